@@ -1,0 +1,11 @@
+//! Annotations and finalizers of the group `altinn.app`.
+
+/// What becomes of the data when the `Database` is deleted; see `docs/deleting.md`.
+pub const RETENTION: &str = "altinn.app/retention";
+
+/// Written by the mutating webhook: which spec fields the policy filled in, as
+/// `field=profile` pairs with a comma between, e.g. `sku=default,storage.sizeGiB=default`.
+pub const DEFAULTED: &str = "altinn.app/defaulted";
+
+/// Held by the controller until the fate of the data is settled.
+pub const FINALIZER: &str = "altinn.app/retain-data";

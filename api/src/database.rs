@@ -1,0 +1,194 @@
+//! `Database`: what an app team writes.
+
+#![allow(clippy::duplicated_attributes, reason = "each printer column has a name, a type and a path")]
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::status::DatabaseStatus;
+
+/// A dedicated Azure Database for PostgreSQL Flexible Server with one database in it, a Secret with
+/// what an app needs to connect, and a ServiceAccount that logs in. Every field may be left out: the
+/// platform's policy then fills it in.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[kube(
+    group = "altinn.app",
+    version = "v1alpha1",
+    kind = "Database",
+    namespaced,
+    shortname = "db",
+    status = "DatabaseStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "A dedicated PostgreSQL server in Azure with one database, for one app.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.server.version"),
+    printcolumn(name = "Sku", type_ = "string", json_path = ".status.server.sku"),
+    printcolumn(name = "Host", type_ = "string", json_path = ".status.host"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseSpec {
+    /// Major version of PostgreSQL, as a number or a string, e.g. `17`. Can only be raised later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<IntOrString>,
+
+    /// Azure's name of the server size, e.g. `Standard_B1ms` (1 vCore, 2 GiB of memory). Upper and
+    /// lower case are the same. A change restarts the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub sku: Option<String>,
+
+    /// Size and speed of the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+
+    /// Whether a standby takes over when the server or its zone fails: `Disabled`, `SameZone` or
+    /// `ZoneRedundant`. Not offered for Burstable sizes (`Standard_B…`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_availability: Option<HighAvailability>,
+
+    /// Azure's automatic backups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
+
+    /// The hour of the week in which Azure may restart the server for updates. Left out, Azure chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_window: Option<MaintenanceWindow>,
+
+    /// Name of the database in the server, e.g. `orders`. Left out, it is `metadata.name` with `_` for
+    /// each `-`. Fixed at creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub database_name: Option<String>,
+
+    /// PostgreSQL extensions that the app may create, e.g. `["pgcrypto", "vector"]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub extensions: Option<Vec<String>>,
+
+    /// Server parameters of PostgreSQL by name, e.g. `{work_mem: "16384"}`. Values are strings, as
+    /// Azure takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 256))]
+    pub parameters: Option<BTreeMap<String, String>>,
+
+    /// How the app logs in: `Identity` (a Microsoft Entra token of the ServiceAccount's identity; no
+    /// password exists) or `Password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
+
+    /// Name of the ServiceAccount that may log in, e.g. `orders-api`. Left out, it is `metadata.name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub service_account_name: Option<String>,
+}
+
+/// The server's disk.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Storage {
+    /// Size in GiB, one of Azure's steps from 32 to 32767, e.g. `128`. Can only grow; it may be larger
+    /// in Azure than written here after the disk has grown by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "sizeGiB")]
+    #[schemars(range(min = 32, max = 32767))]
+    pub size_gib: Option<i32>,
+
+    /// Performance tier of the disk, e.g. `P10` (500 IOPS). Left out, Azure's default for the size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<StorageTier>,
+
+    /// Whether Azure grows the disk when it runs full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_grow: Option<bool>,
+}
+
+/// Performance tier of a Premium SSD.
+/// Azure's `P1` to `P3` exist in its API only: no server can use them.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum StorageTier {
+    P4,
+    P6,
+    P10,
+    P15,
+    P20,
+    P30,
+    P40,
+    P50,
+    P60,
+    P70,
+    P80,
+}
+
+/// Where the standby stands.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum HighAvailability {
+    Disabled,
+    SameZone,
+    ZoneRedundant,
+}
+
+/// Automatic backups.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backup {
+    /// Days that backups are kept, 7 to 35, e.g. `14`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 7, max = 35))]
+    pub retention_days: Option<i32>,
+
+    /// Whether backups are copied to the paired region. Fixed at creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo_redundant: Option<bool>,
+}
+
+/// A weekly window of one hour, in UTC.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MaintenanceWindow {
+    /// Day of the week, e.g. `Sunday`.
+    pub day: Day,
+    /// Hour of the day in UTC, 0 to 23, e.g. `3`.
+    #[schemars(range(min = 0, max = 23))]
+    pub hour: i32,
+}
+
+/// Day of the week.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Day {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+/// How the app proves who it is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Authentication {
+    Identity,
+    Password,
+}

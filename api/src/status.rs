@@ -1,0 +1,115 @@
+//! What the controller reports back on a `Database`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The observed state. Conditions follow kstatus, so that `kubectl wait`, Flux and Argo CD read them.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseStatus {
+    /// The `metadata.generation` that this status speaks of; -1 before the first visit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// `Ready` always; `Reconciling` while work is under way; `Stalled` when a person must act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+
+    /// The state in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioning_state: Option<ProvisioningState>,
+
+    /// Host name of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+
+    /// TCP port of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<i32>,
+
+    /// Name of the database in the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_name: Option<String>,
+
+    /// The Secret with everything that an app needs to connect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_name: Option<String>,
+
+    /// The same Secret, where servicebinding.io looks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<BindingReference>,
+
+    /// The ServiceAccount that may log in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
+
+    /// The server in Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerStatus>,
+
+    /// The policy that was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyStatus>,
+}
+
+/// State in one word, for people; machines read the conditions.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum ProvisioningState {
+    Pending,
+    Creating,
+    Updating,
+    Ready,
+    Failed,
+    Deleting,
+}
+
+/// Reference to a binding Secret (servicebinding.io, Provisioned Service).
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct BindingReference {
+    /// Name of the Secret, in the same namespace.
+    pub name: String,
+}
+
+/// The server as Azure reports it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatus {
+    /// Name of the server in Azure; recorded once and never derived again.
+    pub name: String,
+    /// Azure resource id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Major version of PostgreSQL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// Size of the disk in GiB.
+    #[serde(default, rename = "sizeGiB", skip_serializing_if = "Option::is_none")]
+    pub size_gib: Option<i32>,
+}
+
+/// Which policy judged this database and what it filled in.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyStatus {
+    /// Name of the profile that matched the namespace.
+    pub profile: String,
+    /// Short hash of the policy document when this status last changed; the operator's logs name it too.
+    pub revision: String,
+    /// Spec fields that were left out and filled in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defaulted: Vec<DefaultedField>,
+}
+
+/// A field that the policy filled in.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct DefaultedField {
+    /// Path below `spec`, e.g. `storage.sizeGiB`.
+    pub field: String,
+    /// The profile whose default it is.
+    pub profile: String,
+}
