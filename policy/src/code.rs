@@ -1,0 +1,109 @@
+//! The stable codes of everything that can be refused. `docs/codes.md` has a paragraph for each.
+
+/// A code that stands at the end of each problem, e.g. `DB101`. Never reused, never renumbered.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Code {
+    /// `spec.sku` is a size of Azure's that policy doesn't allow here.
+    SkuNotAllowed = 101,
+    /// `spec.version` is not allowed here.
+    VersionNotAllowed = 102,
+    /// `spec.version` is no longer supported, or doesn't exist.
+    VersionOutOfSupport = 103,
+    /// `spec.version` is lower than the running one.
+    VersionDowngrade = 104,
+    /// `spec.storage.sizeGiB` is smaller than before.
+    StorageShrink = 105,
+    /// `spec.storage.sizeGiB` is outside what policy allows here.
+    StorageLimit = 106,
+    /// `spec.storage.sizeGiB` is no disk size of Azure's.
+    StorageSize = 107,
+    /// A field that is fixed at creation was changed.
+    CreateOnly = 110,
+    /// A name that Kubernetes, PostgreSQL or Azure won't take.
+    Name = 114,
+    /// `spec.sku` is no size of Azure's.
+    SkuUnknown = 115,
+    /// A field is left out and policy has no default for it.
+    Missing = 118,
+    /// A field of the API whose behaviour doesn't exist yet.
+    NotAvailable = 119,
+    /// A delete without a word on what becomes of the data.
+    RetentionMissing = 201,
+    /// The retention annotation has a value that isn't known.
+    RetentionUnknown = 206,
+    /// A change of `spec` while the object is being deleted.
+    Terminating = 207,
+    /// There is no policy.
+    PolicyMissing = 401,
+    /// The policy isn't readable as YAML, or has the wrong shape.
+    PolicyUnreadable = 402,
+    /// The policy has a key that isn't known.
+    PolicyUnknownKey = 403,
+    /// The policy names a size, version or disk size that Azure doesn't offer.
+    PolicyUnknownValue = 404,
+    /// A default that the profile's own `allow` refuses.
+    PolicyDefaultRefused = 405,
+    /// A profile that can never match.
+    PolicyNeverMatches = 406,
+    /// A value of the wrong form: an id, an address, a name.
+    PolicyMalformed = 407,
+    /// No profile matches the namespace.
+    PolicyNoProfile = 409,
+    /// The request can't be read.
+    Unreadable = 501,
+}
+
+impl Code {
+    /// Every code, in order.
+    pub const ALL: &[Self] = &[
+        Self::SkuNotAllowed,
+        Self::VersionNotAllowed,
+        Self::VersionOutOfSupport,
+        Self::VersionDowngrade,
+        Self::StorageShrink,
+        Self::StorageLimit,
+        Self::StorageSize,
+        Self::CreateOnly,
+        Self::Name,
+        Self::SkuUnknown,
+        Self::Missing,
+        Self::NotAvailable,
+        Self::RetentionMissing,
+        Self::RetentionUnknown,
+        Self::Terminating,
+        Self::PolicyMissing,
+        Self::PolicyUnreadable,
+        Self::PolicyUnknownKey,
+        Self::PolicyUnknownValue,
+        Self::PolicyDefaultRefused,
+        Self::PolicyNeverMatches,
+        Self::PolicyMalformed,
+        Self::PolicyNoProfile,
+        Self::Unreadable,
+    ];
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DB{}", *self as u16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../docs/codes.md");
+
+    #[test]
+    fn the_page_explains_every_code_and_no_other() {
+        let explained: Vec<&str> = PAGE.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+        let codes: Vec<String> = Code::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(explained, codes);
+    }
+
+    #[test]
+    fn every_code_stands_in_the_list_once_and_in_order() {
+        assert!(Code::ALL.is_sorted_by(|a, b| (*a as u16) < (*b as u16)));
+    }
+}

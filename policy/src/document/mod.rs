@@ -1,0 +1,182 @@
+//! The policy: what platform engineers write into the ConfigMap.
+//!
+//! [`raw`] is the YAML as it is written, [`check`] finds what can't work in it, and [`Policy`] is what
+//! remains: a policy that holds.
+
+mod check;
+mod located;
+mod namespaces;
+mod raw;
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+pub use located::Located;
+pub use raw::{Azure, Document, Firewall, Network, WhenMissing, WorkloadIdentity};
+
+use crate::{Code, quote::quote, suggest::did_you_mean};
+use namespaces::Namespaces;
+
+/// Key of the ConfigMap that holds the policy.
+pub const KEY: &str = "policy.yaml";
+
+/// A policy that holds: every name in it exists, and every default is allowed.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Short hash of the document.
+    pub revision: String,
+    pub azure: Azure,
+    profiles: Vec<Profile>,
+}
+
+/// The rules for some namespaces.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub name: String,
+    namespaces: Namespaces,
+    pub defaults: Defaults,
+    pub allow: Allow,
+    pub when_missing: WhenMissing,
+}
+
+/// What is filled in when a field is left out.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    pub version: Option<u16>,
+    pub sku: Option<String>,
+    pub size_gib: Option<i32>,
+}
+
+/// What may be written. `None` allows all that Azure offers.
+#[derive(Clone, Debug, Default)]
+pub struct Allow {
+    skus: Option<Vec<wildmatch::WildMatch>>,
+    pub versions: Option<Vec<u16>>,
+    pub max_gib: Option<i32>,
+}
+
+impl Allow {
+    /// Whether the size may be used; upper and lower case are the same.
+    pub fn sku(&self, name: &str) -> bool {
+        self.skus
+            .as_ref()
+            .is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(&name.to_ascii_lowercase())))
+    }
+}
+
+impl Policy {
+    /// Reads a policy. All mistakes are reported at once, each with its line.
+    pub fn parse(yaml: &str) -> Result<Self, PolicyErrors> {
+        let document: Document = serde_saphyr::from_str(yaml)
+            .map_err(|error| PolicyErrors(vec![PolicyError::from_yaml(&error)]))?;
+        let mut policy = check::check(document)?;
+        policy.revision = revision(yaml);
+        Ok(policy)
+    }
+
+    /// Reads a policy from the data of its ConfigMap.
+    pub fn from_config_map(data: Option<&BTreeMap<String, String>>) -> Result<Self, PolicyErrors> {
+        let yaml = data.and_then(|data| data.get(KEY)).ok_or_else(|| {
+            let keys: Vec<&str> = data.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+            let found = if keys.is_empty() {
+                "it is empty".to_owned()
+            } else {
+                format!("it has {}", keys.join(", "))
+            };
+            let text = format!("the ConfigMap has no key {KEY} ({found}); put the policy there");
+            PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code: Code::PolicyMissing, text }])
+        })?;
+        Self::parse(yaml)
+    }
+
+    /// The first profile that matches the namespace.
+    pub fn profile(&self, namespace: &str) -> Option<&Profile> {
+        self.profiles.iter().find(|profile| profile.namespaces.matches(namespace))
+    }
+}
+
+/// First twelve hexadecimal digits of the document's SHA-256: short enough to read, and enough to tell
+/// two revisions apart.
+fn revision(yaml: &str) -> String {
+    let digest = format!("{:x}", Sha256::digest(yaml.as_bytes()));
+    digest[..12].to_owned()
+}
+
+/// A mistake in the policy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PolicyError {
+    /// Line of the document, from 1; 0 when it belongs to no line.
+    pub line: u64,
+    /// Where in the document, e.g. `profiles[0].allow.skus[1]`; empty when the YAML can't be read.
+    pub path: String,
+    pub code: Code,
+    /// What is wrong and what to write instead.
+    pub text: String,
+}
+
+impl std::fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.line > 0 {
+            write!(f, "line {}: ", self.line)?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{} ", self.path)?;
+        }
+        write!(f, "{} [{}]", self.text, self.code)
+    }
+}
+
+impl PolicyError {
+    fn from_yaml(error: &serde_saphyr::Error) -> Self {
+        use serde_saphyr::Error;
+
+        let error = error.without_snippet();
+        let line = error.location().map_or(0, |location| location.line());
+        let (code, text) = match error {
+            Error::SerdeUnknownField { field, expected, .. } => {
+                let meant = did_you_mean(field, expected.iter().copied())
+                    .map(|meant| format!("did you mean {meant}? "))
+                    .unwrap_or_default();
+                let text =
+                    format!("unknown key {}; {meant}known here: {}", quote(field), expected.join(", "));
+                (Code::PolicyUnknownKey, text)
+            }
+            Error::SerdeMissingField { field, .. } => {
+                (Code::PolicyUnreadable, format!("the key {field} is missing"))
+            }
+            other => {
+                // The library's text can span lines and repeat the place; ours is one line with the place first.
+                let text = other.render_with_options(serde_saphyr::RenderOptions::default());
+                let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                let first = first.split(" at line ").next().unwrap_or_default();
+                (
+                    Code::PolicyUnreadable,
+                    first
+                        .replace("invalid u16", "expected a whole number")
+                        .replace("invalid i32", "expected a whole number"),
+                )
+            }
+        };
+        Self { line, path: String::new(), code, text }
+    }
+}
+
+/// Everything that is wrong with a policy; at least one mistake.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub struct PolicyErrors(pub Vec<PolicyError>);
+
+impl std::fmt::Display for PolicyErrors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! What is allowed, what is filled in, and what may be deleted.
+//!
+//! Everything here is pure: values in, values out; no client, no clock, no async. The webhook, the
+//! controller and the command line ask the same functions, so they can't disagree.
+//!
+//! - [`document`]: the policy as platform engineers write it, and its errors
+//! - [`catalogue`]: what Azure offers, apart from what a platform allows
+//! - [`defaults`]: which fields are filled in
+//! - [`rules`]: a file for each field that can be refused
+//! - [`deleting`]: what may be deleted
+//! - [`resolve`]: spec and policy become what is built
+//! - [`message`]: the one generator of what people read
+
+pub mod catalogue;
+pub mod code;
+pub mod defaults;
+pub mod deleting;
+pub mod document;
+pub mod message;
+pub mod quote;
+pub mod resolve;
+pub mod rules;
+pub mod state;
+mod suggest;
+pub mod warning;
+
+pub use code::Code;
+pub use document::{Policy, PolicyError};
+pub use message::{Denial, Problem};
+pub use resolve::{Effective, Recorded};
+pub use rules::Request;
+pub use state::PolicyState;

@@ -1,0 +1,63 @@
+//! Names that Kubernetes, PostgreSQL and Azure all take, and what is derived from `metadata.name`.
+
+use api::DatabaseSpec;
+
+use super::Context;
+use crate::{Code, Problem, quote::quote};
+
+/// Longest `metadata.name`: it becomes a label of everything that belongs to the database.
+const LONGEST: usize = 63;
+
+/// Databases that every server has from the start.
+/// <https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-servers>
+const RESERVED: &[&str] = &["azure_maintenance", "azure_sys", "postgres", "template0", "template1"];
+
+/// Name of the database in the server: written, or `metadata.name` with `_` for each `-`.
+pub fn database_name(object_name: &str, spec: &DatabaseSpec) -> String {
+    spec.database_name.clone().unwrap_or_else(|| object_name.replace('-', "_"))
+}
+
+/// Name of the ServiceAccount that may log in: written, or `metadata.name`.
+pub fn service_account_name(object_name: &str, spec: &DatabaseSpec) -> String {
+    spec.service_account_name.clone().unwrap_or_else(|| object_name.to_owned())
+}
+
+/// `metadata.name` fits into a label: no dots, at most 63 characters.
+pub(super) fn object_name(context: &Context<'_>) -> Option<Problem> {
+    let name = context.request.name;
+    if context.old.is_some() || (name.len() <= LONGEST && !name.contains('.') && !name.is_empty()) {
+        return None;
+    }
+    let text =
+        format!("{} must be at most {LONGEST} characters of a-z, 0-9 and -, without dots", quote(name));
+    Some(Problem::new(Code::Name, "metadata.name", &text))
+}
+
+/// PostgreSQL and Azure take the database's name.
+pub(super) fn database_name_shape(context: &Context<'_>) -> Option<Problem> {
+    let name = database_name(context.request.name, context.new);
+    if !context.changed(|spec| database_name(context.request.name, spec)) {
+        return None;
+    }
+    let (field, hint) = match &context.new.database_name {
+        Some(_) => ("spec.databaseName", ""),
+        None => ("spec.databaseName", " (from metadata.name, since it is left out)"),
+    };
+    if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
+        let text = format!(
+            "{}{hint} is a database that each server has from the start; use another name",
+            quote(&name)
+        );
+        return Some(Problem::new(Code::Name, field, &text));
+    }
+    let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let holds_well = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if begins_well && holds_well && name.len() <= LONGEST {
+        return None;
+    }
+    let text = format!(
+        "{}{hint} must begin with a letter or _ and go on with letters, digits, _ or -, at most {LONGEST} characters",
+        quote(&name)
+    );
+    Some(Problem::new(Code::Name, field, &text))
+}

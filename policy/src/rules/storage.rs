@@ -1,0 +1,72 @@
+//! `spec.storage.sizeGiB`: a disk size of Azure's, within the profile's limit, and never smaller than before.
+
+use api::DatabaseSpec;
+
+use super::Context;
+use crate::{Code, Problem, catalogue::DISK_SIZES_GIB, suggest::alternatives};
+
+const FIELD: &str = "spec.storage.sizeGiB";
+
+fn size_gib(spec: &DatabaseSpec) -> Option<i32> {
+    spec.storage.as_ref().and_then(|storage| storage.size_gib)
+}
+
+fn within_limit(context: &Context<'_>, size: i32) -> bool {
+    context.profile.allow.max_gib.is_none_or(|max| size <= max)
+}
+
+/// Allowed sizes that are not smaller than before, the nearest to `wanted` first.
+fn usable(context: &Context<'_>, wanted: i32) -> Vec<i32> {
+    let floor = context.old.and_then(size_gib).unwrap_or(0);
+    let mut sizes: Vec<i32> = DISK_SIZES_GIB
+        .iter()
+        .copied()
+        .filter(|size| *size >= floor && within_limit(context, *size))
+        .collect();
+    sizes.sort_by_key(|size| size.abs_diff(wanted));
+    sizes
+}
+
+/// A size is given, by the spec or by the profile.
+pub(super) fn missing(context: &Context<'_>) -> Option<Problem> {
+    size_gib(context.new).is_none().then(|| {
+        let text = format!("is missing and has no default here; use {}", alternatives(&usable(context, 0)));
+        Problem::new(Code::Missing, FIELD, &text)
+    })
+}
+
+/// Azure has disks of this size.
+pub(super) fn size(context: &Context<'_>) -> Option<Problem> {
+    let wanted = size_gib(context.new)?;
+    if !context.changed(size_gib) || DISK_SIZES_GIB.contains(&wanted) {
+        return None;
+    }
+    let text = format!("{wanted} is no disk size of Azure's; use {}", alternatives(&usable(context, wanted)));
+    Some(Problem::new(Code::StorageSize, FIELD, &text))
+}
+
+/// The profile allows a disk of this size.
+pub(super) fn limit(context: &Context<'_>) -> Option<Problem> {
+    let wanted = size_gib(context.new)?;
+    let max = context.profile.allow.max_gib?;
+    if !context.changed(size_gib) || wanted <= max || !DISK_SIZES_GIB.contains(&wanted) {
+        return None;
+    }
+    let text = format!(
+        "{wanted} is more than the {max} allowed here; use {}",
+        alternatives(&usable(context, wanted))
+    );
+    Some(Problem::new(Code::StorageLimit, FIELD, &text))
+}
+
+/// The disk doesn't shrink: Azure can only grow one.
+pub(super) fn growing(context: &Context<'_>) -> Option<Problem> {
+    let wanted = size_gib(context.new)?;
+    let before = size_gib(context.old?)?;
+    (wanted < before).then(|| {
+        let text = format!(
+            "{wanted} is less than {before}, and a disk in Azure can't shrink; write {before} or more"
+        );
+        Problem::new(Code::StorageShrink, FIELD, &text)
+    })
+}

@@ -1,0 +1,87 @@
+//! `spec.version`: a version that Azure offers and policy allows, and never lower than before.
+
+use api::version::{major, written};
+
+use super::Context;
+use crate::{Code, Problem, catalogue, quote::quote, suggest::alternatives};
+
+const FIELD: &str = "spec.version";
+
+fn changed(context: &Context<'_>) -> bool {
+    context
+        .changed(|spec| spec.version.as_ref().map(|version| major(version).ok_or_else(|| written(version))))
+}
+
+/// Versions that a new database may use: offered by Azure, in support and allowed; the newest first.
+fn usable(context: &Context<'_>) -> Vec<u16> {
+    catalogue::VERSIONS
+        .iter()
+        .rev()
+        .filter(|version| version.end_of_support > context.request.today)
+        .map(|version| version.major)
+        .filter(|version| is_allowed(context, *version))
+        .collect()
+}
+
+fn is_allowed(context: &Context<'_>, version: u16) -> bool {
+    context.profile.allow.versions.as_ref().is_none_or(|allowed| allowed.contains(&version))
+}
+
+/// A version is given, by the spec or by the profile.
+pub(super) fn missing(context: &Context<'_>) -> Option<Problem> {
+    context.new.version.is_none().then(|| {
+        let text = format!("is missing and has no default here; use {}", alternatives(&usable(context)));
+        Problem::new(Code::Missing, FIELD, &text)
+    })
+}
+
+/// The version exists.
+pub(super) fn known(context: &Context<'_>) -> Option<Problem> {
+    let version = context.new.version.as_ref()?;
+    if !changed(context) || major(version).is_some_and(|major| catalogue::version(major).is_some()) {
+        return None;
+    }
+    let text = format!(
+        "{} is no major version that Azure offers; use {}",
+        if major(version).is_some() { written(version) } else { quote(&written(version)) },
+        alternatives(&usable(context))
+    );
+    Some(Problem::new(Code::VersionOutOfSupport, FIELD, &text))
+}
+
+/// The version is still supported: Azure creates no server of one that isn't.
+pub(super) fn supported(context: &Context<'_>) -> Option<Problem> {
+    let version = catalogue::version(major(context.new.version.as_ref()?)?)?;
+    if !changed(context) || version.end_of_support > context.request.today {
+        return None;
+    }
+    let text = format!(
+        "{} has been out of support since {}; use {}",
+        version.major,
+        version.end_of_support,
+        alternatives(&usable(context))
+    );
+    Some(Problem::new(Code::VersionOutOfSupport, FIELD, &text))
+}
+
+/// The profile allows the version.
+pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
+    let version = catalogue::version(major(context.new.version.as_ref()?)?)?;
+    let is_supported = version.end_of_support > context.request.today;
+    if !changed(context) || !is_supported || is_allowed(context, version.major) {
+        return None;
+    }
+    let text = format!("{} is not allowed here; use {}", version.major, alternatives(&usable(context)));
+    Some(Problem::new(Code::VersionNotAllowed, FIELD, &text))
+}
+
+/// The version is not lower than before: Azure upgrades in place and never goes back.
+pub(super) fn upward(context: &Context<'_>) -> Option<Problem> {
+    let new = major(context.new.version.as_ref()?)?;
+    let old = major(context.old?.version.as_ref()?)?;
+    (new < old).then(|| {
+        let text =
+            format!("{new} is lower than {old}, and PostgreSQL can't be downgraded in place; write {old}");
+        Problem::new(Code::VersionDowngrade, FIELD, &text)
+    })
+}

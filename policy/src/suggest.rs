@@ -1,0 +1,94 @@
+//! What to write instead.
+
+use crate::{catalogue, catalogue::Size};
+
+/// As many alternatives as a message names; the rest is counted.
+const SHOWN: usize = 5;
+
+/// `A`, `A or B`, `A, B or C`, and from the sixth on `(+N more)`.
+pub(crate) fn alternatives<T: ToString>(all: &[T]) -> String {
+    let shown: Vec<String> = all.iter().take(SHOWN).map(ToString::to_string).collect();
+    let list = match shown.as_slice() {
+        [] => "nothing".to_owned(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    };
+    if all.len() > SHOWN { format!("{list} (+{} more)", all.len() - SHOWN) } else { list }
+}
+
+/// The sizes nearest to `wanted` first: the same tier, then vCores, then memory, then newer families.
+pub(crate) fn nearest_sizes(
+    wanted: &Size,
+    allowed: impl Iterator<Item = &'static Size>,
+) -> Vec<&'static str> {
+    let mut allowed: Vec<&Size> = allowed.collect();
+    allowed.sort_by_key(|size| {
+        (
+            size.tier != wanted.tier,
+            size.vcores.abs_diff(wanted.vcores),
+            size.memory_gib.abs_diff(wanted.memory_gib),
+        )
+    });
+    allowed.into_iter().map(|size| size.name.as_str()).collect()
+}
+
+/// The sizes spelt most like `written`, if any is near enough; else the smallest first.
+pub(crate) fn sizes_like(written: &str, allowed: impl Iterator<Item = &'static Size>) -> Vec<&'static str> {
+    let mut allowed: Vec<&Size> = allowed.collect();
+    allowed.sort_by_key(|size| (size.vcores, size.memory_gib));
+    let names: Vec<&str> = allowed.iter().map(|size| size.name.as_str()).collect();
+    let meant = did_you_mean(written, names.iter().copied());
+    meant.into_iter().chain(names.iter().copied().filter(|name| Some(*name) != meant)).collect()
+}
+
+/// Which sizes of the catalogue one of the patterns allows.
+pub(crate) fn matching_sizes(allows: impl Fn(&str) -> bool) -> impl Iterator<Item = &'static Size> {
+    catalogue::sizes().iter().filter(move |size| allows(&size.name))
+}
+
+/// The candidate that was probably meant.
+pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_ascii_lowercase();
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&written, &candidate.to_ascii_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        // `max_by` takes the last of equals; the first is the better one here.
+        .fold(None, |best: Option<(f64, &str)>, next| match best {
+            Some(best) if best.0 >= next.0 => Some(best),
+            _ => Some(next),
+        })
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&[], "nothing")]
+    #[case(&[17], "17")]
+    #[case(&[17, 18], "17 or 18")]
+    #[case(&[15, 16, 17], "15, 16 or 17")]
+    #[case(&[1, 2, 3, 4, 5, 6, 7], "1, 2, 3, 4 or 5 (+2 more)")]
+    fn at_most_five_alternatives_are_named(#[case] all: &[u8], #[case] text: &str) {
+        assert_eq!(alternatives(all), text);
+    }
+
+    #[test]
+    fn the_nearest_size_is_near_in_tier_and_cores_not_in_spelling() {
+        let wanted = catalogue::size("Standard_E64ds_v5").unwrap();
+        let allowed = matching_sizes(|name| name.starts_with("Standard_D") || name == "Standard_E4ds_v5");
+        let nearest = nearest_sizes(wanted, allowed);
+        assert_eq!(&nearest[..2], ["Standard_E4ds_v5", "Standard_D64ds_v6"]);
+    }
+
+    #[rstest]
+    #[case("Standard_B1m", Some("Standard_B1ms"))]
+    #[case("standard_d2ds-v5", Some("Standard_D2ds_v5"))]
+    #[case("banana", None)]
+    fn a_slip_of_the_pen_is_recognised(#[case] written: &str, #[case] meant: Option<&str>) {
+        let names = catalogue::sizes().iter().map(|size| size.name.as_str());
+        assert_eq!(did_you_mean(written, names), meant);
+    }
+}
