@@ -1,0 +1,79 @@
+//! One request to a resource provider, with what the provider needs to answer it.
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::{
+    errors::ArmError,
+    operations::{Change, Effect},
+    reply::Reply,
+    resource_id::{Key, Kind, ResourceId},
+};
+use crate::azure::{catalogue::regions, cloud::Cloud, faults::Phase};
+
+pub(super) struct Call<'a> {
+    pub(super) cloud: &'a mut Cloud,
+    /// The base of every URL in the answer.
+    pub(super) endpoint: &'a str,
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) api_version: &'a str,
+    pub(super) body: &'a Value,
+}
+
+impl Call<'_> {
+    /// Starts a long-running operation on a server or one of its children, during which the server is busy.
+    pub(super) fn accept(
+        &mut self,
+        operation: &str,
+        id: &ResourceId,
+        before: Option<Value>,
+        after: Option<Value>,
+    ) -> Reply {
+        let effect = Effect::Becomes { before, after };
+        let change = Change { id: id.clone(), effect, occupies: Some(server_key(id)) };
+        let fault = self.cloud.faults.strike(Phase::Operation, self.method.as_str(), self.path);
+        self.start(operation, change, fault)
+    }
+
+    /// Accepts a request whose operation then fails: the way in which a busy server refuses.
+    pub(super) fn accept_in_vain(&mut self, operation: &str, id: &ResourceId, error: ArmError) -> Reply {
+        let change = Change { id: id.clone(), effect: Effect::Nothing, occupies: None };
+        self.start(operation, change, Some(error))
+    }
+
+    fn start(&mut self, operation: &str, change: Change, fails_with: Option<ArmError>) -> Reply {
+        let (location, subscription) = (self.location(&change.id), change.id.subscription.clone());
+        let id = self.cloud.begin(change, fails_with);
+        let url = |kind: &str| {
+            format!(
+                "{}/subscriptions/{subscription}/providers/{}/locations/{location}/{kind}/{id}?api-version={}",
+                self.endpoint,
+                Kind::FlexibleServer.namespace(),
+                self.api_version
+            )
+        };
+        Reply::accepted(operation, &url("azureAsyncOperation"), &url("operationResults"))
+            .retry_after(self.cloud.operations.seconds_left(&id))
+    }
+
+    /// The region of the server that `id` is or belongs to.
+    fn location(&self, id: &ResourceId) -> String {
+        let existing = self.cloud.resources.get(&server_key(id)).map(|server| &server.body);
+        let location = existing.unwrap_or(self.body).get("location").and_then(Value::as_str);
+        regions::short_name(location.unwrap_or_default())
+    }
+
+    /// Whether another operation runs on the server that `id` is or belongs to.
+    pub(super) fn server_is_busy(&self, id: &ResourceId) -> bool {
+        self.cloud.operations.occupied(&server_key(id))
+    }
+}
+
+fn server_key(id: &ResourceId) -> Key {
+    if id.kind == Kind::FlexibleServer {
+        id.key()
+    } else {
+        id.parent().map(|server| server.key()).unwrap_or_default()
+    }
+}

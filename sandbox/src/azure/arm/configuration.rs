@@ -1,0 +1,117 @@
+//! Server parameters. They come with the server, so none can be created or deleted; only changes are stored.
+//! <https://learn.microsoft.com/rest/api/postgresql/configurations>
+
+use serde_json::{Value, json};
+
+use super::{
+    call::Call,
+    errors::ArmError,
+    reply::Reply,
+    resource_id::{Kind, ResourceId},
+    server::Server,
+};
+use crate::azure::{
+    catalogue::{
+        parameters::{self, Parameter},
+        sizes,
+    },
+    cloud::{Cloud, Resource},
+    rules::{parameter, state},
+};
+
+const SET: &str = "UpdateOrcasServerParameterManagementOperation";
+const SYSTEM_DEFAULT: &str = "system-default";
+const PENDING_RESTART: &str = "/properties/isConfigPendingRestart";
+
+/// The parameter as a GET shows it; `None` where the server or the parameter does not exist.
+pub(super) fn read(cloud: &Cloud, id: &ResourceId) -> Option<Value> {
+    let server = cloud.get(&id.parent()?)?;
+    let parameter = parameters::find(id.name())?;
+    Some(current(cloud, server, parameter))
+}
+
+pub(super) fn list(cloud: &Cloud, server: &Resource) -> Vec<Value> {
+    parameters::all().map(|parameter| current(cloud, server, parameter)).collect()
+}
+
+fn current(cloud: &Cloud, server: &Resource, parameter: &Parameter) -> Value {
+    let id = server.id.child(Kind::Configuration, parameter.name);
+    match cloud.get(&id) {
+        Some(changed) => changed.body.clone(),
+        None => body(
+            &id,
+            parameter,
+            default_value(server, parameter),
+            default_value(server, parameter),
+            SYSTEM_DEFAULT,
+        ),
+    }
+}
+
+/// Some defaults follow from the size that the server was created with.
+fn default_value(server: &Resource, parameter: &Parameter) -> &'static str {
+    let size = server.at_birth.pointer("/sku/name").and_then(Value::as_str).and_then(sizes::find);
+    size.map_or(parameter.default, |size| parameters::default_value(parameter, &size))
+}
+
+fn body(id: &ResourceId, parameter: &Parameter, default: &str, value: &str, source: &str) -> Value {
+    json!({
+        "properties": {
+            "value": value,
+            "description": format!("Server parameter {}.", parameter.name),
+            "defaultValue": default,
+            "dataType": parameter.data_type.name(),
+            "allowedValues": parameter.allowed,
+            "source": source,
+            "isDynamicConfig": parameter.dynamic,
+            "isReadOnly": parameter.read_only,
+            "isConfigPendingRestart": false,
+            "documentationLink": "https://go.microsoft.com/fwlink/?linkid=2274270",
+        },
+        "id": id.to_string(),
+        "name": parameter.name,
+        "type": Kind::Configuration.full_type(),
+    })
+}
+
+/// PUT and PATCH mean the same here.
+pub(super) fn put(call: &mut Call<'_>, id: &ResourceId, server: &Resource) -> Result<Reply, ArmError> {
+    let existing = Server::read(&server.body)?;
+    state::is_running(server.id.name(), &existing)?;
+    let version = existing.properties.version.as_deref().unwrap_or_default();
+    let parameter = parameter::exists(id.name(), server.id.name(), version)?;
+    parameter::is_writable(parameter)?;
+    let requested = |field: &str| call.body.pointer(&format!("/properties/{field}")).and_then(Value::as_str);
+    let source = requested("source");
+    parameter::source_is_known(source)?;
+    let default = default_value(server, parameter);
+    let value = match (requested("value"), source) {
+        (_, Some(SYSTEM_DEFAULT)) => default,
+        (Some(value), _) => value,
+        (None, _) => return Err(ArmError::invalid_parameter("value").target("properties.value")),
+    };
+    parameter::value_is_allowed(parameter, value)?;
+
+    if call.server_is_busy(id) {
+        return Ok(call.accept_in_vain(SET, id, state::busy(server.id.name())));
+    }
+    let before = current(call.cloud, server, parameter);
+    let mut after = body(id, parameter, default, value, source.unwrap_or("user-override"));
+    let changes = before.pointer("/properties/value") != after.pointer("/properties/value");
+    let pending = before.pointer(PENDING_RESTART) == Some(&Value::Bool(true));
+    after["properties"]["isConfigPendingRestart"] = Value::Bool(pending || (changes && !parameter.dynamic));
+    let before = call.cloud.get(id).map(|changed| changed.body.clone());
+    Ok(call.accept(SET, id, before, Some(after)))
+}
+
+/// After a restart every parameter is in effect.
+pub(super) fn server_restarted(cloud: &mut Cloud, server: &ResourceId) {
+    let key = format!("{}/", server.key());
+    for (_, resource) in
+        cloud.resources.range_mut(key.clone()..).take_while(|(other, _)| other.starts_with(&key))
+    {
+        if let Some(pending) = resource.body.pointer_mut(PENDING_RESTART) {
+            *pending = Value::Bool(false);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Flexible servers: creating, changing, deleting, restarting.
+//! <https://learn.microsoft.com/rest/api/postgresql/servers>
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use super::{
+    call::Call,
+    configuration,
+    errors::ArmError,
+    existence,
+    reply::Reply,
+    resource_id::{Kind, ResourceId},
+    server::Server,
+    server_body,
+};
+use crate::azure::{
+    cloud::Cloud,
+    rules::{self, name, state},
+};
+
+const UPSERT: &str = "UpsertServerManagementOperationV2";
+const DROP: &str = "DropServerManagementOperation";
+
+/// Parts of the API that this stand-in does not have. Passing over them in silence would be a false success.
+const NOT_OFFERED: [&str; 4] = [
+    "/identity/userAssignedIdentities",
+    "/properties/cluster",
+    "/properties/dataEncryption/primaryKeyURI",
+    "/properties/replica/promoteMode",
+];
+
+/// PUT and PATCH: both leave as it is what they don't mention, but only PUT creates.
+pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> Result<Reply, ArmError> {
+    is_offered(call.body)?;
+    let current = call.cloud.get(id).map(|server| server.body.clone());
+    let mut requested = Server::read(call.body)?;
+    let existing = match &current {
+        Some(current) => Some(Server::read(current)?),
+        None if may_create => None,
+        None => return Err(existence::not_found(id)),
+    };
+    if let Some(existing) = &existing {
+        state::is_running(id.name(), existing)?;
+    } else {
+        name::server_name_shape(id.name())?;
+        name::server_name_is_free(name_is_taken(call.cloud, id))?;
+    }
+    rules::check_server(existing.as_ref(), &requested)?;
+    if existing.is_none() && requested.properties.create_mode.as_deref() == Some("PointInTimeRestore") {
+        inherit(call.cloud, &mut requested)?;
+    }
+    if call.server_is_busy(id) {
+        return Ok(call.accept_in_vain(UPSERT, id, state::busy(id.name())));
+    }
+
+    let after = server_body::compose(current.as_ref(), &requested, id, &call.cloud.tenant());
+    let meanwhile = match &current {
+        Some(current) => with_state(current, "Updating"),
+        None => with_state(&after, "Provisioning"),
+    };
+    let reply = call.accept(UPSERT, id, current, Some(after));
+    call.cloud.put(id, meanwhile);
+    Ok(reply)
+}
+
+pub(super) fn delete(call: &mut Call<'_>, id: &ResourceId) -> Reply {
+    let Some(server) = call.cloud.get(id) else { return Reply::empty(StatusCode::NO_CONTENT) };
+    let current = server.body.clone();
+    if call.server_is_busy(id) {
+        return call.accept_in_vain(DROP, id, state::busy(id.name()));
+    }
+    let meanwhile = with_state(&current, "Dropping");
+    let reply = call.accept(DROP, id, Some(current), None);
+    call.cloud.put(id, meanwhile);
+    reply
+}
+
+/// `restart`, `stop` and `start`.
+/// <https://learn.microsoft.com/azure/postgresql/configure-maintain/how-to-stop-server>
+pub(super) fn act(call: &mut Call<'_>, id: &ResourceId, action: &str) -> Result<Reply, ArmError> {
+    let current =
+        call.cloud.get(id).map(|server| server.body.clone()).ok_or_else(|| existence::not_found(id))?;
+    let is_stopped = current.pointer("/properties/state") == Some(&Value::from("Stopped"));
+    if is_stopped != (action == "start") {
+        return Err(ArmError::conflict(
+            "ServerIsNotReady",
+            format!(
+                "The operation '{action}' can't be performed on server '{}' in its current state.",
+                id.name()
+            ),
+        ));
+    }
+    let (operation, meanwhile, after) = match action {
+        "stop" => ("StopServerManagementOperation", "Stopping", "Stopped"),
+        "start" => ("StartServerManagementOperation", "Starting", "Ready"),
+        _ => ("RestartServerManagementOperation", "Restarting", "Ready"),
+    };
+    if call.server_is_busy(id) {
+        return Ok(call.accept_in_vain(operation, id, state::busy(id.name())));
+    }
+    if action == "restart" {
+        configuration::server_restarted(call.cloud, id);
+    }
+    let reply = call.accept(operation, id, Some(current.clone()), Some(with_state(&current, after)));
+    call.cloud.put(id, with_state(&current, meanwhile));
+    Ok(reply)
+}
+
+fn with_state(server: &Value, state: &str) -> Value {
+    let mut server = server.clone();
+    server["properties"]["state"] = Value::from(state);
+    server
+}
+
+fn is_offered(body: &Value) -> Result<(), ArmError> {
+    match NOT_OFFERED.iter().find(|pointer| body.pointer(pointer).is_some_and(|value| !value.is_null())) {
+        None => Ok(()),
+        Some(pointer) => Err(ArmError::new(
+            501,
+            "NotImplemented",
+            format!(
+                "This stand-in for Azure does not offer '{}'.",
+                pointer.trim_start_matches('/').replace('/', ".")
+            ),
+        )),
+    }
+}
+
+/// In use in any group of any subscription, or by a dropped server that Azure still keeps.
+fn name_is_taken(cloud: &Cloud, id: &ResourceId) -> bool {
+    let wanted = id.name().to_lowercase();
+    cloud.dropped_servers.contains_key(&wanted)
+        || cloud
+            .resources
+            .values()
+            .any(|other| other.id.kind == Kind::FlexibleServer && other.id.name().to_lowercase() == wanted)
+}
+
+/// A restored server has what its source has, where the request says nothing else. Firewall rules, parameters and
+/// high availability are not copied.
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
+fn inherit(cloud: &Cloud, requested: &mut Server) -> Result<(), ArmError> {
+    let source = requested.properties.source_server_resource_id.as_deref();
+    let id = source.and_then(ResourceId::parse).filter(|id| id.kind == Kind::FlexibleServer);
+    let Some(id) = id else { return Err(ArmError::invalid_parameter("SourceServerResourceId")) };
+    let source = Server::read(&cloud.get(&id).ok_or_else(|| existence::not_found(&id))?.body)?;
+    let is_private = |server: &Server| server.properties.network.delegated_subnet_resource_id.is_some();
+    if is_private(&source) != is_private(requested) {
+        return Err(ArmError::invalid_parameter_because(
+            "Network",
+            "A server can only be restored into the same kind of network that its source is in.",
+        ));
+    }
+    let (wanted, theirs) = (&mut requested.properties, source.properties);
+    if requested.sku.name.is_none() {
+        requested.sku = source.sku;
+    }
+    let disk = &mut wanted.storage;
+    disk.size_gib = disk.size_gib.max(theirs.storage.size_gib);
+    disk.auto_grow = disk.auto_grow.take().or(theirs.storage.auto_grow);
+    disk.kind = theirs.storage.kind;
+    wanted.version = theirs.version;
+    wanted.administrator_login = theirs.administrator_login;
+    wanted.auth_config = theirs.auth_config;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! User-assigned managed identities.
+//! <https://learn.microsoft.com/rest/api/managedidentity/user-assigned-identities>
+
+use axum::http::{StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{call::Call, errors::ArmError, existence, reply::Reply, resource_id::ResourceId};
+use crate::azure::{catalogue::regions, guid};
+
+pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
+    let wanted = call.body.get("location").and_then(Value::as_str).map(regions::short_name);
+    let Some(wanted) = wanted else {
+        return Err(ArmError::bad_request(
+            "LocationRequired",
+            "The location property is required for this definition.",
+        ));
+    };
+    let current = call.cloud.get(id);
+    if let Some(before) = current.and_then(|identity| identity.body["location"].as_str())
+        && before != wanted
+    {
+        return Err(ArmError::conflict(
+            "InvalidResourceLocation",
+            format!(
+                "The resource '{}' already exists in location '{before}' in resource group '{}'. A resource with the \
+                 same name cannot be created in location '{wanted}'. Please select a new resource name.",
+                id.name(),
+                id.group
+            ),
+        ));
+    }
+    let created = current.is_none();
+    let key = id.key();
+    let body = json!({
+        "location": wanted,
+        "tags": call.body.get("tags").cloned().unwrap_or_else(|| json!({})),
+        "id": id.to_string(),
+        "name": id.name(),
+        "type": id.kind.full_type(),
+        "properties": {
+            "tenantId": call.cloud.tenant(),
+            "principalId": guid::from_text(&format!("{key}#principal")),
+            "clientId": guid::from_text(&format!("{key}#client")),
+        },
+    });
+    call.cloud.put(id, body.clone());
+    let reply = Reply::written(created, body);
+    Ok(if created { reply.with(header::LOCATION, id.to_string()) } else { reply })
+}
+
+pub(super) fn patch(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
+    let Some(identity) = call.cloud.get(id) else { return Err(existence::not_found(id)) };
+    let mut body = identity.body.clone();
+    if let Some(tags) = call.body.get("tags") {
+        body["tags"] = tags.clone();
+    }
+    call.cloud.put(id, body.clone());
+    Ok(Reply::ok(body))
+}
+
+/// Also for its credentials: both go at once.
+pub(super) fn delete(call: &mut Call<'_>, id: &ResourceId) -> Reply {
+    let existed = call.cloud.get(id).is_some();
+    call.cloud.remove(id);
+    Reply::empty(if existed { StatusCode::OK } else { StatusCode::NO_CONTENT })
+}

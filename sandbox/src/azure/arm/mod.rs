@@ -1,0 +1,21 @@
+//! Azure Resource Manager and the resource providers behind it.
+
+pub(super) mod api_versions;
+mod call;
+mod child;
+pub(super) mod configuration;
+pub(super) mod errors;
+mod existence;
+mod federated_credential;
+pub(super) mod flexible_server;
+mod identity;
+pub(super) mod operations;
+mod reply;
+mod resource_group;
+pub(super) mod resource_id;
+mod router;
+pub(super) mod server;
+mod server_body;
+pub(super) mod throttle;
+
+pub(super) use router::router;

@@ -1,0 +1,78 @@
+//! Resource groups.
+//! <https://learn.microsoft.com/rest/api/resources/resource-groups>
+
+use axum::http::{StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{
+    call::Call,
+    errors::ArmError,
+    existence,
+    operations::{Change, Effect},
+    reply::Reply,
+    resource_id::ResourceId,
+};
+use crate::azure::{catalogue::regions, faults::Phase};
+
+pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
+    let wanted = call.body.get("location").and_then(Value::as_str);
+    let Some(wanted) = wanted.map(regions::short_name) else {
+        return Err(ArmError::bad_request(
+            "LocationRequired",
+            "The location property is required for this definition.",
+        ));
+    };
+    let current = call.cloud.get(id).map(|group| group.body.clone());
+    if let Some(before) = current.as_ref().and_then(|group| group["location"].as_str())
+        && before != wanted
+    {
+        return Err(ArmError::conflict(
+            "InvalidResourceGroupLocation",
+            format!(
+                "Invalid resource group location '{wanted}'. The Resource group already exists in location '{before}'."
+            ),
+        ));
+    }
+    let mut body = json!({
+        "id": id.to_string(),
+        "name": id.name(),
+        "type": id.kind.full_type(),
+        "location": wanted,
+        "properties": {"provisioningState": "Succeeded"},
+    });
+    if let Some(tags) = call.body.get("tags") {
+        body["tags"] = tags.clone();
+    }
+    call.cloud.put(id, body.clone());
+    Ok(Reply::written(current.is_none(), body))
+}
+
+pub(super) fn patch(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
+    let Some(group) = call.cloud.get(id) else { return Err(existence::not_found(id)) };
+    let mut body = group.body.clone();
+    if let Some(tags) = call.body.get("tags") {
+        body["tags"] = tags.clone();
+    }
+    call.cloud.put(id, body.clone());
+    Ok(Reply::ok(body))
+}
+
+/// Takes everything in the group along, when the operation ends.
+/// <https://learn.microsoft.com/azure/azure-resource-manager/management/delete-resource-group>
+pub(super) fn delete(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
+    let Some(group) = call.cloud.get(id) else { return Err(existence::not_found(id)) };
+    let before = group.body.clone();
+    let mut leaving = before.clone();
+    leaving["properties"]["provisioningState"] = Value::from("Deleting");
+    call.cloud.put(id, leaving);
+    let effect = Effect::Becomes { before: Some(before), after: None };
+    let fault = call.cloud.faults.strike(Phase::Operation, call.method.as_str(), call.path);
+    let operation = call.cloud.begin(Change { id: id.clone(), effect, occupies: None }, fault);
+    let location = format!(
+        "{}/subscriptions/{}/operationresults/{operation}?api-version={}",
+        call.endpoint, id.subscription, call.api_version
+    );
+    Ok(Reply::empty(StatusCode::ACCEPTED)
+        .with(header::LOCATION, location)
+        .retry_after(call.cloud.operations.seconds_left(&operation)))
+}

@@ -1,0 +1,144 @@
+//! A typed client of the control endpoint, for tests.
+
+use std::time::Duration;
+
+use axum::http::{Method, Request as HttpRequest, StatusCode, Uri, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+pub use super::{Existing, Fault, Phase, Request, Settings};
+
+/// Why the control endpoint did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("{0} is no address of a control endpoint")]
+    Address(String, #[source] axum::http::Error),
+    #[error("the stand-in for Azure did not answer")]
+    Unreachable(#[source] hyper_util::client::legacy::Error),
+    #[error("the stand-in for Azure stopped in the middle of an answer")]
+    Interrupted(#[source] hyper::Error),
+    #[error("the stand-in for Azure refused: {0}")]
+    Refused(String),
+    #[error("the stand-in for Azure gave an answer that can't be read")]
+    Unreadable(#[source] serde_json::Error),
+}
+
+/// Asks a stand-in's control endpoint. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    control: String,
+    http: HttpClient<HttpConnector, Full<Bytes>>,
+}
+
+impl Client {
+    /// `control` is [`super::Azure::control`].
+    pub fn new(control: impl Into<String>) -> Self {
+        Self { control: control.into(), http: HttpClient::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// Everything that exists.
+    pub async fn resources(&self) -> Result<Vec<Existing>, Error> {
+        self.get("/resources").await
+    }
+
+    /// One resource by its id, in any case; `None` if it does not exist.
+    pub async fn resource(&self, id: &str) -> Result<Option<Existing>, Error> {
+        let found: Vec<Existing> = self.get(&format!("/resources?id={}", in_query(id))).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// What ARM was asked, oldest first.
+    pub async fn requests(&self) -> Result<Vec<Request>, Error> {
+        self.get("/requests").await
+    }
+
+    pub async fn clear_requests(&self) -> Result<(), Error> {
+        self.send(Method::DELETE, "/requests", None::<&()>).await.map(drop)
+    }
+
+    pub async fn inject(&self, fault: &Fault) -> Result<(), Error> {
+        self.send(Method::POST, "/faults", Some(fault)).await.map(drop)
+    }
+
+    /// Faults that have not struck as often as they will.
+    pub async fn faults(&self) -> Result<Vec<Fault>, Error> {
+        self.get("/faults").await
+    }
+
+    pub async fn clear_faults(&self) -> Result<(), Error> {
+        self.send(Method::DELETE, "/faults", None::<&()>).await.map(drop)
+    }
+
+    /// How long each long-running operation takes from now on.
+    pub async fn set_delay(&self, delay: Duration) -> Result<(), Error> {
+        let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.change(&Settings { delay_milliseconds: Some(milliseconds), ..Settings::default() }).await
+    }
+
+    pub async fn change(&self, settings: &Settings) -> Result<(), Error> {
+        self.send(Method::PUT, "/settings", Some(settings)).await.map(drop)
+    }
+
+    /// Plays Azure's own doing: merges `change` into a resource, past every rule, and returns what it became.
+    pub async fn patch_resource(&self, id: &str, change: &Value) -> Result<Value, Error> {
+        let answer =
+            self.send(Method::PATCH, &format!("/resources?id={}", in_query(id)), Some(change)).await?;
+        serde_json::from_slice(&answer).map_err(Error::Unreadable)
+    }
+
+    /// Names of dropped servers, which stay taken.
+    pub async fn dropped_servers(&self) -> Result<Vec<String>, Error> {
+        self.get("/dropped-servers").await
+    }
+
+    /// As if the five days had passed for which Azure keeps dropped servers and their names.
+    pub async fn forget_dropped_servers(&self) -> Result<(), Error> {
+        self.send(Method::DELETE, "/dropped-servers", None::<&()>).await.map(drop)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, page: &str) -> Result<T, Error> {
+        let answer = self.send(Method::GET, page, None::<&()>).await?;
+        serde_json::from_slice(&answer).map_err(Error::Unreadable)
+    }
+
+    async fn send(&self, method: Method, page: &str, body: Option<&impl Serialize>) -> Result<Bytes, Error> {
+        let address = format!("{}{page}", self.control);
+        let body = match body {
+            Some(body) => serde_json::to_vec(body).map_err(Error::Unreadable)?,
+            None => Vec::new(),
+        };
+        let uri: Uri = address
+            .parse()
+            .map_err(|error| Error::Address(address.clone(), axum::http::Error::from(error)))?;
+        let request = HttpRequest::builder()
+            .method(method)
+            .uri(uri)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body))
+            .map_err(|error| Error::Address(address, error))?;
+        let response = self.http.request(request).await.map_err(Error::Unreachable)?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await.map_err(Error::Interrupted)?.to_bytes();
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        let why = String::from_utf8_lossy(&bytes);
+        Err(Error::Refused(refusal(status, why.trim())))
+    }
+}
+
+fn refusal(status: StatusCode, why: &str) -> String {
+    if why.is_empty() { status.to_string() } else { why.to_owned() }
+}
+
+/// Resource ids hold no character that a query can't, except a few that names could be given by mistake.
+fn in_query(id: &str) -> String {
+    id.replace('%', "%25").replace('&', "%26").replace('#', "%23").replace('+', "%2B").replace(' ', "%20")
+}

@@ -1,0 +1,172 @@
+//! Everything that exists in this Azure, in memory, behind one lock.
+
+use std::{
+    collections::{BTreeMap, HashSet, btree_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    arm::{
+        errors::ArmError,
+        operations::{Change, Effect, Operation, Operations},
+        resource_id::{Key, Kind, ResourceId},
+        throttle::Throttle,
+    },
+    faults::Faults,
+    guid,
+    requests::RequestLog,
+};
+
+/// A handle on the one [`Cloud`]. The lock is never held across an await.
+#[derive(Clone)]
+pub(super) struct Shared {
+    cloud: Arc<Mutex<Cloud>>,
+    /// Where this Azure can be reached: the base of every URL it hands out.
+    pub(super) endpoint: Arc<str>,
+}
+
+impl Shared {
+    pub(super) fn new(delay: Duration, endpoint: String) -> Self {
+        Self { cloud: Arc::new(Mutex::new(Cloud::new(delay))), endpoint: endpoint.into() }
+    }
+
+    /// A panic elsewhere must not make every later request panic too: what it left behind is used as it is.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Cloud> {
+        self.cloud.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Resource {
+    pub(super) id: ResourceId,
+    /// What a GET shows.
+    pub(super) body: Value,
+    /// What it was when it was created; some defaults follow from it for good.
+    pub(super) at_birth: Value,
+}
+
+pub(super) struct Cloud {
+    pub(super) delay: Duration,
+    pub(super) throttle: Throttle,
+    /// The tenant that last logged in, which is the one that everything here belongs to.
+    pub(super) tenant: Option<String>,
+    pub(super) resources: BTreeMap<Key, Resource>,
+    pub(super) operations: Operations,
+    /// Names of dropped servers. Azure keeps a dropped server for five days, and its name with it.
+    pub(super) dropped_servers: BTreeMap<String, Timestamp>,
+    pub(super) faults: Faults,
+    pub(super) requests: RequestLog,
+    /// Identities whose federated credentials are being written at this moment.
+    pub(super) federating: HashSet<Key>,
+    tokens: HashSet<String>,
+    made_up: u64,
+}
+
+impl Cloud {
+    fn new(delay: Duration) -> Self {
+        Self {
+            delay,
+            throttle: Throttle::default(),
+            tenant: None,
+            resources: BTreeMap::new(),
+            operations: Operations::default(),
+            dropped_servers: BTreeMap::new(),
+            faults: Faults::default(),
+            requests: RequestLog::default(),
+            federating: HashSet::new(),
+            tokens: HashSet::new(),
+            made_up: 0,
+        }
+    }
+
+    /// The tenant of everything in this Azure.
+    pub(super) fn tenant(&self) -> String {
+        self.tenant.clone().unwrap_or_else(|| guid::from_text("tenant"))
+    }
+
+    /// A GUID that this Azure has not handed out before.
+    pub(super) fn fresh_guid(&mut self) -> String {
+        self.made_up += 1;
+        guid::from_text(&format!("{}/{}", Timestamp::now(), self.made_up))
+    }
+
+    pub(super) fn issue_token(&mut self, tenant: &str) -> String {
+        self.tenant = Some(tenant.to_owned());
+        let token = self.fresh_guid();
+        self.tokens.insert(token.clone());
+        token
+    }
+
+    pub(super) fn accepts_token(&self, token: &str) -> bool {
+        self.tokens.contains(token)
+    }
+
+    pub(super) fn get(&self, id: &ResourceId) -> Option<&Resource> {
+        self.resources.get(&id.key())
+    }
+
+    pub(super) fn put(&mut self, id: &ResourceId, body: Value) {
+        match self.resources.entry(id.key()) {
+            Entry::Occupied(mut existing) => existing.get_mut().body = body,
+            Entry::Vacant(vacant) => {
+                vacant.insert(Resource { id: id.clone(), at_birth: body.clone(), body });
+            }
+        }
+    }
+
+    /// The resources of `kind` below `key`, which can be a subscription.
+    pub(super) fn below(&self, key: &Key, kind: Kind) -> impl Iterator<Item = &Resource> {
+        let below = format!("{key}/");
+        self.resources
+            .range(below.clone()..)
+            .take_while(move |(key, _)| key.starts_with(&below))
+            .map(|(_, resource)| resource)
+            .filter(move |resource| resource.id.kind == kind)
+    }
+
+    /// Removes `id` and what is below it, and remembers the names of the servers that went with it.
+    pub(super) fn remove(&mut self, id: &ResourceId) {
+        let key = id.key();
+        let below = format!("{key}/");
+        let gone: Vec<Key> = self
+            .resources
+            .keys()
+            .filter(|candidate| **candidate == key || candidate.starts_with(&below))
+            .cloned()
+            .collect();
+        for key in gone {
+            self.operations.cancel(&key);
+            if let Some(resource) = self.resources.remove(&key)
+                && resource.id.kind == Kind::FlexibleServer
+            {
+                self.dropped_servers.insert(resource.id.name().to_lowercase(), Timestamp::now());
+            }
+        }
+    }
+
+    /// Starts a long-running operation, which ends after the configured delay, and returns its id.
+    pub(super) fn begin(&mut self, change: Change, fails_with: Option<ArmError>) -> String {
+        let id = self.fresh_guid();
+        let due = Instant::now() + self.delay;
+        self.operations.insert(Operation::begin(id.clone(), change, due, fails_with));
+        id
+    }
+
+    /// Lets every operation whose time has come take effect. Called before anything is looked at.
+    pub(super) fn settle(&mut self) {
+        for ended in self.operations.end_due(Instant::now()) {
+            let Effect::Becomes { before, after } = ended.change.effect else { continue };
+            let id = ended.change.id;
+            match if ended.succeeded { after } else { before } {
+                Some(body) => self.put(&id, body),
+                None if ended.succeeded => self.remove(&id),
+                // A server whose creation failed never was: its name is free at once.
+                None => drop(self.resources.remove(&id.key())),
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What tests ask: what exists, what was asked, and to play Azure's own doing. Plain HTTP, no login.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{Query, State, rejection::JsonRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, put},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{arm::resource_id::ResourceId, cloud::Shared, faults::Fault, requests::Request};
+
+/// A resource, as the control endpoint shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Existing {
+    pub id: String,
+    /// For example `Microsoft.DBforPostgreSQL/flexibleServers`.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    pub name: String,
+    /// What a GET shows.
+    pub body: Value,
+}
+
+/// How this Azure behaves; what is left out stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// How long each long-running operation takes from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_milliseconds: Option<u64>,
+    /// How many writes a minute ARM takes before it answers 429; 0 for as many as come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writes_per_minute: Option<u32>,
+}
+
+pub(super) fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/resources", get(resources).patch(patch_resource))
+        .route("/requests", get(requests).delete(clear_requests))
+        .route("/faults", get(faults).post(inject).delete(clear_faults))
+        .route("/settings", put(change_settings))
+        .route("/dropped-servers", get(dropped_servers).delete(forget_dropped_servers))
+        .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such page here"))
+        .with_state(shared)
+}
+
+#[derive(Deserialize)]
+struct ById {
+    id: Option<String>,
+}
+
+/// Everything that exists. Of parameters, those that were set; of databases, not those that come with a server.
+async fn resources(State(shared): State<Shared>, Query(by): Query<ById>) -> Response {
+    let mut cloud = shared.lock();
+    cloud.settle();
+    let wanted = by.id.map(|id| id.to_lowercase());
+    let found: Vec<Existing> = cloud
+        .resources
+        .values()
+        .filter(|resource| {
+            let shown = resource.body["id"].as_str().unwrap_or_default().to_lowercase();
+            wanted.as_ref().is_none_or(|wanted| *wanted == resource.id.key() || *wanted == shown)
+        })
+        .map(|resource| Existing {
+            id: resource.id.to_string(),
+            resource_type: resource.id.kind.full_type(),
+            name: resource.id.name().to_owned(),
+            body: resource.body.clone(),
+        })
+        .collect();
+    Json(found).into_response()
+}
+
+/// Azure's own doing: a disk that grew, zones that were swapped, a server that was stopped. No rule applies.
+async fn patch_resource(
+    State(shared): State<Shared>,
+    Query(by): Query<ById>,
+    change: Result<Json<Value>, JsonRejection>,
+) -> Response {
+    let change = match change {
+        Ok(Json(change)) if change.is_object() => change,
+        Ok(_) => return refused(StatusCode::BAD_REQUEST, "the change must be a JSON object"),
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else {
+        return refused(StatusCode::BAD_REQUEST, "name the resource with ?id=/subscriptions/…");
+    };
+    let mut cloud = shared.lock();
+    cloud.settle();
+    let key = id.key();
+    let Some(resource) = cloud.resources.get_mut(&key) else {
+        return refused(StatusCode::NOT_FOUND, &format!("there is no resource {id}"));
+    };
+    json_patch::merge(&mut resource.body, &change);
+    let body = resource.body.clone();
+    cloud.operations.amend(&key, |body| json_patch::merge(body, &change));
+    Json(body).into_response()
+}
+
+async fn requests(State(shared): State<Shared>) -> Json<Vec<Request>> {
+    Json(shared.lock().requests.entries().iter().cloned().collect())
+}
+
+async fn clear_requests(State(shared): State<Shared>) -> StatusCode {
+    shared.lock().requests.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn faults(State(shared): State<Shared>) -> Json<Vec<Fault>> {
+    Json(shared.lock().faults.all().to_vec())
+}
+
+async fn inject(State(shared): State<Shared>, fault: Result<Json<Fault>, JsonRejection>) -> Response {
+    let fault = match fault {
+        Ok(Json(fault)) => fault,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    if !(400..=599).contains(&fault.status) {
+        return refused(StatusCode::BAD_REQUEST, "the status of a fault must be 400 to 599");
+    }
+    if fault.times == 0 || fault.path.is_empty() {
+        return refused(StatusCode::BAD_REQUEST, "a fault needs a path, and times of at least 1");
+    }
+    shared.lock().faults.inject(fault);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn clear_faults(State(shared): State<Shared>) -> StatusCode {
+    shared.lock().faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn change_settings(
+    State(shared): State<Shared>,
+    settings: Result<Json<Settings>, JsonRejection>,
+) -> Response {
+    let settings = match settings {
+        Ok(Json(settings)) => settings,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let mut cloud = shared.lock();
+    if let Some(milliseconds) = settings.delay_milliseconds {
+        cloud.delay = Duration::from_millis(milliseconds);
+    }
+    if let Some(limit) = settings.writes_per_minute {
+        cloud.throttle.writes_per_minute = (limit > 0).then_some(limit);
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn dropped_servers(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!(shared.lock().dropped_servers.keys().collect::<Vec<_>>()))
+}
+
+/// As if the five days had passed for which Azure keeps dropped servers and their names.
+async fn forget_dropped_servers(State(shared): State<Shared>) -> StatusCode {
+    shared.lock().dropped_servers.clear();
+    StatusCode::NO_CONTENT
+}
+
+fn unreadable(rejection: &JsonRejection) -> Response {
+    refused(StatusCode::BAD_REQUEST, &rejection.body_text())
+}
+
+/// One line that says what is wrong.
+fn refused(status: StatusCode, why: &str) -> Response {
+    (status, format!("{}\n", why.replace('\n', " "))).into_response()
+}

@@ -1,0 +1,137 @@
+//! What tests ask and do beside ARM.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::support::{GROUP, Setup, plain_server, server_path};
+use crate::azure::client::{Error, Fault, Phase, Settings};
+
+const VERSION: &str = "2025-08-01";
+
+fn fault(path: &str, phase: Phase) -> Fault {
+    Fault {
+        method: Some("PUT".to_owned()),
+        path: path.to_owned(),
+        status: 429,
+        code: "TooManyRequests".to_owned(),
+        message: "slow down".to_owned(),
+        retry_after_seconds: Some(7),
+        times: 1,
+        phase,
+    }
+}
+
+#[tokio::test]
+async fn a_fault_strikes_as_often_as_it_was_told_to() {
+    let setup = Setup::start().await;
+    setup.control.inject(&fault("flexibleServers/orders", Phase::Request)).await.expect("injected");
+    let struck = setup.put(&server_path("orders"), VERSION, plain_server()).await;
+    assert_eq!(
+        (struck.status.as_u16(), struck.code(), struck.header("retry-after")),
+        (429, "TooManyRequests", "7")
+    );
+    assert!(setup.control.faults().await.expect("faults").is_empty());
+    setup.write(&server_path("orders"), plain_server()).await;
+}
+
+#[tokio::test]
+async fn a_fault_can_strike_half_way() {
+    let setup = Setup::start().await;
+    setup.control.inject(&fault("*/flexibleServers/orders", Phase::Operation)).await.expect("injected");
+    let path = server_path("orders");
+    let accepted = setup.put(&path, VERSION, plain_server()).await;
+    let outcome = setup.finish(&accepted).await;
+    assert_eq!(
+        (&outcome["status"], &outcome["error"]["code"]),
+        (&json!("Failed"), &json!("TooManyRequests"))
+    );
+    assert_eq!(setup.get(&path).await.status, StatusCode::NOT_FOUND);
+    setup.write(&path, plain_server()).await;
+
+    setup.control.inject(&fault("flexibleServers/orders", Phase::Operation)).await.expect("injected");
+    let change = json!({"properties": {"storage": {"storageSizeGB": 256}}});
+    let accepted = setup.put(&path, VERSION, change).await;
+    assert_eq!(setup.finish(&accepted).await["status"], "Failed");
+    let server = setup.get(&path).await.body;
+    assert_eq!(
+        (&server["properties"]["storage"]["storageSizeGB"], &server["properties"]["state"]),
+        (&json!(128), &json!("Ready"))
+    );
+}
+
+#[tokio::test]
+async fn every_request_is_logged_without_passwords() {
+    let setup = Setup::start().await;
+    setup.control.clear_requests().await.expect("cleared");
+    let mut server = plain_server();
+    server["properties"]["administratorLogin"] = json!("dbadmin");
+    server["properties"]["administratorLoginPassword"] = json!("Correct-Horse-1");
+    setup.write(&server_path("orders"), server).await;
+    setup.get(&server_path("billing")).await;
+
+    let log = setup.control.requests().await.expect("a log");
+    let seen: Vec<(&str, u16)> =
+        log.iter().map(|request| (request.method.as_str(), request.status)).collect();
+    assert_eq!(seen, [("PUT", 202), ("GET", 200), ("GET", 404)]);
+    let write = log.first().expect("a write");
+    assert_eq!(
+        (write.path.as_str(), write.api_version.as_deref()),
+        (server_path("orders").as_str(), Some(VERSION))
+    );
+    assert!(write.body.as_ref().is_some_and(|body| !body.to_string().contains("Correct-Horse-1")));
+    assert!(log.is_sorted_by_key(|request| request.sequence));
+}
+
+#[tokio::test]
+async fn azure_can_act_by_itself() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let grown = json!({"properties": {"storage": {"storageSizeGB": 256}}});
+    setup.control.patch_resource(&path.to_uppercase(), &grown).await.expect("patched");
+    let existing = setup.control.resource(&path).await.expect("an answer").expect("a server");
+    assert_eq!(existing.resource_type, "Microsoft.DBforPostgreSQL/flexibleServers");
+    assert_eq!(existing.body["properties"]["storage"]["storageSizeGB"], 256);
+    // What Azure grew, nobody shrinks.
+    assert_eq!(setup.put(&path, VERSION, plain_server()).await.code(), "InvalidParameterValue");
+}
+
+#[tokio::test]
+async fn what_azure_does_in_the_middle_of_an_operation_stays() {
+    let setup = Setup::start_with_delay(Duration::from_millis(50)).await;
+    let path = server_path("orders");
+    let accepted = setup.put(&path, VERSION, plain_server()).await;
+    setup
+        .control
+        .patch_resource(&path, &json!({"properties": {"availabilityZone": "3"}}))
+        .await
+        .expect("patched");
+    setup.finish(&accepted).await;
+    assert_eq!(setup.get(&path).await.body["properties"]["availabilityZone"], "3");
+}
+
+#[tokio::test]
+async fn a_write_budget_can_run_out() {
+    let setup = Setup::start().await;
+    let settings = Settings { writes_per_minute: Some(1), ..Settings::default() };
+    setup.control.change(&settings).await.expect("changed");
+    let put = async || setup.put(GROUP, "2020-06-01", json!({"location": "norwayeast"})).await;
+    assert_eq!(put().await.status, StatusCode::OK);
+    let throttled = put().await;
+    assert_eq!((throttled.status.as_u16(), throttled.code()), (429, "SubscriptionRequestsThrottled"));
+    assert_eq!(setup.get(GROUP).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_mistake_is_answered_with_one_line() {
+    let setup = Setup::start().await;
+    let wrong = Fault { status: 200, ..fault("x", Phase::Request) };
+    let Err(Error::Refused(why)) = setup.control.inject(&wrong).await else { panic!("accepted") };
+    assert_eq!(why, "the status of a fault must be 400 to 599");
+    let Err(Error::Refused(why)) = setup.control.patch_resource("orders", &json!({})).await else {
+        panic!("accepted")
+    };
+    assert_eq!(why, "name the resource with ?id=/subscriptions/…");
+}

@@ -1,0 +1,199 @@
+//! The life of a flexible server.
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::support::{GROUP, Setup, plain_server, server_path};
+
+const VERSION: &str = "2025-08-01";
+
+async fn state(setup: &Setup, path: &str) -> Value {
+    setup.get(path).await.body["properties"]["state"].clone()
+}
+
+#[tokio::test]
+async fn a_server_is_provisioning_until_its_operation_is_polled() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    let accepted = setup.put(&path, VERSION, plain_server()).await;
+    assert_eq!(accepted.body["operation"], "UpsertServerManagementOperationV2");
+    assert!(accepted.header("location").contains("/locations/norwayeast/operationResults/"));
+    assert_eq!(accepted.header("retry-after"), "0");
+    assert_eq!(state(&setup, &path).await, "Provisioning");
+
+    assert_eq!(setup.finish(&accepted).await["status"], "Succeeded");
+    let server = setup.get(&path.to_lowercase()).await;
+    assert_eq!(server.body["properties"]["state"], "Ready");
+    assert_eq!(server.body["properties"]["fullyQualifiedDomainName"], "orders.postgres.database.azure.com");
+    assert_eq!(server.body["id"], path);
+    assert_eq!(server.body["tags"], json!({"owner": "orders"}));
+    assert_eq!(server.header("x-ms-request-id").len(), 36);
+}
+
+#[tokio::test]
+async fn an_operation_that_takes_time_says_how_long() {
+    let setup = Setup::start_with_delay(Duration::from_millis(1600)).await;
+    let accepted = setup.put(&server_path("orders"), VERSION, plain_server()).await;
+    assert_eq!(accepted.header("retry-after"), "2");
+    let result = accepted.header("location").replace(&setup.azure.endpoint(), "");
+    assert_eq!(setup.ask(Method::GET, &result, Value::Null).await.status, StatusCode::ACCEPTED);
+
+    setup.control.set_delay(Duration::ZERO).await.expect("a new delay");
+    assert_eq!(setup.finish(&accepted).await["status"], "Succeeded");
+    assert_eq!(setup.ask(Method::GET, &result, Value::Null).await.body["name"], "orders");
+}
+
+#[rstest]
+#[case::smaller(json!({"properties": {"storage": {"storageSizeGB": 64}}}), "InvalidParameterValue")]
+#[case::older(json!({"properties": {"version": "16"}}), "InvalidParameterValue")]
+#[case::elsewhere(json!({"location": "westeurope"}), "InvalidResourceLocation")]
+#[case::no_number(json!({"properties": {"storage": {"storageSizeGB": "big"}}}), "InvalidRequestContent")]
+#[case::other_name(json!({"name": "billing"}), "MismatchingResourceName")]
+#[case::key_vault(json!({"properties": {"dataEncryption": {"primaryKeyURI": "https://k"}}}), "NotImplemented")]
+#[tokio::test]
+async fn a_change_that_azure_refuses_changes_nothing(#[case] change: Value, #[case] code: &str) {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let before = setup.get(&path).await.body;
+    let refused = setup.put(&path, VERSION, change).await;
+    assert_eq!(refused.code(), code, "{:?}", refused.body);
+    assert_eq!(setup.get(&path).await.body, before);
+}
+
+#[tokio::test]
+async fn a_change_leaves_as_it_is_what_it_does_not_mention() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    setup.write(&path, json!({"properties": {"storage": {"storageSizeGB": 256}}})).await;
+    let server = setup.get(&path).await.body;
+    assert_eq!(server["properties"]["storage"]["storageSizeGB"], 256);
+    assert_eq!(server["sku"]["name"], "Standard_D2ds_v5");
+}
+
+#[tokio::test]
+async fn a_name_is_taken_everywhere_and_after_a_drop() {
+    let setup = Setup::start().await;
+    setup.write(&server_path("orders"), plain_server()).await;
+    let elsewhere = "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/other";
+    setup.put(elsewhere, "2020-06-01", json!({"location": "norwayeast"})).await;
+    let other = server_path("orders").replace(GROUP, elsewhere);
+    let refused = setup.put(&other, VERSION, plain_server()).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, "ServerNameAlreadyExists"));
+
+    let dropped = setup.delete(&server_path("orders")).await;
+    assert_eq!(state(&setup, &server_path("orders")).await, "Dropping");
+    setup.finish(&dropped).await;
+    assert_eq!(setup.get(&server_path("orders")).await.code(), "ResourceNotFound");
+    assert_eq!(setup.put(&other, VERSION, plain_server()).await.code(), "ServerNameAlreadyExists");
+    assert_eq!(setup.control.dropped_servers().await.expect("names"), ["orders"]);
+    setup.control.forget_dropped_servers().await.expect("forgotten");
+    setup.write(&other, plain_server()).await;
+}
+
+#[tokio::test]
+async fn a_server_does_one_thing_at_a_time() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    let creating = setup.put(&path, VERSION, plain_server()).await;
+    let too_soon = setup.put(&format!("{path}/databases/app"), VERSION, json!({"properties": {}})).await;
+    let outcome = setup.finish(&too_soon).await;
+    assert_eq!((&outcome["status"], &outcome["error"]["code"]), (&json!("Failed"), &json!("ServerIsBusy")));
+    assert_eq!(setup.finish(&creating).await["status"], "Succeeded");
+    assert_eq!(state(&setup, &path).await, "Ready");
+    assert_eq!(setup.get(&format!("{path}/databases/app")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_operation_that_nobody_polls_ends_all_the_same() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.put(&path, VERSION, plain_server()).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(state(&setup, &path).await, "Ready");
+}
+
+#[tokio::test]
+async fn a_stopped_server_takes_no_change() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let action = |action: &str| format!("{path}/{action}?api-version={VERSION}");
+    let stopping = setup.ask(Method::POST, &action("stop"), Value::Null).await;
+    setup.finish(&stopping).await;
+    assert_eq!(state(&setup, &path).await, "Stopped");
+    assert_eq!(setup.put(&path, VERSION, plain_server()).await.code(), "ServerIsNotReady");
+    assert_eq!(setup.ask(Method::POST, &action("restart"), Value::Null).await.code(), "ServerIsNotReady");
+    let starting = setup.ask(Method::POST, &action("start"), Value::Null).await;
+    setup.finish(&starting).await;
+    assert_eq!(state(&setup, &path).await, "Ready");
+}
+
+#[tokio::test]
+async fn a_restored_server_is_like_its_source() {
+    let setup = Setup::start().await;
+    setup.write(&server_path("orders"), plain_server()).await;
+    let restored = server_path("orders-restored");
+    let restore = json!({
+        "location": "norwayeast",
+        "properties": {
+            "createMode": "PointInTimeRestore",
+            "sourceServerResourceId": server_path("orders"),
+            "pointInTimeUTC": "2026-11-20T10:00:00Z",
+        },
+    });
+    setup.write(&restored, restore.clone()).await;
+    let server = setup.get(&restored).await.body;
+    assert_eq!(server["properties"]["storage"]["storageSizeGB"], 128);
+    assert_eq!(server["properties"]["version"], "17");
+    assert_eq!(setup.put(&restored, VERSION, restore).await.code(), "ServerNameAlreadyExists");
+}
+
+#[tokio::test]
+async fn databases_rules_and_administrators_lie_on_a_server() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    let database = format!("{path}/databases/app");
+    let missing = setup.put(&database, VERSION, json!({"properties": {}})).await;
+    assert_eq!((missing.status, missing.code()), (StatusCode::NOT_FOUND, "ParentResourceNotFound"));
+
+    setup.write(&path, plain_server()).await;
+    setup.write(&database, json!({"properties": {"charset": "utf8"}})).await;
+    assert_eq!(
+        setup.get(&database).await.body["properties"],
+        json!({"charset": "UTF8", "collation": "en_US.utf8"})
+    );
+    let listed = setup.get(&format!("{path}/databases")).await.body;
+    let names: Vec<&str> =
+        listed["value"].as_array().expect("a list").iter().filter_map(|d| d["name"].as_str()).collect();
+    assert_eq!(names, ["azure_maintenance", "azure_sys", "postgres", "app"]);
+
+    let rule = json!({"properties": {"startIpAddress": "20.100.0.4", "endIpAddress": "20.100.0.4"}});
+    setup.write(&format!("{path}/firewallRules/egress"), rule).await;
+    let principal = "00000000-0000-4000-8000-0000000000aa";
+    let administrator = json!({"properties": {"principalName": "app", "principalType": "ServicePrincipal"}});
+    let administrators = format!("{path}/administrators/{principal}");
+    setup.write(&administrators, administrator).await;
+    let administrator = setup.get(&administrators).await.body;
+    assert_eq!(administrator["properties"]["objectId"], principal);
+
+    let dropping = setup.delete(&database).await;
+    setup.finish(&dropping).await;
+    assert_eq!(setup.get(&database).await.code(), "ResourceNotFound");
+    assert_eq!(setup.delete(&database).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(setup.delete(&format!("{path}/databases/postgres")).await.code(), "OperationNotAllowed");
+}
+
+#[rstest]
+#[case::missing("", "MissingApiVersionParameter")]
+#[case::unknown("?api-version=2017-12-01", "NoRegisteredProviderFound")]
+#[tokio::test]
+async fn an_api_version_is_required(#[case] query: &str, #[case] code: &str) {
+    let setup = Setup::start().await;
+    let answer = setup.ask(Method::GET, &format!("{}{query}", server_path("orders")), Value::Null).await;
+    assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, code));
+}

@@ -1,0 +1,123 @@
+//! The command line of `database-sandbox`.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::options::{Options, repository};
+use crate::progress::Progress;
+use crate::state::Directory;
+use crate::{detached, exec_child, supervisor, tools};
+
+/// A real control plane, the real Azure Service Operator and a stand-in for Azure, on one machine, without Docker
+#[derive(Debug, Parser)]
+#[command(name = "database-sandbox", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a sandbox in the background, and wait until it is ready
+    Up {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Say what runs; fails when nothing does
+    Status {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// End the sandbox
+    Down {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Run a sandbox in the foreground, until SIGTERM or Ctrl-C
+    Supervise {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        options: Options,
+        /// End also when standard input is closed: for tests, which may die in any way
+        #[arg(long)]
+        until_stdin_closes: bool,
+    },
+    /// Say where the programs of the sandbox are, and build those that are missing
+    Tools,
+    /// Become another program, one that dies together with process PARENT
+    #[command(hide = true)]
+    ExecChild {
+        #[arg(long)]
+        parent: u32,
+        #[arg(last = true, required = true)]
+        program: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// Where the sandbox keeps its files [default: target/sandbox]
+    #[arg(long, value_name = "DIR", env = "DATABASE_SANDBOX_DIR")]
+    dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn directory(self) -> Result<Directory, crate::state::Error> {
+        let path = self.dir.unwrap_or_else(|| repository().join("target/sandbox"));
+        Directory::new(&path)
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    if let Command::ExecChild { parent, program } = &command {
+        let error = exec_child::exec(*parent, program);
+        let name = program.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        eprintln!("can't run {name}: {error}");
+        return ExitCode::from(127);
+    }
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // `block_on` runs the command on this, the main thread: programs may be started on no other.
+    let result =
+        tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(run(command)));
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("database-sandbox: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+    match command {
+        Command::Up { place, options } => detached::up(&place.directory()?, &options).await?,
+        Command::Down { place } => detached::down(&place.directory()?).await?,
+        Command::Status { place } => {
+            if !detached::status(&place.directory()?)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Supervise { place, options, until_stdin_closes } => {
+            supervisor::supervise(&place.directory()?, &options, until_stdin_closes).await?;
+        }
+        Command::Tools => {
+            for (name, path) in tools::ensure(&Progress::start()).await?.list() {
+                println!("{name:<25} {}", path.display());
+            }
+        }
+        // Answered before there are threads.
+        Command::ExecChild { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

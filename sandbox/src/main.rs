@@ -1,0 +1,7 @@
+//! `database-sandbox`: see the crate's documentation.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sandbox::cli::main()
+}

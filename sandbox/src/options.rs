@@ -1,0 +1,104 @@
+//! How a sandbox is started; the same from the command line and from a test.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The defaults are what `database-sandbox up` does by itself: everything, and Azure answers at once.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct Options {
+    /// How long each long-running operation takes in the stand-in for Azure
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub azure_delay_seconds: u64,
+    /// How often Azure Service Operator looks at Azure without a reason
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub aso_sync_seconds: u64,
+    /// Leave out Azure Service Operator, its CRDs too; `POST /aso/install` brings it later
+    #[arg(long)]
+    pub without_aso: bool,
+    /// Leave out the database operator, its chart and its policy
+    #[arg(long)]
+    pub without_operator: bool,
+    /// The binary of the database operator [default: the one beside this one]
+    #[arg(long, value_name = "PATH")]
+    pub operator_binary: Option<PathBuf>,
+    /// The policy that is applied at the start [default: examples/policy.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            azure_delay_seconds: 0,
+            aso_sync_seconds: 3600,
+            without_aso: false,
+            without_operator: false,
+            operator_binary: None,
+            policy: None,
+        }
+    }
+}
+
+impl Options {
+    /// The flags that say the same to `database-sandbox supervise`.
+    pub(crate) fn to_arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec![
+            format!("--azure-delay-seconds={}", self.azure_delay_seconds).into(),
+            format!("--aso-sync-seconds={}", self.aso_sync_seconds).into(),
+        ];
+        if self.without_aso {
+            arguments.push("--without-aso".into());
+        }
+        if self.without_operator {
+            arguments.push("--without-operator".into());
+        }
+        for (flag, path) in [("--operator-binary", &self.operator_binary), ("--policy", &self.policy)] {
+            if let Some(path) = path {
+                arguments.extend([flag.into(), path.clone().into_os_string()]);
+            }
+        }
+        arguments
+    }
+
+    pub(crate) fn policy_path(&self) -> PathBuf {
+        self.policy.clone().unwrap_or_else(|| repository().join("examples/policy.yaml"))
+    }
+}
+
+/// Where the source tree is: the sandbox is for developing in it.
+pub(crate) fn repository() -> &'static Path {
+    let sandbox = Path::new(env!("CARGO_MANIFEST_DIR"));
+    sandbox.parent().unwrap_or(sandbox)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn no_flags_mean_the_defaults() {
+        assert_eq!(Cli::parse_from(["x"]).options, Options::default());
+    }
+
+    #[test]
+    fn options_survive_the_way_through_flags() {
+        let options = Options {
+            azure_delay_seconds: 3,
+            aso_sync_seconds: 20,
+            without_aso: true,
+            without_operator: true,
+            operator_binary: Some("a b".into()),
+            policy: Some("policy.yaml".into()),
+        };
+        let arguments = [OsString::from("x")].into_iter().chain(options.to_arguments());
+        assert_eq!(Cli::parse_from(arguments).options, options);
+    }
+}

@@ -1,0 +1,66 @@
+//! Free ports on the loopback address.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+/// Below the range that Linux takes the ports of outgoing connections from (32768 and up): a port stays ours while
+/// the process that listens on it is restarted.
+const RANGE: std::ops::Range<u16> = 20_000..32_000;
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no free port between {} and {} on 127.0.0.1: end what occupies them (`ss -ltnp` lists it)",
+    RANGE.start,
+    RANGE.end
+)]
+pub struct Error;
+
+/// Hands out ports that nobody listens on, none of them twice.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    next: u16,
+    left: u16,
+}
+
+impl Ports {
+    /// Starts at a place that depends on the process, so that sandboxes that start at the same time don't ask for
+    /// the same ports.
+    pub(crate) fn new() -> Self {
+        let size = RANGE.end - RANGE.start;
+        let spread = std::process::id().wrapping_mul(97) % u32::from(size);
+        Self { next: RANGE.start + u16::try_from(spread).unwrap_or_default(), left: size }
+    }
+
+    pub(crate) fn take(&mut self) -> Result<u16, Error> {
+        while self.left > 0 {
+            let port = self.next;
+            self.left -= 1;
+            self.next = if port + 1 < RANGE.end { port + 1 } else { RANGE.start };
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return Ok(port);
+            }
+        }
+        Err(Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_never_handed_out_twice() {
+        let mut ports = Ports::new();
+        let first = ports.take().unwrap();
+        let second = ports.take().unwrap();
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn a_port_that_is_in_use_is_skipped() {
+        let mut ports = Ports::new();
+        let occupied = ports.take().unwrap();
+        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, occupied)).unwrap();
+        let mut again = Ports { next: occupied, left: 2 };
+        assert_ne!(again.take().ok(), Some(occupied));
+    }
+}

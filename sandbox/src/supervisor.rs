@@ -1,0 +1,348 @@
+//! The process that brings a sandbox up, looks after it, and takes it down: here everything is put together.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::aso::{self, ASO, Aso};
+use crate::azure;
+use crate::certificates::{self, Authority};
+use crate::control::{self, Answer, Command, Request};
+use crate::control_plane::{self, CONTROLLER_MANAGER, ControlPlane};
+use crate::kubectl::Kubectl;
+use crate::operator::{self, CONTROLLER, Installation, WEBHOOK};
+use crate::options::{Options, repository};
+use crate::place::{self, PolicyFile};
+use crate::ports::{self, Ports};
+use crate::processes::{self, Processes};
+use crate::progress::Progress;
+use crate::resource_group;
+use crate::state::{self, Directory, Keep, State};
+use crate::tools::{self, Tools};
+
+/// How long each program may take until it is ready; on two busy cores, with room to spare.
+const READY: Duration = Duration::from_mins(2);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("a sandbox runs in {} already: `database-sandbox down` ends it", path.display())]
+    Running { path: PathBuf },
+    #[error(transparent)]
+    Directory(#[from] state::Error),
+    #[error(transparent)]
+    Tools(#[from] tools::Error),
+    #[error(transparent)]
+    Certificate(#[from] certificates::Error),
+    #[error(transparent)]
+    Ports(#[from] ports::Error),
+    #[error(transparent)]
+    Policy(#[from] place::Error),
+    #[error("can't start the stand-in for Azure: {0}")]
+    Azure(#[from] azure::StartError),
+    #[error(transparent)]
+    ResourceGroup(#[from] resource_group::Error),
+    #[error(transparent)]
+    ControlPlane(#[from] control_plane::Error),
+    #[error(transparent)]
+    Process(#[from] processes::Error),
+    #[error(transparent)]
+    Aso(#[from] aso::Error),
+    #[error(transparent)]
+    Operator(#[from] operator::Error),
+    #[error("the control endpoint failed: {0}")]
+    Control(io::Error),
+    #[error("can't listen for signals: {0}")]
+    Signals(io::Error),
+    #[error("can't tell where this program is: {0}")]
+    CurrentProgram(io::Error),
+}
+
+/// Runs a sandbox until it is told to end. Must be called in the main thread's `block_on`, see [`crate::exec_child`].
+pub(crate) async fn supervise(
+    directory: &Directory,
+    options: &Options,
+    until_stdin_closes: bool,
+) -> Result<(), Error> {
+    let progress = Progress::start();
+    let Some(_lock) = directory.lock()? else {
+        return Err(Error::Running { path: directory.path().to_owned() });
+    };
+    directory.clear(Keep::Nothing)?;
+    let mut sandbox = Sandbox { processes: Processes::new(&directory.logs()), azure: None };
+    let end = end_of_life(until_stdin_closes)?;
+    let result = tokio::select! {
+        result = sandbox.run(&progress, directory, options) => result,
+        reason = end => {
+            progress.say(&format!("shutting down: {reason}"));
+            Ok(())
+        }
+    };
+    sandbox.end().await;
+    directory.clear(Keep::Logs)?;
+    if result.is_ok() {
+        progress.say("everything is down");
+    }
+    result
+}
+
+/// Completes, with the reason, when the sandbox is to end.
+fn end_of_life(until_stdin_closes: bool) -> Result<impl Future<Output = &'static str>, Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(Error::Signals)?;
+    let stdin = until_stdin_closes.then(stdin_closes);
+    Ok(async move {
+        let closed = async {
+            match stdin {
+                // An error means that the thread is gone, and with it what there was to wait for.
+                Some(closed) => closed.await.unwrap_or_default(),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            _ = hang_up.recv() => "the terminal is gone",
+            () = closed => "whoever started it is gone",
+        }
+    })
+}
+
+/// Reads standard input to its end, on a thread of its own: it blocks for the whole run, and mustn't hold up the end
+/// of the runtime.
+fn stdin_closes() -> oneshot::Receiver<()> {
+    let (closing, closed) = oneshot::channel();
+    std::thread::spawn(move || {
+        // A broken pipe is an end as well. Nobody listens any more when something else ended the sandbox.
+        io::copy(&mut io::stdin().lock(), &mut io::sink()).ok();
+        closing.send(()).ok();
+    });
+    closed
+}
+
+/// What has to be taken down again.
+#[derive(Debug)]
+struct Sandbox {
+    processes: Processes,
+    azure: Option<azure::Azure>,
+}
+
+/// What is needed to act on a request once all runs.
+struct Running {
+    state: watch::Sender<State>,
+    requests: mpsc::Receiver<Request>,
+    kubectl: Kubectl,
+    aso: Aso,
+}
+
+impl Sandbox {
+    async fn run(
+        &mut self,
+        progress: &Progress,
+        directory: &Directory,
+        options: &Options,
+    ) -> Result<(), Error> {
+        let tools = tools::ensure(progress).await?;
+        let mut running = self.bring_up(progress, &tools, directory, options).await?;
+        running.state.send_modify(|state| state.ready = true);
+        self.publish(&running, directory)?;
+        progress.say("the sandbox is ready");
+
+        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {
+                    if self.processes.look_after(progress) {
+                        self.publish(&running, directory)?;
+                    }
+                }
+                Some(request) = running.requests.recv() => {
+                    let answer = self.act(&running, request.command).await;
+                    self.publish(&running, directory)?;
+                    // Whoever asked may have given up.
+                    drop(request.answer.send(answer));
+                }
+            }
+        }
+    }
+
+    async fn bring_up(
+        &mut self,
+        progress: &Progress,
+        tools: &Tools,
+        directory: &Directory,
+        options: &Options,
+    ) -> Result<Running, Error> {
+        let policy = PolicyFile::read(&options.policy_path())?;
+        let mut ports = Ports::new();
+        let authority = Authority::new()?;
+        let urls = self.start_azure(&authority, options).await?;
+        resource_group::create(&urls, &authority, &policy.place).await?;
+        progress.say("the stand-in for Azure answers");
+
+        let path = directory.path();
+        let plane = ControlPlane::prepare(tools, &authority, &mut ports, path, &directory.logs())?;
+        let settings = aso::Settings {
+            place: policy.place.clone(),
+            sync_period: Duration::from_secs(options.aso_sync_seconds),
+        };
+        let aso = Aso::prepare(tools, &authority, &plane.cluster, &urls, &settings, &mut ports, path)?;
+        let control = ports.take()?;
+        let state = State {
+            ready: false,
+            supervisor: std::process::id(),
+            control,
+            kubeconfig: plane.kubectl.kubeconfig.clone(),
+            kubectl: tools.kubectl.clone(),
+            helm: tools.helm.clone(),
+            logs: directory.logs(),
+            audit_log: plane.audit_log.clone(),
+            azure: urls,
+            processes: std::collections::BTreeMap::new(),
+        };
+        let (state, requests) = serve_control(state).await?;
+
+        for spec in [plane.etcd.clone(), plane.api_server.clone()] {
+            let name = spec.name;
+            self.processes.add(spec)?;
+            self.processes.ready(name, READY).await?;
+            progress.say(&format!("{name} is ready"));
+        }
+
+        let kubectl = plane.kubectl.clone();
+        if !options.without_aso {
+            aso.install_crds(&kubectl).await?;
+            progress.say("the CRDs of Azure Service Operator are installed");
+            self.processes.add(aso.spec.clone())?;
+        }
+        let mut operator = Vec::new();
+        if !options.without_operator {
+            operator =
+                self.install_operator(tools, &plane, directory, options, &policy.text, &mut ports).await?;
+            progress.say("the database operator is installed");
+        }
+        // After all CRDs: its garbage collector then knows them at once, and not only when it looks again, up to
+        // half a minute later.
+        self.processes.add(plane.controller_manager.clone())?;
+        if !options.without_aso {
+            self.processes.ready(ASO, READY).await?;
+            aso.install_webhooks(&kubectl).await?;
+            progress.say("Azure Service Operator is ready");
+        }
+        for spec in operator {
+            self.processes.add(spec)?;
+        }
+        for name in [CONTROLLER_MANAGER, WEBHOOK, CONTROLLER] {
+            if self.processes.has(name) {
+                self.processes.ready(name, READY).await?;
+                progress.say(&format!("{name} is ready"));
+            }
+        }
+        Ok(Running { state, requests, kubectl, aso })
+    }
+
+    async fn start_azure(&mut self, authority: &Authority, options: &Options) -> Result<state::Azure, Error> {
+        let identity = authority.server(&["127.0.0.1", "localhost", "login.microsoftonline.com"])?;
+        let config = azure::Config {
+            delay: Duration::from_secs(options.azure_delay_seconds),
+            arm_cert: azure::Certificate { chain_pem: identity.certificate, key_pem: identity.key },
+        };
+        let azure = azure::Azure::start(config).await?;
+        let urls =
+            state::Azure { endpoint: azure.endpoint(), proxy: azure.proxy(), control: azure.control() };
+        self.azure = Some(azure);
+        Ok(urls)
+    }
+
+    async fn install_operator(
+        &self,
+        tools: &Tools,
+        plane: &ControlPlane,
+        directory: &Directory,
+        options: &Options,
+        policy: &str,
+        ports: &mut Ports,
+    ) -> Result<Vec<crate::process::Spec>, Error> {
+        let binary = match &options.operator_binary {
+            // Programs are started with other working directories.
+            Some(path) => std::path::absolute(path),
+            None => std::env::current_exe().map(|path| path.with_file_name("database-operator")),
+        };
+        let binary = binary.map_err(Error::CurrentProgram)?;
+        let installation = Installation {
+            binary: &binary,
+            chart: &repository().join("charts/database-operator"),
+            helm: &tools.helm,
+            kubectl: &plane.kubectl,
+            cluster: &plane.cluster,
+            directory: directory.path(),
+        };
+        Ok(installation.install(policy, ports).await?.into())
+    }
+
+    async fn act(&mut self, running: &Running, command: Command) -> Answer {
+        let failed = |error: Error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+        let refused = |error: processes::Error| match error {
+            processes::Error::Unknown { .. } => (StatusCode::NOT_FOUND, error.to_string()),
+            processes::Error::Process(_) => failed(error.into()),
+        };
+        match command {
+            Command::Process { name, action } => {
+                self.processes.act(&name, action).await.map_err(refused)?;
+                Ok(Vec::new())
+            }
+            Command::Probes { name } => self.processes.probes(&name).map_err(refused),
+            Command::InstallAso => {
+                self.install_aso(running).await.map_err(failed)?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Also for a sandbox that has it: nothing changes then.
+    async fn install_aso(&mut self, running: &Running) -> Result<(), Error> {
+        running.aso.install_crds(&running.kubectl).await?;
+        if !self.processes.has(ASO) {
+            self.processes.add(running.aso.spec.clone())?;
+        }
+        self.processes.ready(ASO, READY).await?;
+        Ok(running.aso.install_webhooks(&running.kubectl).await?)
+    }
+
+    fn publish(&self, running: &Running, directory: &Directory) -> Result<(), Error> {
+        running.state.send_modify(|state| state.processes = self.processes.describe());
+        let state = running.state.borrow().clone();
+        Ok(directory.write(&state)?)
+    }
+
+    async fn end(self) {
+        let Self { mut processes, azure } = self;
+        // Ours are asked politely: a clean end is part of what is tested.
+        processes.end_all(&[WEBHOOK, CONTROLLER]).await;
+        if let Some(azure) = azure {
+            let stopped = tokio::time::timeout(Duration::from_secs(5), azure.stop()).await;
+            if stopped.is_err() {
+                tracing::warn!("the stand-in for Azure doesn't stop; it ends with this process");
+            }
+        }
+    }
+}
+
+/// Starts the control endpoint, and says what is needed to feed it.
+async fn serve_control(state: State) -> Result<(watch::Sender<State>, mpsc::Receiver<Request>), Error> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, state.control)).await.map_err(Error::Control)?;
+    let (state, watched) = watch::channel(state);
+    let (requests, received) = mpsc::channel(16);
+    tokio::spawn(async move {
+        if let Err(error) = control::serve(listener, watched, requests).await {
+            tracing::error!(%error, "the control endpoint ended");
+        }
+    });
+    Ok((state, received))
+}

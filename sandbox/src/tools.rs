@@ -1,0 +1,291 @@
+//! The programs that the sandbox runs: found where they are, built where they are not.
+//!
+//! Which programs, and in which version, is said by the `tool` and `require` lines of `sandbox/tools/go.mod` and
+//! `sandbox/tools/helm/go.mod`, and only there. What is built is kept in the user's cache, outside the source tree.
+
+mod build;
+mod gomod;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use tokio::process::Command;
+
+use crate::process;
+use crate::progress::{Progress, seconds};
+use gomod::GoMod;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "neither XDG_CACHE_HOME nor HOME is set: set one of them, so that the built programs can be kept"
+    )]
+    NoCache,
+    #[error("can't read {}: {source}", path.display())]
+    GoMod { path: PathBuf, source: io::Error },
+    #[error("{} has no `tool` and `require` line for {package}: `go get -tool {package}@VERSION` adds them", path.display())]
+    NotInGoMod { path: PathBuf, package: String },
+    #[error("can't use the cache {}: {source}", path.display())]
+    Cache { path: PathBuf, source: io::Error },
+    #[error(
+        "Go {needed} or newer is needed to build {tools}: install it from go.dev or Debian's golang package"
+    )]
+    NoGo { needed: String, tools: String },
+    #[error("can't run {program}: {source}")]
+    Run { program: String, source: io::Error },
+    #[error("building {name} failed ({status}):\n{output}")]
+    Failed { name: String, status: ExitStatus, output: String },
+}
+
+/// A program, as one of the go.mod files names it.
+#[derive(Debug)]
+struct Tool {
+    name: &'static str,
+    package: &'static str,
+    /// The folder under `sandbox/` whose go.mod has it.
+    module: &'static str,
+    /// Where else it is taken from when it is there.
+    elsewhere: Elsewhere,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    Nowhere,
+    /// The folder `KUBEBUILDER_ASSETS`, whatever the version: who sets it chose it.
+    Assets,
+    /// The assets; and the PATH, if this command prints our version.
+    AssetsOrPath(&'static [&'static str]),
+    /// The PATH, if this command prints our version.
+    Path(&'static [&'static str]),
+}
+
+/// In the order in which they are built: the long ones last, so that a mistake shows early.
+const TOOLS: [Tool; 7] = [
+    Tool {
+        name: "etcd",
+        package: "go.etcd.io/etcd/server/v3",
+        module: "tools",
+        elsewhere: Elsewhere::Assets,
+    },
+    Tool {
+        name: "kubectl",
+        package: "k8s.io/kubernetes/cmd/kubectl",
+        module: "tools",
+        elsewhere: Elsewhere::AssetsOrPath(&["version", "--client"]),
+    },
+    Tool {
+        name: "controller-gen",
+        package: "sigs.k8s.io/controller-tools/cmd/controller-gen",
+        module: "tools",
+        elsewhere: Elsewhere::Nowhere,
+    },
+    Tool {
+        name: "kube-apiserver",
+        package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        module: "tools",
+        elsewhere: Elsewhere::Assets,
+    },
+    Tool {
+        name: "kube-controller-manager",
+        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+        module: "tools",
+        elsewhere: Elsewhere::Nowhere,
+    },
+    Tool {
+        name: "helm",
+        package: "helm.sh/helm/v4/cmd/helm",
+        module: "tools/helm",
+        elsewhere: Elsewhere::Path(&["version", "--short"]),
+    },
+    Tool {
+        name: "aso-controller",
+        package: "github.com/Azure/azure-service-operator/v2/cmd/controller",
+        module: "tools",
+        elsewhere: Elsewhere::Nowhere,
+    },
+];
+
+/// Where each program is.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    pub(crate) etcd: PathBuf,
+    pub(crate) kube_apiserver: PathBuf,
+    pub(crate) kube_controller_manager: PathBuf,
+    pub(crate) kubectl: PathBuf,
+    pub(crate) helm: PathBuf,
+    pub(crate) aso_controller: PathBuf,
+    /// The folder with one YAML file for each of ASO's CRDs, and one with its webhook configurations.
+    pub(crate) aso_manifests: PathBuf,
+}
+
+impl Tools {
+    /// For people.
+    pub(crate) fn list(&self) -> [(&'static str, &Path); 7] {
+        [
+            ("etcd", &self.etcd),
+            ("kube-apiserver", &self.kube_apiserver),
+            ("kube-controller-manager", &self.kube_controller_manager),
+            ("kubectl", &self.kubectl),
+            ("helm", &self.helm),
+            ("aso-controller", &self.aso_controller),
+            ("ASO's manifests", &self.aso_manifests),
+        ]
+    }
+}
+
+/// Finds every program, and builds those that are missing.
+pub(crate) async fn ensure(progress: &Progress) -> Result<Tools, Error> {
+    let sandbox = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let cache = cache_directory()?;
+    let mut missing = false;
+    for tool in &TOOLS {
+        missing |= find(tool, sandbox, &cache).await?.is_none();
+    }
+    let manifests = build::aso_manifests(sandbox, &cache)?;
+    if missing || !manifests.directory.exists() {
+        build_missing(progress, sandbox, &cache, &manifests).await?;
+    }
+    let path_of = async |name: &str| -> Result<PathBuf, Error> {
+        let tool = TOOLS.iter().find(|tool| tool.name == name);
+        let found = match tool {
+            Some(tool) => find(tool, sandbox, &cache).await?,
+            None => None,
+        };
+        found.ok_or_else(|| Error::Cache {
+            path: cache.join(name),
+            source: io::Error::new(io::ErrorKind::NotFound, "it was removed while the sandbox started"),
+        })
+    };
+    Ok(Tools {
+        etcd: path_of("etcd").await?,
+        kube_apiserver: path_of("kube-apiserver").await?,
+        kube_controller_manager: path_of("kube-controller-manager").await?,
+        kubectl: path_of("kubectl").await?,
+        helm: path_of("helm").await?,
+        aso_controller: path_of("aso-controller").await?,
+        aso_manifests: manifests.directory,
+    })
+}
+
+async fn build_missing(
+    progress: &Progress,
+    sandbox: &Path,
+    cache: &Path,
+    manifests: &build::Manifests,
+) -> Result<(), Error> {
+    let failed = |source| Error::Cache { path: cache.to_owned(), source };
+    fs::create_dir_all(cache).map_err(failed)?;
+    // Two builds at once would do the same work twice, on the same cores.
+    let lock = File::create(cache.join("lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+        Err(TryLockError::WouldBlock) => {
+            progress.say("another process is building the programs of the sandbox; waiting for it");
+            while let Err(TryLockError::WouldBlock) = lock.try_lock() {
+                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            }
+        }
+    }
+    // What is missing is asked again: the other process may have built it.
+    let mut missing = Vec::new();
+    for tool in &TOOLS {
+        if find(tool, sandbox, cache).await?.is_none() {
+            missing.push(tool);
+        }
+    }
+    if !missing.is_empty() {
+        let names: Vec<_> = missing.iter().map(|tool| tool.name).collect();
+        let names = names.join(", ");
+        build::check_go(&sandbox.join("tools"), &names).await?;
+        progress
+            .say(&format!("building {names}; this happens once per version and takes up to half an hour"));
+    }
+    let started = std::time::Instant::now();
+    for (index, tool) in missing.iter().enumerate() {
+        let step = format!("{} of {}", index + 1, missing.len());
+        build::tool(progress, &step, tool, sandbox, &built_path(tool, sandbox, cache)?).await?;
+    }
+    if !missing.is_empty() {
+        progress.say(&format!("built everything in {}", seconds(started.elapsed())));
+    }
+    if !manifests.directory.exists() {
+        let controller_gen = TOOLS.iter().find(|tool| tool.name == "controller-gen");
+        if let Some(tool) = controller_gen {
+            manifests.generate(progress, &built_path(tool, sandbox, cache)?, sandbox).await?;
+        }
+    }
+    Ok(())
+}
+
+/// `<cache>/database-operator`
+fn cache_directory() -> Result<PathBuf, Error> {
+    // The XDG specification has relative paths ignored.
+    std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
+        .map(|cache| cache.join("database-operator"))
+        .ok_or(Error::NoCache)
+}
+
+/// `<cache>/<tool>/<version>/<tool>`
+fn built_path(tool: &Tool, sandbox: &Path, cache: &Path) -> Result<PathBuf, Error> {
+    let version = tool.version(sandbox)?;
+    Ok(cache.join(tool.name).join(version).join(tool.name))
+}
+
+impl Tool {
+    fn version(&self, sandbox: &Path) -> Result<String, Error> {
+        let path = sandbox.join(self.module).join("go.mod");
+        let module = GoMod::read(&path)?;
+        module
+            .version_of_tool(self.package)
+            .map(ToOwned::to_owned)
+            .ok_or_else(|| Error::NotInGoMod { path, package: self.package.to_owned() })
+    }
+}
+
+async fn find(tool: &Tool, sandbox: &Path, cache: &Path) -> Result<Option<PathBuf>, Error> {
+    let (assets, on_path) = match tool.elsewhere {
+        Elsewhere::Nowhere => (false, None),
+        Elsewhere::Assets => (true, None),
+        Elsewhere::AssetsOrPath(arguments) => (true, Some(arguments)),
+        Elsewhere::Path(arguments) => (false, Some(arguments)),
+    };
+    if assets && let Some(directory) = std::env::var_os("KUBEBUILDER_ASSETS") {
+        let path = Path::new(&directory).join(tool.name);
+        if path.is_file() {
+            return Ok(Some(path));
+        }
+    }
+    let built = built_path(tool, sandbox, cache)?;
+    if built.is_file() {
+        return Ok(Some(built));
+    }
+    if let Some(arguments) = on_path
+        && let Some(path) = look_up(tool.name)
+        && says_version(&path, arguments, &tool.version(sandbox)?).await
+    {
+        return Ok(Some(path));
+    }
+    Ok(None)
+}
+
+fn look_up(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
+}
+
+async fn says_version(program: &Path, arguments: &[&str], version: &str) -> bool {
+    let mut command: Command = process::command(program);
+    let Ok(output) = command.args(arguments).stderr(std::process::Stdio::null()).output().await else {
+        return false;
+    };
+    // As a word of its own: v1.36.2 is not v1.36.20. Build metadata (`v4.2.4+gabc`) may follow.
+    String::from_utf8_lossy(&output.stdout)
+        .split(|character: char| character.is_whitespace() || character == '+')
+        .any(|word| word == version)
+}

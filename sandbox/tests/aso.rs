@@ -1,0 +1,75 @@
+//! The real Azure Service Operator takes the stand-in for Azure.
+// The helpers of tests fail like tests.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+use sandbox::{Options, Sandbox};
+
+/// As our operator writes it, but by hand.
+const SERVER: &str = r#"
+apiVersion: v1
+kind: Secret
+metadata: {name: administrator}
+stringData: {password: "correct-Horse-battery-1"}
+---
+apiVersion: dbforpostgresql.azure.com/v20250801
+kind: FlexibleServer
+metadata:
+  name: orders
+  annotations: {serviceoperator.azure.com/reconcile-policy: detach-on-delete}
+spec:
+  azureName: sandbox-orders
+  owner: {armId: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-databases}
+  location: norwayeast
+  version: "17"
+  sku: {name: Standard_B1ms, tier: Burstable}
+  storage: {storageSizeGB: 32}
+  administratorLogin: administrator1
+  administratorLoginPassword: {name: administrator, key: password}
+"#;
+
+fn apply(sandbox: &Sandbox, manifest: &str) -> Output {
+    let mut kubectl = sandbox.kubectl(&["apply", "-n", "default", "-f", "-"]);
+    kubectl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut kubectl = kubectl.spawn().unwrap();
+    kubectl.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
+    kubectl.wait_with_output().unwrap()
+}
+
+fn run(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    let output = sandbox.kubectl(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "kubectl {}: {errors}", arguments.join(" "));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn servers(sandbox: &Sandbox) -> Vec<String> {
+    let resources = sandbox.azure().resources().await.unwrap();
+    let servers =
+        resources.into_iter().filter(|existing| existing.resource_type.ends_with("/flexibleServers"));
+    servers.map(|server| server.name).collect()
+}
+
+#[tokio::test]
+async fn a_server_becomes_ready_once_aso_is_installed_and_outlives_its_object() {
+    let options = Options { without_aso: true, without_operator: true, ..Options::default() };
+    let sandbox = Sandbox::start(&options).unwrap();
+
+    let refused = apply(&sandbox, SERVER);
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert!(errors.contains("no matches for kind \"FlexibleServer\""), "{errors}");
+
+    sandbox.install_aso().unwrap();
+    let applied = apply(&sandbox, SERVER);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    run(&sandbox, &["wait", "flexibleserver/orders", "--for=condition=Ready", "--timeout=60s"]);
+    let query = "jsonpath={.status.fullyQualifiedDomainName}";
+    let host = run(&sandbox, &["get", "flexibleserver", "orders", "-o", query]);
+    assert_eq!(host, "sandbox-orders.postgres.database.azure.com");
+    assert_eq!(servers(&sandbox).await, ["sandbox-orders"]);
+
+    run(&sandbox, &["delete", "flexibleserver", "orders", "--timeout=60s"]);
+    assert_eq!(servers(&sandbox).await, ["sandbox-orders"], "detach-on-delete keeps the server");
+}
