@@ -1,0 +1,276 @@
+//! From an effective spec to every object that we want.
+
+use std::collections::BTreeMap;
+
+use kube::api::ObjectMeta;
+use policy::{Effective, document};
+
+use super::{
+    DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
+    FlexibleServersAdministrator, FlexibleServersDatabase, FlexibleServersFirewallRule, MANAGED_BY, OPERATOR,
+    Owner, RECONCILE_POLICY, UserAssignedIdentity,
+    database_for_postgresql::{
+        AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersDatabaseSpec,
+        FlexibleServersFirewallRuleSpec, Network, Sku, Storage,
+    },
+    managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
+};
+
+/// The audience of a Kubernetes token that Entra exchanges for one of its own.
+/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust>
+const TOKEN_AUDIENCE: &str = "api://AzureADTokenExchange";
+
+/// What the objects are built from.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// Namespace of the `Database`.
+    pub namespace: &'a str,
+    /// Name of the `Database`.
+    pub name: &'a str,
+    /// Namespace of the objects.
+    pub operator_namespace: &'a str,
+    /// Name of the server in Azure, and of the objects.
+    pub server_name: &'a str,
+    pub effective: &'a Effective,
+    pub azure: &'a document::Azure,
+    /// The identity, as soon as Azure has made it.
+    pub identity: Option<&'a Identity>,
+}
+
+/// What Entra calls an identity.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// What a token is asked for.
+    pub client_id: String,
+    /// Its object id.
+    pub principal_id: String,
+}
+
+/// Every object that stands for a `Database` in Azure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objects {
+    pub identity: UserAssignedIdentity,
+    pub credential: FederatedIdentityCredential,
+    pub server: FlexibleServer,
+    pub database: FlexibleServersDatabase,
+    pub firewall: Vec<FlexibleServersFirewallRule>,
+    /// Not before the identity has its object id.
+    pub administrator: Option<FlexibleServersAdministrator>,
+}
+
+/// Builds every object.
+pub fn build(input: &Input<'_>) -> Objects {
+    let Input { azure, effective, server_name, .. } = *input;
+    let resource_group = Owner {
+        name: None,
+        arm_id: Some(format!(
+            "/subscriptions/{}/resourceGroups/{}",
+            azure.subscription_id.value, azure.resource_group.value
+        )),
+    };
+    let of_server = || Owner { name: Some(server_name.to_owned()), arm_id: None };
+
+    let mut server = FlexibleServer::new(
+        server_name,
+        FlexibleServerSpec {
+            azure_name: server_name.to_owned(),
+            owner: resource_group.clone(),
+            location: azure.location.value.clone(),
+            tags: tags(input),
+            version: effective.version.to_string(),
+            sku: Sku { name: effective.size.name.clone(), tier: effective.size.tier.as_str().to_owned() },
+            storage: Storage { size_gib: Some(effective.size_gib) },
+            auth_config: AuthConfig {
+                active_directory_auth: "Enabled".to_owned(),
+                password_auth: "Disabled".to_owned(),
+                tenant_id: azure.tenant_id.value.clone(),
+            },
+            network: Network { public_network_access: "Enabled".to_owned() },
+        },
+    );
+    server.metadata = metadata(input, server_name);
+
+    let mut database = FlexibleServersDatabase::new(
+        server_name,
+        FlexibleServersDatabaseSpec {
+            azure_name: effective.database_name.clone(),
+            owner: of_server(),
+            // What Azure takes by itself, written down so that it never depends on a change of that.
+            charset: "UTF8".to_owned(),
+            collation: "en_US.utf8".to_owned(),
+        },
+    );
+    database.metadata = metadata(input, server_name);
+
+    let firewall = azure
+        .network
+        .firewall
+        .iter()
+        .map(|rule| {
+            let name = format!("{server_name}-{}", rule.name.value);
+            let mut object = FlexibleServersFirewallRule::new(
+                &name,
+                FlexibleServersFirewallRuleSpec {
+                    azure_name: rule.name.value.clone(),
+                    owner: of_server(),
+                    start_ip_address: rule.start.value.clone(),
+                    end_ip_address: rule.end.value.clone(),
+                },
+            );
+            object.metadata = metadata(input, &name);
+            object
+        })
+        .collect();
+
+    let mut identity = UserAssignedIdentity::new(
+        server_name,
+        UserAssignedIdentitySpec {
+            azure_name: server_name.to_owned(),
+            owner: resource_group,
+            location: azure.location.value.clone(),
+            tags: tags(input),
+        },
+    );
+    identity.metadata = metadata(input, server_name);
+
+    let mut credential = FederatedIdentityCredential::new(
+        server_name,
+        FederatedIdentityCredentialSpec {
+            azure_name: server_name.to_owned(),
+            // The identity is named as the server is.
+            owner: of_server(),
+            audiences: vec![TOKEN_AUDIENCE.to_owned()],
+            issuer: azure.workload_identity.issuer.value.clone(),
+            subject: format!("system:serviceaccount:{}:{}", input.namespace, effective.service_account_name),
+        },
+    );
+    credential.metadata = metadata(input, server_name);
+
+    let administrator = input.identity.map(|identity| {
+        let mut object = FlexibleServersAdministrator::new(
+            server_name,
+            FlexibleServersAdministratorSpec {
+                azure_name: identity.principal_id.clone(),
+                owner: of_server(),
+                principal_name: server_name.to_owned(),
+                principal_type: "ServicePrincipal".to_owned(),
+                tenant_id: azure.tenant_id.value.clone(),
+            },
+        );
+        object.metadata = metadata(input, server_name);
+        object
+    });
+
+    Objects { identity, credential, server, database, firewall, administrator }
+}
+
+/// Labels of everything that stands for a `Database`, wherever it is.
+pub fn marks(namespace: &str, name: &str) -> BTreeMap<String, String> {
+    [
+        ("app.kubernetes.io/name", "postgresql"),
+        ("app.kubernetes.io/instance", name),
+        ("app.kubernetes.io/part-of", OPERATOR),
+        (MANAGED_BY, OPERATOR),
+        (DATABASE_NAMESPACE, namespace),
+        (DATABASE_NAME, name),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}
+
+fn metadata(input: &Input<'_>, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(input.operator_namespace.to_owned()),
+        labels: Some(marks(input.namespace, input.name)),
+        annotations: Some([(RECONCILE_POLICY.to_owned(), DETACH_ON_DELETE.to_owned())].into()),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The platform's tags, and ours, by which a server is known for one of ours.
+fn tags(input: &Input<'_>) -> BTreeMap<String, String> {
+    let mut tags = input.azure.tags.clone();
+    tags.extend(
+        [
+            ("managed-by", OPERATOR),
+            ("database-operator-cluster", &input.azure.cluster_name.value),
+            ("database-operator-namespace", input.namespace),
+            ("database-operator-name", input.name),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+    );
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use policy::{Policy, Request};
+
+    use super::*;
+    use crate::azure::AsoObject;
+
+    fn objects(identity: Option<&Identity>) -> Objects {
+        let policy = Policy::parse(include_str!("../../examples/policy.yaml")).unwrap();
+        let spec = api::DatabaseSpec::default();
+        let request = Request {
+            policy_name: "database-policy",
+            namespace: "orders",
+            name: "my-app-db",
+            new: &spec,
+            old: None,
+            today: jiff::civil::date(2026, 11, 22),
+        };
+        let effective = policy.resolve(&request, None, &[]).unwrap();
+        build(&Input {
+            namespace: "orders",
+            name: "my-app-db",
+            operator_namespace: "database-operator",
+            server_name: "prod-1-orders-my-app-db-0a1b2c3d",
+            effective: &effective,
+            azure: &policy.azure,
+            identity,
+        })
+    }
+
+    fn identity() -> Identity {
+        Identity { client_id: "client".into(), principal_id: "principal".into() }
+    }
+
+    #[test]
+    fn an_empty_spec_becomes_these_objects() {
+        let objects = objects(Some(&identity()));
+        let all = serde_json::json!([
+            objects.identity,
+            objects.credential,
+            objects.server,
+            objects.database,
+            objects.firewall,
+            objects.administrator
+        ]);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&all).unwrap());
+    }
+
+    #[test]
+    fn every_object_is_detached_on_delete_and_lives_with_the_operator() {
+        fn check<K: AsoObject>(object: &K) {
+            let metadata = object.meta();
+            assert_eq!(metadata.namespace.as_deref(), Some("database-operator"));
+            let policy = metadata.annotations.as_ref().and_then(|all| all.get(RECONCILE_POLICY));
+            assert_eq!(policy.map(String::as_str), Some("detach-on-delete"), "{}", K::kind(&()));
+        }
+        let Objects { identity, credential, server, database, firewall, administrator } =
+            objects(Some(&identity()));
+        check(&identity);
+        check(&credential);
+        check(&server);
+        check(&database);
+        firewall.iter().for_each(check);
+        check(&administrator.unwrap());
+    }
+
+    #[test]
+    fn nobody_administers_before_the_identity_exists() {
+        assert_eq!(objects(None).administrator, None);
+    }
+}

@@ -1,0 +1,164 @@
+//! `dbforpostgresql.azure.com/v20250801`: only the fields that we write or read, so that caches stay small
+//! and a comparison is honest.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use serde::{Deserialize, Serialize};
+
+use super::{ConditionsOnly, Owner, aso_object, condition::Condition};
+
+/// A server.
+#[derive(Clone, CustomResource, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[kube(
+    group = "dbforpostgresql.azure.com",
+    version = "v20250801",
+    kind = "FlexibleServer",
+    plural = "flexibleservers",
+    namespaced,
+    status = "FlexibleServerStatus",
+    derive = "PartialEq",
+    schema = "disabled"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FlexibleServerSpec {
+    pub azure_name: String,
+    pub owner: Owner,
+    pub location: String,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub version: String,
+    #[serde(default)]
+    pub sku: Sku,
+    #[serde(default)]
+    pub storage: Storage,
+    #[serde(default)]
+    pub auth_config: AuthConfig,
+    #[serde(default)]
+    pub network: Network,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Sku {
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub tier: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Storage {
+    #[serde(default, rename = "storageSizeGB", skip_serializing_if = "Option::is_none")]
+    pub size_gib: Option<i32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthConfig {
+    #[serde(default)]
+    pub active_directory_auth: String,
+    #[serde(default)]
+    pub password_auth: String,
+    #[serde(default)]
+    pub tenant_id: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    #[serde(default)]
+    pub public_network_access: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlexibleServerStatus {
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fully_qualified_domain_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<Sku>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+}
+
+/// A database in a server.
+#[derive(Clone, CustomResource, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[kube(
+    group = "dbforpostgresql.azure.com",
+    version = "v20250801",
+    kind = "FlexibleServersDatabase",
+    plural = "flexibleserversdatabases",
+    namespaced,
+    status = "ConditionsOnly",
+    derive = "PartialEq",
+    schema = "disabled"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FlexibleServersDatabaseSpec {
+    pub azure_name: String,
+    pub owner: Owner,
+    #[serde(default)]
+    pub charset: String,
+    #[serde(default)]
+    pub collation: String,
+}
+
+/// A range of addresses that may connect.
+#[derive(Clone, CustomResource, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[kube(
+    group = "dbforpostgresql.azure.com",
+    version = "v20250801",
+    kind = "FlexibleServersFirewallRule",
+    plural = "flexibleserversfirewallrules",
+    namespaced,
+    status = "ConditionsOnly",
+    derive = "PartialEq",
+    schema = "disabled"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FlexibleServersFirewallRuleSpec {
+    pub azure_name: String,
+    pub owner: Owner,
+    pub start_ip_address: String,
+    pub end_ip_address: String,
+}
+
+/// An identity that administers the server.
+#[derive(Clone, CustomResource, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[kube(
+    group = "dbforpostgresql.azure.com",
+    version = "v20250801",
+    kind = "FlexibleServersAdministrator",
+    plural = "flexibleserversadministrators",
+    namespaced,
+    status = "ConditionsOnly",
+    derive = "PartialEq",
+    schema = "disabled"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FlexibleServersAdministratorSpec {
+    /// The object id of the identity in Entra.
+    pub azure_name: String,
+    pub owner: Owner,
+    /// Name of the role in PostgreSQL.
+    #[serde(default)]
+    pub principal_name: String,
+    #[serde(default)]
+    pub principal_type: String,
+    #[serde(default)]
+    pub tenant_id: String,
+}
+
+aso_object!(
+    FlexibleServer,
+    FlexibleServersDatabase,
+    FlexibleServersFirewallRule,
+    FlexibleServersAdministrator
+);

@@ -1,0 +1,84 @@
+//! Azure Service Operator's objects: the only place that knows their shapes.
+//!
+//! [`build`] turns an effective spec into every object that we want; it is pure and can't fail. A second
+//! provider would be a sibling of this module.
+
+mod build;
+pub mod condition;
+mod database_for_postgresql;
+mod managed_identity;
+pub mod names;
+
+pub use build::{Identity, Input, Objects, build, marks};
+pub use database_for_postgresql::{
+    FlexibleServer, FlexibleServersAdministrator, FlexibleServersDatabase, FlexibleServersFirewallRule,
+};
+pub use managed_identity::{FederatedIdentityCredential, UserAssignedIdentity};
+
+use condition::Condition;
+use serde::{Deserialize, Serialize};
+
+/// Keeps the resource in Azure when the Kubernetes object goes. Every object carries it, not the server
+/// alone: Kubernetes' garbage collection deletes what the server owns, and a `FlexibleServersDatabase` that
+/// is deleted without it takes the data along.
+/// <https://azure.github.io/azure-service-operator/guide/annotations/>
+pub const RECONCILE_POLICY: &str = "serviceoperator.azure.com/reconcile-policy";
+/// The value of [`RECONCILE_POLICY`] that every object carries.
+pub const DETACH_ON_DELETE: &str = "detach-on-delete";
+
+/// Label of everything that stands for a `Database`: its namespace.
+pub const DATABASE_NAMESPACE: &str = "altinn.app/database-namespace";
+/// Label of everything that stands for a `Database`: its name.
+pub const DATABASE_NAME: &str = "altinn.app/database-name";
+/// Label by which the operator knows its own objects.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`].
+pub const OPERATOR: &str = "database-operator";
+
+/// An object of Azure Service Operator.
+pub trait AsoObject:
+    kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+    + Clone
+    + std::fmt::Debug
+    + serde::de::DeserializeOwned
+    + Serialize
+    + Send
+    + Sync
+    + 'static
+{
+    /// What ASO reports.
+    fn conditions(&self) -> &[Condition];
+    /// Whether the part that we write is the same; what ASO and Azure add doesn't count.
+    fn same_spec(&self, other: &Self) -> bool;
+}
+
+macro_rules! aso_object {
+    ($($kind:ty),+) => {$(
+        impl $crate::azure::AsoObject for $kind {
+            fn conditions(&self) -> &[$crate::azure::condition::Condition] {
+                self.status.as_ref().map_or(&[], |status| &status.conditions)
+            }
+            fn same_spec(&self, other: &Self) -> bool {
+                self.spec == other.spec
+            }
+        }
+    )+};
+}
+pub(crate) use aso_object;
+
+/// The resource that another one belongs to: an object of the same namespace, or a resource by its id.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm_id: Option<String>,
+}
+
+/// A status of which only the conditions matter.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct ConditionsOnly {
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+}

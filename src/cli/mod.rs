@@ -1,0 +1,113 @@
+//! The command line.
+
+mod controller;
+mod crds;
+mod policy;
+mod webhook;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// One manifest in, a dedicated Azure Database for PostgreSQL out.
+///
+/// In a cluster `webhook` and `controller` run as two Deployments, which the Helm chart installs.
+#[derive(Debug, Parser)]
+#[command(name = "database-operator", version, args_override_self = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the admission webhooks: fill in defaults, refuse what can't work or isn't allowed
+    Webhook(webhook::WebhookArgs),
+    /// Run the reconcile loop: Database -> Azure Service Operator -> Secret, ServiceAccount, status
+    Controller(controller::ControllerArgs),
+    /// Print the CustomResourceDefinitions as YAML
+    Crds,
+    /// Work with the policy document
+    Policy(policy::PolicyArgs),
+}
+
+/// Where the operator and its policy are.
+#[derive(Args, Debug)]
+struct Place {
+    /// The operator's own namespace, where the policy and Azure Service Operator's objects are
+    #[arg(long, env = "POD_NAMESPACE", default_value = "database-operator")]
+    namespace: String,
+    /// Name of the ConfigMap with the policy under the key policy.yaml
+    #[arg(long, default_value = ::policy::rules::POLICY_NAME)]
+    policy_configmap: String,
+    /// Address of /livez, /readyz and /metrics, in plain HTTP
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    admin_listen: std::net::SocketAddr,
+}
+
+/// Any error that ends the process: one line for a person.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Webhook(args) => serve(webhook::run(args)),
+        Command::Controller(args) => serve(controller::run(args)),
+        Command::Crds => crds::run(),
+        Command::Policy(args) => policy::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(run: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    crate::telemetry::init_logs();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run)
+}
+
+/// A token that SIGTERM and SIGINT cancel.
+fn stop_on_signal() -> Result<CancellationToken, std::io::Error> {
+    let token = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        cancelled.cancel();
+    });
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_later_flag_wins() {
+        let cli = Cli::try_parse_from([
+            "database-operator",
+            "webhook",
+            "--listen=0.0.0.0:1",
+            "--listen=127.0.0.1:2",
+        ]);
+        assert!(matches!(cli.unwrap().command, Command::Webhook(args) if args.listen.port() == 2));
+    }
+}

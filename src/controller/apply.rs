@@ -1,0 +1,267 @@
+//! Fourth stage: writes what differs, and nothing else.
+
+use std::sync::Arc;
+
+use api::Database;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{
+    build::{CLIENT_ID, Desired},
+    caches::{self, Cache},
+    context::Context,
+    metrics::WriteLabels,
+    status::Blocked,
+};
+use crate::azure::{
+    AsoObject, OPERATOR,
+    condition::{self, Progress},
+};
+
+/// How far each object has come, after everything that differed was written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Applied {
+    pub(super) server: Progress,
+    /// The others in Azure, each with a name for messages.
+    pub(super) others: Vec<(String, Progress)>,
+}
+
+/// Why it wasn't written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{kind} {name} can't be written: {source}")]
+    Api { kind: String, name: String, source: Box<kube::Error> },
+    #[error("{}", .0.message)]
+    Foreign(Blocked),
+}
+
+pub(super) async fn apply(
+    context: &Context,
+    database: &Database,
+    desired: &Desired,
+) -> Result<Applied, Error> {
+    let (caches, azure) = (&context.caches, &desired.azure);
+    // The login is made while Azure still works on the server: it takes seconds, and the server minutes.
+    let identity = aso(context, &caches.identities, &azure.identity).await?;
+    let server = aso(context, &caches.servers, &azure.server).await?;
+    let credential = aso(context, &caches.credentials, &azure.credential).await?;
+    let mut others = Others { context, is_free: server == Progress::Ready, progress: Vec::new() };
+    others.progress.push((condition::describe(&azure.identity), identity));
+    others.progress.push((condition::describe(&azure.credential), credential));
+
+    others.one_by_one(&caches.databases, Some(&azure.database)).await?;
+    for rule in &azure.firewall {
+        others.one_by_one(&caches.firewall_rules, Some(rule)).await?;
+    }
+    others.one_by_one(&caches.administrators, azure.administrator.as_ref()).await?;
+    let applied = Applied { server, others: others.progress };
+
+    if let Some(service_account) = &desired.service_account {
+        apply_service_account(context, database, service_account).await?;
+    }
+    // An app that finds the Secret can log in: it comes last, and then it stays.
+    if let Some(secret) = &desired.secret
+        && (applied.is_ready() || cached_secret(context, secret).is_some())
+    {
+        apply_secret(context, database, secret).await?;
+    }
+    Ok(applied)
+}
+
+/// What belongs to the server. Azure refuses a write while it works on another one of the same server
+/// (`ServerIsBusy`), so a new object waits until those before it are ready; existing ones are kept up.
+struct Others<'a> {
+    context: &'a Context,
+    is_free: bool,
+    progress: Vec<(String, Progress)>,
+}
+
+impl Others<'_> {
+    /// The next object; `None` while what it is built from isn't known.
+    async fn one_by_one<K: AsoObject>(&mut self, cache: &Cache<K>, desired: Option<&K>) -> Result<(), Error> {
+        let Some(desired) = desired else {
+            self.progress.push((K::kind(&()).into_owned(), Progress::Sent));
+            return Ok(());
+        };
+        let exists = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any()).is_some();
+        let progress =
+            if self.is_free || exists { aso(self.context, cache, desired).await? } else { Progress::Sent };
+        self.is_free &= progress == Progress::Ready;
+        self.progress.push((condition::describe(desired), progress));
+        Ok(())
+    }
+}
+
+impl Applied {
+    /// Whether everything in Azure is as wanted.
+    pub(super) fn is_ready(&self) -> bool {
+        self.all().all(|progress| *progress == Progress::Ready)
+    }
+
+    /// Whether nothing was written lately, and ASO at the most compares with Azure.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.all().all(|progress| matches!(progress, Progress::Ready | Progress::Working))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Progress> {
+        std::iter::once(&self.server).chain(self.others.iter().map(|(_, progress)| progress))
+    }
+}
+
+async fn aso<K: AsoObject>(context: &Context, cache: &Cache<K>, desired: &K) -> Result<Progress, Error> {
+    let namespace = desired.namespace().unwrap_or_default();
+    let found = cache.get(&namespace, &desired.name_any());
+    if let Some(found) = &found {
+        if !same_owner(found.as_ref(), desired) {
+            return Err(foreign(desired, &namespace));
+        }
+        if found.same_spec(desired) && has_marks(found.as_ref(), desired) {
+            return Ok(condition::progress(found.as_ref()));
+        }
+    }
+    write(context, &namespace, desired, found.as_ref()).await?;
+    Ok(Progress::Sent)
+}
+
+/// Server-side apply, unless the same was written a moment ago.
+async fn write<K>(
+    context: &Context,
+    namespace: &str,
+    desired: &K,
+    found: Option<&Arc<K>>,
+) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Serialize
+        + DeserializeOwned
+        + Clone
+        + std::fmt::Debug,
+{
+    let (kind, name) = (K::kind(&()).into_owned(), desired.name_any());
+    let (key, version) = (format!("{kind}/{namespace}/{name}"), caches::version(found));
+    if context.in_flight.holds(&key, desired, version.as_deref()) {
+        return Ok(());
+    }
+    let mut body = serde_json::to_value(desired).map_err(|error| Error::Api {
+        kind: kind.clone(),
+        name: name.clone(),
+        source: Box::new(kube::Error::SerdeError(error)),
+    })?;
+    // Kubernetes' own kinds don't serialize these, and server-side apply insists on them.
+    body["apiVersion"] = json!(K::api_version(&()));
+    body["kind"] = json!(kind);
+    let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
+    api.patch(&name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&body))
+        .await
+        .map_err(|source| Error::Api { kind: kind.clone(), name: name.clone(), source: Box::new(source) })?;
+    context.in_flight.note(key, desired, version.as_deref());
+    context.metrics.writes.get_or_create(&WriteLabels { kind: kind.clone() }).inc();
+    tracing::info!(kind, namespace, name, "applied");
+    Ok(())
+}
+
+async fn apply_secret(context: &Context, database: &Database, desired: &Secret) -> Result<(), Error> {
+    let namespace = desired.namespace().unwrap_or_default();
+    let found = cached_secret(context, desired);
+    match &found {
+        Some(found) if found.data == desired.data && has_marks(found.as_ref(), desired) => return Ok(()),
+        Some(_) => {}
+        // The cache holds labelled Secrets only; one without our label may stand in the way.
+        None => {
+            if let Some(live) = live::<Secret>(context, desired).await?
+                && !is_owned_by(&live, database)
+            {
+                return Err(foreign(desired, &namespace));
+            }
+        }
+    }
+    write(context, &namespace, desired, found.as_ref()).await
+}
+
+fn cached_secret(context: &Context, desired: &Secret) -> Option<Arc<Secret>> {
+    context.caches.secrets.get(&desired.namespace().unwrap_or_default(), &desired.name_any())
+}
+
+/// A ServiceAccount that exists already is the app team's own: it gets the annotation and stays theirs.
+async fn apply_service_account(
+    context: &Context,
+    database: &Database,
+    desired: &ServiceAccount,
+) -> Result<(), Error> {
+    let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
+    let found = context.caches.service_accounts.get(&namespace, &name);
+    match &found {
+        Some(found) if !same_owner(found.as_ref(), desired) => return Err(foreign(desired, &namespace)),
+        Some(found) if has_marks(found.as_ref(), desired) => return Ok(()),
+        Some(_) => {}
+        None => match live::<ServiceAccount>(context, desired).await? {
+            Some(live) if !is_owned_by(&live, database) => {
+                if live.annotations().get(CLIENT_ID) == desired.annotations().get(CLIENT_ID) {
+                    return Ok(());
+                }
+                let mut annotated = ServiceAccount::default();
+                annotated.metadata.name = Some(name);
+                annotated.metadata.namespace = Some(namespace.clone());
+                annotated.metadata.annotations = desired.metadata.annotations.clone();
+                return write(context, &namespace, &annotated, None).await;
+            }
+            _ => {}
+        },
+    }
+    write(context, &namespace, desired, found.as_ref()).await
+}
+
+async fn live<K>(context: &Context, desired: &K) -> Result<Option<K>, Error>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + std::fmt::Debug,
+{
+    let name = desired.name_any();
+    let api: Api<K> = Api::namespaced(context.client.clone(), &desired.namespace().unwrap_or_default());
+    api.get_opt(&name).await.map_err(|source| Error::Api {
+        kind: K::kind(&()).into_owned(),
+        name,
+        source: Box::new(source),
+    })
+}
+
+fn is_owned_by<K: Resource>(object: &K, database: &Database) -> bool {
+    object.owner_references().iter().any(|owner| Some(&owner.uid) == database.uid().as_ref())
+}
+
+/// Whether an object stands for the same `Database` as ours, by its labels.
+fn same_owner<K: Resource>(found: &K, desired: &K) -> bool {
+    desired
+        .labels()
+        .iter()
+        .filter(|(key, _)| key.starts_with("altinn.app/") || *key == crate::azure::MANAGED_BY)
+        .all(|(key, value)| found.labels().get(key) == Some(value))
+}
+
+/// Whether everything that we mark an object with is there: labels, annotations, owner.
+fn has_marks<K: Resource>(found: &K, desired: &K) -> bool {
+    desired.labels().iter().all(|(key, value)| found.labels().get(key) == Some(value))
+        && desired.annotations().iter().all(|(key, value)| found.annotations().get(key) == Some(value))
+        && desired
+            .owner_references()
+            .iter()
+            .all(|owner| found.owner_references().iter().any(|found| found.uid == owner.uid))
+}
+
+fn foreign<K: Resource<DynamicType = ()>>(desired: &K, namespace: &str) -> Error {
+    let (kind, name) = (K::kind(&()), desired.name_any());
+    Error::Foreign(Blocked::stalled(
+        "NameTaken",
+        format!(
+            "{kind} {namespace}/{name} exists and does not belong to this Database; it is left alone. \
+             Remove or rename it, and this Database goes on by itself"
+        ),
+    ))
+}

@@ -1,0 +1,21 @@
+//! What every stage with I/O shares.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use kube::{Client, runtime::events::Recorder};
+use policy::PolicyState;
+
+use super::{backoff::Backoff, caches::Caches, in_flight::InFlight, metrics::Metrics};
+
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) operator_namespace: String,
+    pub(super) policy_name: String,
+    pub(super) policy: Arc<ArcSwap<PolicyState>>,
+    pub(super) caches: Caches,
+    pub(super) in_flight: InFlight,
+    pub(super) backoff: Backoff,
+    pub(super) recorder: Recorder,
+    pub(super) metrics: Metrics,
+}

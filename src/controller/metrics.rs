@@ -1,0 +1,45 @@
+//! What the controller counts.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::Registry,
+};
+
+/// Labels of a reconcile.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct ReconcileLabels {
+    /// `ok`, or the stage that failed.
+    pub outcome: &'static str,
+}
+
+/// Labels of a write.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct WriteLabels {
+    /// Kind of the object; `Database/status` for a status.
+    pub kind: String,
+}
+
+/// The controller's metrics.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub reconciles: Family<ReconcileLabels, Counter>,
+    pub duration: Histogram,
+    pub writes: Family<WriteLabels, Counter>,
+}
+
+impl Metrics {
+    /// Registers the metrics under the registry's prefix.
+    pub fn new(registry: &mut Registry) -> Self {
+        let buckets = [0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+        let metrics = Self {
+            reconciles: Family::default(),
+            duration: Histogram::new(buckets),
+            writes: Family::default(),
+        };
+        registry.register("reconciles", "Reconciles of a Database", metrics.reconciles.clone());
+        registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());
+        registry.register("writes", "Objects written to the API server", metrics.writes.clone());
+        metrics
+    }
+}

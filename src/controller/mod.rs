@@ -1,0 +1,129 @@
+//! The reconcile loop: `Database` → objects of Azure Service Operator → Secret, ServiceAccount, status.
+//!
+//! Each stage has a file of its own. [`dereference`] reads from the caches and nothing else, [`resolve`] asks
+//! the policy, [`build`] is pure, [`apply`] writes what differs, [`status`] reports.
+
+mod apply;
+mod backoff;
+mod build;
+mod caches;
+mod context;
+mod dereference;
+mod in_flight;
+mod metrics;
+mod reconcile;
+mod resolve;
+mod status;
+
+use std::{sync::Arc, time::Duration};
+
+use api::Database;
+use arc_swap::ArcSwap;
+use futures::{StreamExt, stream::SelectAll};
+use kube::{
+    Api, Client,
+    runtime::{
+        Controller, WatchStreamExt, controller,
+        events::{Recorder, Reporter},
+        reflector, watcher,
+    },
+};
+use policy::PolicyState;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
+
+use context::Context;
+pub use metrics::Metrics;
+
+/// Reconciles that run at the same time. kube's default is without bound, which runs out of memory when all
+/// databases come due together.
+const CONCURRENCY: u16 = 16;
+
+/// What the controller needs.
+#[derive(Debug)]
+pub struct Config {
+    /// Namespace of the operator and of Azure Service Operator's objects.
+    pub operator_namespace: String,
+    /// Name of the policy ConfigMap.
+    pub policy_name: String,
+}
+
+/// Runs until the token is cancelled.
+pub async fn run(
+    client: Client,
+    config: Config,
+    policy: Arc<ArcSwap<PolicyState>>,
+    policy_changes: watch::Receiver<u64>,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
+    let databases = Api::<Database>::all(client.clone());
+    let (store, writer) = reflector::store();
+    let stream = watcher(databases, watcher::Config::default())
+        .default_backoff()
+        .modify(caches::prune)
+        .reflect(writer)
+        .touched_objects();
+
+    let mut triggers = SelectAll::new();
+    let caches = caches::start(&client, &config.operator_namespace, &mut triggers);
+    let reporter = Reporter { controller: "database-operator".into(), instance: None };
+    let context = Arc::new(Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        operator_namespace: config.operator_namespace,
+        policy_name: config.policy_name,
+        policy,
+        caches,
+        in_flight: in_flight::InFlight::default(),
+        backoff: backoff::Backoff::default(),
+        metrics,
+    });
+
+    Controller::for_stream(stream, store)
+        .with_config(
+            controller::Config::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(20)),
+        )
+        .reconcile_on(triggers)
+        // The first value is the policy at the start, when everything is reconciled anyway.
+        .reconcile_all_on(WatchStream::from_changes(policy_changes).map(|_| ()))
+        .graceful_shutdown_on(async move { stop.cancelled().await })
+        .run(reconcile::reconcile, reconcile::on_error, context)
+        .for_each(|result| async {
+            if let Err(error) = result {
+                match error {
+                    // The first is reported by `on_error`, with the object and its delay; the second is an object
+                    // that is gone since it was queued.
+                    controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_) => {}
+                    error => tracing::warn!(%error, "a watch was interrupted"),
+                }
+            }
+        })
+        .await;
+}
+
+/// Waits until the API server knows the kind `Database`; says once that it waits.
+pub async fn wait_for_crd(client: &Client) {
+    let api: Api<Database> = Api::all(client.clone());
+    let mut said = false;
+    loop {
+        match api.list(&kube::api::ListParams::default().limit(1)).await {
+            Ok(_) => return,
+            Err(error) if !said => {
+                said = true;
+                let missing = matches!(&error, kube::Error::Api(status) if status.code == 404);
+                if missing {
+                    tracing::error!(
+                        "the CRD databases.altinn.app is not installed: install the chart, or run \
+                         `database-operator crds | kubectl apply -f -`; waiting for it"
+                    );
+                } else {
+                    tracing::error!(%error, "Databases can't be listed; trying again");
+                }
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

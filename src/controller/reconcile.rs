@@ -1,0 +1,229 @@
+//! One pass over one `Database`: the stages in their order, and what happens when one can't go on.
+
+use std::{sync::Arc, time::Duration, time::Instant};
+
+use api::{Database, DatabaseStatus, annotations::FINALIZER};
+use jiff::{Timestamp, tz::TimeZone};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::{
+        controller::Action,
+        events::{Event, EventType},
+        finalizer::{self, finalizer},
+        reflector::ObjectRef,
+    },
+};
+use serde_json::json;
+
+use super::{
+    apply, backoff, build,
+    context::Context,
+    dereference::{self, dereference},
+    metrics::{ReconcileLabels, WriteLabels},
+    resolve,
+    status::{self, Blocked, Outcome},
+};
+
+/// A database at rest is looked at again after this long, should a watch have missed something.
+const RESYNC: Duration = Duration::from_hours(1);
+/// While Azure works, its objects tell when something happens; this is for the case that they don't.
+const WORKING: Duration = Duration::from_mins(5);
+/// How soon to look again for something that no watch tells of.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Field manager of the status, apart from that of objects.
+const STATUS_MANAGER: &str = "database-operator-status";
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    #[error("the status can't be written: {0}")]
+    Status(#[source] Box<kube::Error>),
+    #[error("the finalizer can't be written: {0}")]
+    Finalizer(#[source] Box<finalizer::Error<Self>>),
+}
+
+impl Error {
+    /// The stage that failed: a bounded label.
+    fn stage(&self) -> &'static str {
+        match self {
+            Self::Apply(_) => "apply",
+            Self::Status(_) => "status",
+            Self::Finalizer(_) => "finalizer",
+        }
+    }
+}
+
+pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) -> Result<Action, Error> {
+    let started = Instant::now();
+    let object = ObjectRef::from_obj(database.as_ref());
+    let api: Api<Database> =
+        Api::namespaced(context.client.clone(), &database.namespace().unwrap_or_default());
+    let result = finalizer(&api, FINALIZER, database, |event| async {
+        match event {
+            finalizer::Event::Apply(database) => pass(&database, &context).await,
+            finalizer::Event::Cleanup(database) => keep_data(&database, &context).await,
+        }
+    })
+    .await
+    .map_err(|error| match error {
+        finalizer::Error::ApplyFailed(error) | finalizer::Error::CleanupFailed(error) => error,
+        error => Error::Finalizer(Box::new(error)),
+    });
+    let outcome = match &result {
+        Ok(_) => {
+            context.backoff.succeeded(&object);
+            "ok"
+        }
+        Err(error) => error.stage(),
+    };
+    context.metrics.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
+    context.metrics.duration.observe(started.elapsed().as_secs_f64());
+    result
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
+pub(super) fn on_error(database: Arc<Database>, error: &Error, context: Arc<Context>) -> Action {
+    let object = ObjectRef::from_obj(database.as_ref());
+    let delay = context.backoff.failed(&object);
+    tracing::warn!(%object, stage = error.stage(), %error, again_in_seconds = delay.as_secs(), "reconcile failed");
+    Action::requeue(delay)
+}
+
+/// The stages.
+async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
+    let state = context.policy.load_full();
+    let policy = match state.require(&context.policy_name) {
+        Ok(policy) => policy,
+        Err(denial) => return blocked(database, context, &resolve::blocked(&denial)).await,
+    };
+    let cluster = &policy.azure.cluster_name.value;
+    let known = match dereference(database, &context.caches, &context.operator_namespace, cluster) {
+        Ok(known) => known,
+        Err(dereference::Error::NotSynced) => return Ok(Action::requeue(Duration::from_millis(200))),
+        Err(dereference::Error::Blocked(why)) => return blocked(database, context, &why).await,
+    };
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let effective = match resolve::resolve(database, &known, policy, &context.policy_name, today) {
+        Ok(effective) => effective,
+        Err(why) => return blocked(database, context, &why).await,
+    };
+    let desired = build::build(database, &known, &effective, &policy.azure, &context.operator_namespace);
+    let applied = match apply::apply(context, database, &desired).await {
+        Ok(applied) => applied,
+        Err(apply::Error::Foreign(why)) => return blocked(database, context, &why).await,
+        Err(error) => {
+            // The API server's own words, so that people see why nothing moves.
+            let why = Blocked::working("ApplyFailed", error.to_string());
+            report(database, context, &Outcome::Blocked(&why)).await?;
+            return Err(error.into());
+        }
+    };
+    let outcome = Outcome::Applied {
+        applied: &applied,
+        known: &known,
+        effective: &effective,
+        revision: &policy.revision,
+    };
+    report(database, context, &outcome).await?;
+    Ok(Action::requeue(backoff::jittered(if applied.is_ready() { RESYNC } else { WORKING })))
+}
+
+/// Reports what stands in the way. A database that is ready, and of which nothing new is wanted, stays so: a
+/// policy that is lost or became stricter changes nothing for it.
+async fn blocked(database: &Database, context: &Context, why: &Blocked) -> Result<Action, Error> {
+    if !status::is_current(database) {
+        report(database, context, &Outcome::Blocked(why)).await?;
+    }
+    Ok(Action::requeue(backoff::jittered(SOON)))
+}
+
+/// Writes the status if it differs, and an event if it says something new.
+async fn report(database: &Database, context: &Context, outcome: &Outcome<'_>) -> Result<(), Error> {
+    let new = status::report(database, outcome, Timestamp::now());
+    if !status::is_news(database.status.as_ref(), &new) {
+        return Ok(());
+    }
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let key = format!("status/{namespace}/{name}");
+    let version = database.resource_version();
+    let timeless = without_times(&new);
+    if context.in_flight.holds(&key, &timeless, version.as_deref()) {
+        return Ok(());
+    }
+    let api: Api<Database> = Api::namespaced(context.client.clone(), &namespace);
+    let body = json!({
+        "apiVersion": Database::api_version(&()), "kind": Database::kind(&()),
+        "metadata": {"name": name}, "status": new,
+    });
+    api.patch_status(&name, &PatchParams::apply(STATUS_MANAGER).force(), &Patch::Apply(&body))
+        .await
+        .map_err(|error| Error::Status(Box::new(error)))?;
+    context.in_flight.note(key, &timeless, version.as_deref());
+    context.metrics.writes.get_or_create(&WriteLabels { kind: "Database/status".to_owned() }).inc();
+    announce(database, context, &new).await;
+    Ok(())
+}
+
+/// The status without the times of its conditions, by which two otherwise equal ones would differ.
+fn without_times(status: &DatabaseStatus) -> DatabaseStatus {
+    let mut status = status.clone();
+    for condition in &mut status.conditions {
+        condition.last_transition_time.0 = Timestamp::UNIX_EPOCH;
+    }
+    status
+}
+
+/// An event for each new reason. Events are a courtesy: one that can't be written is logged, no more.
+async fn announce(database: &Database, context: &Context, new: &DatabaseStatus) {
+    let (before, now) = (status::ready(database.status.as_ref()), status::ready(Some(new)));
+    let Some(now) = now else { return };
+    if before.is_some_and(|before| before.reason == now.reason) {
+        return;
+    }
+    let type_ = if now.status == "False" { EventType::Warning } else { EventType::Normal };
+    publish(database, context, type_, &now.reason, &now.message).await;
+}
+
+async fn publish(database: &Database, context: &Context, type_: EventType, reason: &str, note: &str) {
+    // The API server takes at most 1024 bytes.
+    let mut end = note.len().min(1000);
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    let event = Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(note[..end].to_owned()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    if let Err(error) = context.recorder.publish(&event, &database.object_ref(&())).await {
+        tracing::debug!(%error, reason, "the event can't be written");
+    }
+}
+
+/// The `Database` goes, and its data stays: every object in Azure is kept as it is, and the same manifest
+/// applied again finds the same server. The Secret and the ServiceAccount go with the `Database`.
+///
+/// The fate of the data was settled at admission; here a missing or unknown annotation means the same as
+/// `Retain`, because admission can be bypassed: by deleting the CRD, or with the webhook's configuration.
+async fn keep_data(database: &Database, context: &Context) -> Result<Action, Error> {
+    if let Some(server) = database.status.as_ref().and_then(|status| status.server.as_ref()) {
+        let note = format!(
+            "Server {} and its data are kept. Apply the same manifest again to get them back; the platform team \
+             finds them as FlexibleServer {}/{}",
+            server.name, context.operator_namespace, server.name
+        );
+        publish(database, context, EventType::Normal, "DataKept", &note).await;
+        tracing::info!(
+            namespace = database.namespace(),
+            name = database.name_any(),
+            server = server.name,
+            "the Database is deleted; its server and data are kept"
+        );
+    }
+    Ok(Action::await_change())
+}

@@ -1,0 +1,249 @@
+//! Last stage: what the `Database` says of itself, by the rules of kstatus.
+//!
+//! `Ready` always; `Reconciling` while work is under way; `Stalled` when a person must act; never the last
+//! two together. Messages are stable and carry no time: at most three different ones come by in a creation.
+
+use api::{BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, ServerStatus};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
+use policy::Effective;
+
+use super::{
+    apply::Applied,
+    build::{PORT, secret_name},
+    dereference::Known,
+};
+use crate::azure::condition::Progress;
+
+/// Something stands in the way.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Blocked {
+    pub(super) reason: String,
+    pub(super) message: String,
+    /// Whether a person must act; else it is tried again.
+    pub(super) stalled: bool,
+}
+
+impl Blocked {
+    pub(super) fn stalled(reason: &str, message: String) -> Self {
+        Self { reason: reason.to_owned(), message, stalled: true }
+    }
+
+    pub(super) fn working(reason: &str, message: String) -> Self {
+        Self { reason: reason.to_owned(), message, stalled: false }
+    }
+}
+
+/// What a reconcile came to.
+pub(super) enum Outcome<'a> {
+    Blocked(&'a Blocked),
+    Applied { applied: &'a Applied, known: &'a Known, effective: &'a Effective, revision: &'a str },
+}
+
+/// The new status. What the outcome says nothing about stays as it was.
+pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp) -> DatabaseStatus {
+    let old = database.status.clone().unwrap_or_default();
+    let was_ready = old.host.is_some();
+    let mut status = DatabaseStatus { observed_generation: database.metadata.generation, ..old.clone() };
+    let verdict = match outcome {
+        Outcome::Blocked(blocked) => Verdict::blocked(blocked, was_ready),
+        Outcome::Applied { applied, known, effective, revision } => {
+            fill(&mut status, database, known, effective, revision);
+            // Azure Service Operator compares with Azure now and then, and isn't Ready meanwhile. A database that
+            // was ready, and of which nothing new is wanted, stays so.
+            let ready = applied.is_ready() || (applied.is_at_rest() && is_current(database));
+            if ready {
+                connect(&mut status, database, known);
+            }
+            Verdict::of(applied, known, ready, was_ready)
+        }
+    };
+    status.provisioning_state = Some(verdict.state);
+    status.conditions = conditions(&old.conditions, &verdict, database.metadata.generation, now);
+    status
+}
+
+/// The server, as far as Azure tells, and the policy.
+fn fill(
+    status: &mut DatabaseStatus,
+    database: &Database,
+    known: &Known,
+    effective: &Effective,
+    revision: &str,
+) {
+    let observed = known.server.as_ref().and_then(|server| server.status.as_ref());
+    let before = status.server.take().unwrap_or_default();
+    status.server = Some(ServerStatus {
+        name: known.server_name.clone(),
+        id: observed.and_then(|status| status.id.clone()).or(before.id),
+        version: observed.and_then(|status| status.version.clone()).or(before.version),
+        sku: observed.and_then(|status| Some(status.sku.as_ref()?.name.clone())).or(before.sku),
+        size_gib: observed.and_then(|status| status.storage.as_ref()?.size_gib).or(before.size_gib),
+    });
+    status.policy = Some(PolicyStatus {
+        profile: effective.profile.clone(),
+        revision: revision.to_owned(),
+        defaulted: effective.defaulted.clone(),
+    });
+    status.database_name = Some(effective.database_name.clone());
+    // Known from the start, so that a Deployment can be written before the server is up.
+    status.service_account_name = Some(effective.service_account_name.clone());
+    status.secret_name = Some(secret_name(&database.name_any()));
+}
+
+/// Everything that an app needs is in place.
+fn connect(status: &mut DatabaseStatus, database: &Database, known: &Known) {
+    status.host =
+        known.server.as_ref().and_then(|server| server.status.as_ref()?.fully_qualified_domain_name.clone());
+    status.port = Some(PORT);
+    status.binding = Some(BindingReference { name: secret_name(&database.name_any()) });
+}
+
+/// One line of judgement.
+struct Verdict {
+    state: ProvisioningState,
+    ready: &'static str,
+    reason: String,
+    message: String,
+    reconciling: bool,
+    stalled: bool,
+}
+
+impl Verdict {
+    fn blocked(blocked: &Blocked, was_ready: bool) -> Self {
+        Self {
+            state: match (blocked.stalled, was_ready) {
+                (true, _) => ProvisioningState::Failed,
+                (false, true) => ProvisioningState::Updating,
+                (false, false) => ProvisioningState::Pending,
+            },
+            ready: "False",
+            reason: blocked.reason.clone(),
+            message: blocked.message.clone(),
+            reconciling: !blocked.stalled,
+            stalled: blocked.stalled,
+        }
+    }
+
+    fn of(applied: &Applied, known: &Known, is_ready: bool, was_ready: bool) -> Self {
+        let all = || {
+            std::iter::once(("", &applied.server))
+                .chain(applied.others.iter().map(|(name, p)| (name.as_str(), p)))
+        };
+        let gave_up = all().find_map(|(object, progress)| match progress {
+            Progress::GaveUp { reason, message } => Some((object, reason, message)),
+            _ => None,
+        });
+        if let Some((object, reason, message)) = gave_up {
+            return Self::blocked(
+                &Blocked::stalled(&camel_case(reason), of_object(object, message)),
+                was_ready,
+            );
+        }
+        let retrying = all().find_map(|(object, progress)| match progress {
+            Progress::Retrying { reason, message } => Some((object, reason, message)),
+            _ => None,
+        });
+        // Azure tells the host when it has made the server; from then on, whatever ASO compares, it is there.
+        let is_made = known.server.as_ref().is_some_and(|server| {
+            server.status.as_ref().is_some_and(|status| status.fully_qualified_domain_name.is_some())
+        });
+        let (state, ready, reason, message) = if let Some((object, reason, message)) = retrying {
+            (working(was_ready), "False", camel_case(reason), of_object(object, message))
+        } else if is_ready {
+            (
+                ProvisioningState::Ready,
+                "True",
+                "Ready".to_owned(),
+                "The database is ready for connections".to_owned(),
+            )
+        } else if was_ready {
+            (
+                working(true),
+                "Unknown",
+                "Updating".to_owned(),
+                format!("Azure is changing server {}", known.server_name),
+            )
+        } else if !is_made {
+            let message =
+                format!("Azure is creating server {}; that takes 5 to 15 minutes", known.server_name);
+            (working(false), "Unknown", "Creating".to_owned(), message)
+        } else {
+            let message = "The server is up; its database, firewall and login are being set up".to_owned();
+            (working(false), "Unknown", "Configuring".to_owned(), message)
+        };
+        let reconciling = ready != "True";
+        Self { state, ready, reason, message, reconciling, stalled: false }
+    }
+}
+
+fn working(was_ready: bool) -> ProvisioningState {
+    if was_ready { ProvisioningState::Updating } else { ProvisioningState::Creating }
+}
+
+/// Azure's and ASO's own words, with the object where it isn't the server.
+fn of_object(object: &str, message: &str) -> String {
+    if object.is_empty() { message.to_owned() } else { format!("{object}: {message}") }
+}
+
+/// A condition's reason must be of this form, and Azure's codes mostly are.
+fn camel_case(reason: &str) -> String {
+    let clean: String = reason.chars().filter(char::is_ascii_alphanumeric).collect();
+    if clean.starts_with(|c: char| c.is_ascii_alphabetic()) { clean } else { "AzureError".to_owned() }
+}
+
+fn conditions(
+    old: &[Condition],
+    verdict: &Verdict,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let condition = |type_: &str, status: &str| {
+        let before = old.iter().find(|before| before.type_ == type_);
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: verdict.reason.clone(),
+            message: verdict.message.clone(),
+            observed_generation: generation,
+            last_transition_time: before
+                .filter(|before| before.status == status)
+                .map_or(Time(now), |before| before.last_transition_time.clone()),
+        }
+    };
+    let mut conditions = vec![condition("Ready", verdict.ready)];
+    if verdict.reconciling {
+        conditions.push(condition("Reconciling", "True"));
+    }
+    if verdict.stalled {
+        conditions.push(condition("Stalled", "True"));
+    }
+    conditions
+}
+
+/// Whether the `Database` is ready as it is written now.
+pub(super) fn is_current(database: &Database) -> bool {
+    ready(database.status.as_ref()).is_some_and(|ready| {
+        ready.status == "True" && ready.observed_generation == database.metadata.generation
+    })
+}
+
+/// Whether the new status says anything that the old one doesn't. A revision of the policy that changes nothing
+/// for a database is no news: else a comment in the policy would write every status in the cluster.
+pub(super) fn is_news(old: Option<&DatabaseStatus>, new: &DatabaseStatus) -> bool {
+    let Some(old) = old else { return true };
+    let mut new = new.clone();
+    if let (Some(new), Some(old)) = (&mut new.policy, &old.policy) {
+        new.revision.clone_from(&old.revision);
+    }
+    new != *old
+}
+
+/// The condition `Ready`.
+pub(super) fn ready(status: Option<&DatabaseStatus>) -> Option<&Condition> {
+    status?.conditions.iter().find(|condition| condition.type_ == "Ready")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+#![allow(clippy::needless_pass_by_value, reason = "values written in place read best")]
+
+use std::sync::Arc;
+
+use policy::{Policy, Request};
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+use crate::azure::FlexibleServer;
+
+fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn database(status: serde_json::Value) -> Database {
+    serde_json::from_value(json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database",
+        "metadata": {"name": "main", "namespace": "orders", "generation": 3}, "spec": {}, "status": status,
+    }))
+    .unwrap()
+}
+
+fn effective() -> Effective {
+    let policy = Policy::parse(include_str!("../../../examples/policy.yaml")).unwrap();
+    let spec = api::DatabaseSpec::default();
+    let request = Request {
+        policy_name: "database-policy",
+        namespace: "orders",
+        name: "main",
+        new: &spec,
+        old: None,
+        today: jiff::civil::date(2026, 11, 22),
+    };
+    policy.resolve(&request, None, &[]).unwrap()
+}
+
+fn known(server_status: serde_json::Value) -> Known {
+    let server: FlexibleServer = serde_json::from_value(json!({
+        "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
+        "metadata": {"name": "prod-1-orders-main"},
+        "spec": {"azureName": "prod-1-orders-main", "owner": {}, "location": "norwayeast"}, "status": server_status,
+    }))
+    .unwrap();
+    Known {
+        server_name: "prod-1-orders-main".into(),
+        server: Some(Arc::new(server)),
+        recorded: None,
+        identity: None,
+    }
+}
+
+fn up() -> serde_json::Value {
+    json!({
+        "id": "/subscriptions/s/flexibleServers/prod-1-orders-main", "version": "17",
+        "fullyQualifiedDomainName": "prod-1-orders-main.postgres.database.azure.com",
+        "sku": {"name": "Standard_B1ms", "tier": "Burstable"}, "storage": {"storageSizeGB": 32},
+    })
+}
+
+fn words(reason: &str) -> (String, String) {
+    (reason.to_owned(), "Azure's own words".to_owned())
+}
+
+fn gave_up() -> Progress {
+    let (reason, message) = words("SkuNotAvailable");
+    Progress::GaveUp { reason, message }
+}
+
+fn retrying() -> Progress {
+    let (reason, message) = words("AuthorizationFailed");
+    Progress::Retrying { reason, message }
+}
+
+/// Ready, Reconciling, Stalled, reason and state.
+fn judged(
+    server: Progress,
+    other: Progress,
+    was_ready: bool,
+) -> (String, bool, bool, String, ProvisioningState) {
+    let database = database(if was_ready { json!({"host": "h"}) } else { json!({"observedGeneration": -1}) });
+    // Azure tells of a server when it has made it.
+    let known = known(if server == Progress::Ready || was_ready { up() } else { json!({}) });
+    let applied = Applied { server, others: vec![("FlexibleServersDatabase x".into(), other)] };
+    let outcome =
+        Outcome::Applied { applied: &applied, known: &known, effective: &effective(), revision: "r1" };
+    let status = report(&database, &outcome, now());
+    let has = |type_: &str| {
+        status.conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")
+    };
+    let ready = super::ready(Some(&status)).unwrap();
+    (
+        ready.status.clone(),
+        has("Reconciling"),
+        has("Stalled"),
+        ready.reason.clone(),
+        status.provisioning_state.unwrap(),
+    )
+}
+
+#[rstest]
+#[case::created(Progress::Working, Progress::Working, false, ("Unknown", true, false, "Creating", ProvisioningState::Creating))]
+#[case::configured(Progress::Ready, Progress::Working, false, ("Unknown", true, false, "Configuring", ProvisioningState::Creating))]
+#[case::ready(Progress::Ready, Progress::Ready, false, ("True", false, false, "Ready", ProvisioningState::Ready))]
+#[case::sent(Progress::Sent, Progress::Ready, true, ("Unknown", true, false, "Updating", ProvisioningState::Updating))]
+#[case::changed(Progress::Working, Progress::Ready, true, ("Unknown", true, false, "Updating", ProvisioningState::Updating))]
+#[case::retried(retrying(), Progress::Working, false, ("False", true, false, "AuthorizationFailed", ProvisioningState::Creating))]
+#[case::gave_up(gave_up(), Progress::Working, false, ("False", false, true, "SkuNotAvailable", ProvisioningState::Failed))]
+#[case::child_gave_up(Progress::Ready, gave_up(), true, ("False", false, true, "SkuNotAvailable", ProvisioningState::Failed))]
+#[case::giving_up_outweighs_retrying(retrying(), gave_up(), false, ("False", false, true, "SkuNotAvailable", ProvisioningState::Failed))]
+fn the_conditions_follow_kstatus(
+    #[case] server: Progress,
+    #[case] other: Progress,
+    #[case] was_ready: bool,
+    #[case] expected: (&str, bool, bool, &str, ProvisioningState),
+) {
+    let (ready, reconciling, stalled, reason, state) = expected;
+    assert_eq!(
+        judged(server, other, was_ready),
+        (ready.to_owned(), reconciling, stalled, reason.to_owned(), state)
+    );
+}
+
+#[rstest]
+#[case(true)]
+#[case(false)]
+fn every_pass_reports_the_generation_that_it_saw_failures_too(#[case] stalled: bool) {
+    let why = Blocked { reason: "PolicyDenied".into(), message: "no".into(), stalled };
+    let status = report(&database(json!({"observedGeneration": 2})), &Outcome::Blocked(&why), now());
+    assert_eq!(status.observed_generation, Some(3));
+    assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(3)));
+    let names: Vec<_> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
+    assert_eq!(names, ["Ready", if stalled { "Stalled" } else { "Reconciling" }]);
+}
+
+#[test]
+fn azures_words_are_passed_on_with_the_object_they_are_about() {
+    let applied =
+        Applied { server: Progress::Ready, others: vec![("FlexibleServersDatabase x".into(), gave_up())] };
+    let outcome =
+        Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
+    let status = report(&database(json!({})), &outcome, now());
+    assert_eq!(super::ready(Some(&status)).unwrap().message, "FlexibleServersDatabase x: Azure's own words");
+}
+
+#[test]
+fn a_ready_database_tells_all_that_an_app_needs() {
+    let applied = Applied { server: Progress::Ready, others: vec![] };
+    let outcome =
+        Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
+    let status = report(&database(json!({})), &outcome, now());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap());
+}
+
+#[test]
+fn a_transition_keeps_its_time_until_the_status_changes() {
+    let applied = Applied { server: Progress::Ready, others: vec![] };
+    let outcome =
+        Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
+    let first = report(&database(json!({})), &outcome, now());
+    let later = now() + jiff::SignedDuration::from_hours(1);
+    let again = report(&database(serde_json::to_value(&first).unwrap()), &outcome, later);
+    assert_eq!(again, first);
+}
+
+#[rstest]
+#[case::asos_own_comparison(Progress::Working, "True")]
+#[case::a_write_of_ours(Progress::Sent, "Unknown")]
+fn a_ready_database_stays_ready_while_aso_only_compares(#[case] server: Progress, #[case] expected: &str) {
+    let known = known(up());
+    let (effective, others) = (effective(), vec![]);
+    let at = |server: Progress| Applied { server, others: others.clone() };
+    let applied = at(Progress::Ready);
+    let outcome =
+        Outcome::Applied { applied: &applied, known: &known, effective: &effective, revision: "r1" };
+    let first = report(&database(json!({})), &outcome, now());
+    let applied = at(server);
+    let outcome =
+        Outcome::Applied { applied: &applied, known: &known, effective: &effective, revision: "r1" };
+    let later = report(&database(serde_json::to_value(&first).unwrap()), &outcome, now());
+    assert_eq!(super::ready(Some(&later)).unwrap().status, expected);
+    assert_eq!(is_news(Some(&first), &later), expected != "True");
+}
+
+#[test]
+fn a_revision_alone_is_no_news() {
+    let applied = Applied { server: Progress::Ready, others: vec![] };
+    let (known, effective) = (known(up()), effective());
+    let with = |revision| {
+        let outcome = Outcome::Applied { applied: &applied, known: &known, effective: &effective, revision };
+        report(&database(json!({})), &outcome, now())
+    };
+    assert!(!is_news(Some(&with("r1")), &with("r2")));
+    assert!(is_news(None, &with("r1")));
+}
+
+#[test]
+fn what_was_known_before_survives_a_failure() {
+    let applied = Applied { server: Progress::Ready, others: vec![] };
+    let outcome =
+        Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
+    let ready = report(&database(json!({})), &outcome, now());
+    let why = Blocked::working("ApplyFailed", "the API server is away".into());
+    let failed = report(&database(serde_json::to_value(&ready).unwrap()), &Outcome::Blocked(&why), now());
+    assert_eq!(failed.server, ready.server);
+    assert_eq!(failed.host, ready.host);
+}
+
+#[rstest]
+#[case("SkuNotAvailable", "SkuNotAvailable")]
+#[case("Some.Code-With_Marks", "SomeCodeWithMarks")]
+#[case("", "AzureError")]
+#[case("429", "AzureError")]
+fn a_reason_is_one_that_kubernetes_takes(#[case] reason: &str, #[case] expected: &str) {
+    assert_eq!(camel_case(reason), expected);
+}

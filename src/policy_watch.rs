@@ -1,0 +1,88 @@
+//! Keeps the policy of the ConfigMap in force: a change takes effect at once, without a restart, and a broken
+//! one never replaces a good one.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client,
+    runtime::{WatchStreamExt, watcher},
+};
+use policy::PolicyState;
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use tokio::sync::watch;
+
+/// The policy in force, and a number that grows with each change of it.
+#[derive(Debug)]
+pub struct PolicyWatch {
+    pub state: Arc<ArcSwap<PolicyState>>,
+    /// 0 until the ConfigMap was read, or found missing, for the first time.
+    pub changes: watch::Receiver<u64>,
+    sender: watch::Sender<u64>,
+    valid: Gauge,
+}
+
+impl PolicyWatch {
+    /// Before anything is read.
+    pub fn new(registry: &mut Registry) -> Self {
+        let (sender, changes) = watch::channel(0);
+        let valid = Gauge::default();
+        registry.register(
+            "policy_valid",
+            "Whether the policy ConfigMap holds: 1, or 0 when it is missing or broken",
+            valid.clone(),
+        );
+        Self { state: Arc::default(), changes, sender, valid }
+    }
+
+    /// Watches until it is dropped. Errors are retried for ever, and leave the policy as it is.
+    pub async fn run(self, client: Client, namespace: String, name: String) {
+        let api: Api<ConfigMap> = Api::namespaced(client, &namespace);
+        let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let mut events = watcher(api, config).default_backoff().boxed();
+        let mut listed = false;
+        while let Some(event) = events.next().await {
+            let before = self.state.load_full();
+            match event {
+                Ok(watcher::Event::Init) => listed = false,
+                Ok(watcher::Event::InitApply(config_map)) => {
+                    listed = true;
+                    self.set(before.applied(config_map.data.as_ref()), &name);
+                }
+                Ok(watcher::Event::Apply(config_map)) => {
+                    self.set(before.applied(config_map.data.as_ref()), &name);
+                }
+                Ok(watcher::Event::InitDone) if listed => {}
+                Ok(watcher::Event::InitDone | watcher::Event::Delete(_)) => self.set(before.deleted(), &name),
+                Err(error) => {
+                    tracing::warn!(%error, namespace, name, "the policy ConfigMap can't be watched; trying again");
+                }
+            }
+        }
+    }
+
+    fn set(&self, state: PolicyState, name: &str) {
+        let before = self.state.load_full();
+        let same_policy =
+            before.policy().map(|policy| &policy.revision) == state.policy().map(|policy| &policy.revision);
+        let trouble = state.trouble(name);
+        match (&trouble, state.policy()) {
+            (Some(trouble), _)
+                if before.trouble(name).as_ref() != Some(trouble) || *self.sender.borrow() == 0 =>
+            {
+                tracing::error!("{trouble}");
+            }
+            (None, Some(policy)) if !same_policy => {
+                tracing::info!(revision = policy.revision, "policy in force");
+            }
+            _ => {}
+        }
+        self.valid.set(i64::from(trouble.is_none()));
+        self.state.store(Arc::new(state));
+        if !same_policy || *self.sender.borrow() == 0 {
+            self.sender.send_modify(|count| *count += 1);
+        }
+    }
+}
