@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Tells the operator's story on a terminal: what people write, and what they get back. It ends with the
+# sandbox still up, or with ONCE=1 it takes everything down. Each step that goes wrong ends it with an error.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bin=${BIN:-target/debug}
+dir=${DATABASE_SANDBOX_DIR:-$PWD/target/sandbox}
+export DATABASE_SANDBOX_DIR=$dir
+# Long enough to see progress, short enough to wait for.
+delay=${AZURE_DELAY_SECONDS:-2}
+
+step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+fail() { printf '\nThe story went wrong: %s\n' "$*" >&2; exit 1; }
+# Shows a command as a user would type it.
+show() {
+  local word line=
+  for word; do
+    [[ $word =~ ^[[:alnum:]_./:=,@-]+$ ]] || word="'$word'"
+    line+=" $word"
+  done
+  printf '$%s\n' "$line"
+}
+# Shows a command, and runs it.
+run() { show "$@"; "$@"; }
+# Runs a command that must be refused, and shows the refusal.
+refused() {
+  local code=$1 output
+  shift
+  show "$@"
+  if output=$("$@" 2>&1); then fail "this was not refused: $*"; fi
+  printf '%s\n' "$output"
+  [[ $output == *"[$code]"* ]] || fail "the refusal does not say $code"
+}
+kubectl() { command "$kubectl" "$@"; }
+
+cleanup() {
+  local status=$?
+  if [[ -n ${ONCE:-} || $status -ne 0 ]]; then "$bin/database-sandbox" down || true; fi
+}
+
+step "1. A real control plane, the real Azure Service Operator, and a stand-in for Azure"
+started=$SECONDS
+trap cleanup EXIT
+"$bin/database-sandbox" up --azure-delay-seconds "$delay"
+echo "It is up after $((SECONDS - started)) seconds. The operator was installed by its own Helm chart, and runs with the"
+echo "rights of its own ServiceAccounts."
+kubectl=$("$bin/database-sandbox" tools 2>/dev/null | sed -n 's/^kubectl  *//p')
+export KUBECONFIG=$dir/kubeconfig
+
+# A story told twice on the same sandbox starts with namespaces of its own.
+n='' i=1
+while kubectl get namespace "orders$n" >/dev/null 2>&1; do i=$((i + 1)) n=-$i; done
+one=orders$n two=invoices$n three=reports$n
+for namespace in "$one" "$two" "$three"; do kubectl create namespace "$namespace" >/dev/null; done
+
+step "2. Three teams apply what they have in their repositories"
+for pair in "$one version" "$two size" "$three defaults"; do
+  read -r namespace example <<<"$pair"
+  run cat "examples/$example.yaml"
+  run kubectl -n "$namespace" apply -f "examples/$example.yaml"
+  echo
+done
+run kubectl get databases --all-namespaces
+
+step "3. Minutes later with Azure, seconds here, they are ready"
+for namespace in "$one" "$two" "$three"; do
+  run kubectl -n "$namespace" wait --for=condition=Ready database/my-app-db --timeout=120s
+done
+run kubectl get databases --all-namespaces
+
+step "4. What the app gets: a Secret, and a ServiceAccount that logs in without a password"
+run kubectl -n "$one" get secret my-app-db-db-credentials -o go-template='{{range $key, $value := .data}}{{printf "%-10s %s" $key ($value | base64decode)}}{{"\n"}}{{end}}'
+run kubectl -n "$one" get serviceaccount my-app-db -o jsonpath='{.metadata.annotations}{"\n"}'
+
+step "5. What the platform has: a server in Azure, with the policy's region, tags and firewall"
+run kubectl -n database-operator get flexibleservers,flexibleserversdatabases,flexibleserversfirewallrules,userassignedidentities -l "altinn.app/database-namespace=$one"
+
+run kubectl -n database-operator get flexibleservers -l "altinn.app/database-namespace=$one" -o jsonpath='{.items[0].status.location}  {.items[0].status.tags}{"\n"}'
+
+step "6. A size that the platform does not allow is refused when it is applied"
+run cat examples/refused.yaml
+refused DB101 kubectl -n "$one" apply -f examples/refused.yaml
+
+step "7. Nobody's slip destroys data: a delete that does not say what becomes of it is refused"
+refused DB201 kubectl -n "$two" delete database my-app-db
+echo
+echo "With the word that it asks for the Database goes, and the server stays:"
+run kubectl -n "$two" annotate database my-app-db altinn.app/retention=Retain
+run kubectl -n "$two" delete database my-app-db
+run kubectl -n database-operator get flexibleservers -l "altinn.app/database-namespace=$two"
+[[ -n $(kubectl -n database-operator get flexibleservers -l "altinn.app/database-namespace=$two" -o name) ]] ||
+  fail "the server is gone"
+
+step "8. Applying the same manifest again finds the same server, with its data"
+run kubectl -n "$two" apply -f examples/size.yaml
+run kubectl -n "$two" wait --for=condition=Ready database/my-app-db --timeout=120s
+run kubectl -n "$two" get database my-app-db
+
+if [[ -n ${ONCE:-} ]]; then
+  step "That was the story; taking everything down"
+else
+  step "That was the story; the sandbox stays up"
+  cat <<EOF
+  export KUBECONFIG=$KUBECONFIG
+  alias kubectl=$kubectl
+
+Try next:
+  kubectl explain database.spec
+  kubectl get databases -A -o wide
+  kubectl -n $one edit database my-app-db
+  kubectl -n database-operator edit configmap database-policy
+  kubectl -n $one get events
+  $bin/database-sandbox status
+
+  make stop        takes it down
+EOF
+fi

@@ -1,0 +1,258 @@
+//! What the stories share: a sandbox, and the ways in which people look at it.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::{
+    io::Write,
+    net::TcpStream,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use sandbox::{
+    Sandbox,
+    azure::{Existing, Request, client::Client},
+};
+use serde_json::Value;
+
+/// Long enough for a busy machine with two cores; a story that works is done long before.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a command printed.
+#[derive(Debug)]
+pub struct Output {
+    pub ok: bool,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Output {
+    /// Fails the test if the command failed.
+    #[track_caller]
+    pub fn succeeded(self) -> String {
+        assert!(self.ok, "the command failed: {}{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// What a refused command said; fails the test if it was not refused.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        assert!(!self.ok, "this was not refused: {}", self.stdout);
+        self.stderr.trim().to_owned()
+    }
+}
+
+/// Runs a command with this standard input.
+pub fn run(mut command: Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).expect("the command reads its input");
+    let output = child.wait_with_output().expect("the command ends");
+    Output {
+        ok: output.status.success(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Waits until the condition gives something; fails the test, with `what`, if it never does.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(started.elapsed() < PATIENCE, "after {} s still not: {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A namespace of its own in a sandbox.
+pub struct Story<'a> {
+    pub sandbox: &'a Sandbox,
+    pub namespace: String,
+}
+
+impl<'a> Story<'a> {
+    pub fn new(sandbox: &'a Sandbox, namespace: &str) -> Self {
+        run(sandbox.kubectl(&["create", "namespace", namespace]), "").succeeded();
+        Self { sandbox, namespace: namespace.to_owned() }
+    }
+
+    /// A namespace with a name that no other story of this binary has.
+    pub fn anywhere(sandbox: &'a Sandbox) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        Self::new(sandbox, &format!("team-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// kubectl in the namespace.
+    pub fn kubectl(&self, arguments: &[&str]) -> Output {
+        self.kubectl_with(arguments, "")
+    }
+
+    fn kubectl_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut all = vec!["--namespace", &self.namespace];
+        all.extend(arguments);
+        run(self.sandbox.kubectl(&all), input)
+    }
+
+    pub fn apply(&self, manifest: &str) -> Output {
+        self.kubectl_with(&["apply", "-f", "-"], manifest)
+    }
+
+    pub fn apply_with(&self, flags: &[&str], manifest: &str) -> Output {
+        self.kubectl_with(&[&["apply", "-f", "-"], flags].concat(), manifest)
+    }
+
+    /// A `Database` with this spec, applied.
+    pub fn database(&self, name: &str, spec: &str) -> Output {
+        self.apply(&database(name, spec))
+    }
+
+    pub fn wait_ready(&self, name: &str) {
+        self.kubectl(&["wait", "--for=condition=Ready", &format!("database/{name}"), "--timeout=90s"])
+            .succeeded();
+    }
+
+    /// Waits until nothing is left to be written: the event comes after the status.
+    pub fn wait_settled(&self, name: &str) {
+        self.wait_ready(name);
+        eventually("the event tells that the database is ready", || {
+            let selector = format!("involvedObject.name={name},reason=Ready");
+            let events =
+                self.kubectl(&["get", "events", "--field-selector", &selector, "-o", "name"]).succeeded();
+            (!events.is_empty()).then_some(())
+        });
+    }
+
+    /// The object; `None` when it doesn't exist.
+    pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        let output = self.kubectl(&["get", kind, name, "--output=json", "--ignore-not-found"]).succeeded();
+        if output.is_empty() { None } else { Some(serde_json::from_str(&output).unwrap()) }
+    }
+
+    /// Waits until the condition `Ready` has this reason, and gives the whole object.
+    #[track_caller]
+    pub fn wait_reason(&self, name: &str, reason: &str) -> Value {
+        eventually(&format!("Database {name} has the reason {reason}"), || {
+            self.get("database", name).filter(|object| ready(object)["reason"] == reason)
+        })
+    }
+
+    /// What Azure holds for the namespace, by type.
+    pub fn in_azure(&self, resource_type: &str) -> Vec<Existing> {
+        let marker = format!("-{}-", self.namespace);
+        resources(self.sandbox)
+            .into_iter()
+            .filter(|resource| resource.resource_type.eq_ignore_ascii_case(resource_type))
+            .filter(|resource| resource.id.contains(&marker))
+            .collect()
+    }
+
+    /// The one server of the namespace.
+    #[track_caller]
+    pub fn server(&self) -> Existing {
+        let mut servers = self.in_azure(SERVER);
+        assert_eq!(servers.len(), 1, "servers of {}: {servers:?}", self.namespace);
+        servers.remove(0)
+    }
+}
+
+pub const SERVER: &str = "Microsoft.DBforPostgreSQL/flexibleServers";
+pub const DATABASE: &str = "Microsoft.DBforPostgreSQL/flexibleServers/databases";
+pub const FIREWALL_RULE: &str = "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules";
+pub const ADMINISTRATOR: &str = "Microsoft.DBforPostgreSQL/flexibleServers/administrators";
+pub const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
+
+/// The manifest of a `Database`.
+pub fn database(name: &str, spec: &str) -> String {
+    format!("{{apiVersion: altinn.app/v1alpha1, kind: Database, metadata: {{name: {name}}}, spec: {spec}}}")
+}
+
+/// The condition `Ready` of an object.
+pub fn ready(object: &Value) -> Value {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap_or_default()
+}
+
+fn ask<T>(question: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(question)
+}
+
+/// Everything that Azure holds.
+pub fn resources(sandbox: &Sandbox) -> Vec<Existing> {
+    ask(Client::new(sandbox.azure_control()).resources()).unwrap()
+}
+
+/// Everything that Azure was asked.
+pub fn azure_requests(sandbox: &Sandbox) -> Vec<Request> {
+    ask(Client::new(sandbox.azure_control()).requests()).unwrap()
+}
+
+/// Plays Azure's own doing: merges a change into a resource.
+pub fn patch_azure(sandbox: &Sandbox, id: &str, change: &Value) {
+    ask(Client::new(sandbox.azure_control()).patch_resource(id, change)).unwrap();
+}
+
+/// The writes of the controller that the API server's audit log has from this line on.
+pub fn writes_of_the_controller(sandbox: &Sandbox, from_line: usize) -> Vec<String> {
+    audit(sandbox)
+        .lines()
+        .skip(from_line)
+        // The last line may be half written.
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|event| event["stage"] == "ResponseComplete")
+        .filter(|event| {
+            event["user"]["username"]
+                == "system:serviceaccount:database-operator:database-operator-controller"
+        })
+        .filter(|event| !["get", "list", "watch"].contains(&event["verb"].as_str().unwrap_or_default()))
+        .map(|event| format!("{} {}", event["verb"], event["requestURI"]))
+        .collect()
+}
+
+/// How many lines the audit log has.
+pub fn audit_lines(sandbox: &Sandbox) -> usize {
+    audit(sandbox).lines().count()
+}
+
+fn audit(sandbox: &Sandbox) -> String {
+    std::fs::read_to_string(sandbox.audit_log()).unwrap()
+}
+
+/// Reconciles that the running controller has finished without an error.
+pub fn reconciles(sandbox: &Sandbox) -> u64 {
+    let port = admin_port(sandbox, "controller");
+    let metrics = http_get(port, "/metrics");
+    metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("database_operator_reconciles_total{outcome=\"ok\"} "))
+        .map_or(0, |count| count.parse().unwrap())
+}
+
+/// The port of health and metrics of a process, by its command line.
+fn admin_port(sandbox: &Sandbox, process: &str) -> u16 {
+    let pid = sandbox.state().unwrap().processes[process].pid.expect("the process runs");
+    let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    let arguments: Vec<&str> = command.split('\0').collect();
+    let address = arguments.iter().rposition(|argument| *argument == "--admin-listen").unwrap() + 1;
+    arguments[address].rsplit(':').next().unwrap().parse().unwrap()
+}
+
+fn http_get(port: u16, path: &str) -> String {
+    use std::io::Read;
+
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}

@@ -1,0 +1,27 @@
+//! Stories in which something breaks, or in which the whole cluster must be quiet: they have sandboxes of
+//! their own, and those that share one go one after another.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod missing;
+mod policy;
+mod quiet;
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use sandbox::{Options, Sandbox};
+
+/// The sandbox that these stories break and mend, for one story at a time. Azure Service Operator looks at
+/// Azure every few seconds here.
+fn sandbox() -> MutexGuard<'static, Sandbox> {
+    static SANDBOX: OnceLock<Mutex<Sandbox>> = OnceLock::new();
+    let options = Options { aso_sync_seconds: 5, ..Options::default() };
+    SANDBOX
+        .get_or_init(|| Mutex::new(Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"))))
+        .lock()
+        // A story that failed has said so itself.
+        .unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,141 @@
+//! Something that the operator needs isn't there.
+
+use std::{
+    io::Read,
+    process::{Child, Command, Stdio},
+};
+
+use sandbox::{Options, Sandbox};
+
+use crate::{
+    common::{DATABASE, SERVER, Story, eventually, ready, run},
+    sandbox,
+};
+
+#[test]
+fn without_azure_service_operator_a_database_says_so_and_heals_by_itself() {
+    let options = Options { without_aso: true, ..Options::default() };
+    let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
+    let story = Story::new(&sandbox, "early");
+    story.database("main", "{}").succeeded();
+    let database = story.wait_reason("main", "AzureServiceOperatorMissing");
+    let condition = ready(&database);
+    assert_eq!(condition["status"], "False");
+    let message = condition["message"].as_str().unwrap();
+    assert!(message.contains("the CRD flexibleservers.dbforpostgresql.azure.com"), "{message}");
+    let conditions = database["status"]["conditions"].as_array().unwrap();
+    assert!(conditions.iter().any(|condition| condition["type"] == "Reconciling"), "{conditions:?}");
+
+    sandbox.install_aso().unwrap();
+    story.wait_ready("main");
+    assert_eq!(story.in_azure(SERVER).len(), 1);
+}
+
+#[test]
+fn with_the_webhook_down_nothing_is_created_and_nothing_deleted() {
+    let sandbox = sandbox();
+    let story = Story::new(&sandbox, "unguarded");
+    story.database("main", "{}").succeeded();
+    story.wait_ready("main");
+    sandbox.process("webhook").kill().unwrap();
+    let create = story.database("other", "{}").refused();
+    let delete = story.kubectl(&["delete", "database", "main"]).refused();
+    sandbox.process("webhook").start().unwrap();
+    assert!(create.contains("failed calling webhook \"databases.altinn.app\""), "{create}");
+    assert!(delete.contains("failed calling webhook \"databases.altinn.app\""), "{delete}");
+    story.database("other", "{}").succeeded();
+}
+
+#[test]
+fn a_delete_that_gets_past_admission_keeps_the_data() {
+    let sandbox = sandbox();
+    let story = Story::new(&sandbox, "bypassed");
+    story.database("main", "{}").succeeded();
+    story.wait_ready("main");
+    let kinds = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
+    let saved = run(sandbox.kubectl(&["get", kinds, "database-operator", "-o", "json"]), "").succeeded();
+    run(sandbox.kubectl(&["delete", kinds, "database-operator"]), "").succeeded();
+    let deleted = story.kubectl(&["delete", "database", "main", "--timeout=60s"]);
+    run(sandbox.kubectl(&["create", "-f", "-"]), &without_versions(&saved)).succeeded();
+    deleted.succeeded();
+    assert!(story.get("database", "main").is_none());
+    assert_eq!(story.in_azure(SERVER).len(), 1);
+    assert_eq!(story.in_azure(DATABASE).len(), 1);
+}
+
+/// A list of objects that can be created again.
+fn without_versions(list: &str) -> String {
+    let mut list: serde_json::Value = serde_json::from_str(list).unwrap();
+    for object in list["items"].as_array_mut().unwrap() {
+        for key in ["resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"] {
+            object["metadata"].as_object_mut().unwrap().remove(key);
+        }
+    }
+    list.to_string()
+}
+
+/// A process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn without_its_own_crd_the_controller_says_so_and_goes_on_when_it_comes() {
+    let options = Options { without_aso: true, without_operator: true, ..Options::default() };
+    let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
+    let log = sandbox.directory().join("controller-without-crd.log");
+    let stderr = std::fs::File::create(&log).unwrap();
+    let mut controller = Command::new(env!("CARGO_BIN_EXE_database-operator"));
+    controller
+        .args(["controller", "--admin-listen", "127.0.0.1:0"])
+        .env("KUBECONFIG", sandbox.kubeconfig())
+        .stderr(stderr);
+    let _controller = Running(controller.spawn().unwrap());
+    let read = || std::fs::read_to_string(&log).unwrap();
+    eventually("the controller says what is missing", || {
+        read().contains("the CRD databases.altinn.app is not installed").then_some(())
+    });
+    let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/database-operator/files/crds.yaml");
+    run(sandbox.kubectl(&["apply", "-f", crds]), "").succeeded();
+    eventually("the controller goes on", || read().contains("controller running").then_some(()));
+}
+
+#[test]
+fn without_a_kubeconfig_the_processes_end_with_a_line_that_says_what_to_set() {
+    for mode in ["controller", "webhook"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_database-operator"));
+        command.args([mode, "--admin-listen", "127.0.0.1:0"]).env("KUBECONFIG", "/nonexistent");
+        if mode == "webhook" {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let error = run(command, "").refused();
+        assert!(error.contains("no cluster to talk to"), "{error}");
+        assert!(error.contains("set KUBECONFIG to a kubeconfig"), "{error}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_the_flag_that_changes_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (mode, flag) in
+        [("webhook", "--listen"), ("webhook", "--admin-listen"), ("controller", "--admin-listen")]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_database-operator"));
+        command
+            .args([mode, "--admin-listen", "127.0.0.1:0", flag, &address])
+            .env("KUBECONFIG", "/nonexistent");
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut error = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+        assert!(!child.wait().unwrap().success());
+        assert!(error.contains(&format!("can't listen on {address}")), "{error}");
+        assert!(error.contains(&format!("choose another address with {flag}")), "{error}");
+    }
+}

@@ -1,0 +1,92 @@
+//! What changes nothing writes nothing.
+
+use crate::{
+    common::{
+        SERVER, Story, audit_lines, azure_requests, eventually, reconciles, run, writes_of_the_controller,
+    },
+    sandbox,
+};
+
+#[test]
+fn a_creation_writes_each_child_once_and_the_status_three_times_at_most() {
+    let sandbox = sandbox();
+    let start = audit_lines(&sandbox);
+    let story = Story::new(&sandbox, "counted");
+    story.database("main", "{}").succeeded();
+    story.wait_settled("main");
+
+    // The namespace is a part of the names of objects in the operator's namespace.
+    let mut writes = writes_of_the_controller(&sandbox, start);
+    writes.retain(|write| write.contains("counted"));
+    let count = |needle: &str| writes.iter().filter(|write| write.contains(needle)).count();
+    for kind in [
+        "/flexibleservers/",
+        "/flexibleserversdatabases/",
+        "/flexibleserversfirewallrules/",
+        "/flexibleserversadministrators/",
+        "/userassignedidentities/",
+        "/federatedidentitycredentials/",
+        "/secrets/",
+        "/serviceaccounts/",
+    ] {
+        assert_eq!(count(kind), 1, "{kind} in {writes:#?}");
+    }
+    assert!(count("/databases/main/status") <= 3, "{writes:#?}");
+    // The finalizer is the only other write of the Database.
+    assert_eq!(count("/databases/main?"), 1, "{writes:#?}");
+}
+
+#[test]
+fn a_restart_of_the_controller_writes_nothing() {
+    let sandbox = sandbox();
+    let story = Story::new(&sandbox, "restarted");
+    for name in ["one", "two"] {
+        story.database(name, "{}").succeeded();
+    }
+    story.wait_settled("one");
+    story.wait_settled("two");
+
+    let start = audit_lines(&sandbox);
+    sandbox.process("controller").restart().unwrap();
+    eventually("the new controller has looked at every database", || {
+        (reconciles(&sandbox) >= 2).then_some(())
+    });
+    assert_eq!(writes_of_the_controller(&sandbox, start), Vec::<String>::new());
+}
+
+#[test]
+fn a_resync_of_azure_service_operator_makes_the_controller_write_nothing() {
+    let sandbox = sandbox();
+    let story = Story::new(&sandbox, "resynced");
+    story.database("main", "{}").succeeded();
+    story.wait_settled("main");
+
+    let server = story.in_azure(SERVER)[0].id.clone();
+    let looks = || {
+        let requests = azure_requests(&sandbox);
+        requests.iter().filter(|request| request.path.eq_ignore_ascii_case(&server)).count()
+    };
+    let (start, before) = (audit_lines(&sandbox), looks());
+    eventually("Azure Service Operator has looked at the server twice", || {
+        (looks() >= before + 2).then_some(())
+    });
+    assert_eq!(writes_of_the_controller(&sandbox, start), Vec::<String>::new());
+}
+
+#[test]
+fn a_policy_that_changes_nothing_for_a_database_writes_nothing() {
+    let sandbox = sandbox();
+    let story = Story::new(&sandbox, "repoliced");
+    story.database("main", "{}").succeeded();
+    story.wait_settled("main");
+    let list = run(sandbox.kubectl(&["get", "databases", "-A", "--no-headers"]), "").succeeded();
+    let databases = u64::try_from(list.lines().count()).unwrap();
+    let (start, before) = (audit_lines(&sandbox), reconciles(&sandbox));
+
+    let policy = include_str!("../../examples/policy.yaml");
+    super::policy::apply_policy(&sandbox, &format!("{policy}\n# a comment\n"));
+    eventually("the controller has looked at every database", || {
+        (reconciles(&sandbox) >= before + databases).then_some(())
+    });
+    assert_eq!(writes_of_the_controller(&sandbox, start), Vec::<String>::new());
+}

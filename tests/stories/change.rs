@@ -1,0 +1,67 @@
+//! Changes of a live database.
+
+use serde_json::json;
+
+use crate::{
+    common::{database, eventually},
+    story,
+};
+
+#[test]
+fn size_disk_and_version_reach_azure() {
+    let story = story();
+    story.database("main", "{version: 16}").succeeded();
+    story.wait_ready("main");
+    story.database("main", "{version: 17, sku: Standard_B2s, storage: {sizeGiB: 64}}").succeeded();
+    story.wait_ready("main");
+    let server = story.server();
+    assert_eq!(server.body["properties"]["version"], "17");
+    assert_eq!(server.body["sku"]["name"], "Standard_B2s");
+    assert_eq!(server.body["properties"]["storage"]["storageSizeGB"], 64);
+    let status = &story.get("database", "main").unwrap()["status"];
+    assert_eq!(status["server"]["sku"], "Standard_B2s");
+    assert_eq!(status["server"]["sizeGiB"], 64);
+}
+
+#[test]
+fn what_was_filled_in_or_written_stays_when_it_is_left_out_again() {
+    let story = story();
+    let (full, empty) = (database("main", "{version: 16, sku: Standard_B2s}"), database("main", "{}"));
+    story.apply_with(&["--server-side"], &full).succeeded();
+    story.apply_with(&["--server-side"], &empty).succeeded();
+    let spec = &story.get("database", "main").unwrap()["spec"];
+    assert_eq!(*spec, json!({"version": 16, "sku": "Standard_B2s", "storage": {"sizeGiB": 32}}));
+}
+
+#[test]
+fn a_disk_that_grew_by_itself_is_never_asked_to_shrink() {
+    let story = story();
+    story.database("main", "{storage: {sizeGiB: 32}}").succeeded();
+    story.wait_ready("main");
+    let server = story.server();
+    let grown = json!({"properties": {"storage": {"storageSizeGB": 128}}});
+    crate::common::patch_azure(story.sandbox, &server.id, &grown);
+
+    // A change of the size makes ASO read the server again and write it.
+    story.database("main", "{storage: {sizeGiB: 32}, sku: Standard_B2s}").succeeded();
+    eventually("the size is changed and the disk is as large as it was", || {
+        let server = story.server();
+        (server.body["sku"]["name"] == "Standard_B2s"
+            && server.body["properties"]["storage"]["storageSizeGB"] == 128)
+            .then_some(())
+    });
+    eventually("the status tells the larger disk", || {
+        let database = story.get("database", "main")?;
+        (database["status"]["server"]["sizeGiB"] == 128
+            && crate::common::ready(&database)["status"] == "True")
+            .then_some(())
+    });
+}
+
+#[test]
+fn a_shrink_and_a_downgrade_are_refused_together() {
+    let story = story();
+    story.database("main", "{version: 17, storage: {sizeGiB: 64}}").succeeded();
+    let message = story.database("main", "{version: 16, storage: {sizeGiB: 32}}").refused();
+    assert!(message.contains("[DB104]") && message.contains("[DB105]"), "{message}");
+}

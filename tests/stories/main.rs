@@ -1,0 +1,29 @@
+//! Stories told with kubectl against a real control plane, the real Azure Service Operator and a stand-in
+//! for Azure: one sandbox for all of them, a namespace each.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod apply;
+mod change;
+mod delete;
+mod examples;
+mod refuse;
+
+use std::sync::OnceLock;
+
+use common::Story;
+use sandbox::{Options, Sandbox};
+
+/// The sandbox of all stories; it ends with this process.
+fn sandbox() -> &'static Sandbox {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    SANDBOX.get_or_init(|| Sandbox::start(&Options::default()).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// A story in a namespace of its own.
+fn story() -> Story<'static> {
+    Story::anywhere(sandbox())
+}
