@@ -33,6 +33,9 @@ pub struct Input<'a> {
     pub server_name: &'a str,
     pub effective: &'a Effective,
     pub azure: &'a document::Azure,
+    /// Where the server is, if it exists: a policy that names another resource group or region since must not
+    /// try to move it.
+    pub existing: Option<&'a FlexibleServer>,
     /// The identity, as soon as Azure has made it.
     pub identity: Option<&'a Identity>,
 }
@@ -61,12 +64,9 @@ pub struct Objects {
 /// Builds every object.
 pub fn build(input: &Input<'_>) -> Objects {
     let Input { azure, effective, server_name, .. } = *input;
-    let resource_group = Owner {
-        name: None,
-        arm_id: Some(format!(
-            "/subscriptions/{}/resourceGroups/{}",
-            azure.subscription_id.value, azure.resource_group.value
-        )),
+    let (resource_group, location) = match input.existing {
+        Some(server) => (server.spec.owner.clone(), server.spec.location.clone()),
+        None => (resource_group(azure), azure.location.value.clone()),
     };
     let of_server = || Owner { name: Some(server_name.to_owned()), arm_id: None };
 
@@ -75,7 +75,7 @@ pub fn build(input: &Input<'_>) -> Objects {
         FlexibleServerSpec {
             azure_name: server_name.to_owned(),
             owner: resource_group.clone(),
-            location: azure.location.value.clone(),
+            location: location.clone(),
             tags: tags(input),
             version: effective.version.to_string(),
             sku: Sku { name: effective.size.name.clone(), tier: effective.size.tier.as_str().to_owned() },
@@ -127,7 +127,7 @@ pub fn build(input: &Input<'_>) -> Objects {
         UserAssignedIdentitySpec {
             azure_name: server_name.to_owned(),
             owner: resource_group,
-            location: azure.location.value.clone(),
+            location,
             tags: tags(input),
         },
     );
@@ -162,6 +162,11 @@ pub fn build(input: &Input<'_>) -> Objects {
     });
 
     Objects { identity, credential, server, database, firewall, administrator }
+}
+
+fn resource_group(azure: &document::Azure) -> Owner {
+    let (subscription, group) = (&azure.subscription_id.value, &azure.resource_group.value);
+    Owner { name: None, arm_id: Some(format!("/subscriptions/{subscription}/resourceGroups/{group}")) }
 }
 
 /// Labels of everything that stands for a `Database`, wherever it is.
@@ -211,7 +216,11 @@ mod tests {
     use crate::azure::AsoObject;
 
     fn objects(identity: Option<&Identity>) -> Objects {
-        let policy = Policy::parse(include_str!("../../examples/policy.yaml")).unwrap();
+        objects_by(include_str!("../../examples/policy.yaml"), identity, None)
+    }
+
+    fn objects_by(policy: &str, identity: Option<&Identity>, existing: Option<&FlexibleServer>) -> Objects {
+        let policy = Policy::parse(policy).unwrap();
         let spec = api::DatabaseSpec::default();
         let request = Request {
             policy_name: "database-policy",
@@ -229,6 +238,7 @@ mod tests {
             server_name: "prod-1-orders-my-app-db-0a1b2c3d",
             effective: &effective,
             azure: &policy.azure,
+            existing,
             identity,
         })
     }
@@ -267,6 +277,18 @@ mod tests {
         check(&database);
         firewall.iter().for_each(check);
         check(&administrator.unwrap());
+    }
+
+    #[test]
+    fn a_server_is_not_moved_by_a_policy_that_names_another_place() {
+        let before = objects(None);
+        let moved = include_str!("../../examples/policy.yaml")
+            .replace("norwayeast", "westeurope")
+            .replace("rg-databases", "rg-other");
+        let after = objects_by(&moved, None, Some(&before.server));
+        assert_eq!(after.server, before.server);
+        assert_eq!(after.identity, before.identity);
+        assert_eq!(objects_by(&moved, None, None).server.spec.location, "westeurope");
     }
 
     #[test]

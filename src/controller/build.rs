@@ -52,6 +52,7 @@ pub(super) fn build(
         server_name: &known.server_name,
         effective,
         azure,
+        existing: known.server.as_deref(),
         identity: known.identity.as_ref(),
     });
     let host =
