@@ -3,8 +3,8 @@
 /// What becomes of the data when the `Database` is deleted; see `docs/deleting.md`.
 pub const RETENTION: &str = "altinn.app/retention";
 
-/// Written by the mutating webhook: which spec fields the policy filled in, as
-/// `field=profile` pairs with a comma between, e.g. `sku=default,storage.sizeGiB=default`.
+/// Written by the mutating webhook: which spec fields the policy filled in, with what and by which profile, as
+/// `field=value@profile` with a comma between, e.g. `sku=Standard_B1ms@default,version=17@default`.
 pub const DEFAULTED: &str = "altinn.app/defaulted";
 
 /// Held by the controller until the fate of the data is settled.

@@ -110,6 +110,8 @@ pub struct PolicyStatus {
 pub struct DefaultedField {
     /// Path below `spec`, e.g. `storage.sizeGiB`.
     pub field: String,
+    /// The value that was filled in.
+    pub value: String,
     /// The profile whose default it is.
     pub profile: String,
 }

@@ -4,7 +4,7 @@
 //! the stored value, never a newer default. Otherwise `spec: {}` applied again after a change of the
 //! policy would resize or upgrade a live database.
 
-use api::{DatabaseSpec, DefaultedField};
+use api::{DatabaseSpec, DefaultedField, version::written};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::{document::Profile, resolve::Recorded};
@@ -17,9 +17,11 @@ pub struct Filled {
     pub defaulted: Vec<DefaultedField>,
 }
 
+/// The fields that have defaults.
+const FIELDS: &[&str] = &["sku", "storage.sizeGiB", "version"];
+
 /// Fills the absent fields of `new`: from the stored spec, else from the running server, else from the
-/// profile. `before` are the fields that a default filled earlier; they stay noted as long as their
-/// value does.
+/// profile. `before` are the fields that a default filled earlier; they stay noted as long as they hold its value.
 pub fn fill(
     new: &DatabaseSpec,
     old: Option<&DatabaseSpec>,
@@ -29,41 +31,69 @@ pub fn fill(
 ) -> Filled {
     let mut spec = new.clone();
     let mut fresh = Vec::new();
+    let defaults = &profile.defaults;
 
-    let stored = old.and_then(|old| old.version.clone());
-    let running = || recorded.and_then(|recorded| recorded.version).map(version);
     if spec.version.is_none() {
-        spec.version = stored
-            .or_else(running)
-            .or_else(|| profile.defaults.version.map(version).inspect(|_| fresh.push("version")));
+        let known = old.and_then(|old| old.version.clone());
+        let running = || recorded.and_then(|recorded| recorded.version).map(version);
+        let default = || defaults.version.map(version).inspect(|_| fresh.push("version"));
+        spec.version = known.or_else(running).or_else(default);
     }
-
-    let stored = old.and_then(|old| old.sku.clone());
-    let running = || recorded.and_then(|recorded| recorded.sku.clone());
     if spec.sku.is_none() {
-        spec.sku =
-            stored.or_else(running).or_else(|| profile.defaults.sku.clone().inspect(|_| fresh.push("sku")));
+        let known = old.and_then(|old| old.sku.clone());
+        let running = || recorded.and_then(|recorded| recorded.sku.clone());
+        let default = || defaults.sku.clone().inspect(|_| fresh.push("sku"));
+        spec.sku = known.or_else(running).or_else(default);
     }
-
-    let stored = old.and_then(size_gib);
-    let running = || recorded.and_then(|recorded| recorded.size_gib);
     if size_gib(&spec).is_none() {
-        let size = stored
-            .or_else(running)
-            .or_else(|| profile.defaults.size_gib.inspect(|_| fresh.push("storage.sizeGiB")));
+        let known = old.and_then(size_gib);
+        let running = || recorded.and_then(|recorded| recorded.size_gib);
+        let default = || defaults.size_gib.inspect(|_| fresh.push("storage.sizeGiB"));
+        let size = known.or_else(running).or_else(default);
         if size.is_some() {
             spec.storage.get_or_insert_default().size_gib = size;
         }
     }
 
-    let kept = before.iter().filter(|noted| old.is_some_and(|old| same(&noted.field, old, &spec)));
-    let fresh = fresh
-        .into_iter()
-        .map(|field| DefaultedField { field: field.to_owned(), profile: profile.name.clone() });
-    let mut defaulted: Vec<DefaultedField> = kept.cloned().chain(fresh).collect();
-    defaulted.sort_by(|a, b| a.field.cmp(&b.field));
-    defaulted.dedup_by(|a, b| a.field == b.field);
+    let fresh = fresh.into_iter().filter_map(|field| {
+        let value = value(field, &spec)?;
+        Some(DefaultedField { field: field.to_owned(), value, profile: profile.name.clone() })
+    });
+    let defaulted = union(&in_effect(before, &spec), fresh);
     Filled { spec, defaulted }
+}
+
+/// The notes whose value still stands in the spec; the others were overwritten by somebody.
+pub fn in_effect(noted: &[DefaultedField], spec: &DatabaseSpec) -> Vec<DefaultedField> {
+    noted.iter().filter(|noted| value(&noted.field, spec).as_ref() == Some(&noted.value)).cloned().collect()
+}
+
+/// Both, each field once, in the order of their names.
+pub(crate) fn union(
+    noted: &[DefaultedField],
+    fresh: impl IntoIterator<Item = DefaultedField>,
+) -> Vec<DefaultedField> {
+    let mut all: Vec<DefaultedField> = noted.iter().cloned().chain(fresh).collect();
+    all.sort_by(|a, b| a.field.cmp(&b.field));
+    all.dedup_by(|a, b| a.field == b.field);
+    all
+}
+
+/// The spec without the fields that hold a default.
+pub(crate) fn without(spec: &DatabaseSpec, defaulted: &[DefaultedField]) -> DatabaseSpec {
+    let mut without = spec.clone();
+    for noted in in_effect(defaulted, spec) {
+        match noted.field.as_str() {
+            "version" => without.version = None,
+            "sku" => without.sku = None,
+            _ => {
+                if let Some(storage) = &mut without.storage {
+                    storage.size_gib = None;
+                }
+            }
+        }
+    }
+    without
 }
 
 fn version(major: u16) -> IntOrString {
@@ -74,32 +104,36 @@ fn size_gib(spec: &DatabaseSpec) -> Option<i32> {
     spec.storage.as_ref().and_then(|storage| storage.size_gib)
 }
 
-/// Whether a field that defaults know has the same value in both.
-fn same(field: &str, old: &DatabaseSpec, new: &DatabaseSpec) -> bool {
+/// The value of a field that has defaults, as text.
+fn value(field: &str, spec: &DatabaseSpec) -> Option<String> {
     match field {
-        "version" => old.version == new.version,
-        "sku" => old.sku == new.sku,
-        "storage.sizeGiB" => size_gib(old) == size_gib(new),
-        _ => false,
+        "version" => spec.version.as_ref().map(written),
+        "sku" => spec.sku.clone(),
+        "storage.sizeGiB" => size_gib(spec).map(|size| size.to_string()),
+        _ => None,
     }
 }
 
-/// The annotation's text: `sku=default,storage.sizeGiB=default`.
+/// The annotation's text: `sku=Standard_B1ms@default,version=17@default`.
 pub fn to_annotation(defaulted: &[DefaultedField]) -> String {
-    let pairs: Vec<String> =
-        defaulted.iter().map(|noted| format!("{}={}", noted.field, noted.profile)).collect();
-    pairs.join(",")
+    let notes: Vec<String> =
+        defaulted.iter().map(|noted| format!("{}={}@{}", noted.field, noted.value, noted.profile)).collect();
+    notes.join(",")
 }
 
 /// Reads the annotation back; what isn't of its form is dropped, since anyone can write it.
 pub fn from_annotation(text: &str) -> Vec<DefaultedField> {
-    text.split(',')
-        .filter_map(|pair| pair.split_once('='))
-        .filter(|(field, profile)| {
-            matches!(*field, "version" | "sku" | "storage.sizeGiB") && profile.len() <= 63
+    let notes = text.split(',').filter_map(|note| {
+        let (field, rest) = note.split_once('=')?;
+        let (value, profile) = rest.split_once('@')?;
+        let is_ours = FIELDS.contains(&field) && value.len() <= 64 && profile.len() <= 63;
+        is_ours.then(|| DefaultedField {
+            field: field.to_owned(),
+            value: value.to_owned(),
+            profile: profile.to_owned(),
         })
-        .map(|(field, profile)| DefaultedField { field: field.to_owned(), profile: profile.to_owned() })
-        .collect()
+    });
+    union(&[], notes)
 }
 
 #[cfg(test)]
@@ -113,10 +147,14 @@ mod tests {
         Policy::parse(include_str!("../../examples/policy.yaml")).unwrap()
     }
 
-    fn noted(fields: &[&str]) -> Vec<DefaultedField> {
+    fn noted(fields: &[(&str, &str)]) -> Vec<DefaultedField> {
         fields
             .iter()
-            .map(|field| DefaultedField { field: (*field).to_owned(), profile: "default".to_owned() })
+            .map(|(field, value)| DefaultedField {
+                field: (*field).to_owned(),
+                value: (*value).to_owned(),
+                profile: "default".to_owned(),
+            })
             .collect()
     }
 
@@ -127,7 +165,10 @@ mod tests {
         assert_eq!(filled.spec.version, Some(IntOrString::Int(17)));
         assert_eq!(filled.spec.sku.as_deref(), Some("Standard_B1ms"));
         assert_eq!(filled.spec.storage, Some(Storage { size_gib: Some(32), ..Storage::default() }));
-        assert_eq!(filled.defaulted, noted(&["sku", "storage.sizeGiB", "version"]));
+        assert_eq!(
+            filled.defaulted,
+            noted(&[("sku", "Standard_B1ms"), ("storage.sizeGiB", "32"), ("version", "17")])
+        );
     }
 
     #[test]
@@ -191,13 +232,21 @@ mod tests {
         let mut changed = stored.spec.clone();
         changed.sku = Some("Standard_B2s".into());
         let filled = fill(&changed, Some(&stored.spec), None, profile, &stored.defaulted);
-        assert_eq!(filled.defaulted, noted(&["storage.sizeGiB", "version"]));
+        assert_eq!(filled.defaulted, noted(&[("storage.sizeGiB", "32"), ("version", "17")]));
     }
 
     #[test]
     fn the_annotation_reads_back_and_drops_what_is_not_its_own() {
-        let defaulted = noted(&["sku", "storage.sizeGiB"]);
+        let defaulted = noted(&[("sku", "Standard_B1ms"), ("storage.sizeGiB", "32")]);
         assert_eq!(from_annotation(&to_annotation(&defaulted)), defaulted);
-        assert_eq!(from_annotation("sku=default,,x=y,sku,=,version=default"), noted(&["sku", "version"]));
+        let garbage = "sku=Standard_B1ms@default,,x=y@z,sku,=,version=17@default,version=18";
+        assert_eq!(from_annotation(garbage), noted(&[("sku", "Standard_B1ms"), ("version", "17")]));
+    }
+
+    #[test]
+    fn a_note_ends_with_the_value_that_it_tells_of() {
+        let spec = DatabaseSpec { sku: Some("Standard_B2s".into()), ..DatabaseSpec::default() };
+        assert_eq!(in_effect(&noted(&[("sku", "Standard_B1ms")]), &spec), vec![]);
+        assert_eq!(without(&spec, &noted(&[("sku", "Standard_B1ms")])), spec);
     }
 }

@@ -85,8 +85,12 @@ impl Policy {
         recorded: Option<&Recorded>,
         before: &[DefaultedField],
     ) -> Result<Effective, Denial> {
+        // A default never changes a live server, not even one that was kept and is found again: what nobody
+        // wrote is as it runs.
+        let written = recorded.map(|_| defaults::without(request.new, before));
+        let new = written.as_ref().unwrap_or(request.new);
         let filled = match self.profile(request.namespace) {
-            Some(profile) => defaults::fill(request.new, request.old, recorded, profile, before),
+            Some(profile) => defaults::fill(new, request.old, recorded, profile, &[]),
             None => return Err(Self::no_profile(request)),
         };
         let stored = recorded.map(|recorded| recorded.as_spec(&filled.spec));
@@ -110,7 +114,7 @@ impl Policy {
             database_name: names::database_name(request.name, spec),
             service_account_name: names::service_account_name(request.name, spec),
             profile: self.profile(request.namespace).map(|profile| profile.name.clone()).unwrap_or_default(),
-            defaulted: filled.defaulted,
+            defaulted: defaults::union(&defaults::in_effect(before, request.new), filled.defaulted),
         })
     }
 }

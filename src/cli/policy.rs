@@ -20,8 +20,24 @@ enum PolicyCommand {
 pub(super) fn run(args: &PolicyArgs) -> Result<(), Failure> {
     match args.command {
         PolicyCommand::Schema => {
-            println!("{}", serde_json::to_string_pretty(&schemars::schema_for!(Document))?);
+            print!("{}", schema()?);
             Ok(())
         }
+    }
+}
+
+fn schema() -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(&schemars::schema_for!(Document))? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_schema_in_the_docs_is_the_generated_one() {
+        let shipped = include_str!("../../docs/policy.schema.json");
+        assert!(
+            shipped == super::schema().unwrap(),
+            "docs/policy.schema.json is out of date; run `make generate`"
+        );
     }
 }

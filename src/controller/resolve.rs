@@ -21,13 +21,7 @@ pub(super) fn resolve(
         Request { policy_name, namespace: &namespace, name: &name, new: &database.spec, old: None, today };
     let noted =
         database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text)).unwrap_or_default();
-    let mut effective =
-        policy.resolve(&request, known.recorded.as_ref(), &noted).map_err(|denial| blocked(&denial))?;
-    // The webhook filled these in; here their values are spec like any other.
-    if effective.defaulted.is_empty() {
-        effective.defaulted = noted;
-    }
-    Ok(effective)
+    policy.resolve(&request, known.recorded.as_ref(), &noted).map_err(|denial| blocked(&denial))
 }
 
 /// A policy that refuses what is stored: a person must change the spec or the policy.

@@ -18,7 +18,7 @@ fn the_founding_manifests_become_ready(#[case] example: &str) {
     let story = story();
     let path = format!("{}/examples/{example}", env!("CARGO_MANIFEST_DIR"));
     story.kubectl(&["apply", "-f", &path]).succeeded();
-    story.kubectl(&["wait", "--for=condition=Ready", "database/my-app-db", "--timeout=30s"]).succeeded();
+    story.wait_ready("my-app-db");
 
     let server = story.server();
     assert_eq!(
@@ -114,7 +114,10 @@ fn the_status_tells_what_was_filled_in_and_by_which_profile() {
     assert_eq!(database["status"]["policy"]["profile"], "default");
     assert_eq!(
         database["status"]["policy"]["defaulted"],
-        json!([{"field": "sku", "profile": "default"}, {"field": "storage.sizeGiB", "profile": "default"}])
+        json!([
+            {"field": "sku", "value": "Standard_B1ms", "profile": "default"},
+            {"field": "storage.sizeGiB", "value": "32", "profile": "default"},
+        ])
     );
     assert_eq!(database["status"]["observedGeneration"], database["metadata"]["generation"]);
     assert_eq!(ready(&database)["observedGeneration"], database["metadata"]["generation"]);

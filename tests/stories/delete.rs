@@ -34,7 +34,7 @@ fn a_value_that_is_not_known_is_warned_of_at_apply_and_refused_at_delete() {
 #[test]
 fn with_retain_the_object_goes_and_the_server_with_its_database_stays() {
     let story = story();
-    story.database("main", "{storage: {sizeGiB: 64}}").succeeded();
+    story.database("main", "{version: 18, sku: Standard_B2s, storage: {sizeGiB: 64}}").succeeded();
     story.wait_ready("main");
     let before = story.server();
     story.kubectl(&["annotate", "database", "main", "altinn.app/retention=Retain"]).succeeded();
@@ -48,12 +48,14 @@ fn with_retain_the_object_goes_and_the_server_with_its_database_stays() {
     assert_eq!(story.server().id, before.id);
     assert_eq!(story.in_azure(DATABASE).len(), 1);
 
-    // The same manifest finds the same server; a smaller disk in it is no attempt to shrink.
+    // A manifest of that name finds the same server, and what it leaves out is as it was.
     story.database("main", "{}").succeeded();
     story.wait_ready("main");
     let after = story.server();
     assert_eq!(after.id, before.id);
     assert_eq!(after.body["properties"]["storage"]["storageSizeGB"], 64);
+    assert_eq!(after.body["properties"]["version"], "18");
+    assert_eq!(after.body["sku"]["name"], "Standard_B2s");
     assert_eq!(story.in_azure(DATABASE).len(), 1);
     let deletes: Vec<_> = azure_requests(story.sandbox)
         .into_iter()

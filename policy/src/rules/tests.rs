@@ -191,6 +191,30 @@ proptest! {
     }
 
     #[test]
+    fn a_default_never_changes_a_server_that_exists(
+        major in 16_u16..19,
+        sku in prop::sample::select(vec!["Standard_B1ms", "Standard_B20ms", "Standard_D2ds_v5"]),
+        actual in prop::sample::select(crate::catalogue::DISK_SIZES_GIB),
+    ) {
+        let policy = policy();
+        let nothing = DatabaseSpec::default();
+        // As the webhook stores it: filled in, and noted.
+        let stored = defaults::fill(&nothing, None, None, policy.profile("orders").unwrap(), &[]);
+        let recorded = Recorded {
+            version: Some(major), sku: Some(sku.into()), size_gib: Some(actual), database_name: None,
+        };
+        let request = Request {
+            policy_name: POLICY_NAME, namespace: "orders", name: "main",
+            new: &stored.spec, old: None, today: date(2026, 11, 22),
+        };
+        let effective = policy.resolve(&request, Some(&recorded), &stored.defaulted).unwrap();
+        prop_assert_eq!(
+            (effective.version, effective.size.name.as_str(), effective.size_gib), (major, sku, actual)
+        );
+        prop_assert_eq!(effective.defaulted, stored.defaulted);
+    }
+
+    #[test]
     fn a_disk_is_never_built_smaller_than_it_is(new in any_spec(), actual in prop::sample::select(crate::catalogue::DISK_SIZES_GIB)) {
         let recorded = Recorded { version: Some(17), sku: Some("Standard_B1ms".into()), size_gib: Some(actual), database_name: Some("main".into()) };
         let request = Request {

@@ -60,7 +60,7 @@ fn an_empty_spec_gets_every_default_and_says_which() {
     assert_eq!(patched["spec"], json!({"version": 17, "sku": "Standard_B1ms", "storage": {"sizeGiB": 32}}));
     assert_eq!(
         patched["metadata"]["annotations"],
-        json!({"altinn.app/defaulted": "sku=default,storage.sizeGiB=default,version=default"})
+        json!({"altinn.app/defaulted": "sku=Standard_B1ms@default,storage.sizeGiB=32@default,version=17@default"})
     );
 }
 
