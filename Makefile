@@ -3,9 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# Here also for who has set another folder: scripts and tests look for the binaries beside each other.
+export CARGO_TARGET_DIR := $(CURDIR)/target
 BIN := target/debug
-TOOLS = $(BIN)/database-sandbox tools
-# The tests' own binaries are built into the same folder.
 CARGO := cargo
 LOG := target/test.log
 # Stories mostly wait, so more of them than there are cores go at the same time.
@@ -24,21 +24,26 @@ run: build ## Show the whole story on a sandbox that stays up; ONCE=1 takes it d
 	@sandbox/story.sh
 
 .PHONY: stop
-stop: build ## Take the sandbox of `make run` down
-	@$(BIN)/database-sandbox down
+stop: ## Take the sandbox of `make run` down
+	@[ ! -x $(BIN)/database-sandbox ] || $(BIN)/database-sandbox down
 
 .PHONY: test
 test: build ## Run all tests: rules, messages, and stories against a real control plane
-	@$(TOOLS)
-	RUST_TEST_THREADS=$(THREADS) $(CARGO) test --locked --workspace --lib --bins --tests 2>&1 | tee $(LOG)
-	@awk '/^test result:/ {passed += $$4; failed += $$6} END {printf "%d passed, %d failed\n", passed, failed}' $(LOG)
+	@$(BIN)/database-sandbox tools
+	@status=0; \
+	RUST_TEST_THREADS=$(THREADS) $(CARGO) test --locked --workspace --lib --bins --tests --no-fail-fast 2>&1 \
+	  | tee $(LOG) || status=$$?; \
+	awk '/^test result:/ {passed += $$4; failed += $$6} END {printf "%d passed, %d failed\n", passed, failed}' $(LOG); \
+	exit $$status
 
 .PHONY: lint
 lint: build ## Check format, lints, chart and scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
-	$$($(TOOLS) | awk '$$1 == "helm" {print $$2}') lint --quiet charts/database-operator
-	bash -n sandbox/story.sh .ci/run
+	@helm=$$($(BIN)/database-sandbox tools | sed -n 's/^helm  *//p'); \
+	"$$helm" lint --quiet charts/database-operator; \
+	"$$helm" template --namespace database-operator charts/database-operator >/dev/null
+	@for script in sandbox/story.sh .ci/run; do bash -n "$$script"; done
 
 .PHONY: deny
 deny: ## Check licences and advisories of the dependencies (needs cargo-deny, and its database from the internet)
@@ -49,10 +54,12 @@ fmt: ## Format the code
 	$(CARGO) fmt --all
 
 .PHONY: generate
-generate: build ## Write what is generated: the chart's CRDs, the policy's JSON Schema, and test snapshots
-	$(BIN)/database-operator crds > charts/database-operator/files/crds.yaml
-	$(BIN)/database-operator policy schema > docs/policy.schema.json
+generate: build ## Write what is generated: the chart's CRDs and the policy's JSON Schema
+	$(BIN)/database-operator crds > target/crds.yaml
+	$(BIN)/database-operator policy schema > target/policy.schema.json
+	mv target/crds.yaml charts/database-operator/files/crds.yaml
+	mv target/policy.schema.json docs/policy.schema.json
 
 .PHONY: clean
-clean: ## Remove what was built here; the sandbox's programs stay in the user's cache folder
+clean: stop ## Remove what was built here; the sandbox's programs stay in the user's cache folder
 	$(CARGO) clean

@@ -10,7 +10,9 @@ export DATABASE_SANDBOX_DIR=$dir
 # Long enough to see progress, short enough to wait for.
 delay=${AZURE_DELAY_SECONDS:-2}
 
-step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [[ -t 1 ]]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 fail() { printf '\nThe story went wrong: %s\n' "$*" >&2; exit 1; }
 # Shows a command as a user would type it.
 show() {
@@ -34,19 +36,19 @@ refused() {
 }
 kubectl() { command "$kubectl" "$@"; }
 
-cleanup() {
-  local status=$?
-  if [[ -n ${ONCE:-} || $status -ne 0 ]]; then "$bin/database-sandbox" down || true; fi
-}
+# A sandbox that was up before the story stays up, and so does one that went wrong: there is something to look at.
+cleanup() { "$bin/database-sandbox" down || true; }
+if [[ -n ${ONCE:-} ]] && ! "$bin/database-sandbox" status >/dev/null 2>&1; then trap cleanup EXIT; fi
 
 step "1. A real control plane, the real Azure Service Operator, and a stand-in for Azure"
 started=$SECONDS
-trap cleanup EXIT
 "$bin/database-sandbox" up --azure-delay-seconds "$delay"
 echo "It is up after $((SECONDS - started)) seconds. The operator was installed by its own Helm chart, and runs with the"
 echo "rights of its own ServiceAccounts."
 kubectl=$("$bin/database-sandbox" tools 2>/dev/null | sed -n 's/^kubectl  *//p')
 export KUBECONFIG=$dir/kubeconfig
+# Nothing of what the user's own kubectl is set to, or remembers of other clusters.
+export KUBERC=off KUBECACHEDIR=$dir/kubectl-cache
 
 # A story told twice on the same sandbox starts with namespaces of its own.
 n='' i=1
@@ -83,11 +85,11 @@ run cat examples/refused.yaml
 refused DB101 kubectl -n "$one" apply -f examples/refused.yaml
 
 step "7. Nobody's slip destroys data: a delete that does not say what becomes of it is refused"
-refused DB201 kubectl -n "$two" delete database my-app-db
+refused DB201 kubectl -n "$two" delete database my-app-db --timeout=120s
 echo
 echo "With the word that it asks for the Database goes, and the server stays:"
 run kubectl -n "$two" annotate database my-app-db altinn.app/retention=Retain
-run kubectl -n "$two" delete database my-app-db
+run kubectl -n "$two" delete database my-app-db --timeout=120s
 run kubectl -n database-operator get flexibleservers -l "altinn.app/database-namespace=$two"
 [[ -n $(kubectl -n database-operator get flexibleservers -l "altinn.app/database-namespace=$two" -o name) ]] ||
   fail "the server is gone"
@@ -98,7 +100,7 @@ run kubectl -n "$two" wait --for=condition=Ready database/my-app-db --timeout=12
 run kubectl -n "$two" get database my-app-db
 
 if [[ -n ${ONCE:-} ]]; then
-  step "That was the story; taking everything down"
+  step "That was the story"
 else
   step "That was the story; the sandbox stays up"
   cat <<EOF

@@ -100,6 +100,10 @@ impl<'a> Story<'a> {
     fn kubectl_with(&self, arguments: &[&str], input: &str) -> Output {
         let mut all = vec!["--namespace", &self.namespace];
         all.extend(arguments);
+        if arguments.first() == Some(&"delete") {
+            // By itself kubectl waits a week for an object to go.
+            all.push("--timeout=60s");
+        }
         run(self.sandbox.kubectl(&all), input)
     }
 

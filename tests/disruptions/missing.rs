@@ -55,7 +55,7 @@ fn a_delete_that_gets_past_admission_keeps_the_data() {
     let kinds = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
     let saved = run(sandbox.kubectl(&["get", kinds, "database-operator", "-o", "json"]), "").succeeded();
     run(sandbox.kubectl(&["delete", kinds, "database-operator"]), "").succeeded();
-    let deleted = story.kubectl(&["delete", "database", "main", "--timeout=60s"]);
+    let deleted = story.kubectl(&["delete", "database", "main"]);
     run(sandbox.kubectl(&["create", "-f", "-"]), &without_versions(&saved)).succeeded();
     deleted.succeeded();
     assert!(story.get("database", "main").is_none());

@@ -38,7 +38,7 @@ fn with_retain_the_object_goes_and_the_server_with_its_database_stays() {
     story.wait_ready("main");
     let before = story.server();
     story.kubectl(&["annotate", "database", "main", "altinn.app/retention=Retain"]).succeeded();
-    story.kubectl(&["delete", "database", "main", "--timeout=60s"]).succeeded();
+    story.kubectl(&["delete", "database", "main"]).succeeded();
     assert!(story.get("database", "main").is_none());
     eventually("the Secret and the ServiceAccount are gone with it", || {
         (story.get("secret", "main-db-credentials").is_none()
