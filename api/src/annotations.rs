@@ -1,6 +1,6 @@
 //! Annotations and finalizers of the group `altinn.app`.
 
-/// What becomes of the data when the `Database` is deleted; see `docs/deleting.md`.
+/// What becomes of the data when the `Database` is deleted.
 pub const RETENTION: &str = "altinn.app/retention";
 
 /// Written by the mutating webhook: which spec fields the policy filled in, with what and by which profile, as

@@ -50,6 +50,7 @@ use crate::status::DatabaseStatus;
 pub struct DatabaseSpec {
     /// Major version of PostgreSQL, as a number or a string, e.g. `17`. Can only be raised later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maximum" = 999))]
     pub version: Option<IntOrString>,
 
     /// Azure's name of the server size, e.g. `Standard_B1ms` (1 vCore, 2 GiB of memory). Upper and

@@ -77,6 +77,7 @@ pub struct BindingReference {
 #[serde(rename_all = "camelCase")]
 pub struct ServerStatus {
     /// Name of the server in Azure; recorded once and never derived again.
+    #[serde(default)]
     pub name: String,
     /// Azure resource id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,8 +98,10 @@ pub struct ServerStatus {
 #[serde(rename_all = "camelCase")]
 pub struct PolicyStatus {
     /// Name of the profile that matched the namespace.
+    #[serde(default)]
     pub profile: String,
     /// Short hash of the policy document when this status last changed; the operator's logs name it too.
+    #[serde(default)]
     pub revision: String,
     /// Spec fields that were left out and filled in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -109,9 +112,12 @@ pub struct PolicyStatus {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct DefaultedField {
     /// Path below `spec`, e.g. `storage.sizeGiB`.
+    #[serde(default)]
     pub field: String,
     /// The value that was filled in.
+    #[serde(default)]
     pub value: String,
     /// The profile whose default it is.
+    #[serde(default)]
     pub profile: String,
 }

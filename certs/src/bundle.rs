@@ -47,6 +47,8 @@ pub enum Unfit {
     OtherCa,
     #[error("the key does not belong to the certificate: {0}")]
     OtherKey(String),
+    #[error("the CA's key can't be used")]
+    CaKey,
 }
 
 impl Unfit {
@@ -56,7 +58,7 @@ impl Unfit {
             Self::LeafDue | Self::OtherName(_) | Self::OtherKey(_) => true,
             Self::Absent(key) => matches!(*key, CERTIFICATE | KEY),
             Self::Unreadable(what, _) => *what == "the certificate",
-            Self::CaDue | Self::OtherCa => false,
+            Self::CaDue | Self::OtherCa | Self::CaKey => false,
         }
     }
 }
@@ -98,6 +100,11 @@ impl Bundle {
         let ca = parse("the CA", &ca)?;
         if past_two_thirds(&ca, now) {
             return Err(Unfit::CaDue);
+        }
+        // A leaf is issued only once in two months: a key that can't do it is found long before.
+        let key = rcgen::KeyPair::from_pem(&self.ca_key).map_err(|_| Unfit::CaKey)?;
+        if ca.public_key().subject_public_key.data.as_ref() != key.public_key_raw() {
+            return Err(Unfit::CaKey);
         }
         let leaf = der("the certificate", &self.certificate)?;
         let leaf = parse("the certificate", &leaf)?;
@@ -222,6 +229,11 @@ mod tests {
     #[test]
     fn an_empty_or_broken_secret_is_unfit_and_not_a_panic() {
         assert_eq!(Bundle::from_data(None).check(&names(), now()), Err(Unfit::Absent("ca.crt")));
+        for ca_key in ["not PEM".to_owned(), fresh().ca_key] {
+            let unfit = Bundle { ca_key, ..fresh() }.check(&names(), now()).unwrap_err();
+            assert_eq!(unfit, Unfit::CaKey);
+            assert!(!unfit.leaf_only());
+        }
         let broken = Bundle { certificate: "not PEM".into(), ..fresh() };
         assert!(matches!(broken.check(&names(), now()), Err(Unfit::Unreadable("the certificate", _))));
     }

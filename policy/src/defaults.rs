@@ -55,6 +55,11 @@ pub fn fill(
         }
     }
 
+    // Fixed at creation, and server-side apply sends what it leaves out as absent.
+    if spec.database_name.is_none() {
+        spec.database_name = old.and_then(|old| old.database_name.clone());
+    }
+
     let fresh = fresh.into_iter().filter_map(|field| {
         let value = value(field, &spec)?;
         Some(DefaultedField { field: field.to_owned(), value, profile: profile.name.clone() })
@@ -79,21 +84,36 @@ pub(crate) fn union(
     all
 }
 
-/// The spec without the fields that hold a default.
-pub(crate) fn without(spec: &DatabaseSpec, defaulted: &[DefaultedField]) -> DatabaseSpec {
-    let mut without = spec.clone();
+/// Lets the running server's values through where the spec holds nothing but a default.
+pub(crate) fn yield_to(spec: &mut DatabaseSpec, defaulted: &[DefaultedField], recorded: &Recorded) {
     for noted in in_effect(defaulted, spec) {
         match noted.field.as_str() {
-            "version" => without.version = None,
-            "sku" => without.sku = None,
-            _ => {
-                if let Some(storage) = &mut without.storage {
-                    storage.size_gib = None;
-                }
+            "version" if recorded.version.is_some() => spec.version = recorded.version.map(version),
+            "sku" if recorded.sku.is_some() => spec.sku.clone_from(&recorded.sku),
+            "storage.sizeGiB" if recorded.size_gib.is_some() => {
+                spec.storage.get_or_insert_default().size_gib = recorded.size_gib;
             }
+            _ => {}
         }
     }
-    without
+}
+
+/// The defaults that are noted in a spec and not in effect, because the server was there before them: field, noted
+/// value and running value.
+pub(crate) fn not_in_effect(
+    spec: &DatabaseSpec,
+    noted: &[DefaultedField],
+    recorded: &Recorded,
+) -> Vec<(String, String, String)> {
+    let mut running = spec.clone();
+    yield_to(&mut running, noted, recorded);
+    in_effect(noted, spec)
+        .into_iter()
+        .filter_map(|noted| {
+            let actual = value(&noted.field, &running)?;
+            (actual != noted.value).then_some((noted.field, noted.value, actual))
+        })
+        .collect()
 }
 
 fn version(major: u16) -> IntOrString {
@@ -247,6 +267,11 @@ mod tests {
     fn a_note_ends_with_the_value_that_it_tells_of() {
         let spec = DatabaseSpec { sku: Some("Standard_B2s".into()), ..DatabaseSpec::default() };
         assert_eq!(in_effect(&noted(&[("sku", "Standard_B1ms")]), &spec), vec![]);
-        assert_eq!(without(&spec, &noted(&[("sku", "Standard_B1ms")])), spec);
+        let recorded = Recorded { sku: Some("Standard_B8ms".into()), ..Recorded::default() };
+        let mut yielding = spec.clone();
+        yield_to(&mut yielding, &noted(&[("sku", "Standard_B1ms")]), &recorded);
+        assert_eq!(yielding, spec, "somebody wrote another size");
+        yield_to(&mut yielding, &noted(&[("sku", "Standard_B2s")]), &recorded);
+        assert_eq!(yielding.sku.as_deref(), Some("Standard_B8ms"));
     }
 }

@@ -24,10 +24,10 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// From the status of a `Database`; `None` before its server exists.
+    /// From the status of a `Database`; `None` before Azure has made its server.
     pub fn from_status(status: Option<&api::DatabaseStatus>) -> Option<Self> {
         let status = status?;
-        let server = status.server.as_ref()?;
+        let server = status.server.as_ref().filter(|server| server.id.is_some())?;
         Some(Self {
             version: server.version.as_deref().and_then(|version| version.parse().ok()),
             sku: server.sku.clone(),
@@ -87,10 +87,13 @@ impl Policy {
     ) -> Result<Effective, Denial> {
         // A default never changes a live server, not even one that was kept and is found again: what nobody
         // wrote is as it runs.
-        let written = recorded.map(|_| defaults::without(request.new, before));
-        let new = written.as_ref().unwrap_or(request.new);
+        let mut new = request.new.clone();
+        if let Some(recorded) = recorded {
+            defaults::yield_to(&mut new, before, recorded);
+            new.database_name = new.database_name.or_else(|| recorded.database_name.clone());
+        }
         let filled = match self.profile(request.namespace) {
-            Some(profile) => defaults::fill(new, request.old, recorded, profile, &[]),
+            Some(profile) => defaults::fill(&new, request.old, recorded, profile, &[]),
             None => return Err(Self::no_profile(request)),
         };
         let stored = recorded.map(|recorded| recorded.as_spec(&filled.spec));

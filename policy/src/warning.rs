@@ -1,8 +1,8 @@
 //! Warnings that `kubectl` prints beside an accepted request.
 
-use api::annotations::RETENTION;
+use api::{DatabaseSpec, annotations::RETENTION};
 
-use crate::{deleting::Retention, quote::quote};
+use crate::{Recorded, defaults, deleting::Retention, quote::quote};
 
 /// The longest warning, in characters: the API server's own recommendation.
 pub const LONGEST: usize = 120;
@@ -21,10 +21,37 @@ pub fn on_apply(retention: Option<&str>) -> Vec<String> {
     warnings
 }
 
+/// Defaults that stand in the spec but give way to the server, which was there before them.
+pub fn on_defaults(spec: &DatabaseSpec, noted: Option<&str>, recorded: Option<&Recorded>) -> Vec<String> {
+    let (Some(noted), Some(recorded)) = (noted, recorded) else { return Vec::new() };
+    defaults::not_in_effect(spec, &defaults::from_annotation(noted), recorded)
+        .into_iter()
+        .map(|(field, noted, running)| {
+            format!("spec.{field}: {noted} is only a default, the server keeps {running}; write another to change it")
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[test]
+    fn a_default_that_gives_way_to_the_server_is_told() {
+        let spec = DatabaseSpec { sku: Some("Standard_B1ms".into()), ..DatabaseSpec::default() };
+        let recorded = Recorded { sku: Some("Standard_D192ds_v6".into()), ..Recorded::default() };
+        let warnings = on_defaults(&spec, Some("sku=Standard_B1ms@default"), Some(&recorded));
+        assert_eq!(
+            warnings,
+            [
+                "spec.sku: Standard_B1ms is only a default, the server keeps Standard_D192ds_v6; write another to change it"
+            ]
+        );
+        assert!(warnings[0].len() <= LONGEST);
+        assert!(on_defaults(&spec, None, Some(&recorded)).is_empty());
+        assert!(on_defaults(&spec, Some("sku=Standard_B1ms@default"), None).is_empty());
+    }
 
     #[rstest]
     #[case(None, &[])]

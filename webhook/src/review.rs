@@ -211,13 +211,16 @@ fn change(
     basis: &Basis<'_>,
 ) -> Result<Admitted, Denial> {
     let retention = annotation(&new.metadata, RETENTION);
-    let admitted = Admitted { patch: None, warnings: warning::on_apply(retention) };
+    let recorded = Recorded::from_status(old.and_then(|old| old.status.as_ref()));
+    let noted = annotation(&new.metadata, DEFAULTED);
+    let mut warnings = warning::on_apply(retention);
+    warnings.extend(warning::on_defaults(&new.spec, noted, recorded.as_ref()));
+    let admitted = Admitted { patch: None, warnings };
     // Labels, annotations and finalizers are always free, with whatever policy or none.
     if old.is_some_and(|old| old.spec == new.spec) {
         return Ok(admitted);
     }
     let policy = basis.state.require(basis.policy_name)?;
-    let recorded = Recorded::from_status(old.and_then(|old| old.status.as_ref()));
     let request = Request {
         policy_name: basis.policy_name,
         namespace: target.namespace,

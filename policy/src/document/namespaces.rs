@@ -18,7 +18,7 @@ impl Namespaces {
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (&self.names, &other.names) {
             (None, _) => true,
-            (Some(mine), None) => mine.iter().any(|name| name.matches("*") && name.matches("a")),
+            (Some(mine), None) => mine.iter().any(|name| name.to_string().chars().all(|c| c == '*')),
             // A pattern that matches another pattern's own text matches all that the other one does: its
             // `*` and `?` can only have been taken by a `*`, or by a `?` for a `?`.
             (Some(mine), Some(theirs)) => theirs.iter().all(|their| {
@@ -80,5 +80,6 @@ mod tests {
         assert!(Namespaces::default().covers(&names(&["x"])));
         assert!(names(&["*"]).covers(&Namespaces::default()));
         assert!(!names(&["*-prod"]).covers(&Namespaces::default()));
+        assert!(!names(&["?"]).covers(&Namespaces::default()));
     }
 }

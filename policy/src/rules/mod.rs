@@ -40,6 +40,8 @@ struct Context<'a> {
     new: &'a DatabaseSpec,
     /// The stored spec, filled in.
     old: Option<&'a DatabaseSpec>,
+    /// What runs; `None` before Azure has made the server.
+    recorded: Option<&'a Recorded>,
 }
 
 impl Context<'_> {
@@ -77,7 +79,7 @@ impl Policy {
         };
         let new = defaults::fill(request.new, request.old, recorded, profile, &[]).spec;
         let old = request.old.map(|old| defaults::fill(old, None, recorded, profile, &[]).spec);
-        let context = Context { request, profile, new: &new, old: old.as_ref() };
+        let context = Context { request, profile, new: &new, old: old.as_ref(), recorded };
         let problems: Vec<Problem> = RULES.iter().filter_map(|rule| rule(&context)).collect();
         (!problems.is_empty()).then(|| Denial {
             problems,

@@ -59,10 +59,12 @@ pub(super) fn limit(context: &Context<'_>) -> Option<Problem> {
     Some(Problem::new(Code::StorageLimit, FIELD, &text))
 }
 
-/// The disk doesn't shrink: Azure can only grow one.
+/// The disk doesn't shrink: Azure can only grow one. A growth that Azure hasn't fulfilled can be taken back.
 pub(super) fn growing(context: &Context<'_>) -> Option<Problem> {
     let wanted = size_gib(context.new)?;
-    let before = size_gib(context.old?)?;
+    let stored = size_gib(context.old?)?;
+    // A disk that has grown by itself may stay written smaller than it is.
+    let before = context.recorded?.size_gib.unwrap_or(stored).min(stored);
     (wanted < before).then(|| {
         let text = format!(
             "{wanted} is less than {before}, and a disk in Azure can't shrink; write {before} or more"

@@ -26,7 +26,14 @@ fn judge(namespace: &str, name: &str, new: Value, old: Option<Value>) -> Option<
         old: old.as_ref(),
         today: date(2026, 11, 22),
     };
-    policy().judge(&request, None)
+    // Azure has made what is stored.
+    let recorded = old.as_ref().map(|old| Recorded {
+        version: old.version.as_ref().and_then(api::version::major),
+        sku: old.sku.clone(),
+        size_gib: old.storage.as_ref().and_then(|storage| storage.size_gib),
+        database_name: None,
+    });
+    policy().judge(&request, recorded.as_ref())
 }
 
 fn codes(denial: Option<Denial>) -> Vec<Code> {
@@ -79,9 +86,52 @@ fn the_name_must_do_for_all_that_is_derived_from_it(#[case] name: &str, #[case] 
 #[case::left_out_again(json!({"version": 18, "storage": {"sizeGiB": 64}}), json!({}), &[])]
 #[case::renamed(json!({}), json!({"databaseName": "other"}), &[Code::CreateOnly])]
 #[case::named_as_it_is(json!({}), json!({"databaseName": "main"}), &[])]
-#[case::name_left_out(json!({"databaseName": "other"}), json!({}), &[Code::CreateOnly])]
+#[case::name_left_out(json!({"databaseName": "other"}), json!({}), &[])]
 fn an_update_is_judged_by_what_it_changes(#[case] old: Value, #[case] new: Value, #[case] expected: &[Code]) {
     assert_eq!(codes(judge("orders", "main", new, Some(old))), expected);
+}
+
+#[rstest]
+#[case::not_made_yet(None, &[])]
+#[case::refused_by_azure(Some((16, 32)), &[])]
+#[case::fulfilled(Some((17, 64)), &[Code::VersionDowngrade, Code::StorageShrink])]
+#[case::grown_by_itself(Some((16, 128)), &[Code::StorageShrink])]
+fn a_wish_that_azure_has_not_fulfilled_can_be_taken_back(
+    #[case] running: Option<(u16, i32)>,
+    #[case] expected: &[Code],
+) {
+    let old = spec(json!({"version": 17, "storage": {"sizeGiB": 64}}));
+    let new = spec(json!({"version": 16, "storage": {"sizeGiB": 32}}));
+    let recorded = running.map(|(version, size)| Recorded {
+        version: Some(version),
+        size_gib: Some(size),
+        ..Recorded::default()
+    });
+    let request = Request {
+        policy_name: POLICY_NAME,
+        namespace: "orders",
+        name: "main",
+        new: &new,
+        old: Some(&old),
+        today: date(2026, 11, 22),
+    };
+    assert_eq!(codes(policy().judge(&request, recorded.as_ref())), expected);
+}
+
+#[test]
+fn a_kept_database_keeps_its_name_when_the_manifest_leaves_it_out() {
+    let new = spec(json!({}));
+    let request = Request {
+        policy_name: POLICY_NAME,
+        namespace: "orders",
+        name: "main",
+        new: &new,
+        old: None,
+        today: date(2026, 11, 22),
+    };
+    let recorded = Recorded { database_name: Some("orders_v1".into()), ..Recorded::default() };
+    let effective = policy().resolve(&request, Some(&recorded), &[]).unwrap();
+    assert_eq!(effective.database_name, "orders_v1");
 }
 
 #[test]

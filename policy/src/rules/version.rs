@@ -75,13 +75,16 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
     Some(Problem::new(Code::VersionNotAllowed, FIELD, &text))
 }
 
-/// The version is not lower than before: Azure upgrades in place and never goes back.
+/// The version is not lower than the one that runs: Azure upgrades in place and never goes back. A wish that Azure
+/// hasn't fulfilled can be taken back.
 pub(super) fn upward(context: &Context<'_>) -> Option<Problem> {
     let new = major(context.new.version.as_ref()?)?;
-    let old = major(context.old?.version.as_ref()?)?;
-    (new < old).then(|| {
-        let text =
-            format!("{new} is lower than {old}, and PostgreSQL can't be downgraded in place; write {old}");
+    let stored = || major(context.old?.version.as_ref()?);
+    let running = context.recorded?.version.or_else(stored)?;
+    (new < running).then(|| {
+        let text = format!(
+            "{new} is lower than {running}, and PostgreSQL can't be downgraded in place; write {running}"
+        );
         Problem::new(Code::VersionDowngrade, FIELD, &text)
     })
 }
