@@ -20,6 +20,9 @@ use super::{
 /// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust>
 const TOKEN_AUDIENCE: &str = "api://AzureADTokenExchange";
 
+/// Tag that tells which cluster a server belongs to.
+const CLUSTER_TAG: &str = "database-operator-cluster";
+
 /// What the objects are built from.
 #[derive(Clone, Debug)]
 pub struct Input<'a> {
@@ -33,8 +36,8 @@ pub struct Input<'a> {
     pub server_name: &'a str,
     pub effective: &'a Effective,
     pub azure: &'a document::Azure,
-    /// Where the server is, if it exists: a policy that names another resource group or region since must not
-    /// try to move it.
+    /// The server's object, if there is one. A server that Azure has made stays in its place, tenant and cluster,
+    /// whatever the policy names since; one that Azure refused can still go elsewhere.
     pub existing: Option<&'a FlexibleServer>,
     /// The identity, as soon as Azure has made it.
     pub identity: Option<&'a Identity>,
@@ -64,10 +67,8 @@ pub struct Objects {
 /// Builds every object.
 pub fn build(input: &Input<'_>) -> Objects {
     let Input { azure, effective, server_name, .. } = *input;
-    let (resource_group, location) = match input.existing {
-        Some(server) => (server.spec.owner.clone(), server.spec.location.clone()),
-        None => (resource_group(azure), azure.location.value.clone()),
-    };
+    let Place { resource_group, location, tenant_id, cluster } = place(input);
+    let tags = tags(input, &cluster);
     let of_server = || Owner { name: Some(server_name.to_owned()), arm_id: None };
 
     let mut server = FlexibleServer::new(
@@ -76,14 +77,14 @@ pub fn build(input: &Input<'_>) -> Objects {
             azure_name: server_name.to_owned(),
             owner: resource_group.clone(),
             location: location.clone(),
-            tags: tags(input),
+            tags: tags.clone(),
             version: effective.version.to_string(),
             sku: Sku { name: effective.size.name.clone(), tier: effective.size.tier.as_str().to_owned() },
             storage: Storage { size_gib: Some(effective.size_gib) },
             auth_config: AuthConfig {
                 active_directory_auth: "Enabled".to_owned(),
                 password_auth: "Disabled".to_owned(),
-                tenant_id: azure.tenant_id.value.clone(),
+                tenant_id: tenant_id.clone(),
             },
             network: Network { public_network_access: "Enabled".to_owned() },
         },
@@ -128,7 +129,7 @@ pub fn build(input: &Input<'_>) -> Objects {
             azure_name: server_name.to_owned(),
             owner: resource_group,
             location,
-            tags: tags(input),
+            tags,
         },
     );
     identity.metadata = metadata(input, server_name);
@@ -154,7 +155,7 @@ pub fn build(input: &Input<'_>) -> Objects {
                 owner: of_server(),
                 principal_name: server_name.to_owned(),
                 principal_type: "ServicePrincipal".to_owned(),
-                tenant_id: azure.tenant_id.value.clone(),
+                tenant_id,
             },
         );
         object.metadata = metadata(input, server_name);
@@ -164,9 +165,35 @@ pub fn build(input: &Input<'_>) -> Objects {
     Objects { identity, credential, server, database, firewall, administrator }
 }
 
-fn resource_group(azure: &document::Azure) -> Owner {
+/// What is fixed once Azure has made a server.
+struct Place {
+    resource_group: Owner,
+    location: String,
+    tenant_id: String,
+    /// The cluster's name, in the tag by which the server is known.
+    cluster: String,
+}
+
+fn place(input: &Input<'_>) -> Place {
+    let azure = input.azure;
+    let is_made = |server: &&FlexibleServer| server.status.as_ref().is_some_and(|status| status.id.is_some());
+    if let Some(FlexibleServer { spec, .. }) = input.existing.filter(is_made) {
+        let tagged = spec.tags.get(CLUSTER_TAG);
+        return Place {
+            resource_group: spec.owner.clone(),
+            location: spec.location.clone(),
+            tenant_id: spec.auth_config.tenant_id.clone(),
+            cluster: tagged.unwrap_or(&azure.cluster_name.value).clone(),
+        };
+    }
     let (subscription, group) = (&azure.subscription_id.value, &azure.resource_group.value);
-    Owner { name: None, arm_id: Some(format!("/subscriptions/{subscription}/resourceGroups/{group}")) }
+    let arm_id = format!("/subscriptions/{subscription}/resourceGroups/{group}");
+    Place {
+        resource_group: Owner { name: None, arm_id: Some(arm_id) },
+        location: azure.location.value.clone(),
+        tenant_id: azure.tenant_id.value.clone(),
+        cluster: azure.cluster_name.value.clone(),
+    }
 }
 
 /// Labels of everything that stands for a `Database`, wherever it is.
@@ -194,12 +221,12 @@ fn metadata(input: &Input<'_>, name: &str) -> ObjectMeta {
 }
 
 /// The platform's tags, and ours, by which a server is known for one of ours.
-fn tags(input: &Input<'_>) -> BTreeMap<String, String> {
+fn tags(input: &Input<'_>, cluster: &str) -> BTreeMap<String, String> {
     let mut tags = input.azure.tags.clone();
     tags.extend(
         [
             ("managed-by", OPERATOR),
-            ("database-operator-cluster", &input.azure.cluster_name.value),
+            (CLUSTER_TAG, cluster),
             ("database-operator-namespace", input.namespace),
             ("database-operator-name", input.name),
         ]
@@ -281,14 +308,22 @@ mod tests {
 
     #[test]
     fn a_server_is_not_moved_by_a_policy_that_names_another_place() {
-        let before = objects(None);
+        let mut before = objects(Some(&identity()));
         let moved = include_str!("../../examples/policy.yaml")
             .replace("norwayeast", "westeurope")
-            .replace("rg-databases", "rg-other");
+            .replace("rg-databases", "rg-other")
+            .replace("clusterName: prod-1", "clusterName: prod-2")
+            .replace("0000000000f1", "0000000000f2");
+        // Azure refused it, so the mended policy takes effect.
         let after = objects_by(&moved, None, Some(&before.server));
-        assert_eq!(after.server, before.server);
+        assert_eq!(after.server.spec.location, "westeurope");
+
+        let status = serde_json::json!({"id": "/subscriptions/s/flexibleServers/x"});
+        before.server.status = Some(serde_json::from_value(status).unwrap());
+        let after = objects_by(&moved, Some(&identity()), Some(&before.server));
+        assert_eq!(after.server.spec, before.server.spec);
         assert_eq!(after.identity, before.identity);
-        assert_eq!(objects_by(&moved, None, None).server.spec.location, "westeurope");
+        assert_eq!(after.administrator, before.administrator);
     }
 
     #[test]

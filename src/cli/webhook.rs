@@ -39,6 +39,8 @@ const POLICY: &str = "the policy to be read";
 const CERTIFICATE: &str = "the CA to be published to the webhook configurations";
 /// How often the certificate is looked at, and the CA put back where someone removed it.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(15);
+/// A connection that died in silence must not keep a certificate from being renewed.
+const CERTIFICATE_LIMIT: Duration = Duration::from_secs(30);
 /// How long the API server may go on calling after this process said that it stops.
 const UNREADY: Duration = Duration::from_secs(3);
 
@@ -114,7 +116,8 @@ struct Certificate {
 async fn keep_certificate(certificate: Certificate) {
     let mut trouble = String::new();
     loop {
-        let wait = match certificate_pass(&certificate).await {
+        let pass = tokio::time::timeout(CERTIFICATE_LIMIT, certificate_pass(&certificate)).await;
+        let wait = match pass.unwrap_or_else(|_| Err("the API server doesn't answer".into())) {
             Ok(()) => {
                 trouble.clear();
                 CERTIFICATE_CHECK

@@ -15,6 +15,7 @@ use super::{
     build::{CLIENT_ID, Desired},
     caches::{self, Cache},
     context::Context,
+    in_flight::Written,
     metrics::WriteLabels,
     status::Blocked,
 };
@@ -29,6 +30,9 @@ pub(super) struct Applied {
     pub(super) server: Progress,
     /// The others in Azure, each with a name for messages.
     pub(super) others: Vec<(String, Progress)>,
+    /// Whether a write to the app's namespace hasn't come back through the watch: the object may have been deleted
+    /// in between, and nothing would tell.
+    pub(super) unconfirmed: bool,
 }
 
 /// Why it wasn't written.
@@ -59,16 +63,17 @@ pub(super) async fn apply(
         others.one_by_one(&caches.firewall_rules, Some(rule)).await?;
     }
     others.one_by_one(&caches.administrators, azure.administrator.as_ref()).await?;
-    let applied = Applied { server, others: others.progress };
+    let mut applied = Applied { server, others: others.progress, unconfirmed: false };
 
     if let Some(service_account) = &desired.service_account {
-        apply_service_account(context, database, service_account).await?;
+        let written = apply_service_account(context, database, service_account).await?;
+        applied.unconfirmed |= written == Written::InFlight;
     }
     // An app that finds the Secret can log in: it comes last, and then it stays.
     if let Some(secret) = &desired.secret
         && (applied.is_ready() || cached_secret(context, secret).is_some())
     {
-        apply_secret(context, database, secret).await?;
+        applied.unconfirmed |= apply_secret(context, database, secret).await? == Written::InFlight;
     }
     Ok(applied)
 }
@@ -124,17 +129,19 @@ async fn aso<K: AsoObject>(context: &Context, cache: &Cache<K>, desired: &K) -> 
             return Ok(condition::progress(found.as_ref()));
         }
     }
-    write(context, &namespace, desired, found.as_ref()).await?;
-    Ok(Progress::Sent)
+    match (write(context, &namespace, desired, found.as_ref()).await?, found) {
+        (Written::Settled, Some(found)) => Ok(condition::progress(found.as_ref())),
+        _ => Ok(Progress::Sent),
+    }
 }
 
-/// Server-side apply, unless the same was written a moment ago.
+/// Server-side apply, unless the same was written over the same object already.
 async fn write<K>(
     context: &Context,
     namespace: &str,
     desired: &K,
     found: Option<&Arc<K>>,
-) -> Result<(), Error>
+) -> Result<Written, Error>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + Serialize
@@ -144,32 +151,35 @@ where
 {
     let (kind, name) = (K::kind(&()).into_owned(), desired.name_any());
     let (key, version) = (format!("{kind}/{namespace}/{name}"), caches::version(found));
-    if context.in_flight.holds(&key, desired, version.as_deref()) {
-        return Ok(());
+    if let Some(written) = context.in_flight.holds(&key, desired, version.as_deref()) {
+        return Ok(written);
     }
-    let mut body = serde_json::to_value(desired).map_err(|error| Error::Api {
-        kind: kind.clone(),
-        name: name.clone(),
-        source: Box::new(kube::Error::SerdeError(error)),
-    })?;
+    let failed = |source| Error::Api { kind: kind.clone(), name: name.clone(), source: Box::new(source) };
+    let mut body = serde_json::to_value(desired).map_err(|error| failed(kube::Error::SerdeError(error)))?;
     // Kubernetes' own kinds don't serialize these, and server-side apply insists on them.
     body["apiVersion"] = json!(K::api_version(&()));
     body["kind"] = json!(kind);
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
-    api.patch(&name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&body))
+    let answer = api
+        .patch(&name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&body))
         .await
-        .map_err(|source| Error::Api { kind: kind.clone(), name: name.clone(), source: Box::new(source) })?;
-    context.in_flight.note(key, desired, version.as_deref());
+        .map_err(failed)?;
+    // A key that others added to a map of ours stays, and is no reason to write again.
+    let changed = version.is_none() || answer.resource_version() != version;
+    let written = if changed { Written::InFlight } else { Written::Settled };
+    context.in_flight.note(key, desired, version.as_deref(), written);
     context.metrics.writes.get_or_create(&WriteLabels { kind: kind.clone() }).inc();
-    tracing::info!(kind, namespace, name, "applied");
-    Ok(())
+    tracing::info!(kind, namespace, name, changed, "applied");
+    Ok(written)
 }
 
-async fn apply_secret(context: &Context, database: &Database, desired: &Secret) -> Result<(), Error> {
+async fn apply_secret(context: &Context, database: &Database, desired: &Secret) -> Result<Written, Error> {
     let namespace = desired.namespace().unwrap_or_default();
     let found = cached_secret(context, desired);
     match &found {
-        Some(found) if found.data == desired.data && has_marks(found.as_ref(), desired) => return Ok(()),
+        Some(found) if found.data == desired.data && has_marks(found.as_ref(), desired) => {
+            return Ok(Written::Settled);
+        }
         Some(_) => {}
         // The cache holds labelled Secrets only; one without our label may stand in the way.
         None => {
@@ -192,17 +202,17 @@ async fn apply_service_account(
     context: &Context,
     database: &Database,
     desired: &ServiceAccount,
-) -> Result<(), Error> {
+) -> Result<Written, Error> {
     let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
     let found = context.caches.service_accounts.get(&namespace, &name);
     match &found {
         Some(found) if !same_owner(found.as_ref(), desired) => return Err(foreign(desired, &namespace)),
-        Some(found) if has_marks(found.as_ref(), desired) => return Ok(()),
+        Some(found) if has_marks(found.as_ref(), desired) => return Ok(Written::Settled),
         Some(_) => {}
         None => match live::<ServiceAccount>(context, desired).await? {
             Some(live) if !is_owned_by(&live, database) => {
                 if live.annotations().get(CLIENT_ID) == desired.annotations().get(CLIENT_ID) {
-                    return Ok(());
+                    return Ok(Written::Settled);
                 }
                 let mut annotated = ServiceAccount::default();
                 annotated.metadata.name = Some(name);

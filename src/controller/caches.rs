@@ -2,10 +2,7 @@
 
 use std::{
     hash::Hash,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use api::Database;
@@ -45,15 +42,21 @@ pub(super) struct Caches {
 /// The objects of one kind.
 pub(super) struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<K>,
-    health: Arc<Health>,
+    health: Arc<Mutex<Health>>,
 }
 
-#[derive(Default)]
-struct Health {
+/// How the watch of a cache is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+enum Health {
+    /// The first list is under way.
+    #[default]
+    Starting,
     /// The first list is complete.
-    synced: AtomicBool,
+    Synced,
+    /// The first list can't be had: the error.
+    Failing(String),
     /// The API server doesn't know the kind.
-    unknown: AtomicBool,
+    UnknownKind,
 }
 
 /// Why a cache can't be read.
@@ -61,6 +64,8 @@ struct Health {
 pub(super) enum Unreadable {
     /// The first list is under way.
     NotSynced,
+    /// The first list can't be had: the kind, and the error.
+    Failing(String, String),
     /// The API server doesn't know the kind: its CRD isn't installed.
     UnknownKind(String),
 }
@@ -68,12 +73,13 @@ pub(super) enum Unreadable {
 impl<K: Resource<DynamicType = ()> + Clone + 'static> Cache<K> {
     /// Whether the cache can be believed.
     pub(super) fn check(&self) -> Result<(), Unreadable> {
-        if self.health.unknown.load(Ordering::Acquire) {
-            Err(Unreadable::UnknownKind(format!("{}.{}", K::plural(&()), K::group(&()))))
-        } else if self.health.synced.load(Ordering::Acquire) {
-            Ok(())
-        } else {
-            Err(Unreadable::NotSynced)
+        match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
+            Health::Synced => Ok(()),
+            Health::Starting => Err(Unreadable::NotSynced),
+            Health::Failing(error) => Err(Unreadable::Failing(K::plural(&()).into_owned(), error.clone())),
+            Health::UnknownKind => {
+                Err(Unreadable::UnknownKind(format!("{}.{}", K::plural(&()), K::group(&()))))
+            }
         }
     }
 
@@ -120,41 +126,47 @@ where
     K::DynamicType: Hash + Eq,
 {
     let (store, writer) = reflector::store();
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Mutex::new(Health::default()));
     let observed = health.clone();
     let stream = watcher(api, config)
-        .inspect(move |event| observe::<K>(event, &observed))
         .default_backoff()
         .modify(prune)
         .reflect(writer)
+        // After the store: who reads that it is complete must find it so.
+        .inspect(move |event| observe::<K>(event, &observed))
         .touched_objects()
         .filter_map(|object| future::ready(object.ok().and_then(|object| stands_for(&object))));
     triggers.push(stream.boxed());
     Cache { store, health }
 }
 
-fn observe<K: Resource<DynamicType = ()>>(event: &watcher::Result<watcher::Event<K>>, health: &Health) {
-    match event {
-        Ok(watcher::Event::InitDone) => {
-            health.synced.store(true, Ordering::Release);
-            health.unknown.store(false, Ordering::Release);
+fn observe<K: Resource<DynamicType = ()>>(
+    event: &watcher::Result<watcher::Event<K>>,
+    health: &Mutex<Health>,
+) {
+    let mut health = health.lock().unwrap_or_else(PoisonError::into_inner);
+    let kind = K::kind(&());
+    let new = match event {
+        Ok(watcher::Event::InitDone) => Health::Synced,
+        Ok(_) => return,
+        Err(error) if is_unknown_kind(error) => Health::UnknownKind,
+        // What is known stays known, also while the API server is away.
+        Err(error) if *health == Health::Synced => return tracing::debug!(%kind, %error, "watch interrupted"),
+        Err(error) => Health::Failing(error.to_string()),
+    };
+    // Said once: a watch tries again for ever.
+    if *health != new {
+        match &new {
+            Health::UnknownKind => tracing::warn!(
+                %kind,
+                "the CRD {}.{} is not installed; waiting for Azure Service Operator",
+                K::plural(&()),
+                K::group(&())
+            ),
+            Health::Failing(error) => tracing::warn!(%kind, error, "can't be listed; trying again"),
+            Health::Starting | Health::Synced => {}
         }
-        Ok(_) => {}
-        Err(error) => {
-            if is_unknown_kind(error) {
-                // Said once: the watch tries again for ever.
-                if !health.unknown.swap(true, Ordering::AcqRel) {
-                    tracing::warn!(
-                        kind = %K::kind(&()),
-                        "the CRD {}.{} is not installed; waiting for Azure Service Operator",
-                        K::plural(&()),
-                        K::group(&())
-                    );
-                }
-            } else {
-                tracing::debug!(kind = %K::kind(&()), %error, "watch interrupted");
-            }
-        }
+        *health = new;
     }
 }
 

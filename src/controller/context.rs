@@ -6,7 +6,12 @@ use arc_swap::ArcSwap;
 use kube::{Client, runtime::events::Recorder};
 use policy::PolicyState;
 
-use super::{backoff::Backoff, caches::Caches, in_flight::InFlight, metrics::Metrics};
+use super::{
+    backoff::Backoff,
+    caches::Caches,
+    in_flight::InFlight,
+    metrics::{Metrics, ReconcileLabels},
+};
 
 pub(super) struct Context {
     pub(super) client: Client,
@@ -18,4 +23,11 @@ pub(super) struct Context {
     pub(super) backoff: Backoff,
     pub(super) recorder: Recorder,
     pub(super) metrics: Metrics,
+}
+
+impl Context {
+    /// Counts a reconcile by what it came to.
+    pub(super) fn count(&self, outcome: &'static str) {
+        self.metrics.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
+    }
 }

@@ -41,18 +41,31 @@ pub(super) fn dereference(
 
     let recorded_name =
         database.status.as_ref().and_then(|status| status.server.as_ref()).map(|server| server.name.clone());
-    let derived = || names::server(cluster_name, &namespace, &name);
-    let server_name = recorded_name.unwrap_or_else(|| {
-        let derived = derived();
-        if caches.servers.get(operator_namespace, &derived).is_some() {
-            return derived;
-        }
+    let derived = names::server(cluster_name, &namespace, &name);
+    let is_ours = |server: &FlexibleServer| caches::belongs_to(server, &namespace, &name);
+    let has =
+        |name: &str| caches.servers.get(operator_namespace, name).is_some_and(|server| is_ours(&server));
+    let server_name = match recorded_name.filter(|recorded| !recorded.is_empty()) {
+        // Whoever may write a status could name any server, so a name counts only if it is the one that we would
+        // give, or the server's object says the same.
+        Some(recorded) if recorded == derived || has(&recorded) => recorded,
+        None if has(&derived) => derived,
         // The status was lost, and the policy names another cluster since: the server's object still tells.
-        caches
-            .servers
-            .find(|server| caches::belongs_to(server, &namespace, &name))
-            .map_or(derived, |server| server.name_any())
-    });
+        recorded => match (caches.servers.find(is_ours), recorded) {
+            (Some(server), _) => server.name_any(),
+            (None, None) => derived,
+            (None, Some(recorded)) => {
+                return Err(Error::Blocked(Blocked::stalled(
+                    "ServerNameUnknown",
+                    format!(
+                        "status.server.name is {recorded}, while this Database would get {derived}, and there is no \
+                         FlexibleServer {operator_namespace}/{recorded} that belongs to it; nothing is touched. If \
+                         the server is this Database's own, the platform team must bring that object back"
+                    ),
+                )));
+            }
+        },
+    };
 
     let server = caches.servers.get(operator_namespace, &server_name);
     if let Some(server) = &server
@@ -70,7 +83,12 @@ pub(super) fn dereference(
         let status = identity.status.as_ref()?;
         Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
     });
-    let recorded = recorded(database, server.as_deref());
+    let inner = caches.databases.get(operator_namespace, &server_name);
+    let recorded = recorded(
+        database,
+        server.as_deref(),
+        inner.map(|inner| inner.spec.azure_name.clone()).filter(|name| !name.is_empty()),
+    );
     Ok(Known { server_name, server, recorded, identity })
 }
 
@@ -85,13 +103,14 @@ fn check(caches: &Caches) -> Result<(), Error> {
         caches.secrets.check(),
         caches.service_accounts.check(),
     ];
-    let mut unknown = Vec::new();
+    let (mut unknown, mut failing) = (Vec::new(), None);
     let mut complete = true;
     for check in checks {
         match check {
             Ok(()) => {}
             Err(Unreadable::NotSynced) => complete = false,
             Err(Unreadable::UnknownKind(kind)) => unknown.push(kind),
+            Err(Unreadable::Failing(kind, error)) => failing = Some((kind, error)),
         }
     }
     if let Some(first) = unknown.first() {
@@ -104,24 +123,35 @@ fn check(caches: &Caches) -> Result<(), Error> {
             ),
         )));
     }
+    if let Some((kind, error)) = failing {
+        return Err(Error::Blocked(Blocked::working(
+            "CacheNotSynced",
+            format!("{kind} can't be listed, so nothing is known of this Database: {error}"),
+        )));
+    }
     if complete { Ok(()) } else { Err(Error::NotSynced) }
 }
 
-/// What the server is: Azure's own report first, what was wanted of it where there is none, and the status
-/// where the object is gone.
-fn recorded(database: &Database, server: Option<&FlexibleServer>) -> Option<Recorded> {
+/// What the server is, from its object, or from the status where that is gone. `None` before Azure has made it: then
+/// there is nothing that could be shrunk or downgraded, and a wish that Azure refused can be taken back.
+///
+/// Version and disk are as Azure reports them, since neither ever goes back. The size is the one that was asked for:
+/// taking what Azure reports would follow each resize by others, and race with ASO, which puts the size back.
+fn recorded(
+    database: &Database,
+    server: Option<&FlexibleServer>,
+    database_name: Option<String>,
+) -> Option<Recorded> {
     let from_status = Recorded::from_status(database.status.as_ref());
     let Some(server) = server else { return from_status };
-    let status = server.status.as_ref();
-    let version =
-        status.and_then(|status| status.version.clone()).unwrap_or_else(|| server.spec.version.clone());
-    let sku = status.and_then(|status| status.sku.clone()).unwrap_or_else(|| server.spec.sku.clone());
-    let size = status.and_then(|status| status.storage.as_ref()?.size_gib).or(server.spec.storage.size_gib);
-    let written = |text: String| if text.is_empty() { None } else { Some(text) };
+    let status = server.status.as_ref().filter(|status| status.id.is_some())?;
+    let version = status.version.as_ref().unwrap_or(&server.spec.version);
+    let actual_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
+    let sku = if server.spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&server.spec.sku) };
     Some(Recorded {
         version: version.parse().ok(),
-        sku: written(sku.name),
-        size_gib: size,
-        database_name: from_status.and_then(|recorded| recorded.database_name),
+        sku: sku.map(|sku| sku.name.clone()),
+        size_gib: actual_gib.or(server.spec.storage.size_gib),
+        database_name: database_name.or_else(|| from_status.and_then(|recorded| recorded.database_name)),
     })
 }

@@ -13,33 +13,66 @@ use std::{
 use serde::Serialize;
 
 /// After this long a cache isn't behind but the object was changed back or deleted in between.
-const EXPIRY: Duration = Duration::from_secs(10);
+pub(super) const EXPIRY: Duration = Duration::from_secs(10);
 
-/// Fingerprint of what was written, over which cached version, and when.
-type Written = (u64, Option<String>, Instant);
+/// What became of a write.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Written {
+    /// The cache doesn't show it yet.
+    InFlight,
+    /// It changed nothing: whatever differs in the object is not ours.
+    Settled,
+}
+
+/// A write: what, over which cached version, when, and what became of it.
+#[derive(Debug)]
+struct Write {
+    fingerprint: u64,
+    version: Option<String>,
+    at: Instant,
+    written: Written,
+}
 
 /// Writes by object, until the cache shows them.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    writes: Mutex<HashMap<String, Written>>,
+    writes: Mutex<HashMap<String, Write>>,
 }
 
 impl InFlight {
-    /// Whether this was written over this very cached version a moment ago.
-    pub(super) fn holds(&self, key: &str, wanted: &impl Serialize, cached_version: Option<&str>) -> bool {
+    /// Whether this was written over this very cached version already, so that writing it again would be idle.
+    pub(super) fn holds(
+        &self,
+        key: &str,
+        wanted: &impl Serialize,
+        cached_version: Option<&str>,
+    ) -> Option<Written> {
         let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
-        writes.get(key).is_some_and(|(fingerprint, version, at)| {
-            *fingerprint == fingerprint_of(wanted)
-                && version.as_deref() == cached_version
-                && at.elapsed() < EXPIRY
-        })
+        let write = writes.get(key)?;
+        let is_same =
+            write.fingerprint == fingerprint_of(wanted) && write.version.as_deref() == cached_version;
+        (is_same && !write.is_over()).then_some(write.written)
     }
 
     /// Notes a write.
-    pub(super) fn note(&self, key: String, wanted: &impl Serialize, cached_version: Option<&str>) {
+    pub(super) fn note(
+        &self,
+        key: String,
+        wanted: &impl Serialize,
+        cached_version: Option<&str>,
+        written: Written,
+    ) {
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
-        writes.retain(|_, (_, _, at)| at.elapsed() < EXPIRY);
-        writes.insert(key, (fingerprint_of(wanted), cached_version.map(str::to_owned), Instant::now()));
+        writes.retain(|_, write| !write.is_over());
+        let version = cached_version.map(str::to_owned);
+        let write = Write { fingerprint: fingerprint_of(wanted), version, at: Instant::now(), written };
+        writes.insert(key, write);
+    }
+}
+
+impl Write {
+    fn is_over(&self) -> bool {
+        self.written == Written::InFlight && self.at.elapsed() >= EXPIRY
     }
 }
 
@@ -57,11 +90,11 @@ mod tests {
     #[test]
     fn a_write_is_in_flight_until_the_cache_moves() {
         let in_flight = InFlight::default();
-        assert!(!in_flight.holds("a", &"x", None));
-        in_flight.note("a".into(), &"x", None);
-        assert!(in_flight.holds("a", &"x", None));
-        assert!(!in_flight.holds("a", &"y", None), "something else is wanted");
-        assert!(!in_flight.holds("a", &"x", Some("1")), "the cache has moved");
-        assert!(!in_flight.holds("b", &"x", None), "another object");
+        assert_eq!(in_flight.holds("a", &"x", None), None);
+        in_flight.note("a".into(), &"x", None, Written::InFlight);
+        assert_eq!(in_flight.holds("a", &"x", None), Some(Written::InFlight));
+        assert_eq!(in_flight.holds("a", &"y", None), None, "something else is wanted");
+        assert_eq!(in_flight.holds("a", &"x", Some("1")), None, "the cache has moved");
+        assert_eq!(in_flight.holds("b", &"x", None), None, "another object");
     }
 }

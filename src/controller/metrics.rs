@@ -9,7 +9,7 @@ use prometheus_client::{
 /// Labels of a reconcile.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ReconcileLabels {
-    /// `ok`, or the stage that failed.
+    /// `ok`, `blocked`, `not-synced`, or the stage that failed.
     pub outcome: &'static str,
 }
 

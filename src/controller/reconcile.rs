@@ -20,7 +20,8 @@ use super::{
     apply, backoff, build,
     context::Context,
     dereference::{self, dereference},
-    metrics::{ReconcileLabels, WriteLabels},
+    in_flight::{EXPIRY, Written},
+    metrics::WriteLabels,
     resolve,
     status::{self, Blocked, Outcome},
 };
@@ -31,6 +32,11 @@ const RESYNC: Duration = Duration::from_hours(1);
 const WORKING: Duration = Duration::from_mins(5);
 /// How soon to look again for something that no watch tells of.
 const SOON: Duration = Duration::from_secs(5);
+/// The first lists take a moment.
+const SYNCING: Duration = Duration::from_millis(500);
+
+/// A pass takes milliseconds. A connection that died in silence would hold its place for a quarter of an hour.
+const LIMIT: Duration = Duration::from_secs(45);
 
 /// Field manager of the status, apart from that of objects.
 const STATUS_MANAGER: &str = "database-operator-status";
@@ -43,6 +49,8 @@ pub(super) enum Error {
     Status(#[source] Box<kube::Error>),
     #[error("the finalizer can't be written: {0}")]
     Finalizer(#[source] Box<finalizer::Error<Self>>),
+    #[error("no end after {} s; the API server may be unreachable", LIMIT.as_secs())]
+    TooLong,
 }
 
 impl Error {
@@ -52,6 +60,7 @@ impl Error {
             Self::Apply(_) => "apply",
             Self::Status(_) => "status",
             Self::Finalizer(_) => "finalizer",
+            Self::TooLong => "timeout",
         }
     }
 }
@@ -61,25 +70,31 @@ pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
     let object = ObjectRef::from_obj(database.as_ref());
     let api: Api<Database> =
         Api::namespaced(context.client.clone(), &database.namespace().unwrap_or_default());
-    let result = finalizer(&api, FINALIZER, database, |event| async {
+    let with_finalizer = finalizer(&api, FINALIZER, database.clone(), |event| async {
         match event {
             finalizer::Event::Apply(database) => pass(&database, &context).await,
             finalizer::Event::Cleanup(database) => keep_data(&database, &context).await,
         }
-    })
-    .await
-    .map_err(|error| match error {
-        finalizer::Error::ApplyFailed(error) | finalizer::Error::CleanupFailed(error) => error,
-        error => Error::Finalizer(Box::new(error)),
     });
-    let outcome = match &result {
-        Ok(_) => {
-            context.backoff.succeeded(&object);
-            "ok"
+    let result = match tokio::time::timeout(LIMIT, with_finalizer).await {
+        Ok(Ok(action)) => Ok(action),
+        Ok(Err(finalizer::Error::ApplyFailed(error) | finalizer::Error::CleanupFailed(error))) => Err(error),
+        Ok(Err(error)) => {
+            let error = Error::Finalizer(Box::new(error));
+            // The status passes no webhook: it can tell what stands in the way where the object itself can't be
+            // written.
+            let why = Blocked::working("FinalizerFailed", error.to_string());
+            match report(&database, &context, &Outcome::Blocked(&why)).await {
+                Ok(()) => Err(error),
+                Err(worse) => Err(worse),
+            }
         }
-        Err(error) => error.stage(),
+        Err(_) => Err(Error::TooLong),
     };
-    context.metrics.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
+    match &result {
+        Ok(_) => context.backoff.succeeded(&object),
+        Err(error) => context.count(error.stage()),
+    }
     context.metrics.duration.observe(started.elapsed().as_secs_f64());
     result
 }
@@ -102,7 +117,10 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
     let cluster = &policy.azure.cluster_name.value;
     let known = match dereference(database, &context.caches, &context.operator_namespace, cluster) {
         Ok(known) => known,
-        Err(dereference::Error::NotSynced) => return Ok(Action::requeue(Duration::from_millis(200))),
+        Err(dereference::Error::NotSynced) => {
+            context.count("not-synced");
+            return Ok(Action::requeue(backoff::jittered(SYNCING)));
+        }
         Err(dereference::Error::Blocked(why)) => return blocked(database, context, &why).await,
     };
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
@@ -128,15 +146,21 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         revision: &policy.revision,
     };
     report(database, context, &outcome).await?;
-    Ok(Action::requeue(backoff::jittered(if applied.is_ready() { RESYNC } else { WORKING })))
+    context.count("ok");
+    let again = match (applied.unconfirmed, applied.is_ready()) {
+        (true, _) => EXPIRY,
+        (false, true) => RESYNC,
+        (false, false) => WORKING,
+    };
+    Ok(Action::requeue(backoff::jittered(again)))
 }
 
-/// Reports what stands in the way. A database that is ready, and of which nothing new is wanted, stays so: a
-/// policy that is lost or became stricter changes nothing for it.
+/// Reports what stands in the way, and looks again soon.
 async fn blocked(database: &Database, context: &Context, why: &Blocked) -> Result<Action, Error> {
-    if !status::is_current(database) {
+    if !(why.spares_ready && status::is_current(database)) {
         report(database, context, &Outcome::Blocked(why)).await?;
     }
+    context.count("blocked");
     Ok(Action::requeue(backoff::jittered(SOON)))
 }
 
@@ -150,7 +174,7 @@ async fn report(database: &Database, context: &Context, outcome: &Outcome<'_>) -
     let key = format!("status/{namespace}/{name}");
     let version = database.resource_version();
     let timeless = without_times(&new);
-    if context.in_flight.holds(&key, &timeless, version.as_deref()) {
+    if context.in_flight.holds(&key, &timeless, version.as_deref()).is_some() {
         return Ok(());
     }
     let api: Api<Database> = Api::namespaced(context.client.clone(), &namespace);
@@ -161,7 +185,7 @@ async fn report(database: &Database, context: &Context, outcome: &Outcome<'_>) -
     api.patch_status(&name, &PatchParams::apply(STATUS_MANAGER).force(), &Patch::Apply(&body))
         .await
         .map_err(|error| Error::Status(Box::new(error)))?;
-    context.in_flight.note(key, &timeless, version.as_deref());
+    context.in_flight.note(key, &timeless, version.as_deref(), Written::InFlight);
     context.metrics.writes.get_or_create(&WriteLabels { kind: "Database/status".to_owned() }).inc();
     announce(database, context, &new).await;
     Ok(())
@@ -225,5 +249,6 @@ async fn keep_data(database: &Database, context: &Context) -> Result<Action, Err
             "the Database is deleted; its server and data are kept"
         );
     }
+    context.count("ok");
     Ok(Action::await_change())
 }

@@ -24,7 +24,8 @@ pub(super) fn resolve(
     policy.resolve(&request, known.recorded.as_ref(), &noted).map_err(|denial| blocked(&denial))
 }
 
-/// A policy that refuses what is stored: a person must change the spec or the policy.
+/// A policy that refuses what is stored: a person must change the spec or the policy. Losing the policy, or making it
+/// stricter, changes nothing for a database that is ready.
 pub(super) fn blocked(denial: &Denial) -> Blocked {
-    Blocked::stalled("PolicyDenied", denial.message())
+    Blocked { spares_ready: true, ..Blocked::stalled("PolicyDenied", denial.message()) }
 }

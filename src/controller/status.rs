@@ -23,15 +23,17 @@ pub(super) struct Blocked {
     pub(super) message: String,
     /// Whether a person must act; else it is tried again.
     pub(super) stalled: bool,
+    /// Whether it changes nothing for a database that is ready as it is written.
+    pub(super) spares_ready: bool,
 }
 
 impl Blocked {
     pub(super) fn stalled(reason: &str, message: String) -> Self {
-        Self { reason: reason.to_owned(), message, stalled: true }
+        Self { reason: reason.to_owned(), message, stalled: true, spares_ready: false }
     }
 
     pub(super) fn working(reason: &str, message: String) -> Self {
-        Self { reason: reason.to_owned(), message, stalled: false }
+        Self { reason: reason.to_owned(), message, stalled: false, spares_ready: false }
     }
 }
 

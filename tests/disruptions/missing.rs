@@ -63,6 +63,25 @@ fn a_delete_that_gets_past_admission_keeps_the_data() {
     assert_eq!(story.in_azure(DATABASE).len(), 1);
 }
 
+#[test]
+fn deleting_the_crd_keeps_every_server_and_the_manifest_finds_it_again() {
+    let sandbox = Sandbox::start(&Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let story = Story::new(&sandbox, "swept");
+    story.database("main", "{storage: {sizeGiB: 64}}").succeeded();
+    story.wait_ready("main");
+    let before = story.server();
+    story.kubectl(&["delete", "crd", "databases.altinn.app"]).succeeded();
+    assert_eq!(story.in_azure(SERVER).len(), 1);
+    assert_eq!(story.in_azure(DATABASE).len(), 1);
+
+    run(sandbox.kubectl(&["apply", "--server-side", "-f", CRDS]), "").succeeded();
+    eventually("the manifest is taken again", || story.database("main", "{}").ok.then_some(()));
+    story.wait_ready("main");
+    let after = story.server();
+    assert_eq!(after.id, before.id);
+    assert_eq!(after.body["properties"]["storage"]["storageSizeGB"], 64);
+}
+
 /// A list of objects that can be created again.
 fn without_versions(list: &str) -> String {
     let mut list: serde_json::Value = serde_json::from_str(list).unwrap();
@@ -73,6 +92,8 @@ fn without_versions(list: &str) -> String {
     }
     list.to_string()
 }
+
+const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/database-operator/files/crds.yaml");
 
 /// A process that ends with the test.
 struct Running(Child);
@@ -101,8 +122,7 @@ fn without_its_own_crd_the_controller_says_so_and_goes_on_when_it_comes() {
     eventually("the controller says what is missing", || {
         read().contains("the CRD databases.altinn.app is not installed").then_some(())
     });
-    let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/database-operator/files/crds.yaml");
-    run(sandbox.kubectl(&["apply", "-f", crds]), "").succeeded();
+    run(sandbox.kubectl(&["apply", "--server-side", "-f", CRDS]), "").succeeded();
     eventually("the controller goes on", || read().contains("controller running").then_some(()));
 }
 

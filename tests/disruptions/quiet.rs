@@ -1,8 +1,11 @@
 //! What changes nothing writes nothing.
 
+use sandbox::Sandbox;
+
 use crate::{
     common::{
-        SERVER, Story, audit_lines, azure_requests, eventually, reconciles, run, writes_of_the_controller,
+        SERVER, Story, audit_lines, azure_requests, eventually, patch_azure, reconciles, run,
+        writes_of_the_controller,
     },
     sandbox,
 };
@@ -46,10 +49,10 @@ fn a_restart_of_the_controller_writes_nothing() {
     story.wait_settled("one");
     story.wait_settled("two");
 
-    let start = audit_lines(&sandbox);
+    let (start, databases) = (audit_lines(&sandbox), databases(&sandbox));
     sandbox.process("controller").restart().unwrap();
-    eventually("the new controller has looked at every database", || {
-        (reconciles(&sandbox) >= 2).then_some(())
+    eventually("the new controller has looked at every database, and again", || {
+        (reconciles(&sandbox) >= 2 * databases).then_some(())
     });
     assert_eq!(writes_of_the_controller(&sandbox, start), Vec::<String>::new());
 }
@@ -79,14 +82,35 @@ fn a_policy_that_changes_nothing_for_a_database_writes_nothing() {
     let story = Story::new(&sandbox, "repoliced");
     story.database("main", "{}").succeeded();
     story.wait_settled("main");
-    let list = run(sandbox.kubectl(&["get", "databases", "-A", "--no-headers"]), "").succeeded();
-    let databases = u64::try_from(list.lines().count()).unwrap();
-    let (start, before) = (audit_lines(&sandbox), reconciles(&sandbox));
+    let (start, before, databases) = (audit_lines(&sandbox), reconciles(&sandbox), databases(&sandbox));
 
     let policy = include_str!("../../examples/policy.yaml");
     super::policy::apply_policy(&sandbox, &format!("{policy}\n# a comment\n"));
     eventually("the controller has looked at every database", || {
-        (reconciles(&sandbox) >= before + databases).then_some(())
+        (reconciles(&sandbox) >= before + 2 * databases).then_some(())
     });
     assert_eq!(writes_of_the_controller(&sandbox, start), Vec::<String>::new());
+}
+
+#[test]
+fn a_resize_by_others_is_put_back_and_the_controller_does_not_join_in() {
+    let sandbox = sandbox();
+    let story = Story::new(&sandbox, "resized");
+    story.database("main", "{}").succeeded();
+    story.wait_settled("main");
+    let start = audit_lines(&sandbox);
+    let resized = serde_json::json!({"sku": {"name": "Standard_B2s", "tier": "Burstable"}});
+    patch_azure(&sandbox, &story.server().id, &resized);
+    eventually("Azure Service Operator has put the size back", || {
+        (story.server().body["sku"]["name"] == "Standard_B1ms").then_some(())
+    });
+    let mut writes = writes_of_the_controller(&sandbox, start);
+    writes.retain(|write| write.contains("resized") && write.contains("azure.com"));
+    assert_eq!(writes, Vec::<String>::new());
+}
+
+/// How many databases there are.
+fn databases(sandbox: &Sandbox) -> u64 {
+    let list = run(sandbox.kubectl(&["get", "databases", "-A", "--no-headers"]), "").succeeded();
+    u64::try_from(list.lines().count()).unwrap()
 }

@@ -34,7 +34,7 @@ fn what_was_filled_in_or_written_stays_when_it_is_left_out_again() {
 }
 
 #[test]
-fn a_disk_that_grew_by_itself_is_never_asked_to_shrink() {
+fn a_disk_that_grew_by_itself_stays_as_large() {
     let story = story();
     story.database("main", "{storage: {sizeGiB: 32}}").succeeded();
     story.wait_ready("main");
@@ -62,6 +62,34 @@ fn a_disk_that_grew_by_itself_is_never_asked_to_shrink() {
 fn a_shrink_and_a_downgrade_are_refused_together() {
     let story = story();
     story.database("main", "{version: 17, storage: {sizeGiB: 64}}").succeeded();
+    story.wait_ready("main");
     let message = story.database("main", "{version: 16, storage: {sizeGiB: 32}}").refused();
     assert!(message.contains("[DB104]") && message.contains("[DB105]"), "{message}");
+}
+
+#[test]
+fn a_wish_that_azure_has_not_seen_yet_can_be_taken_back() {
+    let story = story();
+    story.database("main", "{version: 18, storage: {sizeGiB: 128}}").succeeded();
+    story.database("main", "{version: 17, storage: {sizeGiB: 64}}").succeeded();
+}
+
+#[test]
+fn a_status_that_names_somebody_elses_server_is_not_believed() {
+    let (story, other) = (story(), story());
+    other.database("main", "{}").succeeded();
+    other.wait_ready("main");
+    let foreign = other.server();
+    story.database("main", "{}").succeeded();
+    story.wait_ready("main");
+    let own = story.server();
+    let patch = json!({"status": {"server": {"name": foreign.name}}}).to_string();
+    story
+        .kubectl(&["patch", "database", "main", "--subresource=status", "--type=merge", "-p", &patch])
+        .succeeded();
+    eventually("the status names the own server again", || {
+        let database = story.get("database", "main")?;
+        (database["status"]["server"]["name"] == own.name.as_str()).then_some(())
+    });
+    assert_eq!(other.server().body["tags"], foreign.body["tags"]);
 }

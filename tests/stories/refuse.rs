@@ -60,6 +60,7 @@ fn the_schema_refuses_what_has_the_wrong_shape(#[case] spec: &str, #[case] expec
 fn force_does_not_delete_and_recreate_after_a_refusal() {
     let story = story();
     story.database("main", "{storage: {sizeGiB: 64}}").succeeded();
+    story.wait_ready("main");
     let uid = story.get("database", "main").unwrap()["metadata"]["uid"].clone();
     let message = story.apply_with(&["--force"], &database("main", "{storage: {sizeGiB: 32}}")).refused();
     assert!(message.contains("[DB105]"), "{message}");

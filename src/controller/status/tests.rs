@@ -81,7 +81,8 @@ fn judged(
     let database = database(if was_ready { json!({"host": "h"}) } else { json!({"observedGeneration": -1}) });
     // Azure tells of a server when it has made it.
     let known = known(if server == Progress::Ready || was_ready { up() } else { json!({}) });
-    let applied = Applied { server, others: vec![("FlexibleServersDatabase x".into(), other)] };
+    let applied =
+        Applied { server, others: vec![("FlexibleServersDatabase x".into(), other)], unconfirmed: false };
     let outcome =
         Outcome::Applied { applied: &applied, known: &known, effective: &effective(), revision: "r1" };
     let status = report(&database, &outcome, now());
@@ -125,7 +126,7 @@ fn the_conditions_follow_kstatus(
 #[case(true)]
 #[case(false)]
 fn every_pass_reports_the_generation_that_it_saw_failures_too(#[case] stalled: bool) {
-    let why = Blocked { reason: "PolicyDenied".into(), message: "no".into(), stalled };
+    let why = Blocked { reason: "PolicyDenied".into(), message: "no".into(), stalled, spares_ready: false };
     let status = report(&database(json!({"observedGeneration": 2})), &Outcome::Blocked(&why), now());
     assert_eq!(status.observed_generation, Some(3));
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(3)));
@@ -135,8 +136,11 @@ fn every_pass_reports_the_generation_that_it_saw_failures_too(#[case] stalled: b
 
 #[test]
 fn azures_words_are_passed_on_with_the_object_they_are_about() {
-    let applied =
-        Applied { server: Progress::Ready, others: vec![("FlexibleServersDatabase x".into(), gave_up())] };
+    let applied = Applied {
+        server: Progress::Ready,
+        others: vec![("FlexibleServersDatabase x".into(), gave_up())],
+        unconfirmed: false,
+    };
     let outcome =
         Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
     let status = report(&database(json!({})), &outcome, now());
@@ -145,7 +149,7 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
 
 #[test]
 fn a_ready_database_tells_all_that_an_app_needs() {
-    let applied = Applied { server: Progress::Ready, others: vec![] };
+    let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
     let outcome =
         Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
     let status = report(&database(json!({})), &outcome, now());
@@ -154,7 +158,7 @@ fn a_ready_database_tells_all_that_an_app_needs() {
 
 #[test]
 fn a_transition_keeps_its_time_until_the_status_changes() {
-    let applied = Applied { server: Progress::Ready, others: vec![] };
+    let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
     let outcome =
         Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
     let first = report(&database(json!({})), &outcome, now());
@@ -169,7 +173,7 @@ fn a_transition_keeps_its_time_until_the_status_changes() {
 fn a_ready_database_stays_ready_while_aso_only_compares(#[case] server: Progress, #[case] expected: &str) {
     let known = known(up());
     let (effective, others) = (effective(), vec![]);
-    let at = |server: Progress| Applied { server, others: others.clone() };
+    let at = |server: Progress| Applied { server, others: others.clone(), unconfirmed: false };
     let applied = at(Progress::Ready);
     let outcome =
         Outcome::Applied { applied: &applied, known: &known, effective: &effective, revision: "r1" };
@@ -184,7 +188,7 @@ fn a_ready_database_stays_ready_while_aso_only_compares(#[case] server: Progress
 
 #[test]
 fn a_revision_alone_is_no_news() {
-    let applied = Applied { server: Progress::Ready, others: vec![] };
+    let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
     let (known, effective) = (known(up()), effective());
     let with = |revision| {
         let outcome = Outcome::Applied { applied: &applied, known: &known, effective: &effective, revision };
@@ -196,7 +200,7 @@ fn a_revision_alone_is_no_news() {
 
 #[test]
 fn what_was_known_before_survives_a_failure() {
-    let applied = Applied { server: Progress::Ready, others: vec![] };
+    let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
     let outcome =
         Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
     let ready = report(&database(json!({})), &outcome, now());
