@@ -59,7 +59,7 @@ impl Sandbox {
         let program = find_binary()?;
         let directory = new_directory()?;
         let failed = |source| Error::Start { program: program.clone(), source };
-        crate::process::create_private_directory(directory.path()).map_err(failed)?;
+        directory.claim()?;
         let log = File::create(directory.supervisor_log()).map_err(failed)?;
         let supervisor = Command::new(&program)
             .args(["supervise", "--until-stdin-closes", "--dir"])
@@ -77,7 +77,7 @@ impl Sandbox {
         let started = Instant::now();
         loop {
             let ended = supervisor.try_wait().is_ok_and(|status| status.is_some());
-            if let Some(state) = directory.read()?.filter(|state| state.ready) {
+            if let Some(state) = directory.ready_state(supervisor.id())? {
                 return Ok(Self { supervisor, directory, state });
             }
             if ended || started.elapsed() > UP {
@@ -105,20 +105,7 @@ impl Sandbox {
             .args(arguments)
             .env("KUBECONFIG", self.kubeconfig())
             .env("KUBECACHEDIR", self.directory().join("kubectl-cache"))
-            .stdin(Stdio::null());
-        command
-    }
-
-    /// helm, as an administrator, with these arguments; to be run by the caller.
-    pub fn helm(&self, arguments: &[&str]) -> Command {
-        let home = self.directory().join("helm");
-        let mut command = Command::new(&self.state.helm);
-        command
-            .args(arguments)
-            .env("KUBECONFIG", self.kubeconfig())
-            .env("HELM_CACHE_HOME", home.join("cache"))
-            .env("HELM_CONFIG_HOME", home.join("config"))
-            .env("HELM_DATA_HOME", home.join("data"))
+            .env("KUBERC", "off")
             .stdin(Stdio::null());
         command
     }

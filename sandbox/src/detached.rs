@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::options::Options;
+use crate::origin::{self, Origin};
+use crate::process;
 use crate::progress::Progress;
 use crate::state::{self, Directory, State};
 use crate::tools;
@@ -19,6 +21,8 @@ const UP: Duration = Duration::from_mins(10);
 /// The supervisor gives its programs ten seconds.
 const DOWN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
+/// A supervisor clears away what an earlier run left as soon as it starts.
+const CLEARED: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -26,6 +30,10 @@ pub enum Error {
     Directory(#[from] state::Error),
     #[error(transparent)]
     Tools(#[from] tools::Error),
+    #[error(transparent)]
+    Origin(#[from] origin::Error),
+    #[error("the sandbox in {} runs with other options ({differences}): run `database-sandbox down` first", path.display())]
+    OtherOptions { path: PathBuf, differences: String },
     #[error("can't start the supervisor: {0}")]
     Start(io::Error),
     #[error("the sandbox didn't come up ({status}); the lines above say why, and {} has all of them", log.display())]
@@ -40,17 +48,22 @@ pub enum Error {
     Stuck { pid: u32 },
 }
 
-/// Starts a sandbox and waits until it is ready. One that runs already is left as it is.
+/// Starts a sandbox and waits until it is ready. One that runs already is left as it is, unless the operator was built
+/// anew since: it then makes way for a fresh one.
 pub(crate) async fn up(directory: &Directory, options: &Options) -> Result<(), Error> {
-    if runs_already(directory).await? {
+    let options = &options.absolute().map_err(Error::Start)?;
+    if runs_already(directory, options).await? {
         return Ok(());
     }
+    // Before half an hour of building, and again after: it may have been deleted meanwhile.
+    directory.claim()?;
     // In the foreground, where Ctrl-C ends it and its progress is seen.
     tools::ensure(&Progress::start()).await?;
     // That may have taken long enough for someone else to start one.
-    if runs_already(directory).await? {
+    if runs_already(directory, options).await? {
         return Ok(());
     }
+    directory.claim()?;
     let log = open_log(directory).map_err(Error::Start)?;
     let mut supervisor = start(directory, options, log)?;
     let state = tokio::select! {
@@ -63,23 +76,31 @@ pub(crate) async fn up(directory: &Directory, options: &Options) -> Result<(), E
             Ok(())
         }
         Err(error) => {
-            end(supervisor.id(), || {
-                supervisor.try_wait().map(|status| status.is_none()).map_err(Error::Start)
-            })
-            .await?;
+            let pid = supervisor.id();
+            end(|| Ok(supervisor.try_wait().map_err(Error::Start)?.is_none().then_some(pid))).await?;
             Err(error)
         }
     }
 }
 
-/// Whether one runs; if it is still starting, waits until it is ready, or gone.
-async fn runs_already(directory: &Directory) -> Result<bool, Error> {
+/// Whether one runs that is as it is wanted; if it is still starting, waits until it is ready, or gone.
+async fn runs_already(directory: &Directory, options: &Options) -> Result<bool, Error> {
     let started = Instant::now();
     while let Some(pid) = directory.supervisor()? {
-        if let Some(state) = directory.read()?.filter(|state| state.ready && state.supervisor == pid) {
+        if let Some(state) = directory.ready_state(pid)? {
+            let changes = changes(directory, &state, options)?;
+            if !changes.is_empty() {
+                println!("{changes} changed: the sandbox in {} is made afresh", directory.path().display());
+                down(directory).await?;
+                return Ok(false);
+            }
             println!("a sandbox runs in {} already (supervisor: process {pid})", directory.path().display());
             println!("KUBECONFIG={}", state.kubeconfig.display());
             return Ok(true);
+        }
+        if started.elapsed() > CLEARED {
+            // What can't be understood now was not left by an earlier run.
+            directory.read()?;
         }
         if started.elapsed() > UP {
             return Err(Error::Slow { log: directory.supervisor_log() });
@@ -89,9 +110,20 @@ async fn runs_already(directory: &Directory) -> Result<bool, Error> {
     Ok(false)
 }
 
+/// What was built since the sandbox started. That it runs with other options than these is an error.
+fn changes(directory: &Directory, state: &State, options: &Options) -> Result<&'static str, Error> {
+    let differences = options.differences(&state.options);
+    if !differences.is_empty() {
+        return Err(Error::OtherOptions { path: directory.path().to_owned(), differences });
+    }
+    Ok(match (&state.origin, Origin::of(options)?) {
+        (Some(before), Some(now)) => before.changes(&now),
+        _ => "",
+    })
+}
+
 /// Appending, so that two supervisors of which one will give way don't overwrite each other's lines.
 fn open_log(directory: &Directory) -> io::Result<File> {
-    crate::process::create_private_directory(directory.path())?;
     let path = directory.supervisor_log();
     let log = File::options().append(true).create(true).open(path)?;
     log.set_len(0)?;
@@ -99,8 +131,8 @@ fn open_log(directory: &Directory) -> io::Result<File> {
 }
 
 fn start(directory: &Directory, options: &Options, log: File) -> Result<Child, Error> {
-    let program = std::env::current_exe().map_err(Error::Start)?;
-    Command::new(program)
+    Command::new(process::ourselves().map_err(Error::Start)?)
+        .arg0("database-sandbox")
         .arg("supervise")
         .arg("--dir")
         .arg(directory.path())
@@ -121,16 +153,15 @@ async fn ready(directory: &Directory, supervisor: &mut Child) -> Result<State, E
     loop {
         // Asked first: what it said before it ended is then shown below.
         let ended = supervisor.try_wait().map_err(Error::Start)?;
-        let state = directory.read()?;
         let running = directory.supervisor()?;
+        let state = running.map_or(Ok(None), |pid| directory.ready_state(pid))?;
         // From where the last reading ended.
         show_rest(&mut log).map_err(Error::Start)?;
         // It also ends when another `up` was faster; that one's sandbox is as good.
         if let (Some(status), None) = (ended, running) {
             return Err(Error::Failed { status, log: directory.supervisor_log() });
         }
-        // One of an earlier run may lie there until the supervisor has cleared it away.
-        if let Some(state) = state.filter(|state| state.ready && Some(state.supervisor) == running) {
+        if let Some(state) = state {
             return Ok(state);
         }
         if started.elapsed() > UP {
@@ -148,32 +179,33 @@ fn show_rest(log: &mut File) -> io::Result<()> {
 
 /// Ends a sandbox; that there is none is fine.
 pub(crate) async fn down(directory: &Directory) -> Result<(), Error> {
-    match directory.supervisor()? {
-        Some(pid) => {
-            end(pid, || Ok(directory.supervisor()?.is_some())).await?;
-            println!("the sandbox in {} is down", directory.path().display());
-        }
-        None => println!("no sandbox runs in {}", directory.path().display()),
+    if directory.supervisor()?.is_some() {
+        end(|| Ok(directory.supervisor()?)).await?;
+        println!("the sandbox in {} is down", directory.path().display());
+    } else {
+        println!("no sandbox runs in {}", directory.path().display());
     }
     Ok(())
 }
 
-/// SIGTERM, and SIGKILL for a supervisor that doesn't mind it: its programs die with it.
-async fn end(pid: u32, mut runs: impl FnMut() -> Result<bool, Error>) -> Result<(), Error> {
+/// SIGTERM, and SIGKILL for a supervisor that doesn't mind it: its programs die with it. Which process it is, if any,
+/// is asked again each time: it can't be told in the instant in which it starts.
+async fn end(mut running: impl FnMut() -> Result<Option<u32>, Error>) -> Result<(), Error> {
+    let mut last = 0;
     for signal in [Signal::TERM, Signal::KILL] {
-        if !runs()? {
-            return Ok(());
-        }
-        send(pid, signal)?;
         let asked = Instant::now();
-        while asked.elapsed() < DOWN && runs()? {
+        let mut signalled = None;
+        while asked.elapsed() < DOWN {
+            let Some(pid) = running()? else { return Ok(()) };
+            if pid != 0 && signalled != Some(pid) {
+                send(pid, signal)?;
+                signalled = Some(pid);
+            }
+            last = pid;
             tokio::time::sleep(POLL).await;
         }
     }
-    if !runs()? {
-        return Ok(());
-    }
-    Err(Error::Stuck { pid })
+    if running()?.is_none() { Ok(()) } else { Err(Error::Stuck { pid: last }) }
 }
 
 fn send(pid: u32, signal: Signal) -> Result<(), Error> {
@@ -208,4 +240,29 @@ pub(crate) fn status(directory: &Directory) -> Result<bool, Error> {
     println!("control endpoint:     http://127.0.0.1:{}", state.control);
     println!("stand-in for Azure:   {} (control: {})", state.azure.endpoint, state.azure.control);
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_supervisor_is_signalled_once_its_process_is_known() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let mut looks = 0;
+        // As in the instant in which a supervisor starts: it has the lock, and hasn't said its number.
+        end(|| {
+            looks += 1;
+            let runs = child.try_wait().map_err(Error::Start)?.is_none();
+            Ok(runs.then_some(if looks < 3 { 0 } else { child.id() }))
+        })
+        .await
+        .unwrap();
+        assert!(looks > 3);
+    }
+
+    #[test]
+    fn no_process_has_the_number_zero() {
+        assert!(send(0, Signal::KILL).is_ok());
+    }
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::certificates::{self, Identity, write_secret};
 use crate::kubectl::{self, Kubectl};
 
-/// Longer than any run of the sandbox.
-const TOKEN_LIFETIME: &str = "24h";
+/// A year: longer than anyone leaves a sandbox up.
+const TOKEN_LIFETIME: &str = "8760h";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -1,10 +1,14 @@
 //! How a sandbox is started; the same from the command line and from a test.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// The defaults are what `database-sandbox up` does by itself: everything, and Azure answers at once.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Options {
     /// How long each long-running operation takes in the stand-in for Azure
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
@@ -60,6 +64,51 @@ impl Options {
         arguments
     }
 
+    /// The same from any working directory.
+    pub(crate) fn absolute(&self) -> io::Result<Self> {
+        let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
+        Ok(Self {
+            operator_binary: absolute(&self.operator_binary)?,
+            policy: absolute(&self.policy)?,
+            ..self.clone()
+        })
+    }
+
+    /// What these options say otherwise than those that a sandbox runs with, for people; empty when it's all the same.
+    pub(crate) fn differences(&self, running: &Self) -> String {
+        let differences: Vec<String> = self
+            .values()
+            .into_iter()
+            .zip(running.values())
+            .filter(|(wanted, running)| wanted != running)
+            .map(|((flag, wanted), (_, running))| format!("{flag} is {running} there, not {wanted}"))
+            .collect();
+        differences.join("; ")
+    }
+
+    fn values(&self) -> [(&'static str, String); 6] {
+        let binary = self.operator_binary.as_ref();
+        [
+            ("--azure-delay-seconds", self.azure_delay_seconds.to_string()),
+            ("--aso-sync-seconds", self.aso_sync_seconds.to_string()),
+            ("--without-aso", self.without_aso.to_string()),
+            ("--without-operator", self.without_operator.to_string()),
+            (
+                "--operator-binary",
+                binary.map_or_else(|| "the default".to_owned(), |path| path.display().to_string()),
+            ),
+            ("--policy", self.policy_path().display().to_string()),
+        ]
+    }
+
+    /// The binary of the database operator, wherever programs are started.
+    pub(crate) fn operator_path(&self) -> io::Result<PathBuf> {
+        match &self.operator_binary {
+            Some(path) => std::path::absolute(path),
+            None => Ok(std::env::current_exe()?.with_file_name("database-operator")),
+        }
+    }
+
     pub(crate) fn policy_path(&self) -> PathBuf {
         self.policy.clone().unwrap_or_else(|| repository().join("examples/policy.yaml"))
     }
@@ -100,5 +149,22 @@ mod tests {
         };
         let arguments = [OsString::from("x")].into_iter().chain(options.to_arguments());
         assert_eq!(Cli::parse_from(arguments).options, options);
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let running = Options { azure_delay_seconds: 2, ..Options::default() };
+        assert_eq!(running.differences(&running), "");
+        let wanted = Options { without_aso: true, ..Options::default() };
+        assert_eq!(
+            wanted.differences(&running),
+            "--azure-delay-seconds is 2 there, not 0; --without-aso is false there, not true"
+        );
+    }
+
+    #[test]
+    fn the_default_policy_may_be_said() {
+        let said = Options { policy: Some(repository().join("examples/policy.yaml")), ..Options::default() };
+        assert_eq!(said.differences(&Options::default()), "");
     }
 }

@@ -31,13 +31,20 @@ pub enum Error {
     Signal { name: String, source: io::Error },
 }
 
+/// On Linux. The file of this binary may have been replaced by a new build; this link leads to the one that runs.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// What starts this program once more.
+pub(crate) fn ourselves() -> io::Result<PathBuf> {
+    let link = Path::new(OURSELVES);
+    if link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() }
+}
+
 /// A command that dies with this process, and that doesn't depend on the environment of whoever started us: a proxy
 /// or a KUBECONFIG from someone's shell must not change what the sandbox does.
 pub(crate) fn command(program: &Path) -> Command {
-    // The file of this binary may have been replaced by a new build; the link leads to the one that runs.
-    let ourselves = Path::new("/proc/self/exe");
-    let mut command = if ourselves.exists() {
-        let mut command = Command::new(ourselves);
+    let mut command = if Path::new(OURSELVES).exists() {
+        let mut command = Command::new(OURSELVES);
         command.arg("exec-child").arg("--parent").arg(std::process::id().to_string()).arg("--").arg(program);
         command
     } else {

@@ -18,6 +18,10 @@ const RESTART_DELAY: Duration = Duration::from_secs(1);
 pub enum Error {
     #[error("there is no process {name:?}; there are: {known}")]
     Unknown { name: String, known: String },
+    #[error(
+        "{name} is {status}: `POST /processes/{name}/start` starts it, `…/continue` lets a paused one go on"
+    )]
+    Down { name: String, status: Status },
     #[error(transparent)]
     Process(#[from] process::Error),
 }
@@ -90,11 +94,12 @@ impl Processes {
         self.entries.contains_key(name)
     }
 
-    /// Waits until a program is ready.
+    /// Waits until a program is ready. One that was stopped or paused never will be.
     pub(crate) async fn ready(&mut self, name: &str, limit: Duration) -> Result<(), Error> {
-        match self.entry(name)?.process.as_mut() {
+        let entry = self.entry(name)?;
+        match entry.process.as_mut().filter(|_| entry.status == Status::Running) {
             Some(process) => Ok(process.ready(limit).await?),
-            None => Ok(()),
+            None => Err(Error::Down { name: name.to_owned(), status: entry.status }),
         }
     }
 
@@ -204,5 +209,22 @@ impl Entry {
     fn set(&mut self, status: Status) {
         self.status = status;
         self.since = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_was_stopped_is_not_ready() {
+        let logs = std::env::temp_dir().join(format!("sandbox-processes-{}", std::process::id()));
+        let mut processes = Processes::new(&logs);
+        let spec = Spec::new("aso", Path::new("/bin/true"), Vec::new());
+        let entry =
+            Entry { spec, process: None, status: Status::Stopped, since: Instant::now(), restarts: 0 };
+        processes.entries.insert("aso", entry);
+        let error = processes.ready("aso", Duration::ZERO).await.unwrap_err().to_string();
+        assert!(error.starts_with("aso is stopped: `POST /processes/aso/start`"), "{error}");
     }
 }

@@ -3,17 +3,34 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use crate::options::Options;
+use crate::origin::Origin;
+
+/// Its name says whose it is: what else lies beside it may be deleted.
+const LOCK: &str = "database-sandbox.lock";
+
+/// `status` and `down` take the lock for an instant to see whether it is free; a supervisor that starts just then
+/// tries again for this long.
+const LOCK_RETRIES: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("can't use the directory {}: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
+    #[error("{} is not a sandbox's directory: choose an empty or a new one", path.display())]
+    Foreign { path: PathBuf },
     #[error("can't write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("can't understand {}: {source}", path.display())]
+    #[error(
+        "can't understand {}: {source}; if the sandbox is of another version, run `database-sandbox down` first",
+        path.display()
+    )]
     Parse { path: PathBuf, source: serde_json::Error },
 }
 
@@ -24,6 +41,10 @@ pub struct State {
     pub ready: bool,
     /// The process id of the supervisor.
     pub supervisor: u32,
+    /// What it was started with.
+    pub options: Options,
+    /// Which build of the operator runs in it; `None` when it was started without.
+    pub origin: Option<Origin>,
     /// The port of the supervisor's own control endpoint.
     pub control: u16,
     /// An administrator's.
@@ -115,18 +136,38 @@ impl Directory {
         self.path.join("state.json")
     }
 
-    /// Makes this process the one that runs a sandbox here, until the file is dropped. `None`: another one does.
-    pub(crate) fn lock(&self) -> Result<Option<File>, Error> {
+    /// Makes it a sandbox's directory: a new one, an empty one, or one that is already. A sandbox deletes what lies in
+    /// its directory, so nobody else's becomes one.
+    pub(crate) fn claim(&self) -> Result<(), Error> {
         let failed = |source| Error::Directory { path: self.path.clone(), source };
+        let is_empty = match fs::read_dir(&self.path) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(source) => return Err(failed(source)),
+        };
+        // Asked last: another process may be claiming it too, and its first file is the lock.
+        if !is_empty && !self.lock_path().is_file() {
+            return Err(Error::Foreign { path: self.path.clone() });
+        }
         crate::process::create_private_directory(&self.path).map_err(failed)?;
+        self.lock_file(true).map(drop).map_err(failed)
+    }
+
+    /// Makes this process the one that runs a sandbox here, until the lock is dropped. `None`: another one does.
+    pub(crate) fn lock(&self) -> Result<Option<Lock>, Error> {
+        let failed = |source| Error::Directory { path: self.path.clone(), source };
+        self.claim()?;
         let mut file = self.lock_file(true).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        let started = Instant::now();
+        while let Err(error) = file.try_lock() {
+            match error {
+                TryLockError::Error(source) => return Err(failed(source)),
+                TryLockError::WouldBlock if started.elapsed() >= LOCK_RETRIES => return Ok(None),
+                TryLockError::WouldBlock => std::thread::sleep(Duration::from_millis(50)),
+            }
         }
         file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
-        Ok(Some(file))
+        Ok(Some(Lock { file, path: self.lock_path() }))
     }
 
     /// The process id of the supervisor that runs here.
@@ -144,12 +185,16 @@ impl Directory {
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(failed)?;
-        // Empty for the instant between taking the lock and writing: 0 is no process.
+        // Empty for the instants between taking the lock and writing, and on the way out: 0 is no process.
         Ok(Some(text.trim().parse().unwrap_or_default()))
     }
 
     fn lock_file(&self, create: bool) -> io::Result<File> {
-        File::options().read(true).write(true).create(create).truncate(false).open(self.path.join("lock"))
+        File::options().read(true).write(true).create(create).truncate(false).open(self.lock_path())
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.path.join(LOCK)
     }
 
     /// Removes what an earlier run left, or all of it but the logs. Only for the holder of the lock.
@@ -158,7 +203,7 @@ impl Directory {
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let path = entry.path();
-            let kept = path == self.path.join("lock") || path == self.supervisor_log();
+            let kept = path == self.lock_path() || path == self.supervisor_log();
             if kept || (keep == Keep::Logs && path == self.logs()) {
                 continue;
             }
@@ -180,6 +225,15 @@ impl Directory {
         }
     }
 
+    /// What this supervisor wrote once all was ready. What another one left, in any form, is as good as nothing.
+    pub(crate) fn ready_state(&self, supervisor: u32) -> Result<Option<State>, Error> {
+        match self.read() {
+            Ok(state) => Ok(state.filter(|state| state.ready && state.supervisor == supervisor)),
+            Err(Error::Parse { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whole or not at all: others read while we write.
     pub(crate) fn write(&self, state: &State) -> Result<(), Error> {
         let path = self.state_file();
@@ -191,3 +245,32 @@ impl Directory {
             .map_err(|source| Error::Write { path, source })
     }
 }
+
+/// Held while a sandbox runs.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Whether the directory is still the one that was locked: `cargo clean` deletes it under a running sandbox, and
+    /// whoever comes next makes another one of the same name.
+    pub(crate) fn holds(&self) -> bool {
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        match (self.file.metadata(), fs::metadata(&self.path)) {
+            (Ok(held), Ok(there)) => identity(held) == identity(there),
+            _ => false,
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The number may be another process's soon. One that stays does no harm while nobody holds the lock.
+        drop(self.file.set_len(0));
+    }
+}
+
+#[cfg(test)]
+mod tests;

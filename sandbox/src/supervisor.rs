@@ -17,17 +17,19 @@ use crate::control::{self, Answer, Command, Request};
 use crate::control_plane::{self, CONTROLLER_MANAGER, ControlPlane};
 use crate::kubectl::Kubectl;
 use crate::operator::{self, CONTROLLER, Installation, WEBHOOK};
-use crate::options::{Options, repository};
-use crate::place::{self, PolicyFile};
+use crate::options::Options;
+use crate::origin::{self, Origin};
+use crate::place::{self, Place, PolicyFile};
 use crate::ports::{self, Ports};
 use crate::processes::{self, Processes};
 use crate::progress::Progress;
-use crate::resource_group;
-use crate::state::{self, Directory, Keep, State};
+use crate::state::{self, Directory, Keep, Lock, State};
 use crate::tools::{self, Tools};
 
 /// How long each program may take until it is ready; on two busy cores, with room to spare.
 const READY: Duration = Duration::from_mins(2);
+/// How often the supervisor looks at what it looks after.
+const TICK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -46,8 +48,6 @@ pub enum Error {
     #[error("can't start the stand-in for Azure: {0}")]
     Azure(#[from] azure::StartError),
     #[error(transparent)]
-    ResourceGroup(#[from] resource_group::Error),
-    #[error(transparent)]
     ControlPlane(#[from] control_plane::Error),
     #[error(transparent)]
     Process(#[from] processes::Error),
@@ -59,8 +59,8 @@ pub enum Error {
     Control(io::Error),
     #[error("can't listen for signals: {0}")]
     Signals(io::Error),
-    #[error("can't tell where this program is: {0}")]
-    CurrentProgram(io::Error),
+    #[error(transparent)]
+    Origin(#[from] origin::Error),
 }
 
 /// Runs a sandbox until it is told to end. Must be called in the main thread's `block_on`, see [`crate::exec_child`].
@@ -70,7 +70,7 @@ pub(crate) async fn supervise(
     until_stdin_closes: bool,
 ) -> Result<(), Error> {
     let progress = Progress::start();
-    let Some(_lock) = directory.lock()? else {
+    let Some(lock) = directory.lock()? else {
         return Err(Error::Running { path: directory.path().to_owned() });
     };
     directory.clear(Keep::Nothing)?;
@@ -82,13 +82,28 @@ pub(crate) async fn supervise(
             progress.say(&format!("shutting down: {reason}"));
             Ok(())
         }
+        () = is_deleted(&lock) => {
+            progress.say("shutting down: the sandbox's directory was deleted");
+            Ok(())
+        }
     };
     sandbox.end().await;
-    directory.clear(Keep::Logs)?;
+    // What lies there otherwise belongs to whoever came after.
+    if lock.holds() {
+        directory.clear(Keep::Logs)?;
+    }
     if result.is_ok() {
         progress.say("everything is down");
     }
     result
+}
+
+/// Completes when the directory isn't there any more: nobody could find the sandbox then, to end it.
+async fn is_deleted(lock: &Lock) {
+    let mut tick = tokio::time::interval(TICK);
+    while lock.holds() {
+        tick.tick().await;
+    }
 }
 
 /// Completes, with the reason, when the sandbox is to end.
@@ -154,7 +169,7 @@ impl Sandbox {
         self.publish(&running, directory)?;
         progress.say("the sandbox is ready");
 
-        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
                 _ = tick.tick() => {
@@ -182,8 +197,9 @@ impl Sandbox {
         let policy = PolicyFile::read(&options.policy_path())?;
         let mut ports = Ports::new();
         let authority = Authority::new()?;
-        let urls = self.start_azure(&authority, options).await?;
-        resource_group::create(&urls, &authority, &policy.place).await?;
+        // Before anything is made of it: what changes from now on is newer.
+        let origin = Origin::of(options)?;
+        let urls = self.start_azure(&authority, options, &policy.place).await?;
         progress.say("the stand-in for Azure answers");
 
         let path = directory.path();
@@ -197,6 +213,8 @@ impl Sandbox {
         let state = State {
             ready: false,
             supervisor: std::process::id(),
+            options: options.clone(),
+            origin: origin.clone(),
             control,
             kubeconfig: plane.kubectl.kubeconfig.clone(),
             kubectl: tools.kubectl.clone(),
@@ -222,9 +240,9 @@ impl Sandbox {
             self.processes.add(aso.spec.clone())?;
         }
         let mut operator = Vec::new();
-        if !options.without_operator {
+        if let Some(origin) = &origin {
             operator =
-                self.install_operator(tools, &plane, directory, options, &policy.text, &mut ports).await?;
+                self.install_operator(tools, &plane, directory, origin, &policy.text, &mut ports).await?;
             progress.say("the database operator is installed");
         }
         // After all CRDs: its garbage collector then knows them at once, and not only when it looks again, up to
@@ -247,13 +265,20 @@ impl Sandbox {
         Ok(Running { state, requests, kubectl, aso })
     }
 
-    async fn start_azure(&mut self, authority: &Authority, options: &Options) -> Result<state::Azure, Error> {
+    async fn start_azure(
+        &mut self,
+        authority: &Authority,
+        options: &Options,
+        place: &Place,
+    ) -> Result<state::Azure, Error> {
         let identity = authority.server(&["127.0.0.1", "localhost", "login.microsoftonline.com"])?;
         let config = azure::Config {
             delay: Duration::from_secs(options.azure_delay_seconds),
             arm_cert: azure::Certificate { chain_pem: identity.certificate, key_pem: identity.key },
         };
         let azure = azure::Azure::start(config).await?;
+        // A platform has its resource group before it installs the operator.
+        azure.create_resource_group(&place.subscription_id, &place.resource_group, &place.location);
         let urls =
             state::Azure { endpoint: azure.endpoint(), proxy: azure.proxy(), control: azure.control() };
         self.azure = Some(azure);
@@ -265,19 +290,13 @@ impl Sandbox {
         tools: &Tools,
         plane: &ControlPlane,
         directory: &Directory,
-        options: &Options,
+        origin: &Origin,
         policy: &str,
         ports: &mut Ports,
     ) -> Result<Vec<crate::process::Spec>, Error> {
-        let binary = match &options.operator_binary {
-            // Programs are started with other working directories.
-            Some(path) => std::path::absolute(path),
-            None => std::env::current_exe().map(|path| path.with_file_name("database-operator")),
-        };
-        let binary = binary.map_err(Error::CurrentProgram)?;
         let installation = Installation {
-            binary: &binary,
-            chart: &repository().join("charts/database-operator"),
+            binary: &origin.binary,
+            chart: &origin::chart(),
             helm: &tools.helm,
             kubectl: &plane.kubectl,
             cluster: &plane.cluster,
@@ -290,6 +309,7 @@ impl Sandbox {
         let failed = |error: Error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
         let refused = |error: processes::Error| match error {
             processes::Error::Unknown { .. } => (StatusCode::NOT_FOUND, error.to_string()),
+            processes::Error::Down { .. } => (StatusCode::CONFLICT, error.to_string()),
             processes::Error::Process(_) => failed(error.into()),
         };
         match command {
@@ -299,7 +319,10 @@ impl Sandbox {
             }
             Command::Probes { name } => self.processes.probes(&name).map_err(refused),
             Command::InstallAso => {
-                self.install_aso(running).await.map_err(failed)?;
+                self.install_aso(running).await.map_err(|error| match error {
+                    Error::Process(error) => refused(error),
+                    error => failed(error),
+                })?;
                 Ok(Vec::new())
             }
         }

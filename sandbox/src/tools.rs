@@ -6,6 +6,7 @@
 mod build;
 mod gomod;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,9 +31,10 @@ pub enum Error {
     #[error("can't use the cache {}: {source}", path.display())]
     Cache { path: PathBuf, source: io::Error },
     #[error(
-        "Go {needed} or newer is needed to build {tools}: install it from go.dev or Debian's golang package"
+        "Go {needed} or newer is needed to build {tools}: install it from go.dev or Debian's golang package; \
+         `{command}` says: {said}"
     )]
-    NoGo { needed: String, tools: String },
+    NoGo { needed: String, tools: String, command: String, said: String },
     #[error("can't run {program}: {source}")]
     Run { program: String, source: io::Error },
     #[error("building {name} failed ({status}):\n{output}")]
@@ -199,7 +201,10 @@ async fn build_missing(
     if !missing.is_empty() {
         let names: Vec<_> = missing.iter().map(|tool| tool.name).collect();
         let names = names.join(", ");
-        build::check_go(&sandbox.join("tools"), &names).await?;
+        let modules: BTreeSet<_> = missing.iter().map(|tool| tool.module).collect();
+        for module in modules {
+            build::check_go(&sandbox.join(module), &names).await?;
+        }
         progress
             .say(&format!("building {names}; this happens once per version and takes up to half an hour"));
     }
@@ -231,9 +236,9 @@ fn cache_directory() -> Result<PathBuf, Error> {
         .ok_or(Error::NoCache)
 }
 
-/// `<cache>/<tool>/<version>/<tool>`
+/// `<cache>/<tool>/<version>-<digest>/<tool>`, with a digest of all that it is built from and for.
 fn built_path(tool: &Tool, sandbox: &Path, cache: &Path) -> Result<PathBuf, Error> {
-    let version = tool.version(sandbox)?;
+    let version = format!("{}-{}", tool.version(sandbox)?, build::digest(tool, sandbox)?);
     Ok(cache.join(tool.name).join(version).join(tool.name))
 }
 

@@ -62,6 +62,12 @@ async fn a_server_becomes_ready_once_aso_is_installed_and_outlives_its_object() 
     assert!(errors.contains("no matches for kind \"FlexibleServer\""), "{errors}");
 
     sandbox.install_aso().unwrap();
+    let aso = sandbox.process("aso");
+    aso.stop().unwrap();
+    let down = sandbox.install_aso().unwrap_err().to_string();
+    assert!(down.contains("409") && down.contains("aso is stopped"), "{down}");
+    aso.start().unwrap();
+    sandbox.install_aso().unwrap();
     let applied = apply(&sandbox, SERVER);
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     run(&sandbox, &["wait", "flexibleserver/orders", "--for=condition=Ready", "--timeout=60s"]);

@@ -42,6 +42,9 @@ fn can_write(sandbox: &Sandbox, namespace: &str) -> bool {
 fn programs_can_be_killed_paused_and_started_again() {
     let sandbox = control_plane();
     assert!(can_write(&sandbox, "before"));
+    let kubectl = sandbox.kubectl(&["version"]);
+    let kuberc = kubectl.get_envs().find(|(name, _)| *name == "KUBERC");
+    assert_eq!(kuberc.and_then(|(_, value)| value), Some("off".as_ref()), "the user's own settings stay out");
 
     let etcd = sandbox.process("etcd");
     etcd.pause().unwrap();
@@ -66,6 +69,18 @@ fn programs_can_be_killed_paused_and_started_again() {
     assert_eq!(pids.len(), 3);
     drop(sandbox);
     assert!(all_end(&pids), "a program outlived its sandbox");
+}
+
+#[test]
+fn a_sandbox_whose_directory_is_gone_ends() {
+    let sandbox = control_plane();
+    let state = sandbox.state().unwrap();
+    let gone = sandbox.directory().with_extension("gone");
+    std::fs::rename(sandbox.directory(), &gone).unwrap();
+    assert!(all_end(&pids(&state)), "a program outlived its directory");
+    assert!(all_end(&[state.supervisor]), "the supervisor outlived its directory");
+    assert!(gone.join("logs").is_dir());
+    std::fs::remove_dir_all(&gone).unwrap();
 }
 
 #[test]

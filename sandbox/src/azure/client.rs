@@ -103,6 +103,11 @@ impl Client {
         self.send(Method::DELETE, "/dropped-servers", None::<&()>).await.map(drop)
     }
 
+    /// As if the twelve hours had passed in which Azure takes no other change of a disk's performance tier.
+    pub async fn forget_tier_changes(&self) -> Result<(), Error> {
+        self.send(Method::DELETE, "/tier-changes", None::<&()>).await.map(drop)
+    }
+
     async fn get<T: DeserializeOwned>(&self, page: &str) -> Result<T, Error> {
         let answer = self.send(Method::GET, page, None::<&()>).await?;
         serde_json::from_slice(&answer).map_err(Error::Unreadable)

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     arm::{
+        configuration,
         errors::ArmError,
         operations::{Change, Effect, Operation, Operations},
         resource_id::{Key, Kind, ResourceId},
@@ -58,6 +59,8 @@ pub(super) struct Cloud {
     pub(super) operations: Operations,
     /// Names of dropped servers. Azure keeps a dropped server for five days, and its name with it.
     pub(super) dropped_servers: BTreeMap<String, Timestamp>,
+    /// When the performance tier of a server's disk last changed; Azure takes one change in twelve hours.
+    pub(super) tier_changes: BTreeMap<Key, Timestamp>,
     pub(super) faults: Faults,
     pub(super) requests: RequestLog,
     /// Identities whose federated credentials are being written at this moment.
@@ -75,6 +78,7 @@ impl Cloud {
             resources: BTreeMap::new(),
             operations: Operations::default(),
             dropped_servers: BTreeMap::new(),
+            tier_changes: BTreeMap::new(),
             faults: Faults::default(),
             requests: RequestLog::default(),
             federating: HashSet::new(),
@@ -132,6 +136,7 @@ impl Cloud {
     pub(super) fn remove(&mut self, id: &ResourceId) {
         let key = id.key();
         let below = format!("{key}/");
+        self.operations.cancel(&key);
         let gone: Vec<Key> = self
             .resources
             .keys()
@@ -139,7 +144,7 @@ impl Cloud {
             .cloned()
             .collect();
         for key in gone {
-            self.operations.cancel(&key);
+            self.tier_changes.remove(&key);
             if let Some(resource) = self.resources.remove(&key)
                 && resource.id.kind == Kind::FlexibleServer
             {
@@ -156,11 +161,23 @@ impl Cloud {
         id
     }
 
+    fn restarts(&self, id: &ResourceId) -> bool {
+        let state = self.get(id).and_then(|resource| resource.body.pointer("/properties/state"));
+        let state = state.and_then(Value::as_str);
+        id.kind == Kind::FlexibleServer && matches!(state, Some("Restarting" | "Starting"))
+    }
+
     /// Lets every operation whose time has come take effect. Called before anything is looked at.
     pub(super) fn settle(&mut self) {
         for ended in self.operations.end_due(Instant::now()) {
             let Effect::Becomes { before, after } = ended.change.effect else { continue };
             let id = ended.change.id;
+            if ended.succeeded && changes_tier(before.as_ref(), after.as_ref()) {
+                self.tier_changes.insert(id.key(), Timestamp::now());
+            }
+            if ended.succeeded && self.restarts(&id) {
+                configuration::server_restarted(self, &id);
+            }
             match if ended.succeeded { after } else { before } {
                 Some(body) => self.put(&id, body),
                 None if ended.succeeded => self.remove(&id),
@@ -169,4 +186,10 @@ impl Cloud {
             }
         }
     }
+}
+
+/// Whether an existing server's disk gets another performance tier; nothing else has one.
+fn changes_tier(before: Option<&Value>, after: Option<&Value>) -> bool {
+    let tier = |body: &Value| body.pointer("/properties/storage/tier").cloned();
+    matches!((before.and_then(tier), after.and_then(tier)), (Some(before), Some(after)) if before != after)
 }

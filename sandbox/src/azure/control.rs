@@ -7,12 +7,17 @@ use axum::{
     extract::{Query, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, put},
+    routing::{delete, get, put},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{arm::resource_id::ResourceId, cloud::Shared, faults::Fault, requests::Request};
+use super::{
+    arm::resource_id::ResourceId,
+    cloud::Shared,
+    faults::{Fault, Phase},
+    requests::Request,
+};
 
 /// A resource, as the control endpoint shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +50,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/faults", get(faults).post(inject).delete(clear_faults))
         .route("/settings", put(change_settings))
         .route("/dropped-servers", get(dropped_servers).delete(forget_dropped_servers))
+        .route("/tier-changes", delete(forget_tier_changes))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such page here"))
         .with_state(shared)
 }
@@ -126,6 +132,11 @@ async fn inject(State(shared): State<Shared>, fault: Result<Json<Fault>, JsonRej
     if fault.times == 0 || fault.path.is_empty() {
         return refused(StatusCode::BAD_REQUEST, "a fault needs a path, and times of at least 1");
     }
+    if fault.phase == Phase::Operation
+        && let Some(why) = fault.misses_every_operation()
+    {
+        return refused(StatusCode::BAD_REQUEST, &format!("this fault would never strike: {why}"));
+    }
     shared.lock().faults.inject(fault);
     StatusCode::NO_CONTENT.into_response()
 }
@@ -160,6 +171,12 @@ async fn dropped_servers(State(shared): State<Shared>) -> Json<Value> {
 /// As if the five days had passed for which Azure keeps dropped servers and their names.
 async fn forget_dropped_servers(State(shared): State<Shared>) -> StatusCode {
     shared.lock().dropped_servers.clear();
+    StatusCode::NO_CONTENT
+}
+
+/// As if the twelve hours had passed in which Azure takes no other change of a disk's performance tier.
+async fn forget_tier_changes(State(shared): State<Shared>) -> StatusCode {
+    shared.lock().tier_changes.clear();
     StatusCode::NO_CONTENT
 }
 

@@ -51,6 +51,30 @@ impl Fault {
             && (path.contains(&pattern) || WildMatch::new(&pattern).matches(&path))
     }
 
+    /// Why no long-running operation can ever be hit by it, if so.
+    pub(super) fn misses_every_operation(&self) -> Option<&'static str> {
+        let pattern = self.path.to_lowercase();
+        let method = self.method.as_deref().map(str::to_uppercase);
+        let starts_operations = matches!(method.as_deref(), None | Some("PUT" | "PATCH" | "DELETE" | "POST"));
+        if !starts_operations {
+            return Some("only PUT, PATCH, DELETE and POST start operations: use the phase `request`");
+        }
+        let identities = ["managedidentity", "userassignedidentit", "federatedidentitycredential"];
+        if identities.iter().any(|word| pattern.contains(word)) {
+            return Some("identities and their credentials are written at once: use the phase `request`");
+        }
+        // A plain text is part of the path of what lies in the group, too; a pattern is all of a path.
+        let is_pattern = pattern.contains(['*', '?']);
+        let name = pattern.rsplit_once("resourcegroups/").map(|(_, name)| name);
+        let is_group = is_pattern && name.is_some_and(|name| !name.contains(['*', '/']));
+        if is_group && matches!(method.as_deref(), Some("PUT" | "PATCH" | "POST")) {
+            return Some(
+                "resource groups are written at once, and only deleting one takes long: use the phase `request`",
+            );
+        }
+        None
+    }
+
     fn as_error(&self) -> ArmError {
         let error = ArmError::new(self.status, self.code.clone(), self.message.clone());
         match self.retry_after_seconds {
@@ -119,6 +143,26 @@ mod tests {
         faults.inject(fault(method, path, 1));
         let struck = faults.strike(Phase::Request, "PUT", "/subscriptions/s/flexibleServers/orders-1");
         assert_eq!(struck.is_some(), hit);
+    }
+
+    #[rstest]
+    #[case::server(Some("PUT"), "*/flexibleServers/orders", true)]
+    #[case::any_method(None, "orders", true)]
+    #[case::reading(Some("get"), "orders", false)]
+    #[case::identity(None, "userAssignedIdentities/orders", false)]
+    #[case::identities(None, "*/Microsoft.ManagedIdentity/*", false)]
+    #[case::credential(Some("PUT"), "federatedIdentityCredentials", false)]
+    #[case::group(Some("PUT"), "*/resourceGroups/rg-databases", false)]
+    #[case::group_of_any_method(None, "*/resourceGroups/rg-databases", true)]
+    #[case::group_and_what_is_in_it(Some("PUT"), "resourceGroups/rg-databases", true)]
+    #[case::what_is_in_a_group(Some("PUT"), "*/resourceGroups/rg-databases/*", true)]
+    fn a_fault_of_an_operation_must_be_able_to_strike(
+        #[case] method: Option<&str>,
+        #[case] path: &str,
+        #[case] can: bool,
+    ) {
+        let fault = Fault { phase: Phase::Operation, ..fault(method, path, 1) };
+        assert_eq!(fault.misses_every_operation().is_none(), can);
     }
 
     #[test]

@@ -74,11 +74,11 @@ pub enum StartError {
 }
 
 /// A running stand-in. Dropping it stops it at once; [`Azure::stop`] also waits until its ports are closed.
-#[derive(Debug)]
 pub struct Azure {
     arm: SocketAddr,
     proxy: SocketAddr,
     control: SocketAddr,
+    shared: Shared,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -96,9 +96,9 @@ impl Azure {
         let azure = login::router(&shared).fallback_service(arm::router(shared.clone()));
         tasks.spawn(serve::https(arm_listener, tls, azure, stopping.clone()));
         tasks.spawn(proxy::serve(proxy_listener, arm, stopping.clone()));
-        tasks.spawn(serve::http(control_listener, control::router(shared), stopping.clone()));
+        tasks.spawn(serve::http(control_listener, control::router(shared.clone()), stopping.clone()));
         tasks.close();
-        Ok(Self { arm, proxy, control, stopping, tasks })
+        Ok(Self { arm, proxy, control, shared, stopping, tasks })
     }
 
     /// Where ARM and the login authority answer: `https://127.0.0.1:PORT`.
@@ -116,9 +116,23 @@ impl Azure {
         format!("http://{}", self.control)
     }
 
+    /// A resource group that is there from the start. It isn't in the log of requests: nobody asked for it.
+    pub fn create_resource_group(&self, subscription: &str, name: &str, location: &str) {
+        arm::resource_group::create(&mut self.shared.lock(), subscription, name, location);
+    }
+
     pub async fn stop(self) {
         self.stopping.cancel();
         self.tasks.wait().await;
+    }
+}
+
+impl std::fmt::Debug for Azure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Azure")
+            .field("arm", &self.arm)
+            .field("control", &self.control)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use super::gomod::GoMod;
 use super::{Error, TOOLS, Tool};
+use crate::origin::short;
 use crate::process;
 use crate::progress::{Progress, seconds};
 
@@ -22,6 +23,9 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// be the same for every tool: packages that they share are then compiled once.
 const COMPILER_FLAGS: &str = "-gcflags=github.com/Azure/azure-service-operator/v2/...=-N -l";
 
+/// The go.mod and go.sum in the source tree say what is built; no build changes them.
+const GO_FLAGS: &str = "-mod=readonly";
+
 /// What ASO's CRDs and webhooks are generated from.
 const ASO_PACKAGES: [&str; 2] = [
     "github.com/Azure/azure-service-operator/v2/api/dbforpostgresql/...",
@@ -31,13 +35,21 @@ const ASO_PACKAGES: [&str; 2] = [
 /// Says which Go is needed, before minutes are spent without it.
 pub(super) async fn check_go(directory: &Path, tools: &str) -> Result<(), Error> {
     let needed = GoMod::read(&directory.join("go.mod"))?.go;
-    let runs = go(directory).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
-    if runs.is_ok_and(|status| status.success()) {
-        return Ok(());
+    // Any Go tells its version. One that is too old for the module, and can't fetch a newer one, says so when it reads
+    // go.mod.
+    for arguments in [["version"].as_slice(), &["list", "-m"]] {
+        let asked = go(directory).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).output().await;
+        let said = match asked {
+            Ok(output) if output.status.success() => continue,
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        // 1.26.0 is how go.mod spells it; people look for 1.26.
+        let needed = needed.strip_suffix(".0").unwrap_or(&needed).to_owned();
+        let command = format!("go {}", arguments.join(" "));
+        return Err(Error::NoGo { needed, tools: tools.to_owned(), command, said });
     }
-    // 1.26.0 is how go.mod spells it; people look for 1.26.
-    let needed = needed.strip_suffix(".0").unwrap_or(&needed).to_owned();
-    Err(Error::NoGo { needed, tools: tools.to_owned() })
+    Ok(())
 }
 
 /// Builds one tool and puts it where it belongs, whole or not at all.
@@ -51,14 +63,37 @@ pub(super) async fn tool(
     let what = format!("{} {}", tool.name, tool.version(sandbox)?);
     let unfinished = unfinished(target)?;
     let mut command = go(&sandbox.join(tool.module));
-    command
-        .args(["build", "-buildvcs=false", COMPILER_FLAGS])
-        .arg(format!("-ldflags={}", linker_flags(tool, sandbox)?))
-        .arg("-o")
-        .arg(&unfinished)
-        .arg(tool.package);
+    command.arg("build").args(flags(tool, sandbox)?).arg("-o").arg(&unfinished).arg(tool.package);
     run(progress, &format!("[{step}] {what}"), tool.name, command).await?;
     fs::rename(&unfinished, target).map_err(|source| Error::Cache { path: target.to_owned(), source })
+}
+
+fn flags(tool: &Tool, sandbox: &Path) -> Result<[String; 3], Error> {
+    let linker = format!("-ldflags={}", linker_flags(tool, sandbox)?);
+    Ok(["-buildvcs=false".to_owned(), COMPILER_FLAGS.to_owned(), linker])
+}
+
+/// What decides what comes out of a build, besides the version: the modules it is built from, the flags, and the
+/// kind of machine; a home directory may be shared between several.
+pub(super) fn digest(tool: &Tool, sandbox: &Path) -> Result<String, Error> {
+    let mut digest = Sha256::new();
+    for file in ["go.mod", "go.sum"] {
+        let path = sandbox.join(tool.module).join(file);
+        add(&mut digest, &fs::read(&path).map_err(|source| Error::GoMod { path, source })?);
+    }
+    for flag in flags(tool, sandbox)? {
+        add(&mut digest, flag.as_bytes());
+    }
+    for word in [GO_FLAGS, std::env::consts::OS, std::env::consts::ARCH] {
+        add(&mut digest, word.as_bytes());
+    }
+    Ok(short(digest))
+}
+
+/// With its length: where one part ends and the next begins counts as well.
+fn add(digest: &mut Sha256, part: &[u8]) {
+    digest.update(part.len().to_be_bytes());
+    digest.update(part);
 }
 
 /// Kubernetes reports the version that it is linked with, and clients decide by it.
@@ -97,9 +132,7 @@ pub(super) fn aso_manifests(sandbox: &Path, cache: &Path) -> Result<Manifests, E
         digest.update(argument.as_encoded_bytes());
         digest.update([0]);
     }
-    let [first, second, third, fourth, ..]: [u8; 32] = digest.finalize().into();
-    let asked = u32::from_be_bytes([first, second, third, fourth]);
-    let name = format!("{}-{}-{asked:08x}", version("aso-controller")?, version("controller-gen")?);
+    let name = format!("{}-{}-{}", version("aso-controller")?, version("controller-gen")?, short(digest));
     Ok(Manifests { directory: cache.join("aso-manifests").join(name), arguments })
 }
 
@@ -152,8 +185,10 @@ fn go_environment(command: &mut Command) {
         known || matches!(proxy.as_str(), "http_proxy" | "https_proxy" | "no_proxy" | "netrc")
     };
     command.envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(users)));
+    // What is built runs here.
+    command.env_remove("GOOS").env_remove("GOARCH");
     // Compiling needs memory for minutes only; collecting it less often saves a fifth of the time.
-    command.env("GOFLAGS", "").env("GOWORK", "off").env("GOGC", "800");
+    command.env("GOFLAGS", GO_FLAGS).env("GOWORK", "off").env("GOGC", "800");
 }
 
 async fn run(progress: &Progress, what: &str, name: &str, mut command: Command) -> Result<(), Error> {
@@ -186,4 +221,46 @@ async fn run(progress: &Progress, what: &str, name: &str, mut command: Command) 
     }
     progress.say(&format!("built {what} in {}", seconds(started.elapsed())));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest_of(name: &str, sandbox: &Path) -> String {
+        let tool = TOOLS.iter().find(|tool| tool.name == name).unwrap();
+        digest(tool, sandbox).unwrap()
+    }
+
+    #[test]
+    fn what_is_built_from_something_else_is_kept_elsewhere() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let copy = std::env::temp_dir().join(format!("sandbox-tools-{}", std::process::id()));
+        fs::create_dir_all(copy.join("tools/helm")).unwrap();
+        for file in ["tools/go.mod", "tools/go.sum", "tools/helm/go.mod", "tools/helm/go.sum"] {
+            fs::copy(source.join(file), copy.join(file)).unwrap();
+        }
+        assert_eq!(digest_of("etcd", &copy), digest_of("etcd", source));
+        let before = digest_of("kubectl", &copy);
+        assert_ne!(digest_of("etcd", &copy), before, "Kubernetes is linked with its version");
+        fs::write(copy.join("tools/go.sum"), "").unwrap();
+        assert_ne!(digest_of("kubectl", &copy), before);
+        assert_eq!(digest_of("helm", &copy), digest_of("helm", source), "helm has a module of its own");
+        fs::remove_dir_all(&copy).unwrap();
+    }
+
+    #[test]
+    fn a_go_that_is_too_old_has_its_say() {
+        let error = Error::NoGo {
+            needed: "1.26".to_owned(),
+            tools: "etcd, helm".to_owned(),
+            command: "go list -m".to_owned(),
+            said: "go: go.mod requires go >= 1.26.0 (running go 1.24.4; GOTOOLCHAIN=local)".to_owned(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "Go 1.26 or newer is needed to build etcd, helm: install it from go.dev or Debian's golang package; \
+             `go list -m` says: go: go.mod requires go >= 1.26.0 (running go 1.24.4; GOTOOLCHAIN=local)"
+        );
+    }
 }

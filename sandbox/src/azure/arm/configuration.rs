@@ -105,7 +105,7 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId, server: &Resource) -> Re
 }
 
 /// After a restart every parameter is in effect.
-pub(super) fn server_restarted(cloud: &mut Cloud, server: &ResourceId) {
+pub(in crate::azure) fn server_restarted(cloud: &mut Cloud, server: &ResourceId) {
     let key = format!("{}/", server.key());
     for (_, resource) in
         cloud.resources.range_mut(key.clone()..).take_while(|(other, _)| other.starts_with(&key))

@@ -8,17 +8,16 @@ use super::{
 };
 use crate::azure::cloud::Cloud;
 
-/// The group and the parent of `id` exist, and the group is not on its way out.
+/// The group and the parent of `id` exist, and the group is not on its way out. A group itself may be missing.
 /// <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-parent-resource>
 pub(super) fn of_parents(cloud: &Cloud, id: &ResourceId, verb: &str) -> Result<(), ArmError> {
-    if id.kind == Kind::ResourceGroup {
-        return Ok(());
-    }
+    let is_group = id.kind == Kind::ResourceGroup;
     let Some(group) = cloud.get(&id.resource_group()) else {
-        return Err(group_not_found(&id.group));
+        return if is_group { Ok(()) } else { Err(group_not_found(&id.group)) };
     };
-    if verb != "read" && group.body.pointer("/properties/provisioningState") == Some(&Value::from("Deleting"))
-    {
+    // Deleting a group twice is as good as once.
+    let harmless = verb == "read" || (is_group && verb == "delete");
+    if !harmless && group.body.pointer("/properties/provisioningState") == Some(&Value::from("Deleting")) {
         return Err(ArmError::conflict(
             "ResourceGroupBeingDeleted",
             format!(
@@ -40,7 +39,7 @@ pub(super) fn of_parents(cloud: &Cloud, id: &ResourceId, verb: &str) -> Result<(
     }
 }
 
-pub(super) fn group_not_found(group: &str) -> ArmError {
+fn group_not_found(group: &str) -> ArmError {
     ArmError::not_found("ResourceGroupNotFound", format!("Resource group '{group}' could not be found."))
 }
 

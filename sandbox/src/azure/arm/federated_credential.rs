@@ -48,14 +48,14 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
 }
 
 /// Held while credentials of an identity are written; gives the turn back when dropped.
-pub(super) struct Turn {
+pub(in crate::azure) struct Turn {
     shared: Shared,
     identity: Key,
 }
 
 impl Turn {
     /// Takes the turn for the time a write takes, or refuses because another write has it.
-    pub(super) async fn take(shared: &Shared, id: &ResourceId) -> Result<Option<Self>, ArmError> {
+    pub(in crate::azure) async fn take(shared: &Shared, id: &ResourceId) -> Result<Option<Self>, ArmError> {
         let Some(identity) = id.parent().filter(|_| id.kind == Kind::FederatedIdentityCredential) else {
             return Ok(None);
         };

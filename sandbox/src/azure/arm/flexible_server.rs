@@ -2,11 +2,11 @@
 //! <https://learn.microsoft.com/rest/api/postgresql/servers>
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
     call::Call,
-    configuration,
     errors::ArmError,
     existence,
     reply::Reply,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::azure::{
     cloud::Cloud,
-    rules::{self, name, state},
+    rules::{self, name, restore, state, storage},
 };
 
 const UPSERT: &str = "UpsertServerManagementOperationV2";
@@ -46,15 +46,21 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
         name::server_name_shape(id.name())?;
         name::server_name_is_free(name_is_taken(call.cloud, id))?;
     }
+    if existing.is_none() && restore::restores(&requested) {
+        // First: a restored server is judged as what it becomes.
+        inherit(call.cloud, id, &mut requested)?;
+    }
     rules::check_server(existing.as_ref(), &requested)?;
-    if existing.is_none() && requested.properties.create_mode.as_deref() == Some("PointInTimeRestore") {
-        inherit(call.cloud, &mut requested)?;
+    if let Some(existing) = &existing {
+        let changed = call.cloud.tier_changes.get(&id.key());
+        let since_change = changed.map(|changed| Timestamp::now().duration_since(*changed));
+        storage::tier_has_rested(existing, &requested, since_change)?;
     }
     if call.server_is_busy(id) {
         return Ok(call.accept_in_vain(UPSERT, id, state::busy(id.name())));
     }
 
-    let after = server_body::compose(current.as_ref(), &requested, id, &call.cloud.tenant());
+    let after = server_body::compose(current.as_ref(), &requested, id);
     let meanwhile = match &current {
         Some(current) => with_state(current, "Updating"),
         None => with_state(&after, "Provisioning"),
@@ -99,9 +105,6 @@ pub(super) fn act(call: &mut Call<'_>, id: &ResourceId, action: &str) -> Result<
     if call.server_is_busy(id) {
         return Ok(call.accept_in_vain(operation, id, state::busy(id.name())));
     }
-    if action == "restart" {
-        configuration::server_restarted(call.cloud, id);
-    }
     let reply = call.accept(operation, id, Some(current.clone()), Some(with_state(&current, after)));
     call.cloud.put(id, with_state(&current, meanwhile));
     Ok(reply)
@@ -140,26 +143,29 @@ fn name_is_taken(cloud: &Cloud, id: &ResourceId) -> bool {
 /// A restored server has what its source has, where the request says nothing else. Firewall rules, parameters and
 /// high availability are not copied.
 /// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
-fn inherit(cloud: &Cloud, requested: &mut Server) -> Result<(), ArmError> {
-    let source = requested.properties.source_server_resource_id.as_deref();
-    let id = source.and_then(ResourceId::parse).filter(|id| id.kind == Kind::FlexibleServer);
-    let Some(id) = id else { return Err(ArmError::invalid_parameter("SourceServerResourceId")) };
-    let source = Server::read(&cloud.get(&id).ok_or_else(|| existence::not_found(&id))?.body)?;
-    let is_private = |server: &Server| server.properties.network.delegated_subnet_resource_id.is_some();
-    if is_private(&source) != is_private(requested) {
-        return Err(ArmError::invalid_parameter_because(
-            "Network",
-            "A server can only be restored into the same kind of network that its source is in.",
-        ));
-    }
+fn inherit(cloud: &Cloud, id: &ResourceId, requested: &mut Server) -> Result<(), ArmError> {
+    let named = requested.properties.source_server_resource_id.as_deref();
+    let named = named.and_then(ResourceId::parse).filter(|source| source.kind == Kind::FlexibleServer);
+    let Some(named) = named else {
+        return Err(
+            ArmError::invalid_parameter("SourceServerResourceId").target("properties.sourceServerResourceId")
+        );
+    };
+    restore::same_subscription(&named, id)?;
+    let source = Server::read(&cloud.get(&named).ok_or_else(|| existence::not_found(&named))?.body)?;
+    restore::time_is_in_reach(&source, requested, Timestamp::now())?;
+    restore::same_kind_of_network(&source, requested)?;
+    restore::takes_the_data(&source, requested)?;
+
     let (wanted, theirs) = (&mut requested.properties, source.properties);
-    if requested.sku.name.is_none() {
+    if requested.sku.name.is_none() && requested.sku.tier.is_none() {
         requested.sku = source.sku;
     }
     let disk = &mut wanted.storage;
-    disk.size_gib = disk.size_gib.max(theirs.storage.size_gib);
+    disk.size_gib = disk.size_gib.or(theirs.storage.size_gib);
     disk.auto_grow = disk.auto_grow.take().or(theirs.storage.auto_grow);
-    disk.kind = theirs.storage.kind;
+    // The one way from Premium SSD to Premium SSD v2.
+    disk.kind = disk.kind.take().or(theirs.storage.kind);
     wanted.version = theirs.version;
     wanted.administrator_login = theirs.administrator_login;
     wanted.auth_config = theirs.auth_config;

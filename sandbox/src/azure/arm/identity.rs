@@ -4,7 +4,7 @@
 use axum::http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{call::Call, errors::ArmError, existence, reply::Reply, resource_id::ResourceId};
+use super::{call::Call, errors::ArmError, reply::Reply, resource_id::ResourceId};
 use crate::azure::{catalogue::regions, guid};
 
 pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
@@ -46,16 +46,6 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
     call.cloud.put(id, body.clone());
     let reply = Reply::written(created, body);
     Ok(if created { reply.with(header::LOCATION, id.to_string()) } else { reply })
-}
-
-pub(super) fn patch(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
-    let Some(identity) = call.cloud.get(id) else { return Err(existence::not_found(id)) };
-    let mut body = identity.body.clone();
-    if let Some(tags) = call.body.get("tags") {
-        body["tags"] = tags.clone();
-    }
-    call.cloud.put(id, body.clone());
-    Ok(Reply::ok(body))
 }
 
 /// Also for its credentials: both go at once.

@@ -90,7 +90,7 @@ impl Operation {
         self.running() && now >= self.due && (self.polled || now >= self.begun + UNPOLLED)
     }
 
-    /// Rounded to the nearest second: a client that is told 0 asks again by its own clock.
+    /// Rounded to the nearest second.
     fn seconds_left(&self) -> u64 {
         let left = self.due.saturating_duration_since(Instant::now());
         (left + Duration::from_millis(500)).as_secs()
@@ -134,10 +134,12 @@ impl Operations {
             .any(|operation| operation.running() && operation.change.occupies.as_ref() == Some(key))
     }
 
-    /// Ends what runs on a resource that goes away with its parent.
-    pub(in crate::azure) fn cancel(&mut self, key: &Key) {
+    /// Ends what runs on a resource that goes away, and on all below it, also on what was yet to be created.
+    pub(in crate::azure) fn cancel(&mut self, gone: &Key) {
+        let below = format!("{gone}/");
         for operation in self.0.values_mut() {
-            if operation.running() && operation.change.id.key() == *key {
+            let key = operation.change.id.key();
+            if operation.running() && (key == *gone || key.starts_with(&below)) {
                 operation.state = State::Canceled;
             }
         }

@@ -51,9 +51,10 @@ impl Reply {
         self
     }
 
-    /// Zero tells a client to ask again at once.
+    /// Zero is left out: the Azure SDK takes it for no answer, and asks again by its own clock.
+    /// <https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azcore/internal/shared/shared.go>
     pub(super) fn retry_after(self, seconds: u64) -> Self {
-        self.with(header::RETRY_AFTER, seconds.to_string())
+        if seconds == 0 { self } else { self.with(header::RETRY_AFTER, seconds.to_string()) }
     }
 }
 

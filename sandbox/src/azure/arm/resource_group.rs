@@ -12,7 +12,7 @@ use super::{
     reply::Reply,
     resource_id::ResourceId,
 };
-use crate::azure::{catalogue::regions, faults::Phase};
+use crate::azure::{catalogue::regions, cloud::Cloud, faults::Phase};
 
 pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
     let wanted = call.body.get("location").and_then(Value::as_str);
@@ -33,13 +33,7 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
             ),
         ));
     }
-    let mut body = json!({
-        "id": id.to_string(),
-        "name": id.name(),
-        "type": id.kind.full_type(),
-        "location": wanted,
-        "properties": {"provisioningState": "Succeeded"},
-    });
+    let mut body = body(id, &wanted);
     if let Some(tags) = call.body.get("tags") {
         body["tags"] = tags.clone();
     }
@@ -47,14 +41,21 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
     Ok(Reply::written(current.is_none(), body))
 }
 
-pub(super) fn patch(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
-    let Some(group) = call.cloud.get(id) else { return Err(existence::not_found(id)) };
-    let mut body = group.body.clone();
-    if let Some(tags) = call.body.get("tags") {
-        body["tags"] = tags.clone();
-    }
-    call.cloud.put(id, body.clone());
-    Ok(Reply::ok(body))
+fn body(id: &ResourceId, location: &str) -> Value {
+    json!({
+        "id": id.to_string(),
+        "name": id.name(),
+        "type": id.kind.full_type(),
+        "location": location,
+        "properties": {"provisioningState": "Succeeded"},
+    })
+}
+
+/// Without a request.
+pub(in crate::azure) fn create(cloud: &mut Cloud, subscription: &str, name: &str, location: &str) {
+    let id = ResourceId::group(subscription, name);
+    let body = body(&id, &regions::short_name(location));
+    cloud.put(&id, body);
 }
 
 /// Takes everything in the group along, when the operation ends.

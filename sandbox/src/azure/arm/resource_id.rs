@@ -78,6 +78,15 @@ pub(in crate::azure) struct ResourceId {
 }
 
 impl ResourceId {
+    pub(in crate::azure) fn group(subscription: &str, name: &str) -> Self {
+        Self {
+            subscription: subscription.to_owned(),
+            group: name.to_owned(),
+            kind: Kind::ResourceGroup,
+            names: Vec::new(),
+        }
+    }
+
     pub(in crate::azure) fn name(&self) -> &str {
         self.names.last().unwrap_or(&self.group)
     }
@@ -181,12 +190,7 @@ impl Target {
                 below: format!("/subscriptions/{subscription}"),
             }),
             ["subscriptions", _, "resourcegroups", _, rest @ ..] => {
-                let group = ResourceId {
-                    subscription: at(&segments, 1),
-                    group: at(&segments, 3),
-                    kind: Kind::ResourceGroup,
-                    names: Vec::new(),
-                };
+                let group = ResourceId::group(at(&segments, 1), at(&segments, 3));
                 match rest {
                     [] => Ok(Self::Resource(group)),
                     ["providers", namespace, typed @ ..] if !typed.is_empty() => {
@@ -221,8 +225,8 @@ impl Target {
     }
 }
 
-fn at(segments: &[&str], index: usize) -> String {
-    segments.get(index).copied().unwrap_or_default().to_owned()
+fn at<'a>(segments: &[&'a str], index: usize) -> &'a str {
+    segments.get(index).copied().unwrap_or_default()
 }
 
 /// The kind with this type, or the error ARM gives for a type it does not know.

@@ -21,6 +21,7 @@ use super::{
     reply::Reply,
     resource_group,
     resource_id::{Kind, ResourceId, Target},
+    tags,
 };
 use crate::azure::{
     cloud::{Cloud, Shared},
@@ -223,14 +224,13 @@ fn write(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
     let server = id.parent().and_then(|parent| call.cloud.get(&parent).cloned());
     match (id.kind, is_put, server) {
         (Kind::ResourceGroup, true, _) => resource_group::put(call, id),
-        (Kind::ResourceGroup, false, _) => resource_group::patch(call, id),
         (Kind::FlexibleServer, may_create, _) => flexible_server::write(call, id, may_create),
         (Kind::Configuration, _, Some(server)) => configuration::put(call, id, &server),
         (Kind::Database | Kind::FirewallRule | Kind::Administrator, true, Some(server)) => {
             child::put(call, id, &server)
         }
         (Kind::UserAssignedIdentity, true, _) => identity::put(call, id),
-        (Kind::UserAssignedIdentity, false, _) => identity::patch(call, id),
+        (Kind::ResourceGroup | Kind::UserAssignedIdentity, false, _) => tags::patch(call, id),
         (Kind::FederatedIdentityCredential, true, _) => federated_credential::put(call, id),
         _ => Err(method_not_allowed(call.method)),
     }
@@ -255,17 +255,13 @@ fn list(call: &Call<'_>, kind: Kind, below: &String) -> Result<Reply, ArmError> 
     if call.method != Method::GET {
         return Err(method_not_allowed(call.method));
     }
+    // Below a subscription there is nothing to miss.
+    if let Some(parent) = ResourceId::parse(below) {
+        existence::of_parents(call.cloud, &parent.child(kind, ""), "read")?;
+    }
     let parent = call.cloud.resources.get(below);
-    let is_subscription = below.matches('/').count() == 2;
-    match parent {
-        None if !is_subscription => {
-            let name = below.rsplit('/').next().unwrap_or_default();
-            return Err(existence::group_not_found(name));
-        }
-        Some(server) if kind == Kind::Configuration => {
-            return Ok(Reply::list(configuration::list(call.cloud, server).into_iter()));
-        }
-        _ => {}
+    if let (Kind::Configuration, Some(server)) = (kind, parent) {
+        return Ok(Reply::list(configuration::list(call.cloud, server).into_iter()));
     }
     let built_in =
         parent.filter(|_| kind == Kind::Database).map(|server| child::built_in_databases(&server.id));

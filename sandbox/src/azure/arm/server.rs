@@ -53,8 +53,10 @@ pub(in crate::azure) struct AuthConfig {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "they are spelled as Azure spells them")]
 pub(in crate::azure) struct Backup {
     pub(in crate::azure) backup_retention_days: Option<i64>,
+    pub(in crate::azure) earliest_restore_date: Option<String>,
     pub(in crate::azure) geo_redundant_backup: Option<String>,
 }
 

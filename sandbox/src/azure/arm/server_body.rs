@@ -10,7 +10,7 @@ use super::{
 use crate::azure::catalogue::{regions, sizes, storage, versions};
 
 /// The body after `requested` is carried out on `current`. `requested` has passed every rule.
-pub(super) fn compose(current: Option<&Value>, requested: &Server, id: &ResourceId, tenant: &str) -> Value {
+pub(super) fn compose(current: Option<&Value>, requested: &Server, id: &ResourceId) -> Value {
     let mut body = current.cloned().unwrap_or_else(|| new(requested, id));
     body["properties"]["state"] = Value::from("Ready");
     if let Some(size) = requested.sku.name.as_deref().and_then(sizes::find) {
@@ -32,7 +32,7 @@ pub(super) fn compose(current: Option<&Value>, requested: &Server, id: &Resource
             properties[field] = json!(value);
         }
     }
-    authentication(properties, requested, tenant);
+    authentication(properties, requested);
     disk(&mut properties["storage"], &wanted.storage);
     availability(properties, &wanted.high_availability);
     if let Some(days) = wanted.backup.backup_retention_days {
@@ -81,7 +81,7 @@ fn setting(sent: Option<&str>) -> &'static str {
     if is_enabled(sent) { "Enabled" } else { "Disabled" }
 }
 
-fn authentication(properties: &mut Value, requested: &Server, tenant: &str) {
+fn authentication(properties: &mut Value, requested: &Server) {
     let wanted = &requested.properties.auth_config;
     let config = &mut properties["authConfig"];
     if let Some(entra) = &wanted.active_directory_auth {
@@ -91,8 +91,6 @@ fn authentication(properties: &mut Value, requested: &Server, tenant: &str) {
         config["passwordAuth"] = json!(setting(Some(password)));
     }
     if let Some(tenant) = &wanted.tenant_id {
-        config["tenantId"] = json!(tenant);
-    } else if config["activeDirectoryAuth"] == "Enabled" && config["tenantId"].is_null() {
         config["tenantId"] = json!(tenant);
     }
 }
@@ -185,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_new_server_has_azures_defaults() {
-        let body = compose(None, &plain(), &id(), "tenant");
+        let body = compose(None, &plain(), &id());
         assert_eq!(body["location"], "Norway East");
         let properties = &body["properties"];
         assert_eq!(properties["fullyQualifiedDomainName"], "db1.postgres.database.azure.com");
@@ -199,9 +197,8 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_stays() {
-        let before = compose(None, &plain(), &id(), "tenant");
-        let after =
-            compose(Some(&before), &asking(json!({"backup": {"backupRetentionDays": 14}})), &id(), "tenant");
+        let before = compose(None, &plain(), &id());
+        let after = compose(Some(&before), &asking(json!({"backup": {"backupRetentionDays": 14}})), &id());
         assert_eq!(after["properties"]["backup"]["backupRetentionDays"], 14);
         assert_eq!(after["properties"]["storage"], before["properties"]["storage"]);
         assert_eq!(after["sku"], before["sku"]);
@@ -209,17 +206,16 @@ mod tests {
 
     #[test]
     fn a_disk_that_grows_takes_the_tier_of_its_size() {
-        let before = compose(None, &plain(), &id(), "tenant");
-        let after =
-            compose(Some(&before), &asking(json!({"storage": {"storageSizeGB": 512}})), &id(), "tenant");
+        let before = compose(None, &plain(), &id());
+        let after = compose(Some(&before), &asking(json!({"storage": {"storageSizeGB": 512}})), &id());
         assert_eq!(after["properties"]["storage"]["tier"], "P20");
     }
 
     #[test]
     fn a_zone_redundant_server_gets_a_standby_elsewhere() {
-        let before = compose(None, &plain(), &id(), "tenant");
+        let before = compose(None, &plain(), &id());
         let wanted = asking(json!({"highAvailability": {"mode": "ZoneRedundant"}}));
-        let after = compose(Some(&before), &wanted, &id(), "tenant");
+        let after = compose(Some(&before), &wanted, &id());
         assert_eq!(
             after["properties"]["highAvailability"],
             json!({"mode": "ZoneRedundant", "state": "Healthy", "standbyAvailabilityZone": "2"})

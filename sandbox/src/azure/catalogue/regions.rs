@@ -1,32 +1,55 @@
 //! Regions. A resource may name its region either way; Azure's database provider answers with the display name.
 //! <https://learn.microsoft.com/azure/reliability/regions-list>
 
-const REGIONS: [(&str, &str); 24] = [
-    ("australiaeast", "Australia East"),
-    ("brazilsouth", "Brazil South"),
-    ("canadacentral", "Canada Central"),
-    ("centralindia", "Central India"),
-    ("centralus", "Central US"),
-    ("eastasia", "East Asia"),
-    ("eastus", "East US"),
-    ("eastus2", "East US 2"),
-    ("francecentral", "France Central"),
-    ("germanywestcentral", "Germany West Central"),
-    ("italynorth", "Italy North"),
-    ("japaneast", "Japan East"),
-    ("northeurope", "North Europe"),
-    ("norwayeast", "Norway East"),
-    ("norwaywest", "Norway West"),
-    ("polandcentral", "Poland Central"),
-    ("southeastasia", "Southeast Asia"),
-    ("swedencentral", "Sweden Central"),
-    ("switzerlandnorth", "Switzerland North"),
-    ("uksouth", "UK South"),
-    ("ukwest", "UK West"),
-    ("westeurope", "West Europe"),
-    ("westus2", "West US 2"),
-    ("westus3", "West US 3"),
+struct Region {
+    name: &'static str,
+    display: &'static str,
+    has_zones: bool,
+    is_paired: bool,
+}
+
+const PAIRED: bool = true;
+const ALONE: bool = false;
+
+const fn zonal(name: &'static str, display: &'static str, is_paired: bool) -> Region {
+    Region { name, display, has_zones: true, is_paired }
+}
+
+const fn zoneless(name: &'static str, display: &'static str, is_paired: bool) -> Region {
+    Region { name, display, has_zones: false, is_paired }
+}
+
+const REGIONS: [Region; 24] = [
+    zonal("australiaeast", "Australia East", PAIRED),
+    zonal("brazilsouth", "Brazil South", PAIRED),
+    zonal("canadacentral", "Canada Central", PAIRED),
+    zonal("centralindia", "Central India", PAIRED),
+    zonal("centralus", "Central US", PAIRED),
+    zonal("eastasia", "East Asia", PAIRED),
+    zonal("eastus", "East US", PAIRED),
+    zonal("eastus2", "East US 2", PAIRED),
+    zonal("francecentral", "France Central", PAIRED),
+    zonal("germanywestcentral", "Germany West Central", PAIRED),
+    zonal("italynorth", "Italy North", ALONE),
+    zonal("japaneast", "Japan East", PAIRED),
+    zonal("northeurope", "North Europe", PAIRED),
+    zonal("norwayeast", "Norway East", PAIRED),
+    zoneless("norwaywest", "Norway West", PAIRED),
+    zonal("polandcentral", "Poland Central", ALONE),
+    zonal("southeastasia", "Southeast Asia", PAIRED),
+    zonal("swedencentral", "Sweden Central", PAIRED),
+    zonal("switzerlandnorth", "Switzerland North", PAIRED),
+    zonal("uksouth", "UK South", PAIRED),
+    zoneless("ukwest", "UK West", PAIRED),
+    zonal("westeurope", "West Europe", PAIRED),
+    zonal("westus2", "West US 2", PAIRED),
+    zonal("westus3", "West US 3", PAIRED),
 ];
+
+fn find(location: &str) -> Option<&'static Region> {
+    let short = short_name(location);
+    REGIONS.iter().find(|region| region.name == short)
+}
 
 /// `norwayeast` for `Norway East`.
 pub(in crate::azure) fn short_name(location: &str) -> String {
@@ -35,8 +58,17 @@ pub(in crate::azure) fn short_name(location: &str) -> String {
 
 /// `Norway East` for `norwayeast`; `None` for what is no region.
 pub(in crate::azure) fn display_name(location: &str) -> Option<&'static str> {
-    let short = short_name(location);
-    REGIONS.iter().find(|(name, _)| *name == short).map(|(_, display)| *display)
+    find(location).map(|region| region.display)
+}
+
+/// Whether a region has availability zones.
+pub(in crate::azure) fn has_zones(location: &str) -> bool {
+    find(location).is_some_and(|region| region.has_zones)
+}
+
+/// Whether a region has another one that its backups can be copied to.
+pub(in crate::azure) fn is_paired(location: &str) -> bool {
+    find(location).is_some_and(|region| region.is_paired)
 }
 
 #[cfg(test)]
@@ -51,5 +83,14 @@ mod tests {
     #[case("atlantis", None)]
     fn a_region_has_two_names(#[case] location: &str, #[case] display: Option<&str>) {
         assert_eq!(display_name(location), display);
+    }
+
+    #[rstest]
+    #[case("Norway East", true, true)]
+    #[case("norwaywest", false, true)]
+    #[case("polandcentral", true, false)]
+    #[case("atlantis", false, false)]
+    fn not_every_region_has_everything(#[case] location: &str, #[case] zones: bool, #[case] paired: bool) {
+        assert_eq!((has_zones(location), is_paired(location)), (zones, paired));
     }
 }

@@ -1,9 +1,13 @@
 //! How a server lets administrators in.
 //! <https://learn.microsoft.com/azure/postgresql/security/security-entra-concepts>
 
-use crate::azure::arm::{
-    errors::ArmError,
-    server::{Server, is_enabled},
+use super::restore;
+use crate::azure::{
+    arm::{
+        errors::ArmError,
+        server::{Server, is_enabled},
+    },
+    guid,
 };
 
 /// Logins that the database or Azure keep for themselves.
@@ -35,14 +39,28 @@ pub(super) fn some_method_remains(current: Option<&Server>, requested: &Server) 
     .target("properties.authConfig"))
 }
 
-/// Turning passwords on, at creation or later, takes a login and a password.
+/// Microsoft Entra authentication says of which tenant.
+/// <https://learn.microsoft.com/azure/postgresql/security/security-entra-configure>
+pub(super) fn entra_names_its_tenant(current: Option<&Server>, requested: &Server) -> Result<(), ArmError> {
+    let entra = Server::effective(current, requested, |server| {
+        server.properties.auth_config.active_directory_auth.as_deref()
+    });
+    let tenant =
+        Server::effective(current, requested, |server| server.properties.auth_config.tenant_id.as_deref());
+    if is_enabled(entra) && !tenant.is_some_and(guid::is_guid) {
+        return Err(ArmError::invalid_parameter("TenantId").target("properties.authConfig.tenantId"));
+    }
+    Ok(())
+}
+
+/// Turning passwords on, at creation or later, takes a login and a password. A restored server has those of its source.
 /// <https://learn.microsoft.com/rest/api/postgresql/servers/update>
 pub(super) fn password_comes_with_login(
     current: Option<&Server>,
     requested: &Server,
 ) -> Result<(), ArmError> {
     let were_on = current.is_some_and(|current| passwords(current).unwrap_or(true));
-    if !allows_passwords(current, requested) || were_on || restores(requested) {
+    if !allows_passwords(current, requested) || were_on || restore::restores(requested) {
         return Ok(());
     }
     let login =
@@ -59,11 +77,6 @@ pub(super) fn password_comes_with_login(
         format!("'{missing}' is required when password authentication is enabled."),
     )
     .target(format!("properties.{missing}")))
-}
-
-/// A restored server has the login and password of its source.
-fn restores(requested: &Server) -> bool {
-    requested.properties.create_mode.as_deref() == Some("PointInTimeRestore")
 }
 
 /// Some logins are taken.
@@ -153,6 +166,25 @@ mod tests {
             [some_method_remains, password_comes_with_login, login_is_not_reserved, password_is_strong];
         let result = rules.iter().try_for_each(|rule| rule(None, &requested));
         assert_eq!(code(result).as_deref(), expected);
+    }
+
+    const TENANT: &str = "00000000-0000-4000-8000-0000000000f1";
+
+    #[rstest]
+    #[case::off(json!({}), json!({}), true)]
+    #[case::said(json!({}), json!({"activeDirectoryAuth": "Enabled", "tenantId": TENANT}), true)]
+    #[case::said_before(
+        json!({"activeDirectoryAuth": "Enabled", "tenantId": TENANT}),
+        json!({"activeDirectoryAuth": "Enabled"}),
+        true
+    )]
+    #[case::missing(json!({}), json!({"activeDirectoryAuth": "Enabled"}), false)]
+    #[case::empty(json!({}), json!({"activeDirectoryAuth": "Enabled", "tenantId": ""}), false)]
+    #[case::no_guid(json!({}), json!({"activeDirectoryAuth": "enabled", "tenantId": "contoso.com"}), false)]
+    fn entra_needs_a_tenant(#[case] current: Value, #[case] requested: Value, #[case] allowed: bool) {
+        let [current, requested] = [current, requested].map(|config| asking(json!({"authConfig": config})));
+        assert_eq!(entra_names_its_tenant(Some(&current), &requested).is_ok(), allowed);
+        assert_eq!(entra_names_its_tenant(None, &current), Ok(()));
     }
 
     #[rstest]

@@ -4,7 +4,7 @@
 use super::compute;
 use crate::azure::{
     arm::{errors::ArmError, server::Server},
-    catalogue::sizes::Tier,
+    catalogue::{regions, sizes::Tier},
 };
 
 const MODE: &str = "properties.highAvailability.mode";
@@ -41,6 +41,22 @@ pub(super) fn not_on_burstable(current: Option<&Server>, requested: &Server) -> 
         .target(MODE));
     }
     Ok(())
+}
+
+/// Zone redundancy needs zones, and not every region has them.
+/// <https://learn.microsoft.com/azure/reliability/availability-zones-region-support>
+pub(super) fn region_has_zones(current: Option<&Server>, requested: &Server) -> Result<(), ArmError> {
+    let location = Server::effective(current, requested, |server| server.location.as_deref());
+    match location {
+        Some(location) if mode(current, requested) == "ZoneRedundant" && !regions::has_zones(location) => {
+            Err(ArmError::invalid_parameter_because(
+                "HighAvailability.Mode",
+                &format!("Zone redundancy is not available in region '{}'.", regions::short_name(location)),
+            )
+            .target(MODE))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A zone-redundant standby lies in another zone than the primary.
@@ -93,6 +109,18 @@ mod tests {
         }));
         let result = mode_is_known(None, &requested).and_then(|()| not_on_burstable(None, &requested));
         assert_eq!(result.is_ok(), allowed);
+    }
+
+    #[rstest]
+    #[case::zones("norwayeast", "ZoneRedundant", true)]
+    #[case::no_zones("norwaywest", "ZoneRedundant", false)]
+    #[case::no_zones_needed("norwaywest", "SameZone", true)]
+    fn zone_redundancy_needs_zones(#[case] location: &str, #[case] mode: &str, #[case] allowed: bool) {
+        let availability = json!({"highAvailability": {"mode": mode}});
+        let new = server(json!({"location": location, "properties": availability}));
+        assert_eq!(region_has_zones(None, &new).is_ok(), allowed);
+        let current = server(json!({"location": location}));
+        assert_eq!(region_has_zones(Some(&current), &asking(availability)).is_ok(), allowed);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a new server needs, and in which ways one comes to be.
 //! <https://learn.microsoft.com/rest/api/postgresql/servers/create-or-update>
 
+use super::restore;
 use crate::azure::arm::{
     errors::ArmError,
     server::{Server, is_enabled},
@@ -13,12 +14,12 @@ pub(super) fn mode_suits(current: Option<&Server>, requested: &Server) -> Result
     let mode = requested.properties.create_mode.as_deref();
     match (mode, current) {
         (None | Some("Default" | "Create"), _) | (Some("Update"), Some(_)) => Ok(()),
-        (Some("PointInTimeRestore"), None) => restore_names_source(requested),
+        (Some(restore::MODE), None) => restore_names_source(requested),
         (Some("Replica"), Some(_)) => Err(ArmError::bad_request(
             "ReadReplicaAlreadyExist",
             "The read replica already exists. Its create mode can't be sent again.",
         )),
-        (Some("PointInTimeRestore" | "GeoRestore" | "ReviveDropped"), Some(_)) => {
+        (Some(restore::MODE | "GeoRestore" | "ReviveDropped"), Some(_)) => {
             Err(ArmError::conflict("ServerNameAlreadyExists", "Specified server name is already used."))
         }
         // Azure has these; a client that comes to need them finds out here instead of in a false success.
@@ -47,6 +48,7 @@ fn restore_names_source(requested: &Server) -> Result<(), ArmError> {
 }
 
 /// A region always; a size and a disk for a new server.
+/// A restored server has them from its source by now.
 /// The disk's size is not marked as required in the API and is all the same (azure-rest-api-specs issue 27309).
 pub(super) fn essentials_are_given(current: Option<&Server>, requested: &Server) -> Result<(), ArmError> {
     if current.is_some() {
@@ -57,9 +59,6 @@ pub(super) fn essentials_are_given(current: Option<&Server>, requested: &Server)
             "LocationRequired",
             "The location property is required for this definition.",
         ));
-    }
-    if requested.properties.create_mode.as_deref() == Some("PointInTimeRestore") {
-        return Ok(());
     }
     if requested.sku.name.is_none() || requested.sku.tier.is_none() {
         return Err(ArmError::invalid_parameter("Sku").target("sku"));

@@ -13,8 +13,9 @@ mod fixed;
 mod maintenance;
 pub(super) mod name;
 pub(super) mod parameter;
+pub(super) mod restore;
 pub(super) mod state;
-mod storage;
+pub(super) mod storage;
 #[cfg(test)]
 pub(super) mod testing;
 mod version;
@@ -44,12 +45,15 @@ const SERVER_RULES: &[ServerRule] = &[
     storage::suits_compute_tier,
     storage::performance_in_range,
     backup::retention_in_range,
+    backup::region_is_paired,
     availability::mode_is_known,
     availability::not_on_burstable,
+    availability::region_has_zones,
     availability::zones_differ,
     availability::zone_only_swaps,
     maintenance::window_in_range,
     authentication::some_method_remains,
+    authentication::entra_names_its_tenant,
     authentication::password_comes_with_login,
     authentication::login_is_not_reserved,
     authentication::password_is_strong,

@@ -1,8 +1,7 @@
 //! Storage.
 //! <https://learn.microsoft.com/azure/postgresql/compute-storage/concepts-storage>
-//!
-//! Azure also limits changes of the performance tier to one in 12 hours; that is left out, because no test can
-//! wait for it and none should have to work around it.
+
+use jiff::SignedDuration;
 
 use super::compute;
 use crate::azure::{
@@ -14,6 +13,7 @@ use crate::azure::{
 };
 
 const SIZE: &str = "properties.storage.storageSizeGB";
+const TIER_RESTS: SignedDuration = SignedDuration::from_hours(12);
 const PREMIUM_V2: &str = "PremiumV2_LRS";
 const PREMIUM_V2_LARGEST_GIB: i64 = 64 * 1024;
 
@@ -61,6 +61,25 @@ pub(super) fn tier_fits_size(current: Option<&Server>, requested: &Server) -> Re
     let fits = !is_v2(current, requested)
         && size(current, requested).is_some_and(|size| storage::tier_fits(size, tier));
     if fits { Ok(()) } else { Err(ArmError::invalid_parameter("Tier").target("properties.storage.tier")) }
+}
+
+/// The performance tier is changed once in twelve hours. `since_change` is how long ago that was. A disk that grows
+/// takes the tier of its new size at any time.
+/// <https://learn.microsoft.com/azure/postgresql/compute-storage/concepts-storage-premium-ssd#performance-tiers>
+pub(in crate::azure) fn tier_has_rested(
+    current: &Server,
+    requested: &Server,
+    since_change: Option<SignedDuration>,
+) -> Result<(), ArmError> {
+    let wanted = requested.properties.storage.tier.as_deref().filter(|tier| !tier.is_empty());
+    let changes = wanted.is_some() && wanted != current.properties.storage.tier.as_deref();
+    if changes && since_change.is_some_and(|since| since < TIER_RESTS) {
+        return Err(ArmError::not_allowed(
+            "The performance tier of the storage can be changed once in 12 hours. Try again later.",
+        )
+        .target("properties.storage.tier"));
+    }
+    Ok(())
 }
 
 /// Premium SSD v2 is not for the burstable tier and doesn't grow by itself; Ultra Disk is not offered.
@@ -113,7 +132,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{
-        super::testing::{code, plain, plain_with, server},
+        super::testing::{asking, code, plain, plain_with, server},
         *,
     };
 
@@ -158,5 +177,18 @@ mod tests {
             "properties": {"storage": {"storageSizeGB": 128, "type": "PremiumV2_LRS"}},
         }));
         assert!(suits_compute_tier(None, &requested).is_err());
+    }
+
+    #[rstest]
+    #[case::first_change("P20", None, true)]
+    #[case::too_soon("P20", Some(11), false)]
+    #[case::rested("P20", Some(12), true)]
+    #[case::same("P10", Some(0), true)]
+    #[case::left_to_azure("", Some(0), true)]
+    fn a_tier_rests_between_changes(#[case] tier: &str, #[case] hours: Option<i64>, #[case] allowed: bool) {
+        let current = plain_with(json!({"storage": {"tier": "P10"}}));
+        let requested = asking(json!({"storage": {"tier": tier}}));
+        let since = hours.map(SignedDuration::from_hours);
+        assert_eq!(tier_has_rested(&current, &requested, since).is_ok(), allowed);
     }
 }

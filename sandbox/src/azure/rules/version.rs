@@ -3,6 +3,7 @@
 //!
 //! The page names no other change that can't go together with an upgrade, so none is refused here.
 
+use super::restore;
 use crate::azure::{
     arm::{errors::ArmError, server::Server},
     catalogue::versions,
@@ -33,10 +34,15 @@ pub(super) fn is_known(_: Option<&Server>, requested: &Server) -> Result<(), Arm
     }
 }
 
-/// A retired version stays where it is, but no server is created with it or upgraded to it.
+/// A retired version stays where it is, also on a server that is restored, but no other server is created with it or
+/// upgraded to it.
 pub(super) fn is_offered(current: Option<&Server>, requested: &Server) -> Result<(), ArmError> {
     match requested.properties.version.as_deref() {
-        Some(version) if existing(current) != Some(version) && !versions::OFFERED.contains(&version) => {
+        Some(version)
+            if existing(current) != Some(version)
+                && !restore::restores(requested)
+                && !versions::OFFERED.contains(&version) =>
+        {
             Err(out_of_range())
         }
         _ => Ok(()),
@@ -67,6 +73,12 @@ mod tests {
         super::testing::{asking, code},
         *,
     };
+
+    #[test]
+    fn a_restored_server_keeps_a_retired_version() {
+        let requested = asking(json!({"version": "13", "createMode": restore::MODE}));
+        assert_eq!(is_offered(None, &requested), Ok(()));
+    }
 
     #[rstest]
     #[case::new(None, "18", None)]

@@ -130,6 +130,12 @@ async fn a_mistake_is_answered_with_one_line() {
     let wrong = Fault { status: 200, ..fault("x", Phase::Request) };
     let Err(Error::Refused(why)) = setup.control.inject(&wrong).await else { panic!("accepted") };
     assert_eq!(why, "the status of a fault must be 400 to 599");
+    let never = fault("userAssignedIdentities/orders", Phase::Operation);
+    let Err(Error::Refused(why)) = setup.control.inject(&never).await else { panic!("accepted") };
+    assert_eq!(
+        why,
+        "this fault would never strike: identities and their credentials are written at once: use the phase `request`"
+    );
     let Err(Error::Refused(why)) = setup.control.patch_resource("orders", &json!({})).await else {
         panic!("accepted")
     };

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::support::{GROUP, Setup, TENANT};
+use crate::azure::arm::{federated_credential::Turn, resource_id::ResourceId};
 
 const VERSION: &str = "2023-01-31";
 
@@ -59,14 +60,13 @@ async fn an_issuer_and_subject_come_once() {
 #[tokio::test]
 async fn credentials_of_one_identity_are_written_in_turn() {
     let (setup, path) = with_identity().await;
-    let paths = ["one", "two"].map(|name| format!("{path}/federatedIdentityCredentials/{name}"));
-    let (one, two) = tokio::join!(
-        setup.put(&paths[0], VERSION, credential("one")),
-        setup.put(&paths[1], VERSION, credential("two")),
-    );
-    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
-    statuses.sort_unstable();
-    assert_eq!(statuses, [201, 409]);
+    let credentials = format!("{path}/federatedIdentityCredentials");
+    let first = ResourceId::parse(&format!("{credentials}/one")).expect("an id");
+    let turn = Turn::take(&setup.azure.shared, &first).await.expect("the first").expect("a turn");
+    let second = format!("{credentials}/two");
+    assert_eq!(setup.put(&second, VERSION, credential("two")).await.status, StatusCode::CONFLICT);
+    drop(turn);
+    assert_eq!(setup.put(&second, VERSION, credential("two")).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

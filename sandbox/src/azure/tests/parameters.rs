@@ -5,6 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::support::{Setup, plain_server, server_path};
+use crate::azure::{Fault, Phase};
 
 const VERSION: &str = "2025-08-01";
 
@@ -13,6 +14,19 @@ async fn with_server() -> (Setup, String) {
     let path = server_path("orders");
     setup.write(&path, plain_server()).await;
     (setup, path)
+}
+
+fn failing_operation(path: &str) -> Fault {
+    Fault {
+        method: None,
+        path: path.to_owned(),
+        status: 500,
+        code: "InternalServerError".to_owned(),
+        message: "an unexpected error".to_owned(),
+        retry_after_seconds: None,
+        times: 1,
+        phase: Phase::Operation,
+    }
 }
 
 fn value(value: &str) -> Value {
@@ -58,10 +72,23 @@ async fn a_static_parameter_waits_for_a_restart() {
     setup.write(&parameter, value("200")).await;
     let pending = async || setup.get(&parameter).await.body["properties"]["isConfigPendingRestart"].clone();
     assert_eq!(pending().await, true);
-    let restart =
-        setup.ask(Method::POST, &format!("{path}/restart?api-version={VERSION}"), Value::Null).await;
-    setup.finish(&restart).await;
+    let act = async |action: &str| {
+        let accepted =
+            setup.ask(Method::POST, &format!("{path}/{action}?api-version={VERSION}"), Value::Null).await;
+        assert_eq!(pending().await, true, "{action} has only begun");
+        setup.finish(&accepted).await;
+    };
+    setup.control.inject(&failing_operation("*/restart")).await.expect("injected");
+    act("restart").await;
+    assert_eq!(pending().await, true, "the restart failed");
+    act("restart").await;
     assert_eq!(pending().await, false);
+
+    setup.write(&parameter, value("100")).await;
+    act("stop").await;
+    act("start").await;
+    assert_eq!(pending().await, false);
+    setup.write(&parameter, value("200")).await;
     assert_eq!(setup.get(&parameter).await.body["properties"]["value"], "200");
 }
 

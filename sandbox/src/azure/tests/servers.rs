@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -21,7 +22,8 @@ async fn a_server_is_provisioning_until_its_operation_is_polled() {
     let accepted = setup.put(&path, VERSION, plain_server()).await;
     assert_eq!(accepted.body["operation"], "UpsertServerManagementOperationV2");
     assert!(accepted.header("location").contains("/locations/norwayeast/operationResults/"));
-    assert_eq!(accepted.header("retry-after"), "0");
+    // The Azure SDK takes 0 for no answer.
+    assert_eq!(accepted.header("retry-after"), "");
     assert_eq!(state(&setup, &path).await, "Provisioning");
 
     assert_eq!(setup.finish(&accepted).await["status"], "Succeeded");
@@ -52,6 +54,7 @@ async fn an_operation_that_takes_time_says_how_long() {
 #[case::elsewhere(json!({"location": "westeurope"}), "InvalidResourceLocation")]
 #[case::no_number(json!({"properties": {"storage": {"storageSizeGB": "big"}}}), "InvalidRequestContent")]
 #[case::other_name(json!({"name": "billing"}), "MismatchingResourceName")]
+#[case::no_tenant(json!({"properties": {"authConfig": {"tenantId": "contoso"}}}), "InvalidParameterValue")]
 #[case::key_vault(json!({"properties": {"dataEncryption": {"primaryKeyURI": "https://k"}}}), "NotImplemented")]
 #[tokio::test]
 async fn a_change_that_azure_refuses_changes_nothing(#[case] change: Value, #[case] code: &str) {
@@ -133,24 +136,82 @@ async fn a_stopped_server_takes_no_change() {
     assert_eq!(state(&setup, &path).await, "Ready");
 }
 
+fn restore(properties: &Value) -> Value {
+    let mut body = json!({
+        "location": "norwayeast",
+        "properties": {
+            "createMode": "PointInTimeRestore",
+            "sourceServerResourceId": server_path("orders"),
+            "pointInTimeUTC": Timestamp::now().to_string(),
+        },
+    });
+    json_patch::merge(&mut body, properties);
+    body
+}
+
 #[tokio::test]
 async fn a_restored_server_is_like_its_source() {
     let setup = Setup::start().await;
     setup.write(&server_path("orders"), plain_server()).await;
     let restored = server_path("orders-restored");
-    let restore = json!({
-        "location": "norwayeast",
-        "properties": {
-            "createMode": "PointInTimeRestore",
-            "sourceServerResourceId": server_path("orders"),
-            "pointInTimeUTC": "2026-11-20T10:00:00Z",
-        },
-    });
-    setup.write(&restored, restore.clone()).await;
+    setup.write(&restored, restore(&json!({}))).await;
     let server = setup.get(&restored).await.body;
     assert_eq!(server["properties"]["storage"]["storageSizeGB"], 128);
     assert_eq!(server["properties"]["version"], "17");
-    assert_eq!(setup.put(&restored, VERSION, restore).await.code(), "ServerNameAlreadyExists");
+    assert_eq!(server["sku"]["name"], "Standard_D2ds_v5");
+    assert_eq!(setup.put(&restored, VERSION, restore(&json!({}))).await.code(), "ServerNameAlreadyExists");
+}
+
+#[rstest]
+#[case::future(json!({"properties": {"pointInTimeUTC": "2999-01-01T00:00:00Z"}}), "InvalidParameterValue")]
+#[case::too_early(json!({"properties": {"pointInTimeUTC": "2020-01-01T00:00:00Z"}}), "InvalidParameterValue")]
+#[case::smaller(json!({"properties": {"storage": {"storageSizeGB": 64}}}), "InvalidParameterValue")]
+#[case::other_version(json!({"properties": {"version": "18"}}), "InvalidParameterValue")]
+#[case::size_without_tier(json!({"sku": {"name": "Standard_D4ds_v5"}}), "InvalidParameterValue")]
+#[case::what_its_size_does_not_allow(
+    json!({
+        "sku": {"name": "Standard_B2s", "tier": "Burstable"},
+        "properties": {"highAvailability": {"mode": "SameZone"}},
+    }),
+    "InvalidParameterValue"
+)]
+#[case::disk_of_no_size(json!({"properties": {"storage": {"tier": "P6"}}}), "InvalidParameterValue")]
+#[case::missing(
+    json!({"properties": {"sourceServerResourceId": server_path("billing")}}),
+    "ResourceNotFound"
+)]
+#[tokio::test]
+async fn a_restore_that_azure_refuses(#[case] change: Value, #[case] code: &str) {
+    let setup = Setup::start().await;
+    setup.write(&server_path("orders"), plain_server()).await;
+    let refused = setup.put(&server_path("restored"), VERSION, restore(&change)).await;
+    assert_eq!(refused.code(), code, "{:?}", refused.body);
+    assert_eq!(setup.get(&server_path("restored")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_restore_stays_in_its_subscription() {
+    let setup = Setup::start().await;
+    setup.write(&server_path("orders"), plain_server()).await;
+    let elsewhere = "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/rg-databases";
+    setup.put(elsewhere, "2020-06-01", json!({"location": "norwayeast"})).await;
+    let restored = server_path("restored").replace(GROUP, elsewhere);
+    let refused = setup.put(&restored, VERSION, restore(&json!({}))).await;
+    assert_eq!(refused.body["error"]["target"], "properties.sourceServerResourceId", "{:?}", refused.body);
+}
+
+#[tokio::test]
+async fn a_performance_tier_changes_once_in_twelve_hours() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let tier = |tier: &str| json!({"properties": {"storage": {"tier": tier}}});
+    setup.write(&path, tier("P20")).await;
+    setup.write(&path, tier("P20")).await;
+    assert_eq!(setup.put(&path, VERSION, tier("P10")).await.code(), "OperationNotAllowed");
+    setup.write(&path, json!({"properties": {"storage": {"storageSizeGB": 256}}})).await;
+    setup.control.forget_tier_changes().await.expect("forgotten");
+    setup.write(&path, tier("P15")).await;
 }
 
 #[tokio::test]
@@ -196,4 +257,15 @@ async fn an_api_version_is_required(#[case] query: &str, #[case] code: &str) {
     let setup = Setup::start().await;
     let answer = setup.ask(Method::GET, &format!("{}{query}", server_path("orders")), Value::Null).await;
     assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, code));
+}
+
+#[tokio::test]
+async fn what_lies_on_no_server_is_not_listed() {
+    let setup = Setup::start().await;
+    for children in ["databases", "configurations", "firewallRules"] {
+        let missing = setup.get(&format!("{}/{children}", server_path("orders"))).await;
+        assert_eq!((missing.status, missing.code()), (StatusCode::NOT_FOUND, "ParentResourceNotFound"));
+    }
+    let servers = server_path("").replace(GROUP, &format!("{GROUP}-other"));
+    assert_eq!(setup.get(servers.trim_end_matches('/')).await.code(), "ResourceGroupNotFound");
 }

@@ -212,7 +212,7 @@ pub(super) fn plain_server() -> Value {
         "properties": {
             "version": "17",
             "storage": {"storageSizeGB": 128},
-            "authConfig": {"activeDirectoryAuth": "Enabled", "passwordAuth": "Disabled"},
+            "authConfig": {"activeDirectoryAuth": "Enabled", "passwordAuth": "Disabled", "tenantId": TENANT},
         },
     })
 }

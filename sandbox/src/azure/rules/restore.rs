@@ -1,0 +1,123 @@
+//! What a server can be restored from, and to.
+//! <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
+
+use jiff::Timestamp;
+
+use crate::azure::arm::{errors::ArmError, resource_id::ResourceId, server::Server};
+
+pub(in crate::azure) const MODE: &str = "PointInTimeRestore";
+
+/// A restored server has its data from another.
+pub(in crate::azure) fn restores(requested: &Server) -> bool {
+    requested.properties.create_mode.as_deref() == Some(MODE)
+}
+
+/// Backups don't leave their subscription.
+pub(in crate::azure) fn same_subscription(source: &ResourceId, target: &ResourceId) -> Result<(), ArmError> {
+    if source.subscription.eq_ignore_ascii_case(&target.subscription) {
+        return Ok(());
+    }
+    Err(ArmError::invalid_parameter_because(
+        "SourceServerResourceId",
+        "A server can only be restored within the subscription of its source.",
+    )
+    .target("properties.sourceServerResourceId"))
+}
+
+/// As far back as there are backups, and not into the future.
+pub(in crate::azure) fn time_is_in_reach(
+    source: &Server,
+    requested: &Server,
+    now: Timestamp,
+) -> Result<(), ArmError> {
+    let time = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
+    let earliest = time(source.properties.backup.earliest_restore_date.as_deref());
+    let wanted = time(requested.properties.point_in_time_utc.as_deref());
+    let in_reach = wanted.is_some_and(|wanted| wanted <= now && earliest.is_none_or(|first| first <= wanted));
+    if in_reach {
+        return Ok(());
+    }
+    let first = earliest.unwrap_or(now);
+    Err(ArmError::invalid_parameter_because(
+        "PointInTimeUTC",
+        &format!("The source can be restored to a time from {first} to {now}."),
+    )
+    .target("properties.pointInTimeUTC"))
+}
+
+/// Public or in a virtual network, as the source is.
+pub(in crate::azure) fn same_kind_of_network(source: &Server, requested: &Server) -> Result<(), ArmError> {
+    let is_private = |server: &Server| server.properties.network.delegated_subnet_resource_id.is_some();
+    if is_private(source) == is_private(requested) {
+        return Ok(());
+    }
+    Err(ArmError::invalid_parameter_because(
+        "Network",
+        "A server can only be restored into the same kind of network that its source is in.",
+    ))
+}
+
+/// The data must fit, and are in the format of their version.
+pub(in crate::azure) fn takes_the_data(source: &Server, requested: &Server) -> Result<(), ArmError> {
+    let (theirs, wanted) = (&source.properties, &requested.properties);
+    if wanted.storage.size_gib.is_some_and(|size| Some(size) < theirs.storage.size_gib) {
+        return Err(ArmError::invalid_parameter_because(
+            "StorageSizeGB",
+            "A restored server can't have less storage than its source.",
+        )
+        .target("properties.storage.storageSizeGB"));
+    }
+    if wanted.version.is_some() && wanted.version != theirs.version {
+        return Err(ArmError::invalid_parameter_because(
+            "Version",
+            "A restored server has the version of its source.",
+        )
+        .target("properties.version"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::{
+        super::testing::{asking, plain, plain_with},
+        *,
+    };
+
+    #[rstest]
+    #[case::within("2026-11-20T10:00:00Z", true)]
+    #[case::the_first("2026-11-13T10:00:00Z", true)]
+    #[case::too_early("2026-11-13T09:59:59Z", false)]
+    #[case::now("2026-11-21T10:00:00Z", true)]
+    #[case::future("2026-11-21T10:00:01Z", false)]
+    #[case::no_time("yesterday", false)]
+    fn a_restore_goes_to_a_time_that_was(#[case] time: &str, #[case] allowed: bool) {
+        let source = plain_with(json!({"backup": {"earliestRestoreDate": "2026-11-13T10:00:00Z"}}));
+        let now = "2026-11-21T10:00:00Z".parse().expect("a time");
+        let requested = asking(json!({"pointInTimeUTC": time}));
+        assert_eq!(time_is_in_reach(&source, &requested, now).is_ok(), allowed);
+    }
+
+    #[rstest]
+    #[case::as_it_is(json!({}), true)]
+    #[case::larger(json!({"storage": {"storageSizeGB": 256}}), true)]
+    #[case::smaller(json!({"storage": {"storageSizeGB": 64}}), false)]
+    #[case::same_version(json!({"version": "17"}), true)]
+    #[case::newer(json!({"version": "18"}), false)]
+    fn a_restored_server_takes_the_data(#[case] requested: Value, #[case] allowed: bool) {
+        assert_eq!(takes_the_data(&plain(), &asking(requested)).is_ok(), allowed);
+    }
+
+    #[test]
+    fn a_restore_stays_in_its_subscription_and_kind_of_network() {
+        let id = |subscription: &str| ResourceId::group(subscription, "rg");
+        assert_eq!(same_subscription(&id("s"), &id("S")), Ok(()));
+        assert!(same_subscription(&id("s"), &id("t")).is_err());
+        let private = plain_with(json!({"network": {"delegatedSubnetResourceId": "/s"}}));
+        assert_eq!(same_kind_of_network(&private, &private), Ok(()));
+        assert!(same_kind_of_network(&private, &plain()).is_err());
+    }
+}
