@@ -80,14 +80,15 @@ pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
         Ok(Ok(action)) => Ok(action),
         Ok(Err(finalizer::Error::ApplyFailed(error) | finalizer::Error::CleanupFailed(error))) => Err(error),
         Ok(Err(error)) => {
+            let is_race = is_race(&error);
             let error = Error::Finalizer(Box::new(error));
             // The status passes no webhook: it can tell what stands in the way where the object itself can't be
             // written.
             let why = Blocked::working("FinalizerFailed", error.to_string());
-            match report(&database, &context, &Outcome::Blocked(&why)).await {
-                Ok(()) => Err(error),
-                Err(worse) => Err(worse),
+            if !is_race && let Err(worse) = report(&database, &context, &Outcome::Blocked(&why)).await {
+                tracing::debug!(%object, %worse, "the status can't be written either");
             }
+            Err(error)
         }
         Err(_) => Err(Error::TooLong),
     };
@@ -97,6 +98,14 @@ pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
     }
     context.metrics.duration.observe(started.elapsed().as_secs_f64());
     result
+}
+
+/// Whether a finalizer wasn't written because the object is gone, or newer than the cache: the next pass mends that.
+fn is_race(error: &finalizer::Error<Error>) -> bool {
+    let (finalizer::Error::AddFinalizer(source) | finalizer::Error::RemoveFinalizer(source)) = error else {
+        return false;
+    };
+    matches!(source, kube::Error::Api(status) if matches!(status.code, 404 | 409 | 422))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
