@@ -49,6 +49,7 @@ fn a_restart_of_the_controller_writes_nothing() {
     story.wait_settled("one");
     story.wait_settled("two");
 
+    settle(&sandbox);
     let (start, databases) = (audit_lines(&sandbox), databases(&sandbox));
     sandbox.process("controller").restart().unwrap();
     eventually("the new controller has looked at every database", || {
@@ -69,6 +70,7 @@ fn a_resync_of_azure_service_operator_makes_the_controller_write_nothing() {
         let requests = azure_requests(&sandbox);
         requests.iter().filter(|request| request.path.eq_ignore_ascii_case(&server)).count()
     };
+    settle(&sandbox);
     let (start, before) = (audit_lines(&sandbox), looks());
     eventually("Azure Service Operator has looked at the server twice", || {
         (looks() >= before + 2).then_some(())
@@ -82,6 +84,7 @@ fn a_policy_that_changes_nothing_for_a_database_writes_nothing() {
     let story = Story::new(&sandbox, "repoliced");
     story.database("main", "{}").succeeded();
     story.wait_settled("main");
+    settle(&sandbox);
     let (start, before, databases) = (audit_lines(&sandbox), reconciles(&sandbox), databases(&sandbox));
 
     let policy = include_str!("../../examples/policy.yaml");
@@ -107,6 +110,12 @@ fn a_resize_by_others_is_put_back_and_the_controller_does_not_join_in() {
     let mut writes = writes_of_the_controller(&sandbox, start);
     writes.retain(|write| write.contains("resized") && write.contains("azure.com"));
     assert_eq!(writes, Vec::<String>::new());
+}
+
+/// Waits until no database is being worked on, also none that another story left behind.
+fn settle(sandbox: &Sandbox) {
+    let all = ["wait", "--for=condition=Ready", "databases", "--all", "--all-namespaces", "--timeout=90s"];
+    run(sandbox.kubectl(&all), "").succeeded();
 }
 
 /// How many databases there are.
