@@ -5,37 +5,44 @@ const LONGEST: usize = 63;
 /// The longest text of another program that is shown whole.
 const LONGEST_TEXT: usize = 300;
 
+/// Stands for what must not be shown.
+const HIDDEN: &str = "(a value that can't be shown)";
+
 /// The value in double quotes, safe to stand in a message that Git users read through several tools.
-///
-/// Control characters would break the single line; Argo CD cuts `map[…]` out of messages; and Flux takes
-/// the word "immutable" for a reason to delete the object and create it anew.
 pub fn quote(value: &str) -> String {
-    shown(value, LONGEST)
+    in_quotes(value, LONGEST)
 }
 
 /// A longer text of another program, such as a parser's error, shown in the same way.
 pub fn quote_text(text: &str) -> String {
-    shown(text, LONGEST_TEXT)
+    in_quotes(text, LONGEST_TEXT)
 }
 
-fn shown(value: &str, longest: usize) -> String {
+/// A longer text that is a part of a sentence, and as safe.
+pub(crate) fn clean(text: &str) -> String {
+    shown(text, LONGEST_TEXT).unwrap_or_else(|| HIDDEN.to_owned())
+}
+
+fn in_quotes(value: &str, longest: usize) -> String {
+    shown(value, longest)
+        .map_or_else(|| HIDDEN.to_owned(), |shown| format!("\"{}\"", shown.replace('"', "'")))
+}
+
+/// The value on one line, cut; `None` when it would set off a tool.
+///
+/// Control characters would break the single line; Argo CD cuts `map[…]` out of messages; and Flux takes
+/// the word "immutable" for a reason to delete the object and create it anew.
+fn shown(value: &str, longest: usize) -> Option<String> {
     let mut shown: String = value
         .chars()
         .take(longest)
-        .map(|c| match c {
-            '"' => '\'',
-            c if c.is_control() || is_separator(c) => '\u{fffd}',
-            c => c,
-        })
+        .map(|c| if c.is_control() || is_separator(c) { '\u{fffd}' } else { c })
         .collect();
     if value.chars().nth(longest).is_some() {
         shown.push('…');
     }
     let lower = shown.to_ascii_lowercase();
-    if lower.contains("immutable") || lower.contains("map[") {
-        return "(a value that can't be shown)".into();
-    }
-    format!("\"{shown}\"")
+    (!lower.contains("immutable") && !lower.contains("map[")).then_some(shown)
 }
 
 /// Line and paragraph separators and direction marks are no control characters, yet break a line.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{Code, Denial, Policy, Problem, document::PolicyErrors};
+use crate::{Code, Denial, Policy, Problem, document::PolicyErrors, quote::clean};
 
 /// The policy ConfigMap as it stands.
 #[derive(Clone, Debug, Default)]
@@ -71,20 +71,23 @@ impl PolicyState {
     /// The policy in force, or the denial of everything that needs one.
     pub fn require(&self, policy_name: &str) -> Result<&Arc<Policy>, Denial> {
         self.policy().ok_or_else(|| {
-            let (code, text) = match self {
-                Self::Broken(errors) => {
-                    let first = errors.0.first().map(ToString::to_string).unwrap_or_default();
-                    let more = errors.0.len().saturating_sub(1);
-                    let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
-                    let code = errors.0.first().map_or(Code::PolicyUnreadable, |error| error.code);
-                    // The code stands at the end of the problem already.
-                    let first = first.trim_end_matches(&format!(" [{code}]")).to_owned();
-                    (code, format!("is broken, so no database can be created or changed; the platform team must mend it: {first}{more}"))
-                }
-                _ => (
-                    Code::PolicyMissing,
-                    "is missing, so no database can be created or changed; the platform team must create it".to_owned(),
-                ),
+            let broken = match self {
+                Self::Broken(errors) => errors.0.split_first(),
+                _ => None,
+            };
+            let (code, text) = if let Some((first, rest)) = broken {
+                let more = if rest.is_empty() { String::new() } else { format!(" (+{} more)", rest.len()) };
+                // A parser's own words can hold what the policy's author wrote.
+                let first_text = clean(&first.without_code());
+                let text = format!(
+                    "is broken, so no database can be created or changed; the platform team must mend it: \
+                     {first_text}{more}"
+                );
+                (first.code, text)
+            } else {
+                let text =
+                    "is missing, so no database can be created or changed; the platform team must create it";
+                (Code::PolicyMissing, text.to_owned())
             };
             Denial {
                 problems: vec![Problem::new(code, &format!("the policy ConfigMap {policy_name}"), &text)],
@@ -126,6 +129,15 @@ mod tests {
         let newer = good.deleted().applied(Some(&data(&GOOD.replace("prod-1", "prod-2"))));
         assert!(matches!(newer, PolicyState::Good(_)));
         assert_ne!(revision(&newer), revision(&good));
+    }
+
+    #[test]
+    fn a_word_of_the_policy_that_sets_off_a_tool_reaches_no_app_team() {
+        let yaml = GOOD.replacen("whenMissing: deny", "whenMissing: immutable", 1);
+        let broken = PolicyState::default().applied(Some(&data(&yaml)));
+        let message = broken.require("database-policy").unwrap_err().message();
+        assert!(!message.contains("immutable"), "{message}");
+        assert!(message.contains("[DB402]"), "{message}");
     }
 
     #[test]

@@ -117,17 +117,18 @@ pub struct PolicyError {
 
 impl std::fmt::Display for PolicyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.line > 0 {
-            write!(f, "line {}: ", self.line)?;
-        }
-        if !self.path.is_empty() {
-            write!(f, "{} ", self.path)?;
-        }
-        write!(f, "{} [{}]", self.text, self.code)
+        write!(f, "{} [{}]", self.without_code(), self.code)
     }
 }
 
 impl PolicyError {
+    /// Line, path and text, for a message that puts the code elsewhere.
+    pub(crate) fn without_code(&self) -> String {
+        let line = if self.line > 0 { format!("line {}: ", self.line) } else { String::new() };
+        let path = if self.path.is_empty() { String::new() } else { format!("{} ", self.path) };
+        format!("{line}{path}{}", self.text)
+    }
+
     fn from_yaml(error: &serde_saphyr::Error) -> Self {
         use serde_saphyr::Error;
 
