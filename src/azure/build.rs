@@ -176,8 +176,7 @@ struct Place {
 
 fn place(input: &Input<'_>) -> Place {
     let azure = input.azure;
-    let is_made = |server: &&FlexibleServer| server.status.as_ref().is_some_and(|status| status.id.is_some());
-    if let Some(FlexibleServer { spec, .. }) = input.existing.filter(is_made) {
+    if let Some(FlexibleServer { spec, .. }) = input.existing.filter(|server| server.made().is_some()) {
         let tagged = spec.tags.get(CLUSTER_TAG);
         return Place {
             resource_group: spec.owner.clone(),

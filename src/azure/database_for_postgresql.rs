@@ -88,6 +88,13 @@ pub struct FlexibleServerStatus {
     pub storage: Option<Storage>,
 }
 
+impl FlexibleServer {
+    /// What Azure reports of a server that it has made; `None` before.
+    pub fn made(&self) -> Option<&FlexibleServerStatus> {
+        self.status.as_ref().filter(|status| status.id.is_some())
+    }
+}
+
 /// A database in a server.
 #[derive(Clone, CustomResource, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[kube(

@@ -20,7 +20,7 @@ use super::{
     status::Blocked,
 };
 use crate::azure::{
-    AsoObject, OPERATOR,
+    AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, OPERATOR,
     condition::{self, Progress},
 };
 
@@ -105,16 +105,18 @@ impl Others<'_> {
 impl Applied {
     /// Whether everything in Azure is as wanted.
     pub(super) fn is_ready(&self) -> bool {
-        self.all().all(|progress| *progress == Progress::Ready)
+        self.objects().all(|(_, progress)| *progress == Progress::Ready)
     }
 
     /// Whether nothing was written lately, and ASO at the most compares with Azure.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.all().all(|progress| matches!(progress, Progress::Ready | Progress::Working))
+        self.objects().all(|(_, progress)| matches!(progress, Progress::Ready | Progress::Working))
     }
 
-    fn all(&self) -> impl Iterator<Item = &Progress> {
-        std::iter::once(&self.server).chain(self.others.iter().map(|(_, progress)| progress))
+    /// Every object in Azure; the server, which needs no name in a message, comes first.
+    pub(super) fn objects(&self) -> impl Iterator<Item = (&str, &Progress)> {
+        let others = self.others.iter().map(|(name, progress)| (name.as_str(), progress));
+        std::iter::once(("", &self.server)).chain(others)
     }
 }
 
@@ -248,11 +250,8 @@ fn is_owned_by<K: Resource>(object: &K, database: &Database) -> bool {
 
 /// Whether an object stands for the same `Database` as ours, by its labels.
 fn same_owner<K: Resource>(found: &K, desired: &K) -> bool {
-    desired
-        .labels()
-        .iter()
-        .filter(|(key, _)| key.starts_with("altinn.app/") || *key == crate::azure::MANAGED_BY)
-        .all(|(key, value)| found.labels().get(key) == Some(value))
+    let label = |key| desired.labels().get(key).map(String::as_str).unwrap_or_default();
+    caches::belongs_to(found, label(DATABASE_NAMESPACE), label(DATABASE_NAME))
 }
 
 /// Whether everything that we mark an object with is there: labels, annotations, owner.

@@ -55,8 +55,6 @@ pub(super) fn build(
         existing: known.server.as_deref(),
         identity: known.identity.as_ref(),
     });
-    let host =
-        known.server.as_ref().and_then(|server| server.status.as_ref()?.fully_qualified_domain_name.clone());
     let service_account = known.identity.as_ref().map(|identity| ServiceAccount {
         metadata: ObjectMeta {
             annotations: Some([(CLIENT_ID.to_owned(), identity.client_id.clone())].into()),
@@ -64,10 +62,10 @@ pub(super) fn build(
         },
         ..ServiceAccount::default()
     });
-    let secret = host.map(|host| Secret {
+    let secret = known.host().map(|host| Secret {
         metadata: metadata(database, &secret_name(&name)),
         type_: Some(BINDING_TYPE.to_owned()),
-        data: Some(binding(&host, &effective.database_name, &known.server_name)),
+        data: Some(binding(host, &effective.database_name, &known.server_name)),
         ..Secret::default()
     });
     Desired { azure: objects, service_account, secret }

@@ -23,6 +23,13 @@ pub(super) struct Known {
     pub(super) identity: Option<Identity>,
 }
 
+impl Known {
+    /// Host name of the server, which Azure tells when it has made it.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.server.as_ref()?.status.as_ref()?.fully_qualified_domain_name.as_deref()
+    }
+}
+
 /// Why nothing can be read.
 pub(super) enum Error {
     /// The caches aren't complete yet; no trouble.
@@ -144,7 +151,7 @@ fn recorded(
 ) -> Option<Recorded> {
     let from_status = Recorded::from_status(database.status.as_ref());
     let Some(server) = server else { return from_status };
-    let status = server.status.as_ref().filter(|status| status.id.is_some())?;
+    let status = server.made()?;
     let version = status.version.as_ref().unwrap_or(&server.spec.version);
     let actual_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
     let sku = if server.spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&server.spec.sku) };

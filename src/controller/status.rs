@@ -96,8 +96,7 @@ fn fill(
 
 /// Everything that an app needs is in place.
 fn connect(status: &mut DatabaseStatus, database: &Database, known: &Known) {
-    status.host =
-        known.server.as_ref().and_then(|server| server.status.as_ref()?.fully_qualified_domain_name.clone());
+    status.host = known.host().map(str::to_owned);
     status.port = Some(PORT);
     status.binding = Some(BindingReference { name: secret_name(&database.name_any()) });
 }
@@ -129,11 +128,7 @@ impl Verdict {
     }
 
     fn of(applied: &Applied, known: &Known, is_ready: bool, was_ready: bool) -> Self {
-        let all = || {
-            std::iter::once(("", &applied.server))
-                .chain(applied.others.iter().map(|(name, p)| (name.as_str(), p)))
-        };
-        let gave_up = all().find_map(|(object, progress)| match progress {
+        let gave_up = applied.objects().find_map(|(object, progress)| match progress {
             Progress::GaveUp { reason, message } => Some((object, reason, message)),
             _ => None,
         });
@@ -143,13 +138,9 @@ impl Verdict {
                 was_ready,
             );
         }
-        let retrying = all().find_map(|(object, progress)| match progress {
+        let retrying = applied.objects().find_map(|(object, progress)| match progress {
             Progress::Retrying { reason, message } => Some((object, reason, message)),
             _ => None,
-        });
-        // Azure tells the host when it has made the server; from then on, whatever ASO compares, it is there.
-        let is_made = known.server.as_ref().is_some_and(|server| {
-            server.status.as_ref().is_some_and(|status| status.fully_qualified_domain_name.is_some())
         });
         let (state, ready, reason, message) = if let Some((object, reason, message)) = retrying {
             (working(was_ready), "False", camel_case(reason), of_object(object, message))
@@ -167,7 +158,8 @@ impl Verdict {
                 "Updating".to_owned(),
                 format!("Azure is changing server {}", known.server_name),
             )
-        } else if !is_made {
+        } else if known.host().is_none() {
+            // With the host it is there, whatever ASO compares from then on.
             let message =
                 format!("Azure is creating server {}; that takes 5 to 15 minutes", known.server_name);
             (working(false), "Unknown", "Creating".to_owned(), message)
