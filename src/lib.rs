@@ -3,12 +3,17 @@
 //! - [`cli`]: a file for each subcommand
 //! - [`azure`]: pure builders of Azure Service Operator's objects
 //! - [`controller`]: the reconcile loop
+//! - `inventory`, `namespaces`: what is known of the cluster beside the databases at hand
 //! - [`policy_watch`]: keeps the policy of the ConfigMap in force
+//! - `certificate`: keeps the webhook's certificate
 //! - [`telemetry`]: logs, metrics, health
 
 pub mod azure;
+mod certificate;
 pub mod cli;
 mod cluster;
 pub mod controller;
+mod inventory;
+mod namespaces;
 pub mod policy_watch;
 pub mod telemetry;

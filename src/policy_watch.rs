@@ -11,8 +11,18 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use policy::PolicyState;
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
 use tokio::sync::watch;
+
+/// Which policy is in force.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct InfoLabels {
+    revision: String,
+}
 
 /// The policy in force, and a number that grows with each change of it.
 #[derive(Debug)]
@@ -22,6 +32,8 @@ pub struct PolicyWatch {
     pub changes: watch::Receiver<u64>,
     sender: watch::Sender<u64>,
     valid: Gauge,
+    /// Holds one revision at a time, so that the label is bounded.
+    info: Family<InfoLabels, Gauge>,
 }
 
 impl PolicyWatch {
@@ -34,7 +46,9 @@ impl PolicyWatch {
             "Whether the policy ConfigMap holds: 1, or 0 when it is missing or broken",
             valid.clone(),
         );
-        Self { state: Arc::default(), changes, sender, valid }
+        let info = Family::default();
+        registry.register("policy_info", "The revision of the policy that is in force", info.clone());
+        Self { state: Arc::default(), changes, sender, valid, info }
     }
 
     /// Watches until it is dropped. Errors are retried for ever, and leave the policy as it is.
@@ -80,9 +94,44 @@ impl PolicyWatch {
             _ => {}
         }
         self.valid.set(i64::from(trouble.is_none()));
+        if !same_policy {
+            if let Some(policy) = state.policy() {
+                self.info.get_or_create(&InfoLabels { revision: policy.revision.clone() }).set(1);
+            }
+            if let Some(policy) = before.policy() {
+                self.info.remove(&InfoLabels { revision: policy.revision.clone() });
+            }
+        }
         self.state.store(Arc::new(state));
         if !same_policy || *self.sender.borrow() == 0 {
             self.sender.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    #[test]
+    fn only_the_revision_in_force_is_shown() {
+        let mut registry = Registry::default();
+        let watch = PolicyWatch::new(&mut registry);
+        let shown = || {
+            let mut text = String::new();
+            encode(&mut text, &registry).unwrap();
+            let revisions = text.lines().filter(|line| line.starts_with("policy_info{"));
+            revisions.map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        assert!(shown().is_empty());
+        let policy = include_str!("../examples/policy.yaml");
+        for text in [policy.to_owned(), format!("# changed\n{policy}"), "broken: [".to_owned()] {
+            let data = [("policy.yaml".to_owned(), text)].into();
+            watch.set(watch.state.load().applied(Some(&data)), "database-policy");
+            let revision = watch.state.load().policy().unwrap().revision.clone();
+            assert_eq!(shown(), [format!("policy_info{{revision=\"{revision}\"}} 1")]);
         }
     }
 }

@@ -3,6 +3,10 @@
 /// What becomes of the data when the `Database` is deleted.
 pub const RETENTION: &str = "altinn.app/retention";
 
+/// Beside `altinn.app/retention: Destroy`: which database, and the last day on which this counts, as
+/// `<namespace>/<name>@<day>`, e.g. `orders/main@2026-11-30`.
+pub const CONFIRM_DESTROY: &str = "altinn.app/confirm-destroy";
+
 /// Written by the mutating webhook: which spec fields the policy filled in, with what and by which profile, as
 /// `field=value@profile` with a comma between, e.g. `sku=Standard_B1ms@default,version=17@default`.
 pub const DEFAULTED: &str = "altinn.app/defaulted";

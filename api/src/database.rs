@@ -193,3 +193,16 @@ pub enum Authentication {
     Identity,
     Password,
 }
+
+/// As it is written in a manifest.
+macro_rules! written_as_it_is_called {
+    ($($kind:ty),*) => {
+        $(impl std::fmt::Display for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{self:?}")
+            }
+        })*
+    };
+}
+
+written_as_it_is_called!(Authentication, Day, HighAvailability, StorageTier);

@@ -1,16 +1,23 @@
 //! The serving certificate of the webhook.
 //!
 //! The operator is its own authority: it issues a CA and a leaf, keeps both in a Secret that all replicas
-//! share, renews the leaf at two thirds of its life, and publishes the CA to the webhook configurations.
+//! share, renews them at two thirds of their lives, and publishes the CA to the webhook configurations.
 //! No manifest ever carries the `caBundle`, because GitOps tools would put an old one back.
+//!
+//! Where others issue the certificate, it is read from mounted files, and nothing is published.
 
-pub mod bundle;
+mod files;
 mod issue;
+mod keeper;
+mod pair;
 mod publish;
 mod resolver;
-mod store;
+mod rotation;
+mod state;
 
-pub use bundle::Bundle;
-pub use publish::{PublishError, publish};
-pub use resolver::Resolver;
-pub use store::{StoreError, ensure};
+pub use files::{Files, FilesError};
+pub use keeper::{KeepError, Keeper, Where};
+pub use pair::{Pair, Unfit};
+pub use publish::PublishError;
+pub use resolver::{Resolver, Served};
+pub use rotation::Timing;

@@ -17,22 +17,54 @@ pub enum Code {
     StorageLimit = 106,
     /// `spec.storage.sizeGiB` is no disk size of Azure's.
     StorageSize = 107,
+    /// `spec.storage.tier` doesn't fit the disk, or isn't allowed here.
+    StorageTier = 108,
+    /// `spec.highAvailability` can't be had with this size or region, or isn't allowed here.
+    HighAvailability = 109,
     /// A field that is fixed at creation was changed.
     CreateOnly = 110,
+    /// `spec.backup` asks for what the region can't do, or policy doesn't allow here.
+    Backup = 111,
+    /// An extension that Azure doesn't offer, or policy doesn't allow here.
+    Extension = 112,
+    /// A server parameter that can't be set so, or policy doesn't allow here.
+    Parameter = 113,
     /// A name that Kubernetes, PostgreSQL or Azure won't take.
     Name = 114,
     /// `spec.sku` is no size of Azure's.
     SkuUnknown = 115,
+    /// The namespace has as many databases as policy allows.
+    DatabasesPerNamespace = 116,
+    /// `spec.authentication` isn't allowed here.
+    Authentication = 117,
     /// A field is left out and policy has no default for it.
     Missing = 118,
     /// A field of the API whose behaviour doesn't exist yet.
     NotAvailable = 119,
     /// A delete without a word on what becomes of the data.
     RetentionMissing = 201,
+    /// `Destroy` without a confirmation of this database.
+    DestroyUnconfirmed = 202,
+    /// `Destroy` with a confirmation whose day has passed, or lies too far ahead.
+    ConfirmationExpired = 203,
+    /// `Destroy` where policy forbids it.
+    DestroyForbidden = 204,
+    /// The data of an object that is being deleted would be lost sooner.
+    RetentionWidened = 205,
     /// The retention annotation has a value that isn't known.
     RetentionUnknown = 206,
     /// A change of `spec` while the object is being deleted.
     Terminating = 207,
+    /// Fewer days than policy demands.
+    RetentionTooShort = 208,
+    /// A retention whose behaviour doesn't exist yet.
+    RetentionNotAvailable = 209,
+    /// A namespace with databases whose deletion would be refused.
+    NamespaceHoldsDatabases = 301,
+    /// A CRD of ours with objects.
+    CrdHoldsDatabases = 302,
+    /// A CRD of ours, while it can't be told whether it has objects.
+    CrdUnreadable = 303,
     /// There is no policy.
     PolicyMissing = 401,
     /// The policy isn't readable as YAML, or has the wrong shape.
@@ -51,6 +83,10 @@ pub enum Code {
     PolicyNoProfile = 409,
     /// The request can't be read.
     Unreadable = 501,
+    /// The webhook made a mistake of its own.
+    Internal = 502,
+    /// The profile depends on labels of the namespace that can't be read.
+    LabelsUnknown = 503,
 }
 
 impl Code {
@@ -63,14 +99,30 @@ impl Code {
         Self::StorageShrink,
         Self::StorageLimit,
         Self::StorageSize,
+        Self::StorageTier,
+        Self::HighAvailability,
         Self::CreateOnly,
+        Self::Backup,
+        Self::Extension,
+        Self::Parameter,
         Self::Name,
         Self::SkuUnknown,
+        Self::DatabasesPerNamespace,
+        Self::Authentication,
         Self::Missing,
         Self::NotAvailable,
         Self::RetentionMissing,
+        Self::DestroyUnconfirmed,
+        Self::ConfirmationExpired,
+        Self::DestroyForbidden,
+        Self::RetentionWidened,
         Self::RetentionUnknown,
         Self::Terminating,
+        Self::RetentionTooShort,
+        Self::RetentionNotAvailable,
+        Self::NamespaceHoldsDatabases,
+        Self::CrdHoldsDatabases,
+        Self::CrdUnreadable,
         Self::PolicyMissing,
         Self::PolicyUnreadable,
         Self::PolicyUnknownKey,
@@ -80,6 +132,8 @@ impl Code {
         Self::PolicyMalformed,
         Self::PolicyNoProfile,
         Self::Unreadable,
+        Self::Internal,
+        Self::LabelsUnknown,
     ];
 }
 

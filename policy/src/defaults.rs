@@ -4,10 +4,9 @@
 //! the stored value, never a newer default. Otherwise `spec: {}` applied again after a change of the
 //! policy would resize or upgrade a live database.
 
-use api::{DatabaseSpec, DefaultedField, version::written};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use api::{DatabaseSpec, DefaultedField, StorageTier, version::written};
 
-use crate::{document::Profile, resolve::Recorded};
+use crate::{catalogue, document::Profile, resolve::Recorded};
 
 /// A spec with its absent fields filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +16,90 @@ pub struct Filled {
     pub defaulted: Vec<DefaultedField>,
 }
 
-/// The fields that have defaults.
-const FIELDS: &[&str] = &["sku", "storage.sizeGiB", "version"];
+/// A field that has defaults.
+struct Field {
+    /// Path below `spec`.
+    path: &'static str,
+    /// Its value as text, without `,` and `@`; `None` when it is absent.
+    text: fn(&DatabaseSpec) -> Option<String>,
+    /// Takes the value over from another spec, present or absent.
+    copy: fn(&mut DatabaseSpec, &DatabaseSpec),
+    /// Whether a server that exists must have it, so that a default fills it in although the server knows nothing of it.
+    required: bool,
+}
+
+/// The fields that have defaults, in the order of their names.
+const FIELDS: &[Field] = &[
+    Field {
+        path: "backup.geoRedundant",
+        text: |spec| Some(spec.backup.as_ref()?.geo_redundant?.to_string()),
+        copy: |to, from| {
+            let value = from.backup.as_ref().and_then(|backup| backup.geo_redundant);
+            to.backup.get_or_insert_default().geo_redundant = value;
+        },
+        required: false,
+    },
+    Field {
+        path: "backup.retentionDays",
+        text: |spec| Some(spec.backup.as_ref()?.retention_days?.to_string()),
+        copy: |to, from| {
+            let value = from.backup.as_ref().and_then(|backup| backup.retention_days);
+            to.backup.get_or_insert_default().retention_days = value;
+        },
+        required: false,
+    },
+    Field {
+        path: "highAvailability",
+        text: |spec| Some(spec.high_availability?.to_string()),
+        copy: |to, from| to.high_availability = from.high_availability,
+        required: false,
+    },
+    Field {
+        path: "maintenanceWindow",
+        text: |spec| spec.maintenance_window.as_ref().map(|window| format!("{} {}", window.day, window.hour)),
+        copy: |to, from| to.maintenance_window.clone_from(&from.maintenance_window),
+        required: false,
+    },
+    Field {
+        path: "sku",
+        text: |spec| spec.sku.clone(),
+        copy: |to, from| to.sku.clone_from(&from.sku),
+        required: true,
+    },
+    Field {
+        path: "storage.autoGrow",
+        text: |spec| Some(spec.storage.as_ref()?.auto_grow?.to_string()),
+        copy: |to, from| {
+            let value = from.storage.as_ref().and_then(|storage| storage.auto_grow);
+            to.storage.get_or_insert_default().auto_grow = value;
+        },
+        required: false,
+    },
+    Field {
+        path: "storage.sizeGiB",
+        text: |spec| Some(size_gib(spec)?.to_string()),
+        copy: |to, from| {
+            let value = size_gib(from);
+            to.storage.get_or_insert_default().size_gib = value;
+        },
+        required: true,
+    },
+    Field {
+        path: "storage.tier",
+        text: |spec| Some(tier(spec)?.to_string()),
+        copy: |to, from| {
+            let value = tier(from);
+            to.storage.get_or_insert_default().tier = value;
+        },
+        required: false,
+    },
+    Field {
+        path: "version",
+        text: |spec| spec.version.as_ref().map(written),
+        copy: |to, from| to.version.clone_from(&from.version),
+        required: true,
+    },
+];
 
 /// Fills the absent fields of `new`: from the stored spec, else from the running server, else from the
 /// profile. `before` are the fields that a default filled earlier; they stay noted as long as they hold its value.
@@ -31,29 +112,22 @@ pub fn fill(
 ) -> Filled {
     let mut spec = new.clone();
     let mut fresh = Vec::new();
-    let defaults = &profile.defaults;
-
-    if spec.version.is_none() {
-        let known = old.and_then(|old| old.version.clone());
-        let running = || recorded.and_then(|recorded| recorded.version).map(version);
-        let default = || defaults.version.map(version).inspect(|_| fresh.push("version"));
-        spec.version = known.or_else(running).or_else(default);
-    }
-    if spec.sku.is_none() {
-        let known = old.and_then(|old| old.sku.clone());
-        let running = || recorded.and_then(|recorded| recorded.sku.clone());
-        let default = || defaults.sku.clone().inspect(|_| fresh.push("sku"));
-        spec.sku = known.or_else(running).or_else(default);
-    }
-    if size_gib(&spec).is_none() {
-        let known = old.and_then(size_gib);
-        let running = || recorded.and_then(|recorded| recorded.size_gib);
-        let default = || defaults.size_gib.inspect(|_| fresh.push("storage.sizeGiB"));
-        let size = known.or_else(running).or_else(default);
-        if size.is_some() {
-            spec.storage.get_or_insert_default().size_gib = size;
+    let running = recorded.map(Recorded::to_spec);
+    let is_new = old.is_none() && recorded.is_none();
+    for field in FIELDS {
+        if (field.text)(&spec).is_some() {
+            continue;
+        }
+        let known = [old, running.as_ref()].into_iter().flatten().find(|known| (field.text)(known).is_some());
+        if let Some(known) = known {
+            (field.copy)(&mut spec, known);
+        } else if (field.required || is_new) && (field.text)(&profile.defaults).is_some() {
+            // A default never changes a live database: what is stored nowhere, it was made without.
+            (field.copy)(&mut spec, &profile.defaults);
+            fresh.push(field);
         }
     }
+    drop_outgrown_tier(&mut spec, new, &mut fresh);
 
     // Fixed at creation, and server-side apply sends what it leaves out as absent.
     if spec.database_name.is_none() {
@@ -61,11 +135,23 @@ pub fn fill(
     }
 
     let fresh = fresh.into_iter().filter_map(|field| {
-        let value = value(field, &spec)?;
-        Some(DefaultedField { field: field.to_owned(), value, profile: profile.name.clone() })
+        let value = (field.text)(&spec)?;
+        Some(DefaultedField { field: field.path.to_owned(), value, profile: profile.name.clone() })
     });
     let defaulted = union(&in_effect(before, &spec), fresh);
     Filled { spec, defaulted }
+}
+
+/// A tier that nobody wrote in this request goes when it doesn't fit the size of the disk: then Azure's own for the
+/// size is meant.
+fn drop_outgrown_tier(spec: &mut DatabaseSpec, new: &DatabaseSpec, fresh: &mut Vec<&Field>) {
+    let (Some(size), Some(filled), None) = (size_gib(spec), tier(spec), tier(new)) else { return };
+    if !catalogue::tiers(size).any(|known| known == filled) {
+        fresh.retain(|field| field.path != "storage.tier");
+        if let Some(storage) = &mut spec.storage {
+            storage.tier = None;
+        }
+    }
 }
 
 /// The notes whose value still stands in the spec; the others were overwritten by somebody.
@@ -86,14 +172,15 @@ pub(crate) fn union(
 
 /// Lets the running server's values through where the spec holds nothing but a default.
 pub(crate) fn yield_to(spec: &mut DatabaseSpec, defaulted: &[DefaultedField], recorded: &Recorded) {
+    let running = recorded.to_spec();
     for noted in in_effect(defaulted, spec) {
-        match noted.field.as_str() {
-            "version" if recorded.version.is_some() => spec.version = recorded.version.map(version),
-            "sku" if recorded.sku.is_some() => spec.sku.clone_from(&recorded.sku),
-            "storage.sizeGiB" if recorded.size_gib.is_some() => {
-                spec.storage.get_or_insert_default().size_gib = recorded.size_gib;
-            }
-            _ => {}
+        let field = FIELDS.iter().find(|field| field.path == noted.field);
+        // Of a server whose settings are known, a setting that it lacks is known as well.
+        let is_known = |field: &&Field| {
+            (field.text)(&running).is_some() || (!field.required && recorded.settings.is_some())
+        };
+        if let Some(field) = field.filter(is_known) {
+            (field.copy)(spec, &running);
         }
     }
 }
@@ -116,22 +203,17 @@ pub(crate) fn not_in_effect(
         .collect()
 }
 
-fn version(major: u16) -> IntOrString {
-    IntOrString::Int(i32::from(major))
-}
-
 fn size_gib(spec: &DatabaseSpec) -> Option<i32> {
     spec.storage.as_ref().and_then(|storage| storage.size_gib)
 }
 
+fn tier(spec: &DatabaseSpec) -> Option<StorageTier> {
+    spec.storage.as_ref().and_then(|storage| storage.tier)
+}
+
 /// The value of a field that has defaults, as text.
-fn value(field: &str, spec: &DatabaseSpec) -> Option<String> {
-    match field {
-        "version" => spec.version.as_ref().map(written),
-        "sku" => spec.sku.clone(),
-        "storage.sizeGiB" => size_gib(spec).map(|size| size.to_string()),
-        _ => None,
-    }
+fn value(path: &str, spec: &DatabaseSpec) -> Option<String> {
+    FIELDS.iter().find(|field| field.path == path).and_then(|field| (field.text)(spec))
 }
 
 /// The annotation's text: `sku=Standard_B1ms@default,version=17@default`.
@@ -146,7 +228,8 @@ pub fn from_annotation(text: &str) -> Vec<DefaultedField> {
     let notes = text.split(',').filter_map(|note| {
         let (field, rest) = note.split_once('=')?;
         let (value, profile) = rest.split_once('@')?;
-        let is_ours = FIELDS.contains(&field) && value.len() <= 64 && profile.len() <= 63;
+        let is_ours =
+            FIELDS.iter().any(|known| known.path == field) && value.len() <= 64 && profile.len() <= 63;
         is_ours.then(|| DefaultedField {
             field: field.to_owned(),
             value: value.to_owned(),
@@ -156,12 +239,27 @@ pub fn from_annotation(text: &str) -> Vec<DefaultedField> {
     union(&[], notes)
 }
 
+/// What filled in a spec before this request, or in an earlier pass over it.
+///
+/// Anyone can write the annotation that is sent, so of it only what this profile would have noted counts.
+pub fn noted(stored: Option<&str>, sent: Option<&str>, profile: &Profile) -> Vec<DefaultedField> {
+    let mut sent = sent.map(from_annotation).unwrap_or_default();
+    sent.retain(|noted| {
+        noted.profile == profile.name && value(&noted.field, &profile.defaults).as_ref() == Some(&noted.value)
+    });
+    // No union yet: a stored note whose value was replaced must not hide a newer one.
+    let mut noted = stored.map(from_annotation).unwrap_or_default();
+    noted.extend(sent);
+    noted
+}
+
 #[cfg(test)]
 mod tests {
     use api::Storage;
+    use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
     use super::*;
-    use crate::Policy;
+    use crate::{Policy, document::Namespace};
 
     fn policy() -> Policy {
         Policy::parse(include_str!("../../examples/policy.yaml")).unwrap()
@@ -181,7 +279,13 @@ mod tests {
     #[test]
     fn an_empty_spec_is_filled_from_the_profile() {
         let policy = policy();
-        let filled = fill(&DatabaseSpec::default(), None, None, policy.profile("orders").unwrap(), &[]);
+        let filled = fill(
+            &DatabaseSpec::default(),
+            None,
+            None,
+            policy.profile(Namespace::named("orders")).unwrap(),
+            &[],
+        );
         assert_eq!(filled.spec.version, Some(IntOrString::Int(17)));
         assert_eq!(filled.spec.sku.as_deref(), Some("Standard_B1ms"));
         assert_eq!(filled.spec.storage, Some(Storage { size_gib: Some(32), ..Storage::default() }));
@@ -200,7 +304,7 @@ mod tests {
             storage: Some(Storage { size_gib: Some(64), auto_grow: Some(true), tier: None }),
             ..DatabaseSpec::default()
         };
-        let filled = fill(&written, None, None, policy.profile("orders").unwrap(), &[]);
+        let filled = fill(&written, None, None, policy.profile(Namespace::named("orders")).unwrap(), &[]);
         assert_eq!(filled, Filled { spec: written, defaulted: vec![] });
     }
 
@@ -211,7 +315,7 @@ mod tests {
             storage: Some(Storage { auto_grow: Some(true), ..Storage::default() }),
             ..DatabaseSpec::default()
         };
-        let filled = fill(&written, None, None, policy.profile("orders").unwrap(), &[]);
+        let filled = fill(&written, None, None, policy.profile(Namespace::named("orders")).unwrap(), &[]);
         assert_eq!(
             filled.spec.storage,
             Some(Storage { size_gib: Some(32), auto_grow: Some(true), tier: None })
@@ -221,8 +325,14 @@ mod tests {
     #[test]
     fn a_stored_value_wins_over_a_newer_default() {
         let policy = policy();
-        let stored = fill(&DatabaseSpec::default(), None, None, policy.profile("orders").unwrap(), &[]);
-        let newer = policy.profile("orders-prod").unwrap();
+        let stored = fill(
+            &DatabaseSpec::default(),
+            None,
+            None,
+            policy.profile(Namespace::named("orders")).unwrap(),
+            &[],
+        );
+        let newer = policy.profile(Namespace::named("orders-prod")).unwrap();
         let again = fill(&DatabaseSpec::default(), Some(&stored.spec), None, newer, &stored.defaulted);
         assert_eq!(again, stored);
     }
@@ -234,10 +344,16 @@ mod tests {
             version: Some(16),
             sku: Some("Standard_B2s".into()),
             size_gib: Some(64),
-            database_name: None,
+            ..Recorded::default()
         };
         let nothing = DatabaseSpec::default();
-        let filled = fill(&nothing, Some(&nothing), Some(&recorded), policy.profile("orders").unwrap(), &[]);
+        let filled = fill(
+            &nothing,
+            Some(&nothing),
+            Some(&recorded),
+            policy.profile(Namespace::named("orders")).unwrap(),
+            &[],
+        );
         assert_eq!(filled.spec.version, Some(IntOrString::Int(16)));
         assert_eq!(filled.spec.sku.as_deref(), Some("Standard_B2s"));
         assert_eq!(size_gib(&filled.spec), Some(64));
@@ -247,7 +363,7 @@ mod tests {
     #[test]
     fn a_default_that_its_user_replaced_is_noted_no_longer() {
         let policy = policy();
-        let profile = policy.profile("orders").unwrap();
+        let profile = policy.profile(Namespace::named("orders")).unwrap();
         let stored = fill(&DatabaseSpec::default(), None, None, profile, &[]);
         let mut changed = stored.spec.clone();
         changed.sku = Some("Standard_B2s".into());

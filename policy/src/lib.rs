@@ -27,6 +27,6 @@ pub mod warning;
 pub use code::Code;
 pub use document::{Policy, PolicyError};
 pub use message::{Denial, Problem};
-pub use resolve::{Effective, Recorded};
-pub use rules::Request;
+pub use resolve::{Effective, Recorded, Settings};
+pub use rules::{Request, Verdict};
 pub use state::PolicyState;

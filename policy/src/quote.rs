@@ -19,8 +19,13 @@ pub fn quote_text(text: &str) -> String {
 }
 
 /// A longer text that is a part of a sentence, and as safe.
-pub(crate) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     shown(text, LONGEST_TEXT).unwrap_or_else(|| HIDDEN.to_owned())
+}
+
+/// Whether a text must not stand in a message as it is.
+pub(crate) fn sets_off(text: &str) -> bool {
+    shown(text, usize::MAX).is_none_or(|shown| shown != text)
 }
 
 fn in_quotes(value: &str, longest: usize) -> String {

@@ -1,6 +1,8 @@
 //! Spec and policy become what is built.
 
-use api::{DatabaseSpec, DefaultedField, Storage, version};
+use api::{
+    Backup, DatabaseSpec, DefaultedField, HighAvailability, MaintenanceWindow, Storage, StorageTier, version,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// What is known of a server that exists: it outranks defaults, and is what a change is a change from.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recorded {
     /// Major version that runs.
     pub version: Option<u16>,
@@ -21,6 +23,32 @@ pub struct Recorded {
     pub size_gib: Option<i32>,
     /// Name of the database in the server.
     pub database_name: Option<String>,
+    /// What else was asked for when the server was made or changed; `None` when that isn't known.
+    pub settings: Option<Settings>,
+}
+
+/// Settings of a server that it can do without.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    pub storage_tier: Option<StorageTier>,
+    pub auto_grow: Option<bool>,
+    pub high_availability: Option<HighAvailability>,
+    pub backup: Backup,
+    pub maintenance_window: Option<MaintenanceWindow>,
+}
+
+impl Settings {
+    /// Those of a spec.
+    pub fn of(spec: &DatabaseSpec) -> Self {
+        let storage = spec.storage.clone().unwrap_or_default();
+        Self {
+            storage_tier: storage.tier,
+            auto_grow: storage.auto_grow,
+            high_availability: spec.high_availability,
+            backup: spec.backup.clone().unwrap_or_default(),
+            maintenance_window: spec.maintenance_window.clone(),
+        }
+    }
 }
 
 impl Recorded {
@@ -33,30 +61,52 @@ impl Recorded {
             sku: server.sku.clone(),
             size_gib: server.size_gib,
             database_name: status.database_name.clone(),
+            settings: None,
         })
+    }
+
+    /// What the server is, as a spec.
+    pub(crate) fn to_spec(&self) -> DatabaseSpec {
+        let Settings { storage_tier, auto_grow, high_availability, backup, maintenance_window } =
+            self.settings.clone().unwrap_or_default();
+        let storage = Storage { size_gib: self.size_gib, tier: storage_tier, auto_grow };
+        DatabaseSpec {
+            version: self.version.map(|version| IntOrString::Int(i32::from(version))),
+            sku: self.sku.clone(),
+            storage: (storage != Storage::default()).then_some(storage),
+            high_availability,
+            backup: (backup != Backup::default()).then_some(backup),
+            maintenance_window,
+            database_name: self.database_name.clone(),
+            ..DatabaseSpec::default()
+        }
     }
 
     /// The spec that this server stands for, beside a wanted one.
     ///
     /// Storage is a floor: a disk that has grown by itself to more than the spec says is no attempt to
-    /// shrink it.
+    /// shrink it. What isn't known of the server is taken to be as wanted.
     fn as_spec(&self, wanted: &DatabaseSpec) -> DatabaseSpec {
+        let running = self.to_spec();
         let wanted_gib = wanted.storage.as_ref().and_then(|storage| storage.size_gib);
         let size_gib = match (wanted_gib, self.size_gib) {
             (Some(wanted), Some(actual)) => Some(wanted.min(actual)),
-            (_, actual) => actual,
+            (wanted, actual) => actual.or(wanted),
         };
+        let settings = if self.settings.is_some() { &running } else { wanted };
         DatabaseSpec {
-            version: self
-                .version
-                .map(|version| IntOrString::Int(i32::from(version)))
-                .or_else(|| wanted.version.clone()),
-            sku: self.sku.clone().or_else(|| wanted.sku.clone()),
-            storage: size_gib
-                .or(wanted_gib)
-                .map(|size| Storage { size_gib: Some(size), ..Storage::default() }),
-            database_name: self.database_name.clone().or_else(|| wanted.database_name.clone()),
-            ..wanted.clone()
+            version: running.version.clone().or_else(|| wanted.version.clone()),
+            sku: running.sku.clone().or_else(|| wanted.sku.clone()),
+            storage: Some(Storage { size_gib, ..settings.storage.clone().unwrap_or_default() }),
+            high_availability: settings.high_availability,
+            backup: settings.backup.clone(),
+            maintenance_window: settings.maintenance_window.clone(),
+            database_name: running.database_name.clone().or_else(|| wanted.database_name.clone()),
+            // Nothing of these runs yet: who got them past admission must hear that they have no effect.
+            extensions: None,
+            parameters: None,
+            authentication: None,
+            service_account_name: None,
         }
     }
 }
@@ -70,8 +120,25 @@ pub struct Effective {
     pub size_gib: i32,
     pub database_name: String,
     pub service_account_name: String,
+    pub settings: Settings,
     pub profile: String,
     pub defaulted: Vec<DefaultedField>,
+}
+
+impl Effective {
+    /// The same as a spec, with the fields of `written` that nothing is derived from.
+    pub fn to_spec(&self, written: &DatabaseSpec) -> DatabaseSpec {
+        let running = Recorded {
+            version: Some(self.version),
+            sku: Some(self.size.name.clone()),
+            size_gib: Some(self.size_gib),
+            database_name: Some(self.database_name.clone()),
+            settings: Some(self.settings.clone()),
+        };
+        let DatabaseSpec { extensions, parameters, authentication, service_account_name, .. } =
+            written.clone();
+        DatabaseSpec { extensions, parameters, authentication, service_account_name, ..running.to_spec() }
+    }
 }
 
 impl Policy {
@@ -92,13 +159,11 @@ impl Policy {
             defaults::yield_to(&mut new, before, recorded);
             new.database_name = new.database_name.or_else(|| recorded.database_name.clone());
         }
-        let filled = match self.profile(request.namespace) {
-            Some(profile) => defaults::fill(&new, request.old, recorded, profile, &[]),
-            None => return Err(Self::no_profile(request)),
-        };
+        let profile = self.profile(request.in_namespace()).map_err(|why| Self::no_profile(request, why))?;
+        let filled = defaults::fill(&new, request.old, recorded, profile, &[]);
         let stored = recorded.map(|recorded| recorded.as_spec(&filled.spec));
         let judged = Request { new: &filled.spec, old: stored.as_ref(), ..*request };
-        if let Some(denial) = self.judge(&judged, recorded) {
+        if let Some(denial) = self.judge(&judged, recorded).denial {
             return Err(denial);
         }
         let spec = &filled.spec;
@@ -116,7 +181,8 @@ impl Policy {
             size_gib: wanted_gib.max(recorded.and_then(|recorded| recorded.size_gib).unwrap_or(0)),
             database_name: names::database_name(request.name, spec),
             service_account_name: names::service_account_name(request.name, spec),
-            profile: self.profile(request.namespace).map(|profile| profile.name.clone()).unwrap_or_default(),
+            settings: Settings::of(spec),
+            profile: profile.name.clone(),
             defaulted: defaults::union(&defaults::in_effect(before, request.new), filled.defaulted),
         })
     }

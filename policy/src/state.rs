@@ -137,7 +137,7 @@ mod tests {
         let broken = PolicyState::default().applied(Some(&data(&yaml)));
         let message = broken.require("database-policy").unwrap_err().message();
         assert!(!message.contains("immutable"), "{message}");
-        assert!(message.contains("[DB402]"), "{message}");
+        assert!(message.contains("[DB404]"), "{message}");
     }
 
     #[test]
@@ -145,6 +145,6 @@ mod tests {
         let missing = PolicyState::default().deleted();
         insta::assert_snapshot!(missing.require("database-policy").unwrap_err().message(), @"the policy ConfigMap database-policy is missing, so no database can be created or changed; the platform team must create it [DB401]. Policy database-policy.");
         let broken = missing.applied(Some(&data("azur: {}")));
-        insta::assert_snapshot!(broken.require("database-policy").unwrap_err().message(), @r#"the policy ConfigMap database-policy is broken, so no database can be created or changed; the platform team must mend it: line 1: unknown key "azur"; did you mean azure? known here: azure, profiles [DB403]. Policy database-policy."#);
+        insta::assert_snapshot!(broken.require("database-policy").unwrap_err().message(), @r#"the policy ConfigMap database-policy is broken, so no database can be created or changed; the platform team must mend it: line 1: unknown key "azur"; did you mean azure? known here: azure, profiles, exceptions [DB403]. Policy database-policy."#);
     }
 }

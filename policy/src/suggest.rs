@@ -1,6 +1,6 @@
 //! What to write instead.
 
-use crate::{catalogue, catalogue::Size};
+use crate::catalogue::Size;
 
 /// As many alternatives as a message names; the rest is counted.
 const SHOWN: usize = 5;
@@ -41,11 +41,6 @@ pub(crate) fn sizes_like(written: &str, allowed: impl Iterator<Item = &'static S
     meant.into_iter().chain(names.iter().copied().filter(|name| Some(*name) != meant)).collect()
 }
 
-/// Which sizes of the catalogue one of the patterns allows.
-pub(crate) fn matching_sizes(allows: impl Fn(&str) -> bool) -> impl Iterator<Item = &'static Size> {
-    catalogue::sizes().iter().filter(move |size| allows(&size.name))
-}
-
 /// The candidate that was probably meant.
 pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_ascii_lowercase();
@@ -63,6 +58,7 @@ pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue;
     use rstest::rstest;
 
     #[rstest]
@@ -78,7 +74,9 @@ mod tests {
     #[test]
     fn the_nearest_size_is_near_in_tier_and_cores_not_in_spelling() {
         let wanted = catalogue::size("Standard_E64ds_v5").unwrap();
-        let allowed = matching_sizes(|name| name.starts_with("Standard_D") || name == "Standard_E4ds_v5");
+        let allowed = catalogue::sizes()
+            .iter()
+            .filter(|size| size.name.starts_with("Standard_D") || size.name == "Standard_E4ds_v5");
         let nearest = nearest_sizes(wanted, allowed);
         assert_eq!(&nearest[..2], ["Standard_E4ds_v5", "Standard_D64ds_v6"]);
     }

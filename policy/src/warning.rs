@@ -2,21 +2,63 @@
 
 use api::{DatabaseSpec, annotations::RETENTION};
 
-use crate::{Recorded, defaults, deleting::Retention, quote::quote};
+use crate::{
+    Problem, Recorded, catalogue, defaults,
+    deleting::{self, Deletion, RetentionRules},
+    quote::quote,
+};
 
 /// The longest warning, in characters: the API server's own recommendation.
 pub const LONGEST: usize = 120;
 
-/// What a person should know about a manifest that is fine otherwise.
-pub fn on_apply(retention: Option<&str>) -> Vec<String> {
+/// A problem that is only warned of, cut so that its code still stands at the end.
+pub fn of(problem: &Problem) -> String {
+    let code = format!(" [{}]", problem.code);
+    cut(&problem.text, LONGEST - code.chars().count()) + &code
+}
+
+/// The text, cut to so many characters with an ellipsis.
+pub fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// What a person should know about the retention of a manifest that is fine otherwise: that a delete would be refused
+/// although something is said, because of what is said.
+pub fn on_apply(deletion: &Deletion<'_>, rules: Option<&RetentionRules>) -> Vec<String> {
+    let Some(value) = deletion.retention else { return Vec::new() };
+    let Err(problems) = deleting::judge(deletion, rules) else { return Vec::new() };
+    let value = cut(&quote(value), 24);
+    let codes: Vec<String> = problems.iter().map(|problem| problem.code.to_string()).collect();
+    vec![format!("{RETENTION}: with {value} a delete will be refused [{}]", codes.join(","))]
+}
+
+/// What an update does to a server that runs.
+pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recorded>) -> Vec<String> {
+    let Some(recorded) = recorded else { return Vec::new() };
     let mut warnings = Vec::new();
-    if let Some(value) = retention
-        && Retention::parse(value).is_none()
+    let changed = |new: Option<&String>, old: Option<&String>| {
+        new.is_some_and(|new| old.is_none_or(|old| !new.eq_ignore_ascii_case(old)))
+    };
+    if changed(new.sku.as_ref(), recorded.sku.as_ref().or(old.sku.as_ref())) {
+        warnings.push("spec.sku: the server restarts when its size changes".to_owned());
+    }
+    let major = new.version.as_ref().and_then(api::version::major);
+    if let (Some(new), Some(running)) = (major, recorded.version)
+        && new > running
     {
-        let value: String = quote(value).chars().take(24).collect();
         warnings.push(format!(
-            "{RETENTION}: {value} is not known; a delete will be refused until it is \"Retain\""
+            "spec.version: going from {running} to {new} takes the server down for minutes and can't be undone"
         ));
+    }
+    for (name, value) in new.parameters.iter().flatten() {
+        let is_new = old.parameters.as_ref().and_then(|old| old.get(name)) != Some(value);
+        if is_new && catalogue::parameter(name).is_ok_and(|parameter| parameter.needs_restart) {
+            let name = cut(&quote(name), 40);
+            warnings.push(format!("spec.parameters[{name}]: takes effect when the server restarts"));
+        }
     }
     warnings
 }
@@ -34,8 +76,11 @@ pub fn on_defaults(spec: &DatabaseSpec, noted: Option<&str>, recorded: Option<&R
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use jiff::civil::date;
     use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
 
     #[test]
     fn a_default_that_gives_way_to_the_server_is_told() {
@@ -53,22 +98,53 @@ mod tests {
         assert!(on_defaults(&spec, Some("sku=Standard_B1ms@default"), None).is_empty());
     }
 
+    fn deletion<'a>(retention: Option<&'a str>, confirmation: Option<&'a str>) -> Deletion<'a> {
+        Deletion { namespace: "orders", name: "main", retention, confirmation, today: date(2026, 11, 22) }
+    }
+
     #[rstest]
-    #[case(None, &[])]
-    #[case(Some("Retain"), &[])]
-    #[case(Some("retain"), &["altinn.app/retention: \"retain\" is not known; a delete will be refused until it is \"Retain\""])]
+    #[case::absent(None, None, &[])]
+    #[case::kept(Some("Retain"), None, &[])]
+    #[case::wrong_case(Some("retain"), None, &["altinn.app/retention: with \"retain\" a delete will be refused [DB206]"])]
+    #[case::unconfirmed(Some("Destroy"), None, &["altinn.app/retention: with \"Destroy\" a delete will be refused [DB202,DB209]"])]
     fn a_retention_that_will_not_work_is_told_at_apply(
-        #[case] value: Option<&str>,
+        #[case] retention: Option<&str>,
+        #[case] confirmation: Option<&str>,
         #[case] expected: &[&str],
     ) {
-        assert_eq!(on_apply(value), expected);
+        assert_eq!(on_apply(&deletion(retention, confirmation), Some(&RetentionRules::default())), expected);
     }
 
     #[test]
     fn a_warning_fits() {
-        for warning in on_apply(Some(&"x\n".repeat(200))) {
+        let endless = "x\n".repeat(200);
+        let problem = Problem::new(crate::Code::SkuNotAllowed, "spec.sku", &"x".repeat(500));
+        let name = "max_connections".to_owned();
+        let new =
+            DatabaseSpec { parameters: Some([(name, "100".to_owned())].into()), ..DatabaseSpec::default() };
+        let recorded = Recorded { version: Some(16), ..Recorded::default() };
+        let mut all = on_apply(&deletion(Some(&endless), None), None);
+        all.push(of(&problem));
+        all.extend(on_change(&new, &DatabaseSpec::default(), Some(&recorded)));
+        assert_eq!(all.len(), 3);
+        for warning in all {
             assert!(warning.chars().count() <= LONGEST, "{warning}");
-            assert!(!warning.contains('\n'));
+            assert!(!warning.contains(char::is_control));
         }
+        assert!(of(&problem).ends_with("… [DB101]"));
+    }
+
+    #[rstest]
+    #[case::nothing(json!({"sku": "standard_b1MS"}), &[])]
+    #[case::resize(json!({"sku": "Standard_B2s"}), &["spec.sku: the server restarts when its size changes"])]
+    #[case::upgrade(json!({"version": 18}), &["spec.version: going from 17 to 18 takes the server down for minutes and can't be undone"])]
+    #[case::at_once(json!({"parameters": {"work_mem": "8192"}}), &[])]
+    #[case::restart(json!({"parameters": {"max_connections": "100"}}), &["spec.parameters[\"max_connections\"]: takes effect when the server restarts"])]
+    fn what_a_change_does_to_a_running_server_is_told(#[case] new: Value, #[case] expected: &[&str]) {
+        let new: DatabaseSpec = serde_json::from_value(new).unwrap();
+        let recorded =
+            Recorded { version: Some(17), sku: Some("Standard_B1ms".into()), ..Recorded::default() };
+        assert_eq!(on_change(&new, &DatabaseSpec::default(), Some(&recorded)), expected);
+        assert!(on_change(&new, &DatabaseSpec::default(), None).is_empty(), "nothing runs yet");
     }
 }

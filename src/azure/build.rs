@@ -14,6 +14,7 @@ use super::{
         FlexibleServersFirewallRuleSpec, Network, Sku, Storage,
     },
     managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
+    settings,
 };
 
 /// The audience of a Kubernetes token that Entra exchanges for one of its own.
@@ -80,15 +81,17 @@ pub fn build(input: &Input<'_>) -> Objects {
             tags: tags.clone(),
             version: effective.version.to_string(),
             sku: Sku { name: effective.size.name.clone(), tier: effective.size.tier.as_str().to_owned() },
-            storage: Storage { size_gib: Some(effective.size_gib) },
+            storage: Storage { size_gib: Some(effective.size_gib), ..Storage::default() },
             auth_config: AuthConfig {
                 active_directory_auth: "Enabled".to_owned(),
                 password_auth: "Disabled".to_owned(),
                 tenant_id: tenant_id.clone(),
             },
             network: Network { public_network_access: "Enabled".to_owned() },
+            ..FlexibleServerSpec::default()
         },
     );
+    settings::write(&effective.settings, &mut server.spec);
     server.metadata = metadata(input, server_name);
 
     let mut database = FlexibleServersDatabase::new(
@@ -251,6 +254,8 @@ mod tests {
         let request = Request {
             policy_name: "database-policy",
             namespace: "orders",
+            labels: None,
+            databases: None,
             name: "my-app-db",
             new: &spec,
             old: None,

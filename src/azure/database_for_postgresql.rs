@@ -37,6 +37,12 @@ pub struct FlexibleServerSpec {
     pub auth_config: AuthConfig,
     #[serde(default)]
     pub network: Network,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_availability: Option<HighAvailability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_window: Option<MaintenanceWindow>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -51,6 +57,41 @@ pub struct Sku {
 pub struct Storage {
     #[serde(default, rename = "storageSizeGB", skip_serializing_if = "Option::is_none")]
     pub size_gib: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    #[serde(default, rename = "autoGrow", skip_serializing_if = "Option::is_none")]
+    pub auto_grow: Option<String>,
+}
+
+/// A standby. Its zone is Azure's choice: after a failover the zones are swapped.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct HighAvailability {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backup {
+    #[serde(default, rename = "backupRetentionDays", skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<i32>,
+    #[serde(default, rename = "geoRedundantBackup", skip_serializing_if = "Option::is_none")]
+    pub geo_redundant: Option<String>,
+}
+
+/// A weekly window of an hour in UTC; without `Enabled`, Azure takes the rest for nothing.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MaintenanceWindow {
+    #[serde(default)]
+    pub custom_window: String,
+    /// 0 is Sunday.
+    #[serde(default)]
+    pub day_of_week: i32,
+    #[serde(default)]
+    pub start_hour: i32,
+    #[serde(default)]
+    pub start_minute: i32,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

@@ -8,6 +8,7 @@ pub mod condition;
 mod database_for_postgresql;
 mod managed_identity;
 pub mod names;
+pub mod settings;
 
 pub use build::{Identity, Input, Objects, build, marks};
 pub use database_for_postgresql::{

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod certificate;
+mod client_ca;
 mod controller;
 mod crds;
 mod policy;
@@ -24,7 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the admission webhooks: fill in defaults, refuse what can't work or isn't allowed
-    Webhook(webhook::WebhookArgs),
+    Webhook(Box<webhook::WebhookArgs>),
     /// Run the reconcile loop: Database -> Azure Service Operator -> Secret, ServiceAccount, status
     Controller(controller::ControllerArgs),
     /// Print the CustomResourceDefinitions as YAML
@@ -54,7 +56,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Command::Webhook(args) => serve(webhook::run(args)),
+        Command::Webhook(args) => serve(webhook::run(*args)),
         Command::Controller(args) => serve(controller::run(args)),
         Command::Crds => crds::run(),
         Command::Policy(args) => policy::run(&args),

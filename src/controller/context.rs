@@ -6,9 +6,12 @@ use arc_swap::ArcSwap;
 use kube::{Client, runtime::events::Recorder};
 use policy::PolicyState;
 
+use crate::namespaces::Namespaces;
+
 use super::{
     backoff::Backoff,
     caches::Caches,
+    compliance::Compliance,
     in_flight::InFlight,
     metrics::{Metrics, ReconcileLabels},
 };
@@ -19,9 +22,11 @@ pub(super) struct Context {
     pub(super) policy_name: String,
     pub(super) policy: Arc<ArcSwap<PolicyState>>,
     pub(super) caches: Caches,
+    pub(super) namespaces: Namespaces,
     pub(super) in_flight: InFlight,
     pub(super) backoff: Backoff,
     pub(super) recorder: Recorder,
+    pub(super) compliance: Compliance,
     pub(super) metrics: Metrics,
 }
 

@@ -10,7 +10,7 @@ use super::{
     caches::{self, Caches, Unreadable},
     status::Blocked,
 };
-use crate::azure::{FlexibleServer, Identity, names};
+use crate::azure::{FlexibleServer, Identity, names, settings};
 
 /// What is known.
 #[derive(Clone, Debug)]
@@ -160,5 +160,6 @@ fn recorded(
         sku: sku.map(|sku| sku.name.clone()),
         size_gib: actual_gib.or(server.spec.storage.size_gib),
         database_name: database_name.or_else(|| from_status.and_then(|recorded| recorded.database_name)),
+        settings: Some(settings::read(&server.spec)),
     })
 }

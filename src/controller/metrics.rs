@@ -2,7 +2,7 @@
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -26,6 +26,7 @@ pub struct Metrics {
     pub reconciles: Family<ReconcileLabels, Counter>,
     pub duration: Histogram,
     pub writes: Family<WriteLabels, Counter>,
+    pub out_of_policy: Gauge,
 }
 
 impl Metrics {
@@ -36,7 +37,13 @@ impl Metrics {
             reconciles: Family::default(),
             duration: Histogram::new(buckets),
             writes: Family::default(),
+            out_of_policy: Gauge::default(),
         };
+        registry.register(
+            "databases_out_of_policy",
+            "Databases that the policy would not let be made today",
+            metrics.out_of_policy.clone(),
+        );
         registry.register("reconciles", "Reconciles of a Database", metrics.reconciles.clone());
         registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());
         registry.register("writes", "Objects written to the API server", metrics.writes.clone());

@@ -7,6 +7,7 @@ mod apply;
 mod backoff;
 mod build;
 mod caches;
+mod compliance;
 mod context;
 mod dereference;
 mod in_flight;
@@ -19,13 +20,17 @@ use std::{sync::Arc, time::Duration};
 
 use api::Database;
 use arc_swap::ArcSwap;
-use futures::{StreamExt, stream::SelectAll};
+use futures::{
+    Stream, StreamExt,
+    stream::{self, SelectAll},
+};
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     runtime::{
         Controller, WatchStreamExt, controller,
         events::{Recorder, Reporter},
-        reflector, watcher,
+        reflector::{self, ObjectRef, Store},
+        watcher,
     },
 };
 use policy::PolicyState;
@@ -33,6 +38,7 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::namespaces::Namespaces;
 use context::Context;
 pub use metrics::Metrics;
 
@@ -68,6 +74,8 @@ pub async fn run(
 
     let mut triggers = SelectAll::new();
     let caches = caches::start(&client, &config.operator_namespace, &mut triggers);
+    let (namespaces, relabelled) = Namespaces::watch(client.clone());
+    triggers.push(databases_in(relabelled, store.clone()).boxed());
     let reporter = Reporter { controller: "database-operator".into(), instance: None };
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
@@ -76,8 +84,10 @@ pub async fn run(
         policy_name: config.policy_name,
         policy,
         caches,
+        namespaces,
         in_flight: in_flight::InFlight::default(),
         backoff: backoff::Backoff::default(),
+        compliance: compliance::Compliance::new(metrics.out_of_policy.clone()),
         metrics,
     });
 
@@ -101,6 +111,20 @@ pub async fn run(
             }
         })
         .await;
+}
+
+/// The databases of each namespace whose labels changed: another profile may be theirs now.
+fn databases_in(
+    namespaces: impl Stream<Item = String> + Send + 'static,
+    databases: Store<Database>,
+) -> impl Stream<Item = ObjectRef<Database>> + Send + 'static {
+    namespaces.flat_map(move |namespace| {
+        let within = databases
+            .state()
+            .into_iter()
+            .filter(|database| database.namespace().as_ref() == Some(&namespace));
+        stream::iter(within.map(|database| ObjectRef::from_obj(database.as_ref())).collect::<Vec<_>>())
+    })
 }
 
 /// Waits until the API server knows the kind `Database`; says once that it waits.

@@ -22,7 +22,7 @@ use super::{
     dereference::{self, dereference},
     in_flight::{EXPIRY, Written},
     metrics::WriteLabels,
-    resolve,
+    resolve::{self, Resolved},
     status::{self, Blocked, Outcome},
 };
 
@@ -133,8 +133,10 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         Err(dereference::Error::Blocked(why)) => return blocked(database, context, &why).await,
     };
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let effective = match resolve::resolve(database, &known, policy, &context.policy_name, today) {
-        Ok(effective) => effective,
+    let labels = database.namespace().and_then(|namespace| context.namespaces.labels(&namespace));
+    let resolved = resolve::resolve(database, &known, policy, &context.policy_name, labels.as_ref(), today);
+    let Resolved { effective, breaches } = match resolved {
+        Ok(resolved) => resolved,
         Err(why) => return blocked(database, context, &why).await,
     };
     let desired = build::build(database, &known, &effective, &policy.azure, &context.operator_namespace);
@@ -152,8 +154,10 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         applied: &applied,
         known: &known,
         effective: &effective,
+        breaches: &breaches,
         revision: &policy.revision,
     };
+    context.compliance.set(&ObjectRef::from_obj(database), breaches.is_empty());
     report(database, context, &outcome).await?;
     context.count("ok");
     let again = match (applied.unconfirmed, applied.is_ready()) {
@@ -244,6 +248,7 @@ async fn publish(database: &Database, context: &Context, type_: EventType, reaso
 /// The fate of the data was settled at admission; here a missing or unknown annotation means the same as
 /// `Retain`, because admission can be bypassed: by deleting the CRD, or with the webhook's configuration.
 async fn keep_data(database: &Database, context: &Context) -> Result<Action, Error> {
+    context.compliance.set(&ObjectRef::from_obj(database), true);
     if let Some(server) = database.status.as_ref().and_then(|status| status.server.as_ref()) {
         let note = format!(
             "Server {} and its data are kept. Apply the same manifest again to get them back; the platform team \

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::{Database, annotations::DEFAULTED};
 use jiff::civil::Date;
 use kube::ResourceExt;
-use policy::{Denial, Effective, Policy, Request, defaults};
+use policy::{Code, Denial, Effective, Policy, Problem, Request, defaults, document::Labels};
 
 use super::{dereference::Known, status::Blocked};
 
@@ -14,18 +14,43 @@ pub(super) fn resolve(
     known: &Known,
     policy: &Arc<Policy>,
     policy_name: &str,
+    labels: Option<&Labels>,
     today: Date,
-) -> Result<Effective, Blocked> {
+) -> Result<Resolved, Blocked> {
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let request =
-        Request { policy_name, namespace: &namespace, name: &name, new: &database.spec, old: None, today };
+    let request = Request {
+        policy_name,
+        namespace: &namespace,
+        labels,
+        databases: None,
+        name: &name,
+        new: &database.spec,
+        old: None,
+        today,
+    };
     let noted =
         database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text)).unwrap_or_default();
-    policy.resolve(&request, known.recorded.as_ref(), &noted).map_err(|denial| blocked(&denial))
+    let recorded = known.recorded.as_ref();
+    let effective = policy.resolve(&request, recorded, &noted).map_err(|denial| blocked(&denial))?;
+    // As it was resolved, since defaults that no webhook filled in are a part of it.
+    let spec = effective.to_spec(&database.spec);
+    let breaches = policy.breaches(&Request { new: &spec, ..request }, recorded);
+    let breaches = breaches.into_iter().map(|(_, problem)| problem).collect();
+    Ok(Resolved { effective, breaches })
+}
+
+/// What the policy makes of a `Database`.
+pub(super) struct Resolved {
+    pub(super) effective: Effective,
+    /// What it wouldn't let pass today.
+    pub(super) breaches: Vec<Problem>,
 }
 
 /// A policy that refuses what is stored: a person must change the spec or the policy. Losing the policy, or making it
 /// stricter, changes nothing for a database that is ready.
 pub(super) fn blocked(denial: &Denial) -> Blocked {
+    if denial.codes() == [Code::LabelsUnknown] {
+        return Blocked { spares_ready: true, ..Blocked::working("NamespaceUnknown", denial.message()) };
+    }
     Blocked { spares_ready: true, ..Blocked::stalled("PolicyDenied", denial.message()) }
 }

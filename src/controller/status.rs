@@ -7,7 +7,7 @@ use api::{BindingReference, Database, DatabaseStatus, PolicyStatus, Provisioning
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
-use policy::Effective;
+use policy::{Effective, Problem};
 
 use super::{
     apply::Applied,
@@ -40,7 +40,14 @@ impl Blocked {
 /// What a reconcile came to.
 pub(super) enum Outcome<'a> {
     Blocked(&'a Blocked),
-    Applied { applied: &'a Applied, known: &'a Known, effective: &'a Effective, revision: &'a str },
+    Applied {
+        applied: &'a Applied,
+        known: &'a Known,
+        effective: &'a Effective,
+        /// What the policy wouldn't let pass today.
+        breaches: &'a [Problem],
+        revision: &'a str,
+    },
 }
 
 /// The new status. What the outcome says nothing about stays as it was.
@@ -50,7 +57,7 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
     let mut status = DatabaseStatus { observed_generation: database.metadata.generation, ..old.clone() };
     let verdict = match outcome {
         Outcome::Blocked(blocked) => Verdict::blocked(blocked, was_ready),
-        Outcome::Applied { applied, known, effective, revision } => {
+        Outcome::Applied { applied, known, effective, revision, .. } => {
             fill(&mut status, database, known, effective, revision);
             // Azure Service Operator compares with Azure now and then, and isn't Ready meanwhile. A database that
             // was ready, and of which nothing new is wanted, stays so.
@@ -62,8 +69,49 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         }
     };
     status.provisioning_state = Some(verdict.state);
-    status.conditions = conditions(&old.conditions, &verdict, database.metadata.generation, now);
+    let generation = database.metadata.generation;
+    status.conditions = conditions(&old.conditions, &verdict, generation, now);
+    // Without a policy that could tell, the last word on it stands.
+    let compliance = match outcome {
+        Outcome::Applied { breaches, .. } => Some(compliant(&old.conditions, breaches, generation, now)),
+        Outcome::Blocked(_) => find(&old.conditions, POLICY_COMPLIANT).cloned(),
+    };
+    status.conditions.extend(compliance);
     status
+}
+
+/// Whether the policy would let this `Database` be made today. It changes nothing for one that is there.
+const POLICY_COMPLIANT: &str = "PolicyCompliant";
+/// The longest message of a condition, by the API's own rule, is far longer; people read one line.
+const LONGEST: usize = 1000;
+
+fn compliant(old: &[Condition], breaches: &[Problem], generation: Option<i64>, now: Timestamp) -> Condition {
+    let told: Vec<String> =
+        breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
+    let (status, reason, message) = if told.is_empty() {
+        ("True", "Compliant", "The policy allows this database as it is".to_owned())
+    } else {
+        ("False", "OutOfPolicy", told.join("; ").chars().take(LONGEST).collect())
+    };
+    Condition {
+        type_: POLICY_COMPLIANT.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        observed_generation: generation,
+        last_transition_time: since(old, POLICY_COMPLIANT, status, now),
+    }
+}
+
+fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// When the condition got this status.
+fn since(old: &[Condition], type_: &str, status: &str, now: Timestamp) -> Time {
+    find(old, type_)
+        .filter(|before| before.status == status)
+        .map_or(Time(now), |before| before.last_transition_time.clone())
 }
 
 /// The server, as far as Azure tells, and the policy.
@@ -193,18 +241,13 @@ fn conditions(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let condition = |type_: &str, status: &str| {
-        let before = old.iter().find(|before| before.type_ == type_);
-        Condition {
-            type_: type_.to_owned(),
-            status: status.to_owned(),
-            reason: verdict.reason.clone(),
-            message: verdict.message.clone(),
-            observed_generation: generation,
-            last_transition_time: before
-                .filter(|before| before.status == status)
-                .map_or(Time(now), |before| before.last_transition_time.clone()),
-        }
+    let condition = |type_: &str, status: &str| Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: verdict.reason.clone(),
+        message: verdict.message.clone(),
+        observed_generation: generation,
+        last_transition_time: since(old, type_, status, now),
     };
     let mut conditions = vec![condition("Ready", verdict.ready)];
     if verdict.reconciling {
@@ -236,7 +279,7 @@ pub(super) fn is_news(old: Option<&DatabaseStatus>, new: &DatabaseStatus) -> boo
 
 /// The condition `Ready`.
 pub(super) fn ready(status: Option<&DatabaseStatus>) -> Option<&Condition> {
-    status?.conditions.iter().find(|condition| condition.type_ == "Ready")
+    find(&status?.conditions, "Ready")
 }
 
 #[cfg(test)]

@@ -115,6 +115,38 @@ impl<'a> Story<'a> {
         self.kubectl_with(&[&["apply", "-f", "-"], flags].concat(), manifest)
     }
 
+    pub fn create(&self, manifest: &str) -> Output {
+        self.kubectl_with(&["create", "-f", "-"], manifest)
+    }
+
+    pub fn replace(&self, manifest: &str) -> Output {
+        self.kubectl_with(&["replace", "-f", "-"], manifest)
+    }
+
+    /// `kubectl edit` by somebody whose editor runs this script of sed on what it shows of the spec.
+    pub fn edit(&self, kind: &str, name: &str, script: &str) -> Output {
+        let mut command = self.sandbox.kubectl(&["--namespace", &self.namespace, "edit", kind, name]);
+        command.env("KUBE_EDITOR", format!("sed -i '/^spec:/,/^status:/{{{script}}}'"));
+        run(command, "")
+    }
+
+    /// A request of its own to the API server, as `kubectl delete --raw` sends it.
+    pub fn delete_collection(&self, resource: &str) -> Output {
+        let path = format!("/apis/altinn.app/v1alpha1/namespaces/{}/{resource}", self.namespace);
+        run(self.sandbox.kubectl(&["delete", "--raw", &path]), "")
+    }
+
+    /// The data of the namespace's one database: the server and the database in it, where Azure keeps them.
+    #[track_caller]
+    pub fn data_is_kept(&self) {
+        assert_eq!(self.in_azure(SERVER).len(), 1, "servers of {}", self.namespace);
+        assert_eq!(self.in_azure(DATABASE).len(), 1, "databases of {}", self.namespace);
+        let marker = format!("-{}-", self.namespace);
+        let mut deletes = azure_requests(self.sandbox);
+        deletes.retain(|request| request.method == "DELETE" && request.path.contains(&marker));
+        assert!(deletes.is_empty(), "{deletes:?}");
+    }
+
     /// A `Database` with this spec, applied.
     pub fn database(&self, name: &str, spec: &str) -> Output {
         self.apply(&database(name, spec))
@@ -239,6 +271,12 @@ pub fn reconciles(sandbox: &Sandbox) -> u64 {
         .lines()
         .find_map(|line| line.strip_prefix("database_operator_reconciles_total{outcome=\"ok\"} "))
         .map_or(0, |count| count.parse().unwrap())
+}
+
+/// A metric without labels of a running process.
+pub fn metric(sandbox: &Sandbox, process: &str, name: &str) -> Option<f64> {
+    let metrics = http_get(admin_port(sandbox, process), "/metrics");
+    metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
 /// The port of health and metrics of a process, by its command line.

@@ -6,9 +6,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod certificate;
+mod guard;
 mod missing;
 mod policy;
 mod quiet;
+mod rotation;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 

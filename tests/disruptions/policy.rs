@@ -12,22 +12,34 @@ const GOOD: &str = include_str!("../../examples/policy.yaml");
 
 /// Applies the ConfigMap with this policy.
 pub(crate) fn apply_policy(sandbox: &Sandbox, yaml: &str) {
+    ask_policy(sandbox, yaml, &[]).succeeded();
+}
+
+fn ask_policy(sandbox: &Sandbox, yaml: &str, flags: &[&str]) -> Output {
     let config_map = serde_json::json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "database-policy", "namespace": "database-operator"},
         "data": {"policy.yaml": yaml},
     });
-    run(sandbox.kubectl(&["apply", "-f", "-"]), &config_map.to_string()).succeeded();
+    run(sandbox.kubectl(&[&["apply", "-f", "-"], flags].concat()), &config_map.to_string())
 }
 
-fn delete_policy(sandbox: &Sandbox) {
+/// Applies a policy that no webhook judges: the API server goes without one that doesn't answer.
+fn apply_unjudged(sandbox: &Sandbox, yaml: &str) {
+    sandbox.process("webhook").pause().unwrap();
+    let applied = ask_policy(sandbox, yaml, &[]);
+    sandbox.process("webhook").resume().unwrap();
+    applied.succeeded();
+}
+
+pub(crate) fn delete_policy(sandbox: &Sandbox) {
     let arguments =
         ["delete", "configmap", "database-policy", "-n", "database-operator", "--ignore-not-found"];
     run(sandbox.kubectl(&arguments), "").succeeded();
 }
 
 /// Puts the good policy back at the end of a story, also of one that failed.
-struct Restored<'a>(&'a Sandbox);
+pub(crate) struct Restored<'a>(pub(crate) &'a Sandbox);
 
 impl Drop for Restored<'_> {
     fn drop(&mut self) {
@@ -57,7 +69,7 @@ fn a_policy_that_breaks_or_goes_leaves_the_last_good_one_in_force() {
     let sandbox = sandbox();
     let _restored = Restored(&sandbox);
     let story = Story::new(&sandbox, "stale");
-    apply_policy(&sandbox, "azure: [");
+    apply_unjudged(&sandbox, "azure: [");
     eventually("the webhook has noticed", || {
         sandbox.operator_log("webhook").unwrap().contains("is broken: line 1").then_some(())
     });
@@ -86,7 +98,7 @@ fn without_a_good_policy_the_webhook_says_which_trouble_it_is(
     if yaml.is_empty() {
         delete_policy(&sandbox);
     } else {
-        apply_policy(&sandbox, yaml);
+        apply_unjudged(&sandbox, yaml);
     }
     sandbox.process("webhook").restart().unwrap();
 
@@ -98,8 +110,99 @@ fn without_a_good_policy_the_webhook_says_which_trouble_it_is(
     );
     // What changes no spec goes on, and a delete is refused for its own reason.
     story.kubectl(&["label", "database", "old", "team=a"]).succeeded();
-    assert!(story.kubectl(&["delete", "database", "old"]).refused().contains("[DB201]"));
+    let delete = story.kubectl(&["delete", "database", "old"]).refused();
+    let refused = if yaml.is_empty() { "ValidatingAdmissionPolicy 'database-retention'" } else { "[DB201]" };
+    assert!(delete.contains(refused), "{delete}");
 
     drop(restored);
     eventually("the good policy is in force", || ask(&story, "{}").ok.then_some(()));
+}
+
+#[test]
+fn a_broken_policy_is_refused_when_it_is_applied() {
+    let sandbox = sandbox();
+    for (yaml, words, code) in [
+        (
+            GOOD.replace("sku: Standard_B1ms", "sku: Standard_B1m"),
+            "line 45: profiles[1].defaults.sku \"Standard_B1m\"",
+            "DB404",
+        ),
+        (GOOD.replace("clusterName:", "clustername:"), "did you mean clusterName?", "DB403"),
+        ("azure: [".to_owned(), "line 1", "DB402"),
+    ] {
+        for flags in [&["--dry-run=server"][..], &[], &["--server-side", "--force-conflicts"]] {
+            let message = ask_policy(&sandbox, &yaml, flags).refused();
+            assert!(message.contains("\"policy.databases.altinn.app\" denied the request"), "{message}");
+            assert!(message.contains(words) && message.contains(code), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_stricter_policy_names_the_databases_that_it_puts_out_of_policy_and_changes_none() {
+    let sandbox = sandbox();
+    let restored = Restored(&sandbox);
+    let story = Story::new(&sandbox, "strict");
+    story.database("main", "{sku: Standard_B2s}").succeeded();
+    story.wait_settled("main");
+    let before = story.server();
+    // Other stories leave databases behind.
+    let out = || {
+        crate::common::metric(&sandbox, "controller", "database_operator_databases_out_of_policy").unwrap()
+    };
+    let others = out();
+    let stricter = GOOD.replace("[\"Standard_B*\"]", "[Standard_B1ms]");
+    let output = ask_policy(&sandbox, &stricter, &[]);
+    assert!(output.stderr.contains("1 database in 1 namespace would no longer comply"), "{output:?}");
+    assert!(
+        output.stderr.contains("strict/main: spec.sku \"Standard_B2s\" is not allowed here"),
+        "{output:?}"
+    );
+    output.succeeded();
+
+    let condition = |status: &str| {
+        let database = story.get("database", "main")?;
+        let conditions = database["status"]["conditions"].as_array()?.clone();
+        conditions
+            .into_iter()
+            .find(|condition| condition["type"] == "PolicyCompliant" && condition["status"] == status)
+    };
+    let told = eventually("the condition tells", || condition("False"));
+    assert!(told["message"].as_str().unwrap().contains("[DB101]"), "{told}");
+    eventually("the metric counts it", || (out() >= others + 1.0).then_some(()));
+    let output = story.kubectl(&["label", "database", "main", "team=a"]);
+    assert!(output.stderr.contains("Warning: spec.sku \"Standard_B2s\" is not allowed here"), "{output:?}");
+    // What was fine stays so, and other fields can change.
+    story.database("main", "{sku: Standard_B2s, storage: {sizeGiB: 64}}").succeeded();
+    story.wait_ready("main");
+    assert_eq!(story.server().body["sku"], before.body["sku"]);
+    drop(restored);
+    eventually("all is well again", || condition("True"));
+    eventually("the metric counts it no longer", || (out() <= others).then_some(()));
+}
+
+#[test]
+fn a_profile_by_labels_follows_the_labels_of_the_namespace() {
+    let sandbox = sandbox();
+    let _restored = Restored(&sandbox);
+    let labelled = GOOD.replace("names: [\"*-prod\"]", "labels: {env: prod}");
+    apply_policy(&sandbox, &labelled);
+    let story = Story::new(&sandbox, "labelled");
+    eventually("the policy is in force", || ask(&story, "{sku: Standard_B2s}").ok.then_some(()));
+    assert!(ask(&story, "{sku: Standard_D4ds_v5}").refused().contains("profile default"));
+    story.kubectl(&["label", "namespace", "labelled", "env=prod"]).succeeded();
+    eventually("the label counts", || ask(&story, "{sku: Standard_D4ds_v5}").ok.then_some(()));
+    assert!(ask(&story, "{sku: Standard_B2s}").refused().contains("profile production"));
+
+    // A namespace that is made in the same breath as the database in it.
+    let manifest = "{apiVersion: v1, kind: Namespace, metadata: {name: at-once, labels: {env: prod}}}\n---\n\
+                    {apiVersion: altinn.app/v1alpha1, kind: Database, metadata: {name: main, namespace: at-once}, spec: {}}";
+    run(sandbox.kubectl(&["apply", "-f", "-"]), manifest).succeeded();
+    let at_once = Story { sandbox: &sandbox, namespace: "at-once".to_owned() };
+    assert_eq!(at_once.get("database", "main").unwrap()["spec"]["sku"], "Standard_D2ds_v5");
+
+    // The controller sees the same profile.
+    story.database("main", "{}").succeeded();
+    story.wait_ready("main");
+    assert_eq!(story.get("database", "main").unwrap()["status"]["policy"]["profile"], "production");
 }

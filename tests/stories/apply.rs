@@ -128,9 +128,17 @@ fn the_first_profile_that_matches_the_namespace_decides() {
     let story = Story::new(sandbox(), "shop-prod");
     story.database("main", "{}").succeeded();
     let spec = &story.get("database", "main").unwrap()["spec"];
-    assert_eq!(*spec, json!({"version": 17, "sku": "Standard_D2ds_v5", "storage": {"sizeGiB": 128}}));
+    assert_eq!(
+        *spec,
+        json!({
+            "version": 17, "sku": "Standard_D2ds_v5", "storage": {"sizeGiB": 128},
+            "highAvailability": "ZoneRedundant",
+        })
+    );
     story.wait_ready("main");
-    assert_eq!(story.server().body["sku"]["tier"], "GeneralPurpose");
+    let server = story.server().body;
+    assert_eq!(server["sku"]["tier"], "GeneralPurpose");
+    assert_eq!(server["properties"]["highAvailability"]["mode"], "ZoneRedundant");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::{
-    common::{database, eventually},
-    story,
+    common::{Story, database, eventually},
+    sandbox, story,
 };
 
 #[test]
@@ -92,4 +92,79 @@ fn a_status_that_names_somebody_elses_server_is_not_believed() {
         (database["status"]["server"]["name"] == own.name.as_str()).then_some(())
     });
     assert_eq!(other.server().body["tags"], foreign.body["tags"]);
+}
+
+#[test]
+fn standby_tier_backups_and_maintenance_reach_azure_and_change_there() {
+    let story = Story::new(sandbox(), "full-prod");
+    story
+        .database(
+            "main",
+            "{storage: {tier: P20, autoGrow: true}, highAvailability: SameZone, backup: {retentionDays: 14, geoRedundant: \
+             true}, maintenanceWindow: {day: Sunday, hour: 3}}",
+        )
+        .succeeded();
+    story.wait_ready("main");
+    let properties = story.server().body["properties"].clone();
+    assert_eq!(properties["storage"]["tier"], "P20");
+    assert_eq!(properties["storage"]["autoGrow"], "Enabled");
+    assert_eq!(properties["highAvailability"]["mode"], "SameZone");
+    assert_eq!(properties["backup"]["backupRetentionDays"], 14);
+    assert_eq!(properties["backup"]["geoRedundantBackup"], "Enabled");
+    assert_eq!(properties["maintenanceWindow"]["customWindow"], "Enabled");
+    assert_eq!(properties["maintenanceWindow"]["dayOfWeek"], 0);
+    assert_eq!(properties["maintenanceWindow"]["startHour"], 3);
+
+    // What is left out stays, and geo-redundancy was decided when the server was made.
+    story.database("main", "{storage: {tier: P30}, backup: {retentionDays: 21}}").succeeded();
+    eventually("the change is in Azure", || {
+        let properties = story.server().body["properties"].clone();
+        (properties["storage"]["tier"] == "P30" && properties["backup"]["backupRetentionDays"] == 21)
+            .then_some(())
+    });
+    let properties = story.server().body["properties"].clone();
+    assert_eq!(properties["highAvailability"]["mode"], "SameZone");
+    assert_eq!(properties["maintenanceWindow"]["startHour"], 3);
+    assert_eq!(properties["backup"]["geoRedundantBackup"], "Enabled");
+    story.wait_ready("main");
+    let message = story.database("main", "{backup: {geoRedundant: false}}").refused();
+    assert!(message.contains("[DB110]"), "{message}");
+}
+
+#[test]
+fn a_field_that_is_edited_away_comes_back_as_it_was() {
+    let story = story();
+    story.database("main", "{version: 16, sku: Standard_B2s, storage: {sizeGiB: 64}}").succeeded();
+    let stored = story.get("database", "main").unwrap()["spec"].clone();
+    for removed in ["/spec/sku", "/spec/version", "/spec/storage", "/spec/storage/sizeGiB"] {
+        let patch = json!([{"op": "remove", "path": removed}]).to_string();
+        story.kubectl(&["patch", "database", "main", "--type=json", "-p", &patch]).succeeded();
+        assert_eq!(story.get("database", "main").unwrap()["spec"], stored, "without {removed}");
+    }
+    // The same for who edits it away,
+    for line in ["sku:", "version:", "sizeGiB:"] {
+        let output = story.edit("database", "main", &format!("/^  *{line}/d"));
+        assert!(output.ok, "{output:?}");
+        assert_eq!(story.get("database", "main").unwrap()["spec"], stored, "without {line}");
+    }
+    // and for who replaces the whole object.
+    story.replace(&database("main", "{}")).succeeded();
+    assert_eq!(story.get("database", "main").unwrap()["spec"], stored);
+}
+
+#[test]
+fn two_who_apply_the_same_object_do_not_undo_each_other() {
+    let story = story();
+    let apply = |manager: &str, spec: &str| {
+        let manager = format!("--field-manager={manager}");
+        story.apply_with(&["--server-side", &manager], &database("main", spec)).succeeded();
+        story.get("database", "main").unwrap()["spec"].clone()
+    };
+    apply("one", "{sku: Standard_B2s}");
+    let both = apply("two", "{storage: {sizeGiB: 64}}");
+    assert_eq!(both, json!({"version": 17, "sku": "Standard_B2s", "storage": {"sizeGiB": 64}}));
+    assert_eq!(apply("one", "{sku: Standard_B2s}"), both);
+    // One of them lets go of its field: its value stays.
+    assert_eq!(apply("one", "{}"), both);
+    assert_eq!(apply("two", "{}"), both);
 }

@@ -2,7 +2,10 @@
 
 use rstest::rstest;
 
-use crate::{common::database, story};
+use crate::{
+    common::{Story, database},
+    sandbox, story,
+};
 
 #[test]
 fn a_size_that_policy_does_not_allow_is_refused_with_one_line() {
@@ -32,7 +35,11 @@ fn all_problems_are_told_at_once() {
 #[case::version("{version: 9}", "DB103")]
 #[case::size("{sku: banana}", "DB115")]
 #[case::disk("{storage: {sizeGiB: 33}}", "DB107")]
-#[case::not_yet("{highAvailability: ZoneRedundant}", "DB119")]
+#[case::standby("{highAvailability: ZoneRedundant}", "DB109")]
+#[case::tier("{storage: {tier: P80}}", "DB108")]
+#[case::extension("{extensions: [pgcripto]}", "DB112")]
+#[case::parameter("{parameters: {work_men: \"8192\"}}", "DB113")]
+#[case::not_yet("{extensions: [vector]}", "DB119")]
 #[case::password_not_yet("{authentication: Password}", "DB119")]
 fn a_dry_run_gets_the_same_answer(#[case] spec: &str, #[case] code: &str) {
     let story = story();
@@ -65,4 +72,54 @@ fn force_does_not_delete_and_recreate_after_a_refusal() {
     let message = story.apply_with(&["--force"], &database("main", "{storage: {sizeGiB: 32}}")).refused();
     assert!(message.contains("[DB105]"), "{message}");
     assert_eq!(story.get("database", "main").unwrap()["metadata"]["uid"], uid);
+}
+
+#[test]
+fn a_slip_of_the_pen_is_recognised() {
+    let story = story();
+    let size = story.database("main", "{sku: Standard_B1m}").refused();
+    assert!(size.contains("is no size that Azure offers; use Standard_B1ms,"), "{size}");
+    let extension = story.database("main", "{extensions: [pgcripto]}").refused();
+    assert!(extension.contains("did you mean pgcrypto?"), "{extension}");
+    let parameter = story.database("main", "{parameters: {work_men: \"8192\"}}").refused();
+    assert!(parameter.contains("did you mean work_mem?"), "{parameter}");
+}
+
+#[test]
+fn what_is_only_warned_of_is_admitted_with_a_warning() {
+    let story = Story::new(sandbox(), "warned-prod");
+    let output = story.database("main", "{version: 15}");
+    assert!(output.stderr.contains("Warning: spec.version 15 is not allowed here"), "{output:?}");
+    assert!(output.stderr.trim_end().ends_with("[DB102]"), "{output:?}");
+    output.succeeded();
+}
+
+#[test]
+fn a_namespace_has_no_more_databases_than_it_may() {
+    let story = Story::new(sandbox(), "counted-prod");
+    for number in 1..=5 {
+        story.database(&format!("number-{number}"), "{}").succeeded();
+    }
+    let message = story.database("number-6", "{}").refused();
+    assert!(message.contains("\"counted-prod\" has 5 databases and may have 5"), "{message}");
+    assert!(message.contains("[DB116]"), "{message}");
+    // Those that are there can be changed all the same.
+    story.database("number-5", "{sku: Standard_D4ds_v5}").succeeded();
+}
+
+#[test]
+fn an_exception_lets_one_database_pass_one_rule() {
+    let story = Story::new(sandbox(), "reports");
+    story.database("main", "{sku: Standard_D2ds_v5}").succeeded();
+    assert!(story.database("other", "{sku: Standard_D2ds_v5}").refused().contains("[DB101]"));
+    assert!(story.database("main", "{storage: {sizeGiB: 512}}").refused().contains("[DB106]"));
+}
+
+#[test]
+fn a_name_that_is_generated_is_judged_as_well() {
+    let story = story();
+    let manifest = "{apiVersion: altinn.app/v1alpha1, kind: Database, metadata: {generateName: main-}, spec: {sku: banana}}";
+    let message = story.create(manifest).refused();
+    assert!(message.contains("[DB115]"), "{message}");
+    story.create(&manifest.replace("banana", "Standard_B1ms")).succeeded();
 }

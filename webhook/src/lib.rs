@@ -1,15 +1,27 @@
 //! AdmissionReview in, verdict out, over TLS.
 //!
+//! - [`cluster`]: what reviews need to know of the cluster
 //! - [`review`]: the pure part, bytes to answer; the rules are the `policy` crate's
 //! - [`router`]: the HTTP paths, which can be tested without a socket
-//! - [`server`]: connections, TLS and time limits
+//! - [`server`]: connections, TLS and an end without loss; [`limits`]: how much and how long
 //! - [`metrics`]: what is counted
 
+mod body;
+pub mod cluster;
+mod connection;
+pub mod limits;
 pub mod metrics;
+mod patience;
 pub mod review;
 pub mod router;
 pub mod server;
+mod slots;
+pub mod tls;
+mod weight;
 
+pub use cluster::Cluster;
+pub use limits::Limits;
 pub use metrics::Metrics;
 pub use router::{State, router};
-pub use server::{ServeError, serve};
+pub use server::{ServeError, Server};
+pub use tls::{Tls, TlsError};

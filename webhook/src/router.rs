@@ -1,75 +1,142 @@
 //! The HTTP paths of the webhook.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
 
 use arc_swap::ArcSwap;
 use axum::{
-    Router, body::Bytes, extract::DefaultBodyLimit, http::StatusCode, response::IntoResponse, routing::post,
+    Router,
+    body::Body,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use policy::PolicyState;
 
 use crate::{
-    Metrics,
-    metrics::ReviewLabels,
-    review::{self, Answer, Basis, Hook},
+    Cluster, Limits, Metrics,
+    body::{Bodies, Refused},
+    cluster::Facts,
+    metrics::{Raised, RejectedLabels, ReviewLabels},
+    review::{self, Answer, Basis, Hook, Question},
 };
-
-/// The largest body: an object and its predecessor, 3 MiB each at most, and the review around them.
-const BODY_LIMIT: usize = 7 * 1024 * 1024;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
 pub struct State {
     /// The policy in force; swapped by whoever watches the ConfigMap.
     pub policy: Arc<ArcSwap<PolicyState>>,
-    /// Name of the policy ConfigMap, for messages.
+    /// Name of the policy ConfigMap.
     pub policy_name: Arc<str>,
+    /// Where facts are looked up.
+    pub cluster: Arc<dyn Cluster>,
     pub metrics: Metrics,
 }
 
-/// `POST /mutate` and `POST /validate`.
+/// From a question to its answer.
+pub type Judge = fn(&Question, &Basis<'_>) -> Answer;
+
+/// A `POST` for each hook.
 pub fn router(state: State) -> Router {
-    Router::new()
-        .route(
-            "/mutate",
-            post(|axum::extract::State(state): axum::extract::State<State>, body: Bytes| async move {
-                handle(&state, Hook::Mutate, &body)
-            }),
-        )
-        .route(
-            "/validate",
-            post(|axum::extract::State(state): axum::extract::State<State>, body: Bytes| async move {
-                handle(&state, Hook::Validate, &body)
-            }),
-        )
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(state)
+    routes(state, review::answer, &Limits::default())
 }
 
-/// The body is parsed here and not by an extractor: the API server takes any 4xx for a broken webhook, and a
-/// review that can't be read deserves an answer that says so.
-fn handle(state: &State, hook: Hook, body: &[u8]) -> axum::response::Response {
-    let started = Instant::now();
-    let policy = state.policy.load();
-    let basis = Basis { state: &policy, policy_name: &state.policy_name, today: today() };
-    let answer = review::answer(hook, body, &basis);
-    state.metrics.duration.observe(started.elapsed().as_secs_f64());
-    record(state, hook, &answer);
-    match serde_json::to_vec(&answer.review) {
-        Ok(json) => ([("content-type", "application/json")], json).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the answer can't be written as JSON");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+/// The same with another judge, or other limits.
+pub fn routes(state: State, judge: Judge, limits: &Limits) -> Router {
+    let desk = Desk { state, judge, bodies: Bodies::new(limits) };
+    let mut router = Router::new();
+    for (path, hook) in Hook::ALL.iter().copied() {
+        let handler = async move |axum::extract::State(desk): axum::extract::State<Desk>, body: Body| {
+            desk.handle(hook, body).await
+        };
+        router = router.route(path, post(handler));
+    }
+    router.with_state(desk)
+}
+
+#[derive(Clone, Debug)]
+struct Desk {
+    state: State,
+    judge: Judge,
+    bodies: Bodies,
+}
+
+impl Desk {
+    /// The body is parsed here and not by an extractor: the API server takes any 4xx for a broken webhook, and a
+    /// review that can't be read deserves an answer that says so.
+    async fn handle(self, hook: Hook, body: Body) -> Response {
+        let metrics = &self.state.metrics;
+        let _in_flight = Raised::new(&metrics.in_flight);
+        let body = match self.bodies.read(body).await {
+            Ok(body) => body,
+            Err(refused) => return refuse(metrics, hook, refused),
+        };
+        let started = Instant::now();
+        let policy = self.state.policy.load_full();
+        let answer = self.answer(hook, &body.bytes, &policy).await;
+        metrics.duration.observe(started.elapsed().as_secs_f64());
+        record(&self.state, hook, &answer);
+        match serde_json::to_vec(&answer.review) {
+            Ok(json) => ([("content-type", "application/json")], json).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "the answer can't be written as JSON");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
         }
+    }
+
+    async fn answer(&self, hook: Hook, body: &[u8], policy: &PolicyState) -> Answer {
+        let mut basis = Basis {
+            state: policy,
+            policy_name: &self.state.policy_name,
+            today: today(),
+            facts: &Facts::default(),
+        };
+        let Some(question) = self.sound(|| Question::read(hook, body)) else {
+            return mistaken(hook, body, &basis);
+        };
+        let facts = Facts::gather(question.needs(policy), &*self.state.cluster).await;
+        basis.facts = &facts;
+        self.sound(|| (self.judge)(&question, &basis)).unwrap_or_else(|| mistaken(hook, body, &basis))
+    }
+
+    /// `None` after a panic. One in a rule is a mistake of ours, and still gets a whole answer: a connection that just
+    /// ends tells the user nothing, and takes other reviews along.
+    fn sound<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let result = catch_unwind(AssertUnwindSafe(work));
+        if result.is_err() {
+            self.state.metrics.panics.inc();
+        }
+        result.ok()
     }
 }
 
+fn mistaken(hook: Hook, body: &[u8], basis: &Basis<'_>) -> Answer {
+    let answer = review::answer_mistake(hook, body, basis);
+    let subject = &answer.subject;
+    tracing::error!(
+        hook = hook.name(),
+        user = short(&subject.user),
+        namespace = short(&subject.namespace),
+        name = short(&subject.name),
+        "the review ended in a mistake of the webhook's own; this is a bug"
+    );
+    answer
+}
+
+fn refuse(metrics: &Metrics, hook: Hook, refused: Refused) -> Response {
+    let reason = refused.reason();
+    metrics.rejected.get_or_create(&RejectedLabels { reason }).inc();
+    tracing::warn!(hook = hook.name(), reason, "a request gets no review");
+    refused.status().into_response()
+}
+
 fn record(state: &State, hook: Hook, answer: &Answer) {
-    let hook = match hook {
-        Hook::Mutate => "mutate",
-        Hook::Validate => "validate",
-    };
+    let hook = hook.name();
     let codes = answer.denial.as_ref().map(policy::Denial::codes).unwrap_or_default();
     let labels = ReviewLabels {
         hook,
@@ -84,14 +151,19 @@ fn record(state: &State, hook: Hook, answer: &Answer) {
         tracing::info!(
             hook,
             operation = answer.operation,
-            user = subject.user,
-            namespace = subject.namespace,
-            name = subject.name,
+            user = short(&subject.user),
+            namespace = short(&subject.namespace),
+            name = short(&subject.name),
             dry_run = subject.dry_run,
             codes = codes.join(","),
             "denied"
         );
     }
+}
+
+/// Whoever gets past the API server could fill the log with a name.
+fn short(text: &str) -> &str {
+    &text[..text.floor_char_boundary(256)]
 }
 
 fn today() -> Date {

@@ -10,7 +10,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{- /* How the API server reaches the webhook. Never a caBundle: the webhook publishes it by itself. */ -}}
+{{- /* How the API server reaches the webhook. Never a caBundle: the webhook, or cert-manager, publishes it. */ -}}
 {{- define "clientConfig" -}}
 {{- if .root.Values.webhook.url -}}
 url: {{ .root.Values.webhook.url }}{{ .path }}
@@ -21,6 +21,18 @@ service:
   path: {{ .path }}
   port: 443
 {{- end }}
+{{- end }}
+
+{{- /* Who publishes the CA, where the webhook doesn't. */ -}}
+{{- define "webhookAnnotations" -}}
+{{- with .Values.webhook.certificate -}}
+{{- if .certManagerInjectFrom -}}
+{{- if not .mountedSecret -}}
+{{- fail "webhook.certificate.certManagerInjectFrom: the webhook would publish its own CA against cert-manager's; write the name of the Certificate's Secret in webhook.certificate.mountedSecret too" -}}
+{{- end -}}
+{{- printf "cert-manager.io/inject-ca-from: %s" (quote .certManagerInjectFrom) | nindent 4 -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "containerSecurity" -}}

@@ -4,18 +4,28 @@
 //! remains: a policy that holds.
 
 mod check;
+mod enforcement;
 mod located;
 mod namespaces;
+mod profile;
 mod raw;
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
+pub use enforcement::{Exception, Level, Rule};
 pub use located::Located;
-pub use raw::{Azure, Document, Firewall, Network, WhenMissing, WorkloadIdentity};
+pub use namespaces::{Labels, Namespace, NoProfile};
+pub use profile::{Allow, Patterns, Profile};
+pub use raw::{Azure, Destroy, Document, Firewall, Network, WorkloadIdentity};
 
-use crate::{Code, quote::quote, suggest::did_you_mean};
+use crate::{
+    Code, Problem,
+    quote::{clean, quote},
+    suggest::{alternatives, did_you_mean},
+};
 use namespaces::Namespaces;
 
 /// Key of the ConfigMap that holds the policy.
@@ -28,46 +38,15 @@ pub struct Policy {
     pub revision: String,
     pub azure: Azure,
     profiles: Vec<Profile>,
-}
-
-/// The rules for some namespaces.
-#[derive(Clone, Debug)]
-pub struct Profile {
-    pub name: String,
-    namespaces: Namespaces,
-    pub defaults: Defaults,
-    pub allow: Allow,
-    pub when_missing: WhenMissing,
-}
-
-/// What is filled in when a field is left out.
-#[derive(Clone, Debug, Default)]
-pub struct Defaults {
-    pub version: Option<u16>,
-    pub sku: Option<String>,
-    pub size_gib: Option<i32>,
-}
-
-/// What may be written. `None` allows all that Azure offers.
-#[derive(Clone, Debug, Default)]
-pub struct Allow {
-    skus: Option<Vec<wildmatch::WildMatch>>,
-    pub versions: Option<Vec<u16>>,
-    pub max_gib: Option<i32>,
-}
-
-impl Allow {
-    /// Whether the size may be used; upper and lower case are the same.
-    pub fn sku(&self, name: &str) -> bool {
-        self.skus
-            .as_ref()
-            .is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(&name.to_ascii_lowercase())))
-    }
+    exceptions: Vec<Exception>,
 }
 
 impl Policy {
     /// Reads a policy. All mistakes are reported at once, each with its line.
     pub fn parse(yaml: &str) -> Result<Self, PolicyErrors> {
+        if let Some(error) = PolicyError::of_control_characters(yaml) {
+            return Err(PolicyErrors(vec![error]));
+        }
         let document: Document = serde_saphyr::from_str(yaml)
             .map_err(|error| PolicyErrors(vec![PolicyError::from_yaml(&error)]))?;
         let mut policy = check::check(document)?;
@@ -91,8 +70,35 @@ impl Policy {
     }
 
     /// The first profile that matches the namespace.
-    pub fn profile(&self, namespace: &str) -> Option<&Profile> {
-        self.profiles.iter().find(|profile| profile.namespaces.matches(namespace))
+    pub fn profile(&self, namespace: Namespace<'_>) -> Result<&Profile, NoProfile> {
+        for profile in &self.profiles {
+            match profile.namespaces.matches(namespace) {
+                Some(true) => return Ok(profile),
+                Some(false) => {}
+                None => return Err(NoProfile::LabelsUnknown),
+            }
+        }
+        Err(NoProfile::NoMatch)
+    }
+
+    /// Whether a profile can depend on more of a namespace than its name.
+    pub fn looks_at_labels(&self) -> bool {
+        self.profiles.iter().any(|profile| !profile.namespaces.labels.is_empty())
+    }
+
+    /// Whether a profile limits how many databases a namespace has.
+    pub fn has_quotas(&self) -> bool {
+        self.profiles.iter().any(|profile| profile.allow.databases_per_namespace.is_some())
+    }
+
+    /// The exception that lets this database pass this rule on this day.
+    pub fn exception(&self, namespace: &str, name: &str, rule: Rule, today: Date) -> Option<&Exception> {
+        self.exceptions.iter().find(|exception| exception.covers(namespace, name, rule, today))
+    }
+
+    /// Exceptions whose last day has passed.
+    pub fn expired(&self, today: Date) -> impl Iterator<Item = &Exception> {
+        self.exceptions.iter().filter(move |exception| today > exception.until)
     }
 }
 
@@ -129,6 +135,20 @@ impl PolicyError {
         format!("{line}{path}{}", self.text)
     }
 
+    /// YAML has none but tab and line ends (<https://yaml.org/spec/1.2.2/#51-character-set>). The parser looks for
+    /// them late, after seconds with some documents, and shows them in its message.
+    fn of_control_characters(yaml: &str) -> Option<Self> {
+        let (line, found) = yaml.split('\n').zip(1..).find_map(|(text, line)| {
+            let is_wrong = |c: &char| c.is_control() && !matches!(c, '\t' | '\r' | '\u{85}');
+            text.chars().find(is_wrong).map(|found| (line, found))
+        })?;
+        let text = format!(
+            "has the control character U+{:04X}, which YAML can't hold; delete it, or write it as an escape in double quotes",
+            u32::from(found)
+        );
+        Some(Self { line, path: String::new(), code: Code::PolicyUnreadable, text })
+    }
+
     fn from_yaml(error: &serde_saphyr::Error) -> Self {
         use serde_saphyr::Error;
 
@@ -142,6 +162,14 @@ impl PolicyError {
                 let text =
                     format!("unknown key {}; {meant}known here: {}", quote(field), expected.join(", "));
                 (Code::PolicyUnknownKey, text)
+            }
+            Error::SerdeUnknownVariant { variant, expected, .. } => {
+                let meant = did_you_mean(variant, expected.iter().copied())
+                    .map(|meant| format!("did you mean {meant}? "))
+                    .unwrap_or_default();
+                let text =
+                    format!("{} is not known here; {meant}use {}", quote(variant), alternatives(expected));
+                (Code::PolicyUnknownValue, text)
             }
             Error::SerdeMissingField { field, .. } => {
                 (Code::PolicyUnreadable, format!("the key {field} is missing"))
@@ -166,6 +194,18 @@ impl PolicyError {
 /// Everything that is wrong with a policy; at least one mistake.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub struct PolicyErrors(pub Vec<PolicyError>);
+
+impl PolicyErrors {
+    /// The same for a denial: who wrote the policy reads it in the words of every other refusal.
+    pub fn to_problems(&self) -> Vec<Problem> {
+        let problem = |error: &PolicyError| {
+            // A parser's own words can hold what the policy's author wrote.
+            let text = format!("{KEY}, {}", clean(&error.without_code()));
+            Problem { code: error.code, field: error.path.clone(), text }
+        };
+        self.0.iter().map(problem).collect()
+    }
+}
 
 impl std::fmt::Display for PolicyErrors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,22 +1,61 @@
 //! Which namespaces a profile is for.
 
+use std::collections::BTreeMap;
+
 use wildmatch::WildMatch;
 
-/// Patterns of namespace names; none match all.
+/// Labels of a namespace.
+pub type Labels = BTreeMap<String, String>;
+
+/// A namespace, as far as profiles look at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Namespace<'a> {
+    pub name: &'a str,
+    /// `None` when they aren't known.
+    pub labels: Option<&'a Labels>,
+}
+
+impl<'a> Namespace<'a> {
+    /// A namespace of which nothing but the name is known.
+    pub fn named(name: &'a str) -> Self {
+        Self { name, labels: None }
+    }
+}
+
+/// Why no profile can be told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoProfile {
+    /// None matches.
+    NoMatch,
+    /// It depends on the namespace's labels, and they aren't known.
+    LabelsUnknown,
+}
+
+/// Patterns of names, and labels; what is empty matches all.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Namespaces {
-    /// `None` matches every namespace.
+    /// `None` matches every name.
     pub(super) names: Option<Vec<WildMatch>>,
+    /// All of them must be there.
+    pub(super) labels: Labels,
 }
 
 impl Namespaces {
-    pub(super) fn matches(&self, namespace: &str) -> bool {
-        self.names.as_ref().is_none_or(|names| names.iter().any(|name| name.matches(namespace)))
+    /// `None` when it depends on labels that aren't known.
+    pub(super) fn matches(&self, namespace: Namespace<'_>) -> Option<bool> {
+        if !self.names.as_ref().is_none_or(|names| names.iter().any(|name| name.matches(namespace.name))) {
+            return Some(false);
+        }
+        if self.labels.is_empty() {
+            return Some(true);
+        }
+        let labels = namespace.labels?;
+        Some(self.labels.iter().all(|(key, value)| labels.get(key) == Some(value)))
     }
 
     /// Whether it surely matches everything that the other does.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        match (&self.names, &other.names) {
+        let names = match (&self.names, &other.names) {
             (None, _) => true,
             (Some(mine), None) => mine.iter().any(|name| name.to_string().chars().all(|c| c == '*')),
             // A pattern that matches another pattern's own text matches all that the other one does: its
@@ -25,7 +64,8 @@ impl Namespaces {
                 let text = their.to_string();
                 mine.iter().any(|my| covers(&my.to_string(), &text))
             }),
-        }
+        };
+        names && self.labels.iter().all(|(key, value)| other.labels.get(key) == Some(value))
     }
 }
 
@@ -42,7 +82,8 @@ mod tests {
     use rstest::rstest;
 
     fn names(patterns: &[&str]) -> Namespaces {
-        Namespaces { names: Some(patterns.iter().map(|pattern| WildMatch::new(pattern)).collect()) }
+        let names = Some(patterns.iter().map(|pattern| WildMatch::new(pattern)).collect());
+        Namespaces { names, labels: Labels::new() }
     }
 
     #[rstest]
@@ -57,7 +98,7 @@ mod tests {
         #[case] namespace: &str,
         #[case] expected: bool,
     ) {
-        assert_eq!(names(patterns).matches(namespace), expected);
+        assert_eq!(names(patterns).matches(Namespace::named(namespace)), Some(expected));
     }
 
     #[rstest]
@@ -81,5 +122,38 @@ mod tests {
         assert!(names(&["*"]).covers(&Namespaces::default()));
         assert!(!names(&["*-prod"]).covers(&Namespaces::default()));
         assert!(!names(&["?"]).covers(&Namespaces::default()));
+    }
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn labelled(pairs: &[(&str, &str)]) -> Namespaces {
+        Namespaces { names: None, labels: labels(pairs) }
+    }
+
+    #[rstest]
+    #[case::there(Some(&[("env", "prod"), ("team", "a")][..]), Some(true))]
+    #[case::other_value(Some(&[("env", "test")][..]), Some(false))]
+    #[case::absent(Some(&[][..]), Some(false))]
+    #[case::not_known(None, None)]
+    fn a_namespace_matches_by_labels(#[case] has: Option<&[(&str, &str)]>, #[case] expected: Option<bool>) {
+        let has = has.map(labels);
+        let namespace = Namespace { name: "orders", labels: has.as_ref() };
+        assert_eq!(labelled(&[("env", "prod")]).matches(namespace), expected);
+    }
+
+    #[test]
+    fn labels_are_not_asked_for_where_the_name_says_no() {
+        let profile = Namespaces { labels: labels(&[("env", "prod")]), ..names(&["*-prod"]) };
+        assert_eq!(profile.matches(Namespace::named("orders")), Some(false));
+        assert_eq!(profile.matches(Namespace::named("orders-prod")), None);
+    }
+
+    #[test]
+    fn fewer_labels_take_more_namespaces() {
+        let (one, two) = (labelled(&[("env", "prod")]), labelled(&[("env", "prod"), ("team", "a")]));
+        assert!(one.covers(&two) && !two.covers(&one));
+        assert!(Namespaces::default().covers(&one) && !one.covers(&Namespaces::default()));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::{Authentication, HighAvailability, MaintenanceWindow, StorageTier};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,6 +16,9 @@ pub struct Document {
     pub azure: Azure,
     /// Rules for namespaces; the first profile that matches a namespace decides.
     pub profiles: Vec<Profile>,
+    /// Databases that need not keep some of the rules for a while.
+    #[serde(default)]
+    pub exceptions: Vec<Exception>,
 }
 
 /// Where servers are created.
@@ -88,17 +92,22 @@ pub struct Profile {
     /// What may be deleted.
     #[serde(default)]
     pub retention: Retention,
+    /// How strictly each key of `allow` is taken.
+    #[serde(default)]
+    pub enforcement: Enforcement,
 }
 
-/// Which namespaces a profile is for.
+/// Which namespaces a profile is for. With both, both must match.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NamespaceMatch {
-    /// Names; `*` stands for any characters, `?` for one.
-    pub names: Vec<Located<String>>,
+    /// Names; `*` stands for any characters, `?` for one. One of them must match.
+    pub names: Option<Vec<Located<String>>>,
+    /// Labels of the namespace, with their values. All of them must be there.
+    pub labels: Option<BTreeMap<String, Located<String>>>,
 }
 
-/// What is filled in.
+/// What is filled in when a field is left out.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Defaults {
@@ -107,19 +116,41 @@ pub struct Defaults {
     /// Azure size.
     pub sku: Option<Located<String>>,
     /// Disk.
-    pub storage: Option<StorageDefaults>,
+    #[serde(default)]
+    pub storage: StorageDefaults,
+    /// Standby.
+    pub high_availability: Option<Located<HighAvailability>>,
+    /// Automatic backups.
+    #[serde(default)]
+    pub backup: BackupDefaults,
+    /// Weekly window of one hour, in UTC.
+    pub maintenance_window: Option<Located<MaintenanceWindow>>,
 }
 
 /// Default disk.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StorageDefaults {
     /// Size in GiB, one of Azure's steps.
     #[serde(rename = "sizeGiB")]
     pub size_gib: Option<Located<i32>>,
+    /// Performance tier.
+    pub tier: Option<Located<StorageTier>>,
+    /// Whether Azure grows the disk when it runs full.
+    pub auto_grow: Option<bool>,
 }
 
-/// What may be written.
+/// Default backups.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupDefaults {
+    /// Days that backups are kept, 7 to 35.
+    pub retention_days: Option<Located<i32>>,
+    /// Whether backups are copied to the paired region.
+    pub geo_redundant: Option<Located<bool>>,
+}
+
+/// What may be written; what is left out here allows all that Azure offers.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Allow {
@@ -128,34 +159,123 @@ pub struct Allow {
     /// Major versions of PostgreSQL.
     pub versions: Option<Vec<Located<u16>>>,
     /// Disk.
-    pub storage: Option<AllowStorage>,
+    #[serde(default)]
+    pub storage: AllowStorage,
+    /// Standby. Without `Disabled` in the list, each database must have one.
+    pub high_availability: Option<Vec<HighAvailability>>,
+    /// Automatic backups.
+    #[serde(default)]
+    pub backup: AllowBackup,
+    /// Extensions; `*` stands for any characters, `?` for one.
+    pub extensions: Option<Vec<Located<String>>>,
+    /// Server parameters.
+    #[serde(default)]
+    pub parameters: AllowParameters,
+    /// How apps may log in.
+    pub authentication: Option<Vec<Authentication>>,
+    /// How many databases a namespace may have.
+    pub databases_per_namespace: Option<Located<u32>>,
 }
 
 /// Which disks may be written.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AllowStorage {
     /// Largest size in GiB.
     #[serde(rename = "maxGiB")]
     pub max_gib: Option<Located<i32>>,
+    /// Performance tiers.
+    pub tiers: Option<Vec<StorageTier>>,
 }
 
-/// What may be deleted.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+/// Which backups may be written.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AllowBackup {
+    /// Fewest days that backups are kept, 7 to 35.
+    pub min_retention_days: Option<Located<i32>>,
+    /// Most days that backups are kept, 7 to 35.
+    pub max_retention_days: Option<Located<i32>>,
+    /// Whether backups may be (`[false, true]`), must be (`[true]`) or can't be (`[false]`) copied to the paired
+    /// region.
+    pub geo_redundant: Option<Vec<bool>>,
+}
+
+/// Which server parameters may be written.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AllowParameters {
+    /// Parameters; `*` stands for any characters, `?` for one. Left out, all of them.
+    pub allow: Option<Vec<Located<String>>>,
+    /// Parameters that may not be written, though `allow` has them.
+    #[serde(default)]
+    pub deny: Vec<Located<String>>,
+}
+
+/// What may be deleted, and what then becomes of the data.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retention {
-    /// What a delete without the annotation `altinn.app/retention` does.
+    /// What a delete without the annotation `altinn.app/retention` does: `deny` (the default) refuses it, `Retain`
+    /// keeps the server.
+    pub when_missing: Option<Located<String>>,
+    /// Whether `altinn.app/retention: Destroy` may be used.
     #[serde(default)]
-    pub when_missing: WhenMissing,
+    pub destroy: Destroy,
+    /// The fewest days that `altinn.app/retention: <n>d` may say.
+    pub minimum_days: Option<Located<u16>>,
 }
 
-/// What a delete without the retention annotation does.
+/// Whether data may be destroyed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-pub enum WhenMissing {
+#[serde(rename_all = "camelCase")]
+pub enum Destroy {
+    /// With a confirmation.
+    #[default]
+    Allow,
+    /// Not at all.
+    Deny,
+}
+
+/// How strictly each key of `allow` is taken: `enforce` (the default), `warn` or `audit`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the keys are those of `allow`")]
+pub struct Enforcement {
+    pub skus: Option<Level>,
+    pub versions: Option<Level>,
+    pub storage: Option<Level>,
+    pub high_availability: Option<Level>,
+    pub backup: Option<Level>,
+    pub extensions: Option<Level>,
+    pub parameters: Option<Level>,
+    pub authentication: Option<Level>,
+    pub databases_per_namespace: Option<Level>,
+}
+
+/// What happens to a request that breaks a rule of the policy.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
     /// It is refused.
     #[default]
-    #[serde(rename = "deny")]
-    Deny,
-    /// The server is kept, as with the annotation's value `Retain`.
-    Retain,
+    Enforce,
+    /// It is admitted with a warning.
+    Warn,
+    /// It is admitted in silence; status, metric and audit log tell.
+    Audit,
+}
+
+/// A database that need not keep some of the rules for a while.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exception {
+    /// The database, as `<namespace>/<name>`.
+    pub database: Located<String>,
+    /// Keys of `allow`.
+    pub rules: Vec<Located<String>>,
+    /// The last day of the exception in UTC, e.g. `2027-01-31`.
+    pub until: Located<String>,
+    /// Why; people read it in logs and in status.
+    pub reason: Located<String>,
 }

@@ -17,9 +17,23 @@ fn errors(yaml: &str) -> String {
 #[test]
 fn the_example_holds() {
     let policy = Policy::parse(GOOD).unwrap();
-    assert_eq!(policy.profile("orders-prod").unwrap().name, "production");
-    assert_eq!(policy.profile("orders").unwrap().name, "default");
+    assert_eq!(policy.profile(Namespace::named("orders-prod")).unwrap().name, "production");
+    assert_eq!(policy.profile(Namespace::named("orders")).unwrap().name, "default");
     assert_eq!(policy.revision.len(), 12);
+}
+
+#[rstest]
+#[case::nul("azure:\n  tags: {a: b\0}", "line 2: has the control character U+0000")]
+#[case::escape("azure:\n\n# \u{1b}[2J", "line 3: has the control character U+001B")]
+#[case::delete("\u{7f}", "line 1: has the control character U+007F")]
+fn a_control_character_is_told_by_line_and_number(#[case] yaml: &str, #[case] told: &str) {
+    let errors = errors(yaml);
+    assert!(errors.starts_with(told) && errors.ends_with("[DB402]"), "{errors}");
+}
+
+#[test]
+fn tabs_and_line_ends_of_other_systems_are_fine() {
+    Policy::parse(&GOOD.replace('\n', "\t# a comment\r\n")).unwrap();
 }
 
 #[rstest]
@@ -36,6 +50,30 @@ fn the_example_holds() {
 #[case::address("start: 20.100.0.4", "start: 20.100.0.400")]
 #[case::swapped("end: 20.100.0.4", "end: 20.100.0.3")]
 #[case::duration_not_yet("whenMissing: deny", "whenMissing: 7d")]
+#[case::destroy_for_nothing("whenMissing: deny", "whenMissing: Destroy")]
+#[case::when_missing_unknown("whenMissing: deny", "whenMissing: retain")]
+#[case::no_such_mode("highAvailability: ZoneRedundant", "highAvailability: ZoneRedundan")]
+#[case::default_mode_not_allowed("highAvailability: ZoneRedundant", "highAvailability: Disabled")]
+#[case::no_standby_for_burstable(
+    "sku: Standard_B1ms",
+    "sku: Standard_B1ms\n      highAvailability: SameZone"
+)]
+#[case::no_zones("location: norwayeast", "location: norwaywest")]
+#[case::no_such_extension("[pgcrypto,", "[pgcripto,")]
+#[case::no_such_parameter("require_secure_transport]", "require_secure_transprot]")]
+#[case::no_such_level("versions: warn ", "versions: warning ")]
+#[case::no_such_rule_to_enforce("versions: warn ", "version: warn ")]
+#[case::no_such_rule_to_except("rules: [skus]", "rules: [sku]")]
+#[case::no_database("database: reports/main", "database: reports")]
+#[case::no_such_day("until: 2027-01-31", "until: 2027-02-31")]
+#[case::no_reason("reason: \"load test, ticket 4711\"", "reason: \"\"")]
+#[case::window("sku: Standard_B1ms", "sku: Standard_B1ms\n      maintenanceWindow: {day: Sunday, hour: 24}")]
+#[case::tier_of_another_size("sizeGiB: 32}", "sizeGiB: 32, tier: P60}")]
+#[case::too_few_days("minRetentionDays: 7", "minRetentionDays: 3")]
+#[case::bounds_crossed("minRetentionDays: 7", "minRetentionDays: 14, maxRetentionDays: 8")]
+#[case::no_namespaces("names: [\"*-prod\"]", "labels: {}")]
+#[case::no_label("names: [\"*-prod\"]", "labels: {env: \"prod*\"}")]
+#[case::nothing_allowed("highAvailability: [SameZone, ZoneRedundant]", "highAvailability: []")]
 #[case::no_issuer("issuer: \"https://", "issuer: \"http://")]
 fn each_mistake_names_the_line_and_what_to_write(
     #[context] context: Context,
@@ -47,8 +85,8 @@ fn each_mistake_names_the_line_and_what_to_write(
 
 #[test]
 fn a_profile_behind_one_that_takes_everything_can_never_match() {
-    let yaml = format!("{GOOD}  - name: never\n    namespaces: {{names: [orders]}}\n");
-    insta::assert_snapshot!(errors(&yaml), @"line 43: profiles[2] (never) can never match: default stands before it and takes every namespace of it; put the narrower one first [DB406]");
+    let yaml = with("\n# Databases", "  - name: never\n    namespaces: {names: [orders]}\n\n# Databases");
+    insta::assert_snapshot!(errors(&yaml), @"line 53: profiles[2] (never) can never match: default stands before it and takes every namespace of it; put the narrower one first [DB406]");
 }
 
 #[test]
@@ -74,4 +112,40 @@ fn a_config_map_without_the_key_names_the_key() {
         error,
         "the ConfigMap has no key policy.yaml (it has policy.yml); put the policy there [DB401]"
     );
+}
+
+#[test]
+fn labels_and_names_must_both_match_and_are_looked_at_in_order() {
+    let policy = Policy::parse(
+        &with("names: [\"*-prod\"]", "names: [\"*-prod\"], labels: {env: prod}")
+            .replacen("namespaces:\n      names", "namespaces: {names", 1)
+            .replacen("labels: {env: prod}", "labels: {env: prod}}", 1),
+    )
+    .unwrap();
+    let profile = |name, labels: Option<&Labels>| {
+        policy.profile(Namespace { name, labels }).map(|profile| profile.name.clone())
+    };
+    let (prod, test) = (
+        Labels::from([("env".to_owned(), "prod".to_owned())]),
+        Labels::from([("env".to_owned(), "test".to_owned())]),
+    );
+    assert_eq!(profile("orders-prod", Some(&prod)).as_deref(), Ok("production"));
+    assert_eq!(profile("orders-prod", Some(&test)).as_deref(), Ok("default"));
+    assert_eq!(profile("orders", Some(&prod)).as_deref(), Ok("default"));
+    assert_eq!(profile("orders", None).as_deref(), Ok("default"), "the name alone decides");
+    assert_eq!(profile("orders-prod", None), Err(NoProfile::LabelsUnknown));
+    assert!(policy.looks_at_labels());
+}
+
+#[test]
+fn an_exception_ends_with_its_last_day() {
+    let policy = Policy::parse(GOOD).unwrap();
+    let excepted =
+        |name, rule, day: &str| policy.exception("reports", name, rule, day.parse().unwrap()).is_some();
+    assert!(excepted("main", Rule::Skus, "2027-01-31"));
+    assert!(!excepted("main", Rule::Skus, "2027-02-01"));
+    assert!(!excepted("main", Rule::Storage, "2027-01-31"));
+    assert!(!excepted("other", Rule::Skus, "2027-01-31"));
+    assert_eq!(policy.expired("2027-02-01".parse().unwrap()).count(), 1);
+    assert_eq!(policy.expired("2027-01-31".parse().unwrap()).count(), 0);
 }

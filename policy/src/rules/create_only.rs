@@ -3,7 +3,7 @@
 //! The words matter: Flux and `kubectl apply --force` answer certain phrases, and the codes 409 and 422, by
 //! deleting the object and creating it anew, so they are used nowhere.
 
-use super::{Context, names};
+use super::{Context, backup, names};
 use crate::{Code, Problem, quote::quote};
 
 /// `spec.databaseName` stays: PostgreSQL could rename a database, Azure can't.
@@ -18,5 +18,16 @@ pub(super) fn database_name(context: &Context<'_>) -> Option<Problem> {
             quote(&old)
         );
         Problem::new(Code::CreateOnly, "spec.databaseName", &text)
+    })
+}
+
+/// `spec.backup.geoRedundant` stays: Azure decides where backups are when it makes the server. A wish that Azure
+/// hasn't fulfilled can be taken back.
+pub(super) fn geo_redundant(context: &Context<'_>) -> Option<Problem> {
+    context.recorded?;
+    let (old, new) = (backup::is_geo_redundant(context.old?), backup::is_geo_redundant(context.new));
+    (old != new).then(|| {
+        let text = format!("is fixed at creation and can't go from {old} to {new}; write {old} back");
+        Problem::new(Code::CreateOnly, "spec.backup.geoRedundant", &text)
     })
 }

@@ -3,17 +3,29 @@
 //! A rule looks at the filled-in spec. On an update it judges only what the request changes: a policy that
 //! became stricter never stands in the way of a database that was fine when it was made.
 
+mod authentication;
+mod backup;
 mod create_only;
+mod databases_per_namespace;
+mod extensions;
+mod high_availability;
 pub mod names;
 mod not_available;
+mod parameters;
 mod sku;
 mod storage;
+mod storage_tier;
 mod version;
 
 use api::DatabaseSpec;
 use jiff::civil::Date;
 
-use crate::{Code, Denial, Policy, Problem, defaults, document::Profile, quote::quote, resolve::Recorded};
+use crate::{
+    Code, Denial, Policy, Problem, defaults,
+    document::{Labels, Level, Namespace, NoProfile, Profile, Rule},
+    quote::quote,
+    resolve::Recorded,
+};
 
 /// Name of the policy ConfigMap where no other is given.
 pub const POLICY_NAME: &str = "database-policy";
@@ -24,6 +36,10 @@ pub struct Request<'a> {
     /// Name of the policy ConfigMap, for messages.
     pub policy_name: &'a str,
     pub namespace: &'a str,
+    /// Labels of the namespace; `None` when they aren't known.
+    pub labels: Option<&'a Labels>,
+    /// How many databases the namespace has already; `None` judges no quota.
+    pub databases: Option<u32>,
     pub name: &'a str,
     pub new: &'a DatabaseSpec,
     /// The stored spec; `None` on creation.
@@ -32,10 +48,30 @@ pub struct Request<'a> {
     pub today: Date,
 }
 
+impl<'a> Request<'a> {
+    /// The namespace, as profiles look at it.
+    pub fn in_namespace(&self) -> Namespace<'a> {
+        Namespace { name: self.namespace, labels: self.labels }
+    }
+}
+
+/// What came of judging a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// `None` admits the request.
+    pub denial: Option<Denial>,
+    /// Rules that are broken, and only warned of.
+    pub warned: Vec<Problem>,
+    /// Rules that are broken in silence, or by an exception.
+    pub audited: Vec<Problem>,
+}
+
 /// What a rule sees.
 struct Context<'a> {
     request: &'a Request<'a>,
     profile: &'a Profile,
+    /// Azure region.
+    location: &'a str,
     /// The wanted spec, filled in.
     new: &'a DatabaseSpec,
     /// The stored spec, filled in.
@@ -51,51 +87,143 @@ impl Context<'_> {
     }
 }
 
-/// Every rule, in the order of the fields.
-const RULES: &[fn(&Context<'_>) -> Option<Problem>] = &[
-    names::object_name,
-    version::missing,
-    version::known,
-    version::supported,
-    version::allowed,
-    version::upward,
-    sku::missing,
-    sku::known,
-    sku::allowed,
-    storage::missing,
-    storage::size,
-    storage::limit,
-    storage::growing,
-    names::database_name_shape,
-    create_only::database_name,
-    not_available::fields,
+/// A rule finds one problem at most, or one for each item of a list.
+enum Check {
+    One(fn(&Context<'_>) -> Option<Problem>),
+    Each(fn(&Context<'_>) -> Vec<Problem>),
+}
+
+use Check::{Each, One};
+
+/// Every rule, in the order of the fields. Those with a name are the platform's: a profile can take them less
+/// strictly, and an exception can lift them. The others are Azure's and PostgreSQL's.
+const RULES: &[(Option<Rule>, Check)] = &[
+    (None, One(names::object_name)),
+    (Some(Rule::DatabasesPerNamespace), One(databases_per_namespace::quota)),
+    (None, One(version::missing)),
+    (None, One(version::known)),
+    (None, One(version::supported)),
+    (Some(Rule::Versions), One(version::allowed)),
+    (None, One(version::upward)),
+    (None, One(sku::missing)),
+    (None, One(sku::known)),
+    (Some(Rule::Skus), One(sku::allowed)),
+    (None, One(storage::missing)),
+    (None, One(storage::size)),
+    (Some(Rule::Storage), One(storage::limit)),
+    (None, One(storage::growing)),
+    (None, One(storage_tier::fitting)),
+    (Some(Rule::Storage), One(storage_tier::allowed)),
+    (None, One(high_availability::possible)),
+    (Some(Rule::HighAvailability), One(high_availability::allowed)),
+    (None, One(backup::possible)),
+    (Some(Rule::Backup), One(backup::retention_days)),
+    (Some(Rule::Backup), One(backup::geo_redundant)),
+    (None, One(create_only::geo_redundant)),
+    (None, One(names::database_name_shape)),
+    (None, One(create_only::database_name)),
+    (None, Each(extensions::known)),
+    (Some(Rule::Extensions), Each(extensions::allowed)),
+    (None, Each(parameters::settable)),
+    (None, Each(parameters::form)),
+    (None, Each(parameters::library)),
+    (Some(Rule::Parameters), Each(parameters::allowed)),
+    (Some(Rule::Authentication), One(authentication::allowed)),
+    (None, One(not_available::fields)),
 ];
 
+/// The problems that each rule finds.
+fn problems(context: &Context<'_>) -> impl Iterator<Item = (Option<Rule>, Problem)> {
+    RULES.iter().flat_map(|(rule, check)| {
+        let found = match check {
+            One(check) => check(context).into_iter().collect(),
+            Each(check) => check(context),
+        };
+        found.into_iter().map(|problem| (*rule, problem))
+    })
+}
+
 impl Policy {
-    /// Judges a `Database` that is created or changed; `None` admits it.
-    pub fn judge(&self, request: &Request<'_>, recorded: Option<&Recorded>) -> Option<Denial> {
-        let Some(profile) = self.profile(request.namespace) else {
-            return Some(Self::no_profile(request));
+    /// Judges a `Database` that is created or changed.
+    pub fn judge(&self, request: &Request<'_>, recorded: Option<&Recorded>) -> Verdict {
+        let profile = match self.profile(request.in_namespace()) {
+            Ok(profile) => profile,
+            Err(why) => {
+                return Verdict { denial: Some(Self::no_profile(request, why)), ..Verdict::default() };
+            }
         };
         let new = defaults::fill(request.new, request.old, recorded, profile, &[]).spec;
-        let old = request.old.map(|old| defaults::fill(old, None, recorded, profile, &[]).spec);
-        let context = Context { request, profile, new: &new, old: old.as_ref(), recorded };
-        let problems: Vec<Problem> = RULES.iter().filter_map(|rule| rule(&context)).collect();
-        (!problems.is_empty()).then(|| Denial {
-            problems,
+        let old = request.old.map(|old| defaults::fill(old, Some(old), recorded, profile, &[]).spec);
+        let location = &self.azure.location.value;
+        let context = Context { request, profile, location, new: &new, old: old.as_ref(), recorded };
+        let mut verdict = Verdict::default();
+        let mut denied = Vec::new();
+        for (rule, problem) in problems(&context) {
+            match rule.map_or(Level::Enforce, |rule| self.level(rule, profile, request)) {
+                Level::Enforce => denied.push(problem),
+                Level::Warn => verdict.warned.push(problem),
+                Level::Audit => verdict.audited.push(problem),
+            }
+        }
+        verdict.denial = (!denied.is_empty()).then(|| Denial {
+            problems: denied,
             policy: request.policy_name.to_owned(),
             profile: Some(profile.name.clone()),
-        })
+        });
+        verdict
     }
 
-    pub(crate) fn no_profile(request: &Request<'_>) -> Denial {
-        let text = format!(
-            "{} is matched by no profile of the policy, so no database is allowed in it; \
-             ask the platform team to add one",
-            quote(request.namespace)
-        );
+    /// What this policy wouldn't let pass if the database were made today, and how strictly it takes that.
+    /// Exceptions count, and quotas don't: which database is one too many can't be told.
+    pub fn breaches(&self, request: &Request<'_>, recorded: Option<&Recorded>) -> Vec<(Level, Problem)> {
+        let profile = match self.profile(request.in_namespace()) {
+            Ok(profile) => profile,
+            Err(NoProfile::LabelsUnknown) => return Vec::new(),
+            Err(why) => {
+                let problems = Self::no_profile(request, why).problems;
+                return problems.into_iter().map(|problem| (Level::Enforce, problem)).collect();
+            }
+        };
+        // As it is stored and as it runs: no default is filled into what was made without.
+        let new = defaults::fill(request.new, Some(request.new), recorded, profile, &[]).spec;
+        let request = Request { old: None, databases: None, ..*request };
+        let location = &self.azure.location.value;
+        let context = Context { request: &request, profile, location, new: &new, old: None, recorded: None };
+        let excepted = |rule| self.exception(request.namespace, request.name, rule, request.today).is_some();
+        problems(&context)
+            .filter_map(|(rule, problem)| Some((rule.filter(|rule| !excepted(*rule))?, problem)))
+            .map(|(rule, problem)| (profile.enforcement.level(rule), problem))
+            .collect()
+    }
+
+    /// How strictly a rule is taken for this database.
+    fn level(&self, rule: Rule, profile: &Profile, request: &Request<'_>) -> Level {
+        match self.exception(request.namespace, request.name, rule, request.today) {
+            Some(_) => Level::Audit,
+            None => profile.enforcement.level(rule),
+        }
+    }
+
+    pub(crate) fn no_profile(request: &Request<'_>, why: NoProfile) -> Denial {
+        let namespace = quote(request.namespace);
+        let (code, text) = match why {
+            NoProfile::NoMatch => (
+                Code::PolicyNoProfile,
+                format!(
+                    "{namespace} is matched by no profile of the policy, so no database is allowed in it; \
+                     ask the platform team to add one"
+                ),
+            ),
+            NoProfile::LabelsUnknown => (
+                Code::LabelsUnknown,
+                format!(
+                    "{namespace} has labels that can't be read at the moment, and the policy depends on them; \
+                     apply again in a minute"
+                ),
+            ),
+        };
         Denial {
-            problems: vec![Problem::new(Code::PolicyNoProfile, "metadata.namespace", &text)],
+            problems: vec![Problem::new(code, "metadata.namespace", &text)],
             policy: request.policy_name.to_owned(),
             profile: None,
         }
@@ -112,7 +240,7 @@ pub(crate) fn missing(policy: &Policy, request: &Request<'_>, field: &str) -> De
             "is missing, and the policy has no default for it",
         )],
         policy: request.policy_name.to_owned(),
-        profile: policy.profile(request.namespace).map(|profile| profile.name.clone()),
+        profile: policy.profile(request.in_namespace()).ok().map(|profile| profile.name.clone()),
     }
 }
 

@@ -1,10 +1,13 @@
 //! `spec.sku`: a size that Azure offers and policy allows.
 
-use super::Context;
+use api::HighAvailability;
+
+use super::{Context, high_availability};
 use crate::{
-    Code, Problem, catalogue,
+    Code, Problem,
+    catalogue::{self, Size, Tier},
     quote::quote,
-    suggest::{alternatives, matching_sizes, nearest_sizes, sizes_like},
+    suggest::{alternatives, nearest_sizes, sizes_like},
 };
 
 const FIELD: &str = "spec.sku";
@@ -13,10 +16,23 @@ fn changed(context: &Context<'_>) -> bool {
     context.changed(|spec| spec.sku.as_ref().map(|sku| sku.to_ascii_lowercase()))
 }
 
+/// The sizes that the profile allows.
+pub(super) fn usable(context: &Context<'_>) -> impl Iterator<Item = &'static Size> {
+    catalogue::sizes().iter().filter(|size| context.profile.allow.sku(&size.name))
+}
+
+/// The sizes that would do beside the rest of the spec: a standby rules out the Burstable ones.
+fn fitting(context: &Context<'_>) -> impl Iterator<Item = &'static Size> {
+    let standby = high_availability::mode(context.new) != HighAvailability::Disabled;
+    let fits = move |size: &&Size| !standby || size.tier != Tier::Burstable;
+    let any = usable(context).any(|size| fits(&size));
+    usable(context).filter(move |size| !any || fits(size))
+}
+
 /// A size is given, by the spec or by the profile.
 pub(super) fn missing(context: &Context<'_>) -> Option<Problem> {
     context.new.sku.is_none().then(|| {
-        let smallest = sizes_like("", matching_sizes(|name| context.profile.allow.sku(name)));
+        let smallest = sizes_like("", fitting(context));
         Problem::new(
             Code::Missing,
             FIELD,
@@ -31,7 +47,7 @@ pub(super) fn known(context: &Context<'_>) -> Option<Problem> {
     if !changed(context) || catalogue::size(sku).is_some() {
         return None;
     }
-    let likely = sizes_like(sku, matching_sizes(|name| context.profile.allow.sku(name)));
+    let likely = sizes_like(sku, fitting(context));
     let text = format!("{} is no size that Azure offers; use {}", quote(sku), alternatives(&likely));
     Some(Problem::new(Code::SkuUnknown, FIELD, &text))
 }
@@ -42,7 +58,7 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
     if !changed(context) || context.profile.allow.sku(&size.name) {
         return None;
     }
-    let nearest = nearest_sizes(size, matching_sizes(|name| context.profile.allow.sku(name)));
+    let nearest = nearest_sizes(size, fitting(context));
     let written = context.new.sku.as_deref().unwrap_or_default();
     let text = format!("{} is not allowed here; use {}", quote(written), alternatives(&nearest));
     Some(Problem::new(Code::SkuNotAllowed, FIELD, &text))

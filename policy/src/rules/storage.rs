@@ -7,7 +7,7 @@ use crate::{Code, Problem, catalogue::DISK_SIZES_GIB, suggest::alternatives};
 
 const FIELD: &str = "spec.storage.sizeGiB";
 
-fn size_gib(spec: &DatabaseSpec) -> Option<i32> {
+pub(super) fn size_gib(spec: &DatabaseSpec) -> Option<i32> {
     spec.storage.as_ref().and_then(|storage| storage.size_gib)
 }
 

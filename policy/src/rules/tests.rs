@@ -1,12 +1,13 @@
 //! The rules as tables: a spec, and the codes that refuse it.
 
+use api::Storage;
 use jiff::civil::date;
 use proptest::prelude::*;
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::message;
+use crate::{document::Namespace, message};
 
 fn policy() -> Policy {
     Policy::parse(include_str!("../../../examples/policy.yaml")).unwrap()
@@ -16,24 +17,42 @@ fn spec(value: Value) -> DatabaseSpec {
     serde_json::from_value(value).unwrap()
 }
 
-fn judge(namespace: &str, name: &str, new: Value, old: Option<Value>) -> Option<Denial> {
-    let (new, old) = (spec(new), old.map(spec));
-    let request = Request {
+fn request<'a>(
+    namespace: &'a str,
+    name: &'a str,
+    new: &'a DatabaseSpec,
+    old: Option<&'a DatabaseSpec>,
+) -> Request<'a> {
+    Request {
         policy_name: POLICY_NAME,
         namespace,
+        labels: None,
+        databases: None,
         name,
-        new: &new,
-        old: old.as_ref(),
+        new,
+        old,
         today: date(2026, 11, 22),
-    };
-    // Azure has made what is stored.
-    let recorded = old.as_ref().map(|old| Recorded {
+    }
+}
+
+/// Azure has made what is stored.
+fn made(old: &DatabaseSpec) -> Recorded {
+    Recorded {
         version: old.version.as_ref().and_then(api::version::major),
         sku: old.sku.clone(),
         size_gib: old.storage.as_ref().and_then(|storage| storage.size_gib),
-        database_name: None,
-    });
-    policy().judge(&request, recorded.as_ref())
+        ..Recorded::default()
+    }
+}
+
+fn verdict_by(policy: &Policy, namespace: &str, name: &str, new: Value, old: Option<Value>) -> Verdict {
+    let (new, old) = (spec(new), old.map(spec));
+    let recorded = old.as_ref().map(made);
+    policy.judge(&request(namespace, name, &new, old.as_ref()), recorded.as_ref())
+}
+
+fn judge(namespace: &str, name: &str, new: Value, old: Option<Value>) -> Option<Denial> {
+    verdict_by(&policy(), namespace, name, new, old).denial
 }
 
 fn codes(denial: Option<Denial>) -> Vec<Code> {
@@ -59,12 +78,170 @@ fn codes(denial: Option<Denial>) -> Vec<Code> {
 #[case::database_name(json!({"databaseName": "orders_v2"}), &[])]
 #[case::database_name_shape(json!({"databaseName": "1st"}), &[Code::Name])]
 #[case::reserved(json!({"databaseName": "Postgres"}), &[Code::Name])]
-#[case::not_yet(json!({"highAvailability": "ZoneRedundant", "extensions": ["vector"]}), &[Code::NotAvailable])]
+#[case::not_yet(json!({"extensions": ["vector"]}), &[Code::NotAvailable])]
+#[case::tier(json!({"storage": {"sizeGiB": 64, "tier": "P20"}}), &[])]
+#[case::tier_too_slow(json!({"storage": {"sizeGiB": 64, "tier": "P4"}}), &[Code::StorageTier])]
+#[case::tier_too_fast(json!({"storage": {"tier": "P60"}}), &[Code::StorageTier])]
+#[case::tier_of_no_disk(json!({"storage": {"sizeGiB": 33, "tier": "P4"}}), &[Code::StorageSize])]
+#[case::grows(json!({"storage": {"autoGrow": true}}), &[])]
+#[case::standby_of_burstable(json!({"highAvailability": "SameZone"}), &[Code::HighAvailability])]
+#[case::backups(json!({"backup": {"retentionDays": 35, "geoRedundant": true}}), &[])]
+#[case::window(json!({"maintenanceWindow": {"day": "Sunday", "hour": 3}}), &[])]
+#[case::no_such_extension(json!({"extensions": ["bitcoin"]}), &[Code::Extension, Code::NotAvailable])]
+#[case::no_such_parameter(json!({"parameters": {"max_happiness": "1"}}), &[Code::Parameter, Code::NotAvailable])]
 #[case::no_effect_is_fine(json!({"highAvailability": "Disabled", "authentication": "Identity", "extensions": []}), &[])]
-#[case::each_field_not_yet(json!({"storage": {"tier": "P10"}}), &[Code::NotAvailable])]
+#[case::password_not_yet(json!({"authentication": "Password"}), &[Code::NotAvailable])]
 #[case::parameters_not_yet(json!({"parameters": {"work_mem": "16384"}}), &[Code::NotAvailable])]
 fn a_new_database_is_judged_whole(#[case] new: Value, #[case] expected: &[Code]) {
     assert_eq!(codes(judge("orders", "main", new, None)), expected);
+}
+
+/// Where the profile has something to say about every field.
+#[rstest]
+#[case::defaults(json!({}), &[])]
+#[case::no_standby(json!({"highAvailability": "Disabled"}), &[Code::HighAvailability])]
+#[case::standby_next_door(json!({"highAvailability": "SameZone"}), &[])]
+#[case::extension(json!({"extensions": ["PgCrypto"]}), &[Code::NotAvailable])]
+#[case::extension_not_allowed(json!({"extensions": ["plv8", "vector"]}), &[Code::Extension, Code::NotAvailable])]
+#[case::parameter_denied(json!({"parameters": {"ssl_min_protocol_version": "TLSv1.3"}}), &[Code::Parameter, Code::NotAvailable])]
+#[case::version_only_warned_of(json!({"version": 15}), &[])]
+fn a_profile_decides_each_field(#[case] new: Value, #[case] expected: &[Code]) {
+    assert_eq!(codes(judge("orders-prod", "main", new, None)), expected);
+}
+
+#[rstest]
+#[case::zones("norwaywest", json!({"highAvailability": "ZoneRedundant"}), &[Code::HighAvailability])]
+#[case::no_zones_needed("norwaywest", json!({"highAvailability": "SameZone"}), &[])]
+#[case::alone("polandcentral", json!({"backup": {"geoRedundant": true}}), &[Code::Backup])]
+fn a_region_can_lack_what_is_wanted(#[case] location: &str, #[case] new: Value, #[case] expected: &[Code]) {
+    let yaml = strict("").replace("norwayeast", location);
+    let policy = Policy::parse(&yaml).unwrap();
+    assert_eq!(codes(verdict_by(&policy, "orders", "main", new, None).denial), expected);
+}
+
+/// A policy of one profile, with this in its `allow`.
+fn strict(allow: &str) -> String {
+    let example = include_str!("../../../examples/policy.yaml");
+    let azure = example.split("profiles:").next().unwrap();
+    format!(
+        "{azure}profiles:\n  - name: strict\n    defaults: {{version: 17, sku: Standard_D2ds_v5, storage: {{sizeGiB: 32}}}}\n    allow: {{{allow}}}\n"
+    )
+}
+
+#[rstest]
+#[case::tier("storage: {tiers: [P4, P6]}", json!({"storage": {"tier": "P10"}}), &[Code::StorageTier])]
+#[case::too_few_days("backup: {minRetentionDays: 14}", json!({"backup": {"retentionDays": 13}}), &[Code::Backup])]
+#[case::too_few_when_left_out("backup: {minRetentionDays: 14}", json!({}), &[Code::Backup])]
+#[case::too_many_days("backup: {maxRetentionDays: 14}", json!({"backup": {"retentionDays": 15}}), &[Code::Backup])]
+#[case::no_copies("backup: {geoRedundant: [false]}", json!({"backup": {"geoRedundant": true}}), &[Code::Backup])]
+#[case::copies_demanded("backup: {geoRedundant: [true]}", json!({}), &[Code::Backup])]
+#[case::no_passwords("authentication: [Identity]", json!({"authentication": "Password"}), &[Code::Authentication, Code::NotAvailable])]
+#[case::no_extensions("extensions: []", json!({"extensions": ["vector"]}), &[Code::Extension, Code::NotAvailable])]
+#[case::parameters_listed("parameters: {allow: [\"log_*\"]}", json!({"parameters": {"work_mem": "8192"}}), &[Code::Parameter, Code::NotAvailable])]
+#[case::parameter_listed("parameters: {allow: [\"log_*\"]}", json!({"parameters": {"log_statement": "ddl"}}), &[Code::NotAvailable])]
+fn what_a_profile_does_not_allow_is_refused(
+    #[case] allow: &str,
+    #[case] new: Value,
+    #[case] expected: &[Code],
+) {
+    let policy = Policy::parse(&strict(allow)).unwrap();
+    assert_eq!(codes(verdict_by(&policy, "orders", "main", new, None).denial), expected);
+}
+
+#[rstest]
+#[case::whole_number("work_mem", "8192", None)]
+#[case::unit("work_mem", "8MB", Some("a whole number from 4096 to 2097151, without a unit"))]
+#[case::too_small("max_connections", "5", Some("a whole number from 25 to 5000"))]
+#[case::word_for_number("random_page_cost", "cheap", Some("a number"))]
+#[case::number("random_page_cost", "1.1", None)]
+#[case::switch("log_lock_waits", "ON", None)]
+#[case::no_switch("log_lock_waits", "yes please", Some("on or off"))]
+#[case::text("DateStyle", "ISO, DMY", None)]
+#[case::two_lines("DateStyle", "ISO\nDMY", Some("text on one line"))]
+#[case::misspelt("work_men", "8192", Some("did you mean work_mem?"))]
+#[case::unknown("max_happiness", "1", Some("is no server parameter that Azure offers"))]
+#[case::read_only("fsync", "off", Some("is read-only"))]
+#[case::of_extensions("azure.extensions", "vector", Some("write the extension there"))]
+#[case::library("pgaudit.log", "ddl", Some("add pgaudit to spec.extensions"))]
+#[case::azures_own("pgbouncer.enabled", "true", None)]
+fn a_parameter_is_told_what_it_can_be(
+    #[case] name: &str,
+    #[case] value: &str,
+    #[case] expected: Option<&str>,
+) {
+    let policy = Policy::parse(&strict("")).unwrap();
+    let verdict = verdict_by(&policy, "orders", "main", json!({"parameters": {name: value}}), None);
+    let problems = verdict.denial.map(|denial| denial.problems).unwrap_or_default();
+    let told =
+        problems.iter().find(|problem| problem.code == Code::Parameter).map(|problem| problem.text.clone());
+    assert_eq!(told.is_some(), expected.is_some(), "{told:?}");
+    assert!(told.unwrap_or_default().contains(expected.unwrap_or_default()));
+}
+
+#[rstest]
+#[case::room(Some(4), None, &[])]
+#[case::full(Some(5), None, &[Code::DatabasesPerNamespace])]
+#[case::overfull(Some(6), None, &[Code::DatabasesPerNamespace])]
+#[case::not_counted(None, None, &[])]
+#[case::update(Some(6), Some(json!({"sku": "Standard_D2ds_v5"})), &[])]
+fn a_namespace_has_so_many_databases(
+    #[case] has: Option<u32>,
+    #[case] old: Option<Value>,
+    #[case] expected: &[Code],
+) {
+    let (new, old) = (spec(json!({})), old.map(spec));
+    let recorded = old.as_ref().map(made);
+    let request = Request { databases: has, ..request("orders-prod", "main", &new, old.as_ref()) };
+    assert_eq!(codes(policy().judge(&request, recorded.as_ref()).denial), expected);
+}
+
+#[rstest]
+#[case::enforced("skus", "enforce", (1, 0, 0))]
+#[case::warned("skus", "warn", (0, 1, 0))]
+#[case::audited("skus", "audit", (0, 0, 1))]
+#[case::another_rule("versions", "audit", (1, 0, 0))]
+fn a_rule_is_taken_as_strictly_as_the_profile_says(
+    #[case] rule: &str,
+    #[case] level: &str,
+    #[case] expected: (usize, usize, usize),
+) {
+    let yaml = strict("skus: [Standard_D2ds_v5]") + &format!("    enforcement: {{{rule}: {level}}}\n");
+    let verdict = verdict_by(
+        &Policy::parse(&yaml).unwrap(),
+        "orders",
+        "main",
+        json!({"sku": "Standard_D4ds_v5"}),
+        None,
+    );
+    let denied = verdict.denial.map_or(0, |denial| denial.problems.len());
+    assert_eq!((denied, verdict.warned.len(), verdict.audited.len()), expected);
+}
+
+#[rstest]
+#[case::excepted("reports", "main", json!({"sku": "Standard_D2ds_v5"}), &[])]
+#[case::another_database("reports", "other", json!({"sku": "Standard_D2ds_v5"}), &[Code::SkuNotAllowed])]
+#[case::another_rule("reports", "main", json!({"storage": {"sizeGiB": 512}}), &[Code::StorageLimit])]
+#[case::not_azures("reports", "main", json!({"sku": "banana"}), &[Code::SkuUnknown])]
+fn an_exception_lifts_a_rule_for_one_database(
+    #[case] namespace: &str,
+    #[case] name: &str,
+    #[case] new: Value,
+    #[case] expected: &[Code],
+) {
+    let verdict = verdict_by(&policy(), namespace, name, new, None);
+    assert_eq!(codes(verdict.denial), expected);
+}
+
+#[test]
+fn what_breaks_the_policy_today_is_told_however_strictly_it_is_taken() {
+    let old = spec(
+        json!({"version": 15, "sku": "Standard_B2s", "storage": {"sizeGiB": 32}, "highAvailability": "Disabled"}),
+    );
+    let breaches = policy().breaches(&request("orders-prod", "main", &old, Some(&old)), Some(&made(&old)));
+    let codes: Vec<Code> = breaches.iter().map(|(_, problem)| problem.code).collect();
+    assert_eq!(codes, [Code::VersionNotAllowed, Code::SkuNotAllowed, Code::HighAvailability]);
+    let levels: Vec<Level> = breaches.iter().map(|(level, _)| *level).collect();
+    assert_eq!(levels, [Level::Warn, Level::Enforce, Level::Enforce]);
 }
 
 #[rstest]
@@ -87,6 +264,12 @@ fn the_name_must_do_for_all_that_is_derived_from_it(#[case] name: &str, #[case] 
 #[case::renamed(json!({}), json!({"databaseName": "other"}), &[Code::CreateOnly])]
 #[case::named_as_it_is(json!({}), json!({"databaseName": "main"}), &[])]
 #[case::name_left_out(json!({"databaseName": "other"}), json!({}), &[])]
+#[case::copies_later(json!({}), json!({"backup": {"geoRedundant": true}}), &[Code::CreateOnly])]
+#[case::copies_no_more(json!({"backup": {"geoRedundant": true}}), json!({"backup": {"geoRedundant": false}}), &[Code::CreateOnly])]
+#[case::copies_left_out(json!({"backup": {"geoRedundant": true}}), json!({}), &[])]
+#[case::standby_of_what_became_burstable(json!({"sku": "Standard_D2ds_v5", "highAvailability": "SameZone"}), json!({"sku": "Standard_B2s", "highAvailability": "SameZone"}), &[Code::HighAvailability])]
+#[case::outgrown_tier(json!({"storage": {"sizeGiB": 32, "tier": "P6"}}), json!({"storage": {"sizeGiB": 128, "tier": "P6"}}), &[Code::StorageTier])]
+#[case::outgrown_tier_left_out(json!({"storage": {"sizeGiB": 32, "tier": "P6"}}), json!({"storage": {"sizeGiB": 128}}), &[])]
 fn an_update_is_judged_by_what_it_changes(#[case] old: Value, #[case] new: Value, #[case] expected: &[Code]) {
     assert_eq!(codes(judge("orders", "main", new, Some(old))), expected);
 }
@@ -107,28 +290,14 @@ fn a_wish_that_azure_has_not_fulfilled_can_be_taken_back(
         size_gib: Some(size),
         ..Recorded::default()
     });
-    let request = Request {
-        policy_name: POLICY_NAME,
-        namespace: "orders",
-        name: "main",
-        new: &new,
-        old: Some(&old),
-        today: date(2026, 11, 22),
-    };
-    assert_eq!(codes(policy().judge(&request, recorded.as_ref())), expected);
+    let request = request("orders", "main", &new, Some(&old));
+    assert_eq!(codes(policy().judge(&request, recorded.as_ref()).denial), expected);
 }
 
 #[test]
 fn a_kept_database_keeps_its_name_when_the_manifest_leaves_it_out() {
     let new = spec(json!({}));
-    let request = Request {
-        policy_name: POLICY_NAME,
-        namespace: "orders",
-        name: "main",
-        new: &new,
-        old: None,
-        today: date(2026, 11, 22),
-    };
+    let request = request("orders", "main", &new, None);
     let recorded = Recorded { database_name: Some("orders_v1".into()), ..Recorded::default() };
     let effective = policy().resolve(&request, Some(&recorded), &[]).unwrap();
     assert_eq!(effective.database_name, "orders_v1");
@@ -148,7 +317,14 @@ fn a_stricter_policy_leaves_old_databases_alone() {
 #[case::misspelt("orders", json!({"sku": "Standard_B1m"}))]
 #[case::storage("orders", json!({"storage": {"sizeGiB": 100}}))]
 #[case::storage_limit("orders", json!({"storage": {"sizeGiB": 1024}}))]
-#[case::not_available("orders", json!({"highAvailability": "SameZone", "backup": {"retentionDays": 14}}))]
+#[case::not_available("orders", json!({"extensions": ["vector"], "authentication": "Password"}))]
+#[case::tier("orders", json!({"storage": {"sizeGiB": 128, "tier": "P6"}}))]
+#[case::standby("orders", json!({"highAvailability": "ZoneRedundant"}))]
+#[case::standby_demanded("orders-prod", json!({"highAvailability": "Disabled"}))]
+#[case::standby_of_a_size("orders-prod", json!({"sku": "Standard_B2s"}))]
+#[case::extension_misspelt("orders-prod", json!({"extensions": ["pgcripto"]}))]
+#[case::extension_not_allowed("orders-prod", json!({"extensions": ["plv8"]}))]
+#[case::parameters("orders", json!({"parameters": {"work_men": "1", "fsync": "off", "max_connections": "1e9", "pgaudit.log": "ddl"}}))]
 #[case::database_name("orders", json!({"databaseName": "or ders"}))]
 fn the_message_says_what_to_write(#[context] context: Context, #[case] namespace: &str, #[case] new: Value) {
     insta::assert_snapshot!(
@@ -187,56 +363,124 @@ fn any_spec() -> impl Strategy<Value = DatabaseSpec> {
         "[a-z_-]{1,70}".prop_map(|n| Some(json!(n))),
         ".{0,80}".prop_map(|n| Some(json!(n)))
     ];
-    (version, sku, size, name).prop_map(|(version, sku, storage, database_name)| {
-        spec(json!({"version": version, "sku": sku, "storage": storage, "databaseName": database_name}))
-    })
+    let mode =
+        prop::sample::select(vec![Value::Null, json!("Disabled"), json!("SameZone"), json!("ZoneRedundant")]);
+    let tier = prop::sample::select(vec![Value::Null, json!("P4"), json!("P30"), json!("P80")]);
+    let backup = prop_oneof![
+        Just(Value::Null),
+        (proptest::option::of(0..50), proptest::option::of(any::<bool>()))
+            .prop_map(|(days, geo)| json!({"retentionDays": days, "geoRedundant": geo})),
+    ];
+    let word = prop_oneof![
+        "[a-z_.]{1,12}",
+        ".{0,80}",
+        prop::sample::select(vec!["vector", "pgaudit", "work_mem", "fsync", "pgaudit.log"])
+            .prop_map(str::to_owned)
+    ];
+    let extensions = proptest::option::of(prop::collection::vec(word.clone(), 0..4));
+    let parameters = proptest::option::of(prop::collection::btree_map(word.clone(), word, 0..4));
+    (version, sku, size, name, mode, (tier, backup), extensions, parameters).prop_map(
+        |(version, sku, storage, database_name, mode, (tier, backup), extensions, parameters)| {
+            let mut storage = storage.unwrap_or_else(|| json!({}));
+            storage["tier"] = tier;
+            spec(json!({
+                "version": version, "sku": sku, "storage": storage, "databaseName": database_name,
+                "highAvailability": mode, "backup": backup, "extensions": extensions, "parameters": parameters,
+            }))
+        },
+    )
+}
+
+/// The example, and one in which each rule says something.
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let all = strict(
+        "skus: [Standard_D2ds_v5], versions: [17], storage: {maxGiB: 128, tiers: [P4, P6]}, highAvailability: [SameZone], \
+         backup: {minRetentionDays: 10, geoRedundant: [true]}, extensions: [vector], parameters: {allow: [\"log_*\"]}, \
+         authentication: [Identity]",
+    );
+    prop_oneof![Just(policy()), Just(Policy::parse(&all).unwrap()), Just(Policy::parse(&strict("")).unwrap())]
 }
 
 proptest! {
     #[test]
-    fn a_denial_is_one_line_that_no_tool_stumbles_over(new in any_spec(), old in proptest::option::of(any_spec())) {
-        let request = Request {
-            policy_name: POLICY_NAME, namespace: "orders", name: "main",
-            new: &new, old: old.as_ref(), today: date(2026, 11, 22),
-        };
-        if let Some(denial) = policy().judge(&request, None) {
+    fn a_denial_is_one_line_that_no_tool_stumbles_over(
+        policy in any_policy(), new in any_spec(), old in proptest::option::of(any_spec()),
+    ) {
+        let request = request("orders", "main", &new, old.as_ref());
+        if let Some(denial) = policy.judge(&request, None).denial {
             let text = denial.message();
             prop_assert!(text.chars().count() <= message::LONGEST, "{}", text);
             prop_assert!(!text.contains(char::is_control), "{text:?}");
             let lower = text.to_lowercase();
             prop_assert!(!lower.contains("immutable") && !text.contains("map["), "{text}");
-            prop_assert_eq!(text, policy().judge(&request, None).unwrap().message());
+            prop_assert_eq!(text, policy.judge(&request, None).denial.unwrap().message());
         }
     }
 
     #[test]
     fn what_is_admitted_can_be_built(new in any_spec()) {
-        let request = Request {
-            policy_name: POLICY_NAME, namespace: "orders", name: "main",
-            new: &new, old: None, today: date(2026, 11, 22),
-        };
-        let admitted = policy().judge(&request, None).is_none();
+        let request = request("orders", "main", &new, None);
+        let admitted = policy().judge(&request, None).denial.is_none();
         prop_assert_eq!(policy().resolve(&request, None, &[]).is_ok(), admitted);
     }
 
     #[test]
     fn defaults_are_idempotent(new in any_spec(), old in proptest::option::of(any_spec())) {
         let policy = policy();
-        let profile = policy.profile("orders").unwrap();
+        let profile = policy.profile(Namespace::named("orders")).unwrap();
         let once = defaults::fill(&new, old.as_ref(), None, profile, &[]);
         let twice = defaults::fill(&once.spec, old.as_ref(), None, profile, &[]);
         prop_assert_eq!(once.spec, twice.spec);
     }
 
     #[test]
-    fn an_unchanged_spec_is_never_refused(stored in any_spec()) {
-        let request = Request {
-            policy_name: POLICY_NAME, namespace: "orders", name: "main",
-            new: &stored, old: Some(&stored), today: date(2026, 11, 22),
-        };
-        if let Some(denial) = policy().judge(&request, None) {
-            // A field without effect is refused whenever it is there: it was never let in.
-            prop_assert_eq!(denial.codes(), vec![Code::NotAvailable]);
+    fn an_unchanged_spec_is_never_refused(policy in any_policy(), stored in any_spec()) {
+        let request = request("orders", "main", &stored, Some(&stored));
+        for recorded in [None, Some(made(&stored))] {
+            let verdict = policy.judge(&request, recorded.as_ref());
+            prop_assert_eq!(verdict, Verdict::default());
+        }
+    }
+
+    #[test]
+    fn a_field_that_stays_is_never_judged(policy in any_policy(), stored in any_spec(), other in any_spec()) {
+        let storage = |spec: &DatabaseSpec| spec.storage.clone().unwrap_or_default();
+        // One change of many, and the fields that depend on it.
+        let changes: [(DatabaseSpec, &[&str]); 5] = [
+            (DatabaseSpec { sku: other.sku.clone(), ..stored.clone() }, &["spec.sku", "spec.highAvailability"]),
+            (DatabaseSpec { version: other.version.clone(), ..stored.clone() }, &["spec.version"]),
+            (
+                DatabaseSpec {
+                    storage: Some(Storage { size_gib: storage(&other).size_gib, ..storage(&stored) }),
+                    ..stored.clone()
+                },
+                &["spec.storage.sizeGiB", "spec.storage.tier"],
+            ),
+            (DatabaseSpec { backup: other.backup.clone(), ..stored.clone() }, &["spec.backup"]),
+            (DatabaseSpec { extensions: other.extensions.clone(), ..stored.clone() }, &["spec.extensions"]),
+        ];
+        for (new, fields) in changes {
+            let denial = policy.judge(&request("orders", "main", &new, Some(&stored)), None).denial;
+            for problem in denial.into_iter().flat_map(|denial| denial.problems) {
+                prop_assert!(fields.iter().any(|field| problem.field.starts_with(field)), "{problem:?} of {fields:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_gets_past_admission_is_refused_by_the_controller(name in "[a-z]{1,12}") {
+        for new in [
+            json!({"extensions": ["vector"]}),
+            json!({"parameters": {"work_mem": "8192"}}),
+            json!({"authentication": "Password"}),
+            json!({"serviceAccountName": format!("{name}-other")}),
+        ] {
+            let new = spec(new);
+            let recorded = Recorded {
+                version: Some(17), sku: Some("Standard_B1ms".into()), size_gib: Some(32), ..Recorded::default()
+            };
+            let denial = policy().resolve(&request("orders", &name, &new, None), Some(&recorded), &[]).unwrap_err();
+            prop_assert!(denial.codes().contains(&Code::NotAvailable), "{denial:?}");
         }
     }
 
@@ -249,14 +493,11 @@ proptest! {
         let policy = policy();
         let nothing = DatabaseSpec::default();
         // As the webhook stores it: filled in, and noted.
-        let stored = defaults::fill(&nothing, None, None, policy.profile("orders").unwrap(), &[]);
+        let stored = defaults::fill(&nothing, None, None, policy.profile(Namespace::named("orders")).unwrap(), &[]);
         let recorded = Recorded {
-            version: Some(major), sku: Some(sku.into()), size_gib: Some(actual), database_name: None,
+            version: Some(major), sku: Some(sku.into()), size_gib: Some(actual), ..Recorded::default()
         };
-        let request = Request {
-            policy_name: POLICY_NAME, namespace: "orders", name: "main",
-            new: &stored.spec, old: None, today: date(2026, 11, 22),
-        };
+        let request = request("orders", "main", &stored.spec, None);
         let effective = policy.resolve(&request, Some(&recorded), &stored.defaulted).unwrap();
         prop_assert_eq!(
             (effective.version, effective.size.name.as_str(), effective.size_gib), (major, sku, actual)
@@ -266,11 +507,8 @@ proptest! {
 
     #[test]
     fn a_disk_is_never_built_smaller_than_it_is(new in any_spec(), actual in prop::sample::select(crate::catalogue::DISK_SIZES_GIB)) {
-        let recorded = Recorded { version: Some(17), sku: Some("Standard_B1ms".into()), size_gib: Some(actual), database_name: Some("main".into()) };
-        let request = Request {
-            policy_name: POLICY_NAME, namespace: "orders", name: "main",
-            new: &new, old: None, today: date(2026, 11, 22),
-        };
+        let recorded = Recorded { version: Some(17), sku: Some("Standard_B1ms".into()), size_gib: Some(actual), database_name: Some("main".into()), ..Recorded::default() };
+        let request = request("orders", "main", &new, None);
         if let Ok(effective) = policy().resolve(&request, Some(&recorded), &[]) {
             prop_assert!(effective.size_gib >= actual);
         }

@@ -12,14 +12,15 @@ fn changed(context: &Context<'_>) -> bool {
         .changed(|spec| spec.version.as_ref().map(|version| major(version).ok_or_else(|| written(version))))
 }
 
-/// Versions that a new database may use: offered by Azure, in support and allowed; the newest first.
-fn usable(context: &Context<'_>) -> Vec<u16> {
+/// Versions that a new database may use, with the end of their support: offered by Azure, in support and allowed; the
+/// newest first.
+fn usable(context: &Context<'_>) -> Vec<String> {
     catalogue::VERSIONS
         .iter()
         .rev()
         .filter(|version| version.end_of_support > context.request.today)
-        .map(|version| version.major)
-        .filter(|version| is_allowed(context, *version))
+        .filter(|version| is_allowed(context, version.major))
+        .map(|version| format!("{} (until {})", version.major, version.end_of_support))
         .collect()
 }
 

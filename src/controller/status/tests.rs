@@ -28,6 +28,8 @@ fn effective() -> Effective {
         policy_name: "database-policy",
         namespace: "orders",
         name: "main",
+        labels: None,
+        databases: None,
         new: &spec,
         old: None,
         today: jiff::civil::date(2026, 11, 22),
@@ -83,8 +85,13 @@ fn judged(
     let known = known(if server == Progress::Ready || was_ready { up() } else { json!({}) });
     let applied =
         Applied { server, others: vec![("FlexibleServersDatabase x".into(), other)], unconfirmed: false };
-    let outcome =
-        Outcome::Applied { applied: &applied, known: &known, effective: &effective(), revision: "r1" };
+    let outcome = Outcome::Applied {
+        applied: &applied,
+        known: &known,
+        effective: &effective(),
+        breaches: &[],
+        revision: "r1",
+    };
     let status = report(&database, &outcome, now());
     let has = |type_: &str| {
         status.conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")
@@ -141,8 +148,13 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
         others: vec![("FlexibleServersDatabase x".into(), gave_up())],
         unconfirmed: false,
     };
-    let outcome =
-        Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
+    let outcome = Outcome::Applied {
+        applied: &applied,
+        known: &known(up()),
+        effective: &effective(),
+        breaches: &[],
+        revision: "r1",
+    };
     let status = report(&database(json!({})), &outcome, now());
     assert_eq!(super::ready(Some(&status)).unwrap().message, "FlexibleServersDatabase x: Azure's own words");
 }
@@ -150,8 +162,13 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
 #[test]
 fn a_ready_database_tells_all_that_an_app_needs() {
     let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
-    let outcome =
-        Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
+    let outcome = Outcome::Applied {
+        applied: &applied,
+        known: &known(up()),
+        effective: &effective(),
+        breaches: &[],
+        revision: "r1",
+    };
     let status = report(&database(json!({})), &outcome, now());
     insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap());
 }
@@ -159,8 +176,13 @@ fn a_ready_database_tells_all_that_an_app_needs() {
 #[test]
 fn a_transition_keeps_its_time_until_the_status_changes() {
     let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
-    let outcome =
-        Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
+    let outcome = Outcome::Applied {
+        applied: &applied,
+        known: &known(up()),
+        effective: &effective(),
+        breaches: &[],
+        revision: "r1",
+    };
     let first = report(&database(json!({})), &outcome, now());
     let later = now() + jiff::SignedDuration::from_hours(1);
     let again = report(&database(serde_json::to_value(&first).unwrap()), &outcome, later);
@@ -175,12 +197,22 @@ fn a_ready_database_stays_ready_while_aso_only_compares(#[case] server: Progress
     let (effective, others) = (effective(), vec![]);
     let at = |server: Progress| Applied { server, others: others.clone(), unconfirmed: false };
     let applied = at(Progress::Ready);
-    let outcome =
-        Outcome::Applied { applied: &applied, known: &known, effective: &effective, revision: "r1" };
+    let outcome = Outcome::Applied {
+        applied: &applied,
+        known: &known,
+        effective: &effective,
+        breaches: &[],
+        revision: "r1",
+    };
     let first = report(&database(json!({})), &outcome, now());
     let applied = at(server);
-    let outcome =
-        Outcome::Applied { applied: &applied, known: &known, effective: &effective, revision: "r1" };
+    let outcome = Outcome::Applied {
+        applied: &applied,
+        known: &known,
+        effective: &effective,
+        breaches: &[],
+        revision: "r1",
+    };
     let later = report(&database(serde_json::to_value(&first).unwrap()), &outcome, now());
     assert_eq!(super::ready(Some(&later)).unwrap().status, expected);
     assert_eq!(is_news(Some(&first), &later), expected != "True");
@@ -191,7 +223,13 @@ fn a_revision_alone_is_no_news() {
     let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
     let (known, effective) = (known(up()), effective());
     let with = |revision| {
-        let outcome = Outcome::Applied { applied: &applied, known: &known, effective: &effective, revision };
+        let outcome = Outcome::Applied {
+            applied: &applied,
+            known: &known,
+            effective: &effective,
+            breaches: &[],
+            revision,
+        };
         report(&database(json!({})), &outcome, now())
     };
     assert!(!is_news(Some(&with("r1")), &with("r2")));
@@ -201,8 +239,13 @@ fn a_revision_alone_is_no_news() {
 #[test]
 fn what_was_known_before_survives_a_failure() {
     let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
-    let outcome =
-        Outcome::Applied { applied: &applied, known: &known(up()), effective: &effective(), revision: "r1" };
+    let outcome = Outcome::Applied {
+        applied: &applied,
+        known: &known(up()),
+        effective: &effective(),
+        breaches: &[],
+        revision: "r1",
+    };
     let ready = report(&database(json!({})), &outcome, now());
     let why = Blocked::working("ApplyFailed", "the API server is away".into());
     let failed = report(&database(serde_json::to_value(&ready).unwrap()), &Outcome::Blocked(&why), now());
@@ -217,4 +260,38 @@ fn what_was_known_before_survives_a_failure() {
 #[case("429", "AzureError")]
 fn a_reason_is_one_that_kubernetes_takes(#[case] reason: &str, #[case] expected: &str) {
     assert_eq!(camel_case(reason), expected);
+}
+
+#[test]
+fn what_the_policy_would_not_let_pass_today_is_a_condition_of_its_own() {
+    let problem = |text: &str| policy::Problem {
+        code: policy::Code::SkuNotAllowed,
+        field: "spec.sku".to_owned(),
+        text: text.to_owned(),
+    };
+    let breaches = [problem("spec.sku is not allowed here"), problem("spec.version is not allowed here")];
+    let applied = Applied { server: Progress::Ready, others: Vec::new(), unconfirmed: false };
+    let known = known(up());
+    let effective = effective();
+    let outcome = |breaches| Outcome::Applied {
+        applied: &applied,
+        known: &known,
+        effective: &effective,
+        breaches,
+        revision: "r1",
+    };
+    let mut database = database(json!({}));
+    let told = report(&database, &outcome(&breaches), now());
+    let compliant = find(&told.conditions, POLICY_COMPLIANT).unwrap().clone();
+    assert_eq!((compliant.status.as_str(), compliant.reason.as_str()), ("False", "OutOfPolicy"));
+    assert_eq!(
+        compliant.message,
+        "spec.sku is not allowed here [DB101]; spec.version is not allowed here [DB101]"
+    );
+    // What stands in the way of a pass says nothing of the policy: the last word stands.
+    database.status = Some(told);
+    let blocked = report(&database, &Outcome::Blocked(&Blocked::working("Away", String::new())), now());
+    assert_eq!(find(&blocked.conditions, POLICY_COMPLIANT), Some(&compliant));
+    let mended = report(&database, &outcome(&[]), now());
+    assert_eq!(find(&mended.conditions, POLICY_COMPLIANT).unwrap().status, "True");
 }

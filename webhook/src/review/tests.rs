@@ -1,7 +1,10 @@
 #![allow(clippy::needless_pass_by_value, reason = "values written in place read best")]
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use jiff::civil::date;
 use rstest::rstest;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -13,8 +16,12 @@ fn good() -> PolicyState {
 }
 
 fn ask(hook: Hook, review: &Value, state: &PolicyState) -> Value {
-    let basis = Basis { state, policy_name: "database-policy", today: date(2026, 11, 22) };
-    let answer = answer(hook, review.to_string().as_bytes(), &basis);
+    ask_with(hook, review, state, &Facts::default())
+}
+
+fn ask_with(hook: Hook, review: &Value, state: &PolicyState, facts: &Facts) -> Value {
+    let basis = Basis { state, policy_name: "database-policy", today: date(2026, 11, 22), facts };
+    let answer = answer(&Question::read(hook, review.to_string().as_bytes()), &basis);
     let answered = serde_json::to_value(answer.review).unwrap();
     // The API server takes no answer without the version that it asked in.
     assert_eq!((&answered["apiVersion"], &answered["kind"]), (&review["apiVersion"], &review["kind"]));
@@ -84,6 +91,27 @@ fn a_second_pass_changes_nothing() {
     assert_eq!(second["patch"], Value::Null);
 }
 
+/// `reinvocationPolicy: IfNeeded`: without the notes a server that was kept would be taken for one that is to change.
+#[rstest]
+#[case::creation("CREATE", Value::Null)]
+#[case::update_of_what_has_no_value("UPDATE", database(json!({}), Value::Null))]
+fn a_second_pass_over_the_same_request_keeps_what_was_noted(#[case] operation: &str, #[case] old: Value) {
+    let object = database(json!({}), Value::Null);
+    let first = ask(Hook::Mutate, &review(operation, object.clone(), old.clone()), &good());
+    let second = ask(Hook::Mutate, &review(operation, patched(object, &first), old), &good());
+    assert_eq!(second["patch"], Value::Null);
+}
+
+#[rstest]
+#[case::another_value("sku=Standard_B2s@default")]
+#[case::another_profile("sku=Standard_B1ms@production")]
+fn a_note_that_no_pass_wrote_is_dropped(#[case] note: &str) {
+    let spec = json!({"version": 17, "sku": "Standard_B1ms", "storage": {"sizeGiB": 32}});
+    let object = database(spec, json!({"altinn.app/defaulted": note}));
+    let response = ask(Hook::Mutate, &review("CREATE", object.clone(), Value::Null), &good());
+    assert_eq!(patched(object, &response)["metadata"]["annotations"], json!({}));
+}
+
 #[test]
 fn a_user_who_leaves_a_field_out_again_keeps_the_stored_value() {
     let stored =
@@ -114,14 +142,289 @@ fn a_denial_is_a_403_with_a_cause_for_each_problem() {
 #[case::unsaid(json!({}), Some("DB201"))]
 #[case::kept(json!({"altinn.app/retention": "Retain"}), None)]
 #[case::wrong_case(json!({"altinn.app/retention": "retain"}), Some("DB206"))]
-#[case::not_yet(json!({"altinn.app/retention": "Destroy"}), Some("DB206"))]
+#[case::not_yet(json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "orders/main@2026-11-23"}), Some("DB209"))]
+#[case::unconfirmed(json!({"altinn.app/retention": "Destroy"}), Some("DB202,DB209"))]
 fn a_delete_is_judged_by_its_annotation(#[case] annotations: Value, #[case] code: Option<&str>) {
     let old = database(json!({}), annotations);
-    for state in [good(), PolicyState::Missing] {
-        let response = ask(Hook::Validate, &review("DELETE", Value::Null, old.clone()), &state);
-        assert_eq!(response["allowed"], code.is_none());
-        assert_eq!(response["auditAnnotations"]["codes"].as_str(), code);
+    let response = ask(Hook::Validate, &review("DELETE", Value::Null, old.clone()), &good());
+    assert_eq!(response["allowed"], code.is_none());
+    assert_eq!(response["auditAnnotations"]["codes"].as_str(), code);
+    // Without a policy nothing else is let go.
+    let response = ask(Hook::Validate, &review("DELETE", Value::Null, old), &PolicyState::Missing);
+    assert_eq!(response["allowed"], code.is_none());
+}
+
+#[test]
+fn a_delete_of_what_is_being_deleted_already_is_let_through() {
+    let mut old = database(json!({}), json!({}));
+    old["metadata"]["deletionTimestamp"] = json!("2026-11-22T12:00:00Z");
+    assert_eq!(ask(Hook::Validate, &review("DELETE", Value::Null, old), &good())["allowed"], true);
+}
+
+/// The answer but for what repeats the question.
+fn verdict(mut response: Value) -> Value {
+    response.as_object_mut().unwrap().remove("uid");
+    response
+}
+
+#[rstest]
+#[case::created("CREATE", json!({"sku": "banana"}))]
+#[case::created_well("CREATE", json!({}))]
+#[case::changed("UPDATE", json!({"storage": {"sizeGiB": 32}}))]
+#[case::deleted("DELETE", json!({}))]
+fn a_dry_run_gets_the_same_answer(#[case] operation: &str, #[case] spec: Value) {
+    let old = database(json!({"storage": {"sizeGiB": 64}}), json!({}));
+    let (object, old) = match operation {
+        "CREATE" => (database(spec, Value::Null), Value::Null),
+        "UPDATE" => (database(spec, Value::Null), old),
+        _ => (Value::Null, old),
+    };
+    for hook in [Hook::Mutate, Hook::Validate] {
+        let real = review(operation, object.clone(), old.clone());
+        let mut dry = real.clone();
+        dry["request"]["dryRun"] = json!(true);
+        dry["request"]["uid"] = json!("another");
+        assert_eq!(verdict(ask(hook, &dry, &good())), verdict(ask(hook, &real, &good())));
     }
+}
+
+fn with_policy(yaml: &str) -> PolicyState {
+    PolicyState::default().applied(Some(&BTreeMap::from([("policy.yaml".to_owned(), yaml.to_owned())])))
+}
+
+#[test]
+fn a_policy_by_labels_needs_them_and_denies_what_it_cannot_tell() {
+    let state = with_policy(
+        &POLICY.replace("namespaces:\n      names: [\"*-prod\"]", "namespaces:\n      labels: {env: prod}"),
+    );
+    let review = review("CREATE", database(json!({"sku": "Standard_B2s"}), Value::Null), Value::Null);
+    let question = Question::read(Hook::Validate, review.to_string().as_bytes());
+    assert_eq!(question.needs(&state).labels, Some("orders"));
+    assert_eq!(question.needs(&good()).labels, None, "no profile looks at labels");
+
+    let codes = |labels: Option<&[(&str, &str)]>| {
+        let mut facts = Facts::default();
+        if let Some(labels) = labels {
+            let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            facts.labels.insert("orders".to_owned(), labels);
+        }
+        ask_with(Hook::Validate, &review, &state, &facts)["auditAnnotations"]["codes"].clone()
+    };
+    assert_eq!(codes(None), "DB503");
+    assert_eq!(codes(Some(&[("env", "prod")])), "DB101,DB109");
+    assert_eq!(codes(Some(&[])), Value::Null);
+}
+
+#[test]
+fn databases_are_counted_where_one_is_created_and_a_profile_limits_them() {
+    let object = database(json!({}), Value::Null);
+    let read = |hook, operation, old: &Value| {
+        Question::read(hook, review(operation, object.clone(), old.clone()).to_string().as_bytes())
+    };
+    let state = good();
+    assert_eq!(read(Hook::Validate, "CREATE", &Value::Null).needs(&state).count_in, Some("orders"));
+    assert_eq!(read(Hook::Mutate, "CREATE", &Value::Null).needs(&state).count_in, None);
+    assert_eq!(read(Hook::Validate, "UPDATE", &object).needs(&state).count_in, None);
+    let without = with_policy(&POLICY.replace("      databasesPerNamespace: 5\n", ""));
+    assert_eq!(read(Hook::Validate, "CREATE", &Value::Null).needs(&without).count_in, None);
+}
+
+#[test]
+fn what_breaks_the_policy_is_warned_of_with_each_change() {
+    let old =
+        database(json!({"sku": "Standard_D2ds_v5", "version": 17, "storage": {"sizeGiB": 32}}), Value::Null);
+    let mut new = old.clone();
+    new["metadata"]["labels"] = json!({"a": "b"});
+    let response = ask(Hook::Validate, &review("UPDATE", new, old), &good());
+    assert_eq!(response["allowed"], true);
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("spec.sku \"Standard_D2ds_v5\" is not allowed here"), "{warning}");
+    assert!(warning.ends_with("[DB101]") && warning.chars().count() <= 120, "{warning}");
+}
+
+#[rstest]
+#[case::warned("warn", 1, "DB101")]
+#[case::audited("audit", 0, "DB101")]
+fn a_rule_that_is_not_enforced_shows_in_the_audit_log(
+    #[case] level: &str,
+    #[case] warnings: usize,
+    #[case] broken: &str,
+) {
+    let yaml = POLICY.replace("# Databases", &format!("    enforcement: {{skus: {level}}}\n\n# Databases"));
+    let object = database(json!({"sku": "Standard_D2ds_v5"}), Value::Null);
+    let response = ask(Hook::Validate, &review("CREATE", object, Value::Null), &with_policy(&yaml));
+    assert_eq!(response["allowed"], true, "{response}");
+    assert_eq!(response["warnings"].as_array().map_or(0, Vec::len), warnings);
+    assert_eq!(response["auditAnnotations"]["broken"], broken);
+}
+
+/// Databases as the cluster holds them.
+fn facts(databases: &[Value]) -> Facts {
+    let databases =
+        databases.iter().map(|database| Arc::new(serde_json::from_value(database.clone()).unwrap()));
+    Facts { databases: Some(databases.collect()), ..Facts::default() }
+}
+
+fn about(kind: (&str, &str), operation: &str, name: &str, object: Value, old: Value) -> Value {
+    let mut review = review(operation, object, old);
+    review["request"]["kind"] = json!({"group": kind.0, "version": "v1", "kind": kind.1});
+    review["request"]["name"] = json!(name);
+    review
+}
+
+fn config_map(yaml: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "database-policy", "namespace": "database-operator"}, "data": {"policy.yaml": yaml},
+    })
+}
+
+fn apply_policy(object: Value, state: &PolicyState, facts: &Facts) -> Value {
+    let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+    ask_with(Hook::Policy, &about(("", "ConfigMap"), "CREATE", &name, object, Value::Null), state, facts)
+}
+
+#[test]
+fn a_broken_policy_is_refused_with_line_path_and_suggestion() {
+    let yaml =
+        POLICY.replace("sku: Standard_B1ms", "sku: Standard_B1m").replace("sizeGiB: 32}", "sizeGiB: 33}");
+    let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
+    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"2 problems: (1) policy.yaml, line 45: profiles[1].defaults.sku "Standard_B1m" is no size that Azure offers; did you mean Standard_B1ms? [DB404]; (2) policy.yaml, line 46: profiles[1].defaults.storage.sizeGiB 33 is no disk size of Azure's; use 32 or 64 [DB404]. Policy database-policy."#);
+    assert_eq!(response["status"]["code"], 403);
+    let response = apply_policy(config_map(POLICY), &good(), &facts(&[]));
+    assert_eq!(response["allowed"], true);
+    let mut empty = config_map("");
+    empty["data"] = Value::Null;
+    assert_eq!(apply_policy(empty, &good(), &facts(&[]))["auditAnnotations"]["codes"], "DB401");
+    // Another ConfigMap is none of ours.
+    let mut other = config_map("azure: [");
+    other["metadata"]["name"] = json!("other");
+    assert_eq!(apply_policy(other, &good(), &facts(&[]))["allowed"], true);
+}
+
+#[test]
+fn a_policy_that_puts_databases_out_of_policy_says_which() {
+    let named = |namespace: &str, name: &str, sku: &str| {
+        let mut database =
+            database(json!({"sku": sku, "version": 17, "storage": {"sizeGiB": 32}}), Value::Null);
+        database["metadata"]["namespace"] = json!(namespace);
+        database["metadata"]["name"] = json!(name);
+        database
+    };
+    let databases = facts(&[
+        named("orders", "main", "Standard_B2s"),
+        named("orders", "reports", "Standard_B2s"),
+        named("payments", "main", "Standard_B2s"),
+        named("payments", "small", "Standard_B1ms"),
+        named("payments", "out-already", "Standard_D2ds_v5"),
+    ]);
+    let stricter = POLICY.replace("[\"Standard_B*\"]", "[Standard_B1ms]");
+    let response = apply_policy(config_map(&stricter), &good(), &databases);
+    assert_eq!(response["allowed"], true);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&response["warnings"]).unwrap(), @r#"
+    [
+      "3 databases in 2 namespaces would no longer comply; none of them is changed",
+      "orders/main: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]",
+      "orders/reports: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]",
+      "payments/main: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]"
+    ]
+    "#);
+    assert_eq!(apply_policy(config_map(POLICY), &good(), &databases)["warnings"], Value::Null);
+}
+
+#[test]
+fn an_exception_that_has_ended_is_told() {
+    let yaml = POLICY.replace("2027-01-31", "2026-11-21");
+    let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
+    assert_eq!(response["warnings"], json!(["the exception of reports/main ended on 2026-11-21"]));
+}
+
+#[test]
+fn deleting_the_policy_is_warned_of() {
+    let review = about(("", "ConfigMap"), "DELETE", "", Value::Null, config_map(POLICY));
+    let response = ask(Hook::Policy, &review, &good());
+    assert_eq!(response["allowed"], true);
+    assert!(response["warnings"][0].as_str().unwrap().contains("after a restart admits no change"));
+}
+
+fn delete_namespace(facts: &Facts) -> Value {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "orders"}});
+    ask_with(
+        Hook::Namespace,
+        &about(("", "Namespace"), "DELETE", "orders", Value::Null, namespace),
+        &good(),
+        facts,
+    )
+}
+
+#[test]
+fn a_namespace_with_databases_that_say_nothing_is_refused_and_names_them() {
+    let (unsaid, kept) =
+        (database(json!({}), json!({})), database(json!({}), json!({"altinn.app/retention": "Retain"})));
+    let mut elsewhere = unsaid.clone();
+    elsewhere["metadata"]["namespace"] = json!("payments");
+    let response = delete_namespace(&facts(&[unsaid.clone(), kept.clone(), elsewhere.clone()]));
+    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"namespace "orders" holds a Database that can't be deleted yet: main [DB201]. Nothing is deleted. Set altinn.app/retention to "Retain" on each, which keeps its server and data, and delete the namespace then [DB301]. Policy database-policy, profile default."#);
+    let response = delete_namespace(&facts(&[kept, elsewhere.clone()]));
+    assert_eq!(response["allowed"], true);
+    assert_eq!(response["warnings"], json!(["1 Database(s) go with it, and their servers are kept"]));
+    assert_eq!(delete_namespace(&facts(&[elsewhere]))["warnings"], Value::Null);
+    // Not knowing what is in it lets nothing be lost: each database is guarded by itself.
+    assert_eq!(delete_namespace(&Facts::default())["allowed"], true);
+}
+
+#[test]
+fn many_databases_in_a_namespace_fit_into_the_message() {
+    let databases: Vec<Value> = (0..50)
+        .map(|number| {
+            let mut database = database(json!({}), json!({}));
+            database["metadata"]["name"] = json!(format!("{number:02}-{}", "x".repeat(60)));
+            database
+        })
+        .collect();
+    let response = delete_namespace(&facts(&databases));
+    let message = response["status"]["message"].as_str().unwrap();
+    assert!(message.chars().count() <= 1000 && message.contains("(+45 more)"), "{message}");
+    assert!(message.ends_with("[DB301]. Policy database-policy, profile default."), "{message}");
+}
+
+#[test]
+fn a_database_whose_name_sets_off_a_tool_is_not_named() {
+    let mut odd = database(json!({}), json!({}));
+    odd["metadata"]["name"] = json!("immutable");
+    odd["spec"] = json!({"sku": "Standard_B2s", "version": 17, "storage": {"sizeGiB": 32}});
+    let odd = facts(&[odd]);
+    for response in [delete_namespace(&odd), delete_crd("altinn.app", &odd)] {
+        let message = response["status"]["message"].as_str().unwrap();
+        assert!(!message.contains("immutable"), "{message}");
+    }
+    let stricter = POLICY.replace("[\"Standard_B*\"]", "[Standard_B1ms]");
+    let warnings = apply_policy(config_map(&stricter), &good(), &odd)["warnings"].to_string();
+    assert!(warnings.contains("(a value that can't be shown): spec.sku"), "{warnings}");
+}
+
+fn delete_crd(group: &str, facts: &Facts) -> Value {
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("databases.{group}")}, "spec": {"group": group},
+    });
+    let kind = ("apiextensions.k8s.io", "CustomResourceDefinition");
+    ask_with(
+        Hook::Crd,
+        &about(kind, "DELETE", &format!("databases.{group}"), Value::Null, crd),
+        &good(),
+        facts,
+    )
+}
+
+#[test]
+fn our_crd_goes_only_without_objects() {
+    let kept = database(json!({}), json!({"altinn.app/retention": "Retain"}));
+    let response = delete_crd("altinn.app", &facts(std::slice::from_ref(&kept)));
+    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"the CRD databases.altinn.app has 1 object(s): orders/main. Deleting it would delete them all without a word on their data; delete each Database first, by its own rules [DB302]. Policy database-policy."#);
+    assert_eq!(delete_crd("altinn.app", &facts(&[]))["allowed"], true);
+    assert_eq!(delete_crd("altinn.app", &Facts::default())["auditAnnotations"]["codes"], "DB303");
+    assert_eq!(delete_crd("other.example", &facts(&[kept]))["allowed"], true);
 }
 
 #[test]
@@ -134,7 +437,11 @@ fn the_refusal_of_a_delete_explains_the_two_commits() {
 #[rstest]
 #[case::finalizer(json!({"finalizers": []}), json!({}), None)]
 #[case::spec(json!({}), json!({"sku": "Standard_B2s"}), Some("DB207"))]
-#[case::retention(json!({"annotations": {"altinn.app/retention": "Destroy"}}), json!({}), Some("DB207"))]
+#[case::worse(json!({"annotations": {"altinn.app/retention": "Destroy"}}), json!({}), Some("DB205"))]
+#[case::sooner(json!({"annotations": {"altinn.app/retention": "14d"}}), json!({}), Some("DB205"))]
+#[case::unsaid(json!({"annotations": {"altinn.app/retention": null}}), json!({}), None)]
+#[case::confirmed_late(json!({"annotations": {"altinn.app/confirm-destroy": "orders/main@2026-11-22"}}), json!({}), Some("DB205"))]
+#[case::label(json!({"labels": {"a": "b"}}), json!({}), None)]
 fn while_it_is_deleted_only_the_finalizer_can_go(
     #[case] metadata: Value,
     #[case] spec: Value,
@@ -174,9 +481,17 @@ fn without_a_policy_nothing_new_is_admitted_and_finalizers_still_are(
 #[case::other_kind(&review("CREATE", database(json!({}), Value::Null), Value::Null).to_string().replace("altinn.app\",\"kind", "other.example\",\"kind"), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 fn what_cannot_be_read_is_denied_in_a_well_formed_review(#[case] body: &str, #[case] uid: &str) {
     let state = good();
-    let basis = Basis { state: &state, policy_name: "database-policy", today: date(2026, 11, 22) };
-    for hook in [Hook::Mutate, Hook::Validate] {
-        let review = serde_json::to_value(answer(hook, body.as_bytes(), &basis).review).unwrap();
+    let basis = Basis {
+        state: &state,
+        policy_name: "database-policy",
+        today: date(2026, 11, 22),
+        facts: &Facts::default(),
+    };
+    for (_, hook) in Hook::ALL.iter().copied() {
+        // A review of a Database is none of a ConfigMap, a namespace or a CRD.
+        let answer = answer(&Question::read(hook, body.as_bytes()), &basis);
+        assert_eq!(answer.operation, "unreadable");
+        let review = serde_json::to_value(answer.review).unwrap();
         assert_eq!(review["apiVersion"], "admission.k8s.io/v1");
         assert_eq!(review["kind"], "AdmissionReview");
         assert_eq!(review["response"]["uid"], uid);
@@ -189,4 +504,63 @@ fn what_cannot_be_read_is_denied_in_a_well_formed_review(#[case] body: &str, #[c
             assert_eq!(review["response"]["status"]["code"], 403);
         }
     }
+}
+
+/// What Flux and kubectl answer by deleting the object and making it anew, if they are told to force.
+///
+/// Flux: `IsImmutableError` of github.com/fluxcd/pkg/ssa/errors: a conflict, an invalid object, or one of these phrases.
+/// kubectl: `apply --force` on a conflict or an invalid object.
+fn forces(code: u64, reason: &str, message: &str) -> bool {
+    let phrases =
+        ["field is immutable", "is immutable", "cannot be updated", "can't be changed after creation"];
+    code == 409
+        || code == 422
+        || ["Conflict", "Invalid", "AlreadyExists"].contains(&reason)
+        || phrases.iter().any(|phrase| message.to_lowercase().contains(phrase))
+        || message.to_lowercase().contains("immutable")
+}
+
+/// Every code there is, with a text as each of them has, and with one that tries to set a tool off.
+#[test]
+fn flux_takes_no_denial_for_a_reason_to_delete() {
+    let state = good();
+    let facts = Facts::default();
+    let basis =
+        Basis { state: &state, policy_name: "database-policy", today: date(2026, 11, 22), facts: &facts };
+    for code in Code::ALL {
+        for (_, hook) in Hook::ALL.iter().copied().filter(|(_, hook)| *hook != Hook::Mutate) {
+            let problem =
+                Problem { code: *code, field: "spec".into(), text: format!("spec is refused with {code}") };
+            let review = review("UPDATE", database(json!({}), Value::Null), database(json!({}), Value::Null));
+            let request: AdmissionRequest<Database> =
+                parse(Hook::Validate, review.to_string().as_bytes()).unwrap();
+            let target = Target::of(&request);
+            let answer = finish(hook, &request, &target, Err(denial(&basis, problem)), &basis);
+            let response = serde_json::to_value(answer.review).unwrap()["response"].clone();
+            let status = &response["status"];
+            assert_eq!((&status["code"], &status["reason"]), (&json!(403), &json!("Forbidden")), "{code}");
+            let message = status["message"].as_str().unwrap();
+            assert!(!forces(403, "Forbidden", message), "{code}: {message}");
+            assert!(message.ends_with(&format!("[{code}]. Policy database-policy.")), "{message}");
+            assert_eq!(response["allowed"], false);
+            assert_eq!(response["auditAnnotations"]["codes"], code.to_string());
+        }
+    }
+}
+
+/// The messages as they are: what the snapshots hold is what people and tools read.
+#[test]
+fn no_message_that_is_written_down_sets_off_a_tool() {
+    let mut read = 0;
+    for folder in ["rules", "deleting", "document"] {
+        let folder = format!("{}/../policy/src/{folder}/snapshots", env!("CARGO_MANIFEST_DIR"));
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let message = text.splitn(3, "---\n").nth(2).unwrap().trim_end();
+            assert!(!forces(403, "Forbidden", message) && !message.contains("map["), "{message}");
+            assert!(message.chars().count() <= 1000 && !message.contains(char::is_control), "{message}");
+            read += 1;
+        }
+    }
+    assert!(read > 50, "{read} messages");
 }

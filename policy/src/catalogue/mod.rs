@@ -1,13 +1,21 @@
 //! What Azure offers, as data. What a platform allows of it is the policy's.
 //!
 //! Sources: sizes and memory from "Compute options in Azure Database for PostgreSQL"
-//! (<https://learn.microsoft.com/azure/postgresql/compute-storage/concepts-compute>), disks from "Storage
-//! options" (<https://learn.microsoft.com/azure/postgresql/compute-storage/concepts-storage-premium-ssd>),
-//! versions from "Supported versions"
+//! (<https://learn.microsoft.com/azure/postgresql/compute-storage/concepts-compute>), versions from "Supported versions"
 //! (<https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-supported-versions>) and the
 //! final release dates from <https://www.postgresql.org/support/versioning/>.
 
+mod disks;
+mod extensions;
+mod parameters;
+mod regions;
+
 use std::sync::LazyLock;
+
+pub use disks::{DISK_SIZES_GIB, tiers};
+pub use extensions::{Extension, extension, extensions};
+pub use parameters::{Form, Parameter, Unsettable, library, names as parameter_names, parameter};
+pub use regions::{has_zones, is_paired};
 
 use jiff::civil::{Date, date};
 
@@ -91,9 +99,6 @@ pub fn sizes() -> &'static [Size] {
 pub fn size(name: &str) -> Option<&'static Size> {
     sizes().iter().find(|size| size.name.eq_ignore_ascii_case(name))
 }
-
-/// Sizes of a Premium SSD in GiB. 4095 is a step of its own: Azure calls 4 TiB and more another disk class.
-pub const DISK_SIZES_GIB: &[i32] = &[32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16384, 32767];
 
 /// A major version of PostgreSQL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

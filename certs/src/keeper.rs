@@ -1,0 +1,176 @@
+//! Keeps the certificate in a Secret that all replicas share, and its CAs published.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, api::PostParams};
+
+use crate::{
+    PublishError, Resolver, Served, Timing,
+    publish::Configurations,
+    rotation::{Moment, step},
+    state::State,
+};
+
+/// Why not all is well; a certificate that is served goes on being so.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    #[error("the certificate can't be issued: {0}")]
+    Issue(#[from] rcgen::Error),
+    #[error("Secret {namespace}/{name} can't be {action}: {source}")]
+    Api { namespace: String, name: String, action: &'static str, source: Box<kube::Error> },
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("the certificate in Secret {namespace}/{name} can't be served: {source}")]
+    Serve { namespace: String, name: String, source: rustls::Error },
+    #[error(
+        "Secret {namespace}/{name} holds no certificate yet: another replica may serve one that only it has, \
+         and a new CA takes over when the API servers had time to hear of it"
+    )]
+    Waiting { namespace: String, name: String },
+}
+
+impl KeepError {
+    fn is_conflict(&self) -> bool {
+        match self {
+            Self::Api { source, .. } => matches!(&**source, kube::Error::Api(status) if status.code == 409),
+            Self::Publish(error) => error.is_conflict(),
+            Self::Issue(_) | Self::Serve { .. } | Self::Waiting { .. } => false,
+        }
+    }
+}
+
+/// Where the certificate is kept and published, and for which names it is.
+#[derive(Clone, Debug)]
+pub struct Where {
+    pub namespace: String,
+    pub secret: String,
+    /// The validating and the mutating webhook configuration of this name.
+    pub configuration: String,
+    /// DNS names and IP addresses.
+    pub names: Vec<String>,
+}
+
+/// One replica's part in it.
+pub struct Keeper {
+    client: Client,
+    place: Where,
+    timing: Timing,
+    resolver: Arc<Resolver>,
+    served: Option<Served>,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper")
+            .field("place", &self.place)
+            .field("timing", &self.timing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// As often as replicas may come between each other before one gives up.
+const TRIES: usize = 5;
+
+impl Keeper {
+    /// Serves nothing yet.
+    pub fn new(client: Client, place: Where, timing: Timing, resolver: Arc<Resolver>) -> Self {
+        Self { client, place, timing, resolver, served: None }
+    }
+
+    /// What is served at present.
+    pub fn served(&self) -> Option<&Served> {
+        self.served.as_ref()
+    }
+
+    /// Renews what is due, publishes what has to be trusted, and serves what the Secret holds.
+    pub async fn pass(&mut self, now: Timestamp) -> Result<(), KeepError> {
+        for _ in 1..TRIES {
+            match self.try_pass(now).await {
+                Err(error) if error.is_conflict() => {}
+                result => return result,
+            }
+        }
+        self.try_pass(now).await
+    }
+
+    async fn try_pass(&mut self, now: Timestamp) -> Result<(), KeepError> {
+        // In this order: what is published below comes from a Secret that is newer than the configurations,
+        // and it is written only to these. So a replica that was held up never undoes what others did since.
+        let configurations = Configurations::read(&self.client, &self.place.configuration).await;
+        let state = self.state(configurations.as_ref().ok(), now).await?;
+        let published = match configurations {
+            Ok(configurations) => {
+                let cas = state.trusted();
+                configurations.publish(&self.client, &self.place.configuration, &cas).await
+            }
+            Err(error) => Err(error),
+        };
+        self.serve(state)?;
+        Ok(published?)
+    }
+
+    /// What the Secret holds, after what is to be changed in it was.
+    async fn state(
+        &self,
+        configurations: Option<&Configurations>,
+        now: Timestamp,
+    ) -> Result<State, KeepError> {
+        let Where { namespace, secret: name, names, .. } = &self.place;
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let failed = |action| {
+            move |source| KeepError::Api {
+                namespace: namespace.clone(),
+                name: name.clone(),
+                action,
+                source: Box::new(source),
+            }
+        };
+        let stored = api.get_opt(name).await.map_err(failed("read"))?;
+        let state = stored.as_ref().map(State::of).unwrap_or_default();
+        let (next, notes) = step(Moment {
+            state: &state,
+            seen: configurations.map(Configurations::seen).as_ref(),
+            served: self.served.as_ref(),
+            names,
+            now,
+            timing: self.timing,
+        })?;
+        if next == state {
+            return Ok(state);
+        }
+        // The version that was read goes along, and makes the slower of two replicas fail.
+        let exists = stored.is_some();
+        let mut secret = stored.unwrap_or_default();
+        secret.metadata.name = Some(name.clone());
+        secret.metadata.managed_fields = None;
+        next.write_to(&mut secret);
+        let written = if exists {
+            api.replace(name, &PostParams::default(), &secret).await
+        } else {
+            api.create(&PostParams::default(), &secret).await
+        };
+        written.map_err(failed("written"))?;
+        for note in notes {
+            tracing::info!(secret = name, "{note}");
+        }
+        Ok(next)
+    }
+
+    fn serve(&mut self, state: State) -> Result<(), KeepError> {
+        let Where { namespace, secret: name, .. } = &self.place;
+        let (namespace, name) = (namespace.clone(), name.clone());
+        if state.leaf.certificate.is_empty() {
+            // Whoever serves something goes on; it can be put back into the Secret at the next pass.
+            return if self.served.is_some() { Ok(()) } else { Err(KeepError::Waiting { namespace, name }) };
+        }
+        let cas = state.trusted();
+        let served = Served::of(state.leaf, &cas);
+        if self.served.as_ref() != Some(&served) {
+            self.resolver.set(&served.leaf).map_err(|source| KeepError::Serve { namespace, name, source })?;
+            self.served = Some(served);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+//! Replicas that come between each other, crash between any two requests, or are held up; and people who ask
+//! for rotations, break keys and delete the Secret. No review may fail: whatever certificate a replica serves
+//! is trusted by every bundle that an API server may go by.
+
+use proptest::{prelude::*, test_runner::Config};
+
+use super::*;
+
+const REPLICAS: usize = 3;
+const TIMING: Timing =
+    Timing { settle: SignedDuration::from_secs(60), overlap: SignedDuration::from_secs(300) };
+/// In truth one is held up for the time between two looks and the limit of one look: far less than `overlap`.
+const HELD_UP: SignedDuration = SignedDuration::from_secs(100);
+
+#[derive(Clone, Debug)]
+enum Act {
+    /// The next request of this replica.
+    Advance(usize),
+    /// All the requests that one look takes.
+    Look(usize),
+    Crash(usize),
+    Pass(i64),
+    Ask(&'static str),
+    BreakKey,
+    BreakNextKey,
+    DeleteSecret,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        12 => (0..REPLICAS).prop_map(Act::Advance),
+        6 => (0..REPLICAS).prop_map(Act::Look),
+        1 => (0..REPLICAS).prop_map(Act::Crash),
+        6 => (1..40_i64).prop_map(Act::Pass),
+        1 => prop::sample::select(vec!["leaf", "ca"]).prop_map(Act::Ask),
+        1 => prop::sample::select(vec![Act::BreakKey, Act::BreakNextKey, Act::DeleteSecret]),
+    ]
+}
+
+/// How far a replica is with one look.
+#[derive(Default)]
+enum Progress {
+    #[default]
+    Idle,
+    Saw(Seen, usize),
+    Read(Seen, usize, Option<(State, usize)>),
+    Wrote(usize, State),
+    Published(State),
+}
+
+struct Replica {
+    progress: Progress,
+    served: Option<Served>,
+    looked: Timestamp,
+}
+
+impl Replica {
+    fn new(now: Timestamp) -> Self {
+        Self { progress: Progress::Idle, served: None, looked: now }
+    }
+}
+
+struct Cluster {
+    now: Timestamp,
+    /// With a version.
+    secret: Option<(State, usize)>,
+    versions: usize,
+    /// Since when which bundle has been published.
+    published: Vec<(Timestamp, String)>,
+    replicas: Vec<Replica>,
+}
+
+impl Cluster {
+    /// Long after the first start.
+    fn new() -> Self {
+        let published = vec![(start() - DAY, String::new())];
+        let replicas = (0..REPLICAS).map(|_| Replica::new(start())).collect();
+        let mut cluster = Self { now: start() - DAY, secret: None, versions: 0, published, replicas };
+        cluster.look(0);
+        cluster.published.remove(0);
+        cluster.now = start();
+        cluster
+    }
+
+    fn advance(&mut self, index: usize) {
+        let now = self.now;
+        let replica = &mut self.replicas[index];
+        replica.progress = match std::mem::take(&mut replica.progress) {
+            Progress::Idle => {
+                let (_, bundle) = self.published.last().unwrap();
+                Progress::Saw(Seen(vec![bundle.clone()]), self.published.len())
+            }
+            Progress::Saw(seen, version) => Progress::Read(seen, version, self.secret.clone()),
+            Progress::Read(seen, version, stored) => {
+                let state = stored.as_ref().map(|(state, _)| state.clone()).unwrap_or_default();
+                let moment = Moment {
+                    state: &state,
+                    seen: Some(&seen),
+                    served: replica.served.as_ref(),
+                    names: &names(),
+                    now,
+                    timing: TIMING,
+                };
+                let (next, _) = step(moment).unwrap();
+                let read = stored.map(|(_, version)| version);
+                if next == state {
+                    Progress::Wrote(version, next)
+                } else if read == self.secret.as_ref().map(|(_, version)| *version) {
+                    self.versions += 1;
+                    self.secret = Some((next.clone(), self.versions));
+                    Progress::Wrote(version, next)
+                } else {
+                    Progress::Idle
+                }
+            }
+            Progress::Wrote(version, state) => {
+                let cas = state.trusted();
+                if version == self.published.len() && self.published[version - 1].1 != cas {
+                    self.published.push((now, cas));
+                }
+                Progress::Published(state)
+            }
+            Progress::Published(state) => {
+                if !state.leaf.certificate.is_empty() {
+                    let cas = state.trusted();
+                    replica.served = Some(Served::of(state.leaf, &cas));
+                }
+                replica.looked = now;
+                Progress::Idle
+            }
+        };
+    }
+
+    /// To the end of what is under way.
+    fn look(&mut self, index: usize) {
+        loop {
+            self.advance(index);
+            if matches!(self.replicas[index].progress, Progress::Idle) {
+                return;
+            }
+        }
+    }
+
+    fn change_secret(&mut self, change: impl Fn(&mut State)) {
+        if let Some((state, version)) = &mut self.secret {
+            change(state);
+            self.versions += 1;
+            *version = self.versions;
+        }
+    }
+
+    fn act(&mut self, act: &Act) {
+        match *act {
+            Act::Advance(index) => self.advance(index),
+            Act::Look(index) => self.look(index),
+            Act::Crash(index) => self.replicas[index] = Replica::new(self.now),
+            Act::Pass(seconds) => {
+                self.now += SECOND * i32::try_from(seconds).unwrap();
+                for index in 0..REPLICAS {
+                    while self.now.duration_since(self.replicas[index].looked) >= HELD_UP {
+                        self.look(index);
+                    }
+                }
+            }
+            Act::Ask(what) => self.change_secret(|state| state.rotate = Some(what.into())),
+            Act::BreakKey => self.change_secret(|state| state.authority.key.clear()),
+            Act::BreakNextKey => self.change_secret(|state| {
+                if let Some(next) = &mut state.next {
+                    next.key.clear();
+                }
+            }),
+            Act::DeleteSecret => self.secret = None,
+        }
+    }
+
+    /// A bundle that an API server may go by: the last one, and those that were replaced not long ago.
+    fn in_force(&self) -> impl Iterator<Item = &str> {
+        let until = self.published.iter().skip(1).map(|(since, _)| Some(*since)).chain([None]);
+        self.published.iter().zip(until).filter_map(|((_, bundle), until)| {
+            let heard = until.is_some_and(|until| self.now.duration_since(until) >= TIMING.settle);
+            (!heard).then_some(bundle.as_str())
+        })
+    }
+
+    fn no_review_fails(&self) -> Result<(), TestCaseError> {
+        for (index, replica) in self.replicas.iter().enumerate() {
+            let Some(served) = &replica.served else { continue };
+            for bundle in self.in_force() {
+                let trusted = served.authority.as_ref().is_some_and(|authority| bundle.contains(authority));
+                prop_assert!(trusted, "replica {index} serves what an API server doesn't trust");
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 48, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn no_review_fails_and_all_comes_to_rest(acts in prop::collection::vec(act(), 1..200)) {
+        let mut cluster = Cluster::new();
+        for act in &acts {
+            cluster.act(act);
+            cluster.no_review_fails()?;
+        }
+        for round in 0..40 {
+            cluster.act(&Act::Pass(15));
+            cluster.look(round % REPLICAS);
+            cluster.no_review_fails()?;
+        }
+        let (state, _) = cluster.secret.clone().unwrap();
+        prop_assert_eq!(state.authority.signs(cluster.now), Ok(()));
+        prop_assert_eq!((&state.next, &state.old, &state.rotate), (&None, &String::new(), &None));
+        prop_assert_eq!(&cluster.published.last().unwrap().1, &state.trusted());
+        for replica in &cluster.replicas {
+            prop_assert_eq!(&replica.served.as_ref().unwrap().leaf, &state.leaf);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Defaults: each must exist, and be something that the profile itself would let pass.
+
+use api::{Backup, DatabaseSpec, HighAvailability, Storage};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::{
+    Findings,
+    profile::{check_version, meant},
+};
+use crate::{
+    Code,
+    catalogue::{self, Tier},
+    document::{Allow, Located, raw},
+    quote::quote,
+    suggest::alternatives,
+};
+
+pub(super) fn check_defaults(
+    raw: &raw::Defaults,
+    allow: &Allow,
+    location: &str,
+    path: &str,
+    findings: &mut Findings,
+) -> DatabaseSpec {
+    let path = format!("{path}.defaults");
+    check_sku(raw, allow, &path, findings);
+    if let Some(version) = &raw.version {
+        let path = format!("{path}.version");
+        check_version(version, &path, findings);
+        if allow.versions.as_ref().is_some_and(|allowed| !allowed.contains(&version.value)) {
+            refused(findings, version, &path, "versions");
+        }
+    }
+    check_storage(&raw.storage, allow, &path, findings);
+    check_high_availability(raw, allow, location, &path, findings);
+    check_backup(&raw.backup, allow, location, &path, findings);
+    if let Some(window) = &raw.maintenance_window
+        && !(0..=23).contains(&window.value.hour)
+    {
+        let text = format!("{} is no hour of the day, 0 to 23", window.value.hour);
+        findings.add(window.line, &format!("{path}.maintenanceWindow.hour"), Code::PolicyUnknownValue, text);
+    }
+    spec(raw)
+}
+
+fn spec(raw: &raw::Defaults) -> DatabaseSpec {
+    let storage = Storage {
+        size_gib: raw.storage.size_gib.as_ref().map(|size| size.value),
+        tier: raw.storage.tier.as_ref().map(|tier| tier.value),
+        auto_grow: raw.storage.auto_grow,
+    };
+    let backup = Backup {
+        retention_days: raw.backup.retention_days.as_ref().map(|days| days.value),
+        geo_redundant: raw.backup.geo_redundant.as_ref().map(|geo| geo.value),
+    };
+    DatabaseSpec {
+        version: raw.version.as_ref().map(|version| IntOrString::Int(i32::from(version.value))),
+        sku: raw.sku.as_ref().map(|sku| sku.value.clone()),
+        storage: (storage != Storage::default()).then_some(storage),
+        high_availability: raw.high_availability.as_ref().map(|mode| mode.value),
+        backup: (backup != Backup::default()).then_some(backup),
+        maintenance_window: raw.maintenance_window.as_ref().map(|window| window.value.clone()),
+        ..DatabaseSpec::default()
+    }
+}
+
+/// A default that the profile's own `allow` refuses.
+fn refused<T: std::fmt::Display>(findings: &mut Findings, written: &Located<T>, path: &str, key: &str) {
+    let text = format!("{} is refused by the profile's own allow.{key}; change one of them", written.value);
+    findings.add(written.line, path, Code::PolicyDefaultRefused, text);
+}
+
+fn check_sku(raw: &raw::Defaults, allow: &Allow, path: &str, findings: &mut Findings) {
+    let Some(sku) = &raw.sku else { return };
+    let path = format!("{path}.sku");
+    if catalogue::size(&sku.value).is_none() {
+        let sizes = catalogue::sizes().iter().map(|size| size.name.as_str());
+        let text = format!("{} is no size that Azure offers{}", quote(&sku.value), meant(&sku.value, sizes));
+        findings.add(sku.line, &path, Code::PolicyUnknownValue, text);
+    } else if !allow.sku(&sku.value) {
+        refused(findings, sku, &path, "skus");
+    }
+}
+
+fn check_storage(raw: &raw::StorageDefaults, allow: &Allow, path: &str, findings: &mut Findings) {
+    let path = format!("{path}.storage");
+    if let Some(size) = &raw.size_gib {
+        let path = format!("{path}.sizeGiB");
+        if !catalogue::DISK_SIZES_GIB.contains(&size.value) {
+            let mut sizes = catalogue::DISK_SIZES_GIB.to_vec();
+            sizes.sort_by_key(|known| known.abs_diff(size.value));
+            let text =
+                format!("{} is no disk size of Azure's; use {}", size.value, alternatives(&sizes[..2]));
+            findings.add(size.line, &path, Code::PolicyUnknownValue, text);
+        } else if allow.max_gib.is_some_and(|max| size.value > max) {
+            refused(findings, size, &path, "storage.maxGiB");
+        }
+    }
+    let Some(tier) = &raw.tier else { return };
+    let path = format!("{path}.tier");
+    if allow.tiers.as_ref().is_some_and(|tiers| !tiers.contains(&tier.value)) {
+        refused(findings, tier, &path, "storage.tiers");
+    }
+    if let Some(size) = &raw.size_gib
+        && !catalogue::tiers(size.value).any(|known| known == tier.value)
+    {
+        let text = format!("{} is not for a disk of {} GiB, the default size", tier.value, size.value);
+        findings.add(tier.line, &path, Code::PolicyDefaultRefused, text);
+    }
+}
+
+fn check_high_availability(
+    raw: &raw::Defaults,
+    allow: &Allow,
+    location: &str,
+    path: &str,
+    findings: &mut Findings,
+) {
+    let path = format!("{path}.highAvailability");
+    let Some(mode) = &raw.high_availability else { return };
+    if allow.high_availability.as_ref().is_some_and(|modes| !modes.contains(&mode.value)) {
+        refused(findings, mode, &path, "highAvailability");
+    }
+    let size = raw.sku.as_ref().and_then(|sku| catalogue::size(&sku.value));
+    if mode.value != HighAvailability::Disabled
+        && let Some(size) = size.filter(|size| size.tier == Tier::Burstable)
+    {
+        let text =
+            format!("{} does not go with the default size {}, which is Burstable", mode.value, size.name);
+        findings.add(mode.line, &path, Code::PolicyDefaultRefused, text);
+    }
+    if mode.value == HighAvailability::ZoneRedundant && !catalogue::has_zones(location) {
+        let text = format!(
+            "{} needs a region with zones, and {} has none; use SameZone",
+            mode.value,
+            quote(location)
+        );
+        findings.add(mode.line, &path, Code::PolicyDefaultRefused, text);
+    }
+}
+
+fn check_backup(
+    raw: &raw::BackupDefaults,
+    allow: &Allow,
+    location: &str,
+    path: &str,
+    findings: &mut Findings,
+) {
+    if let Some(days) = &raw.retention_days {
+        let path = format!("{path}.backup.retentionDays");
+        let (min, max) = allow.retention_days;
+        if !(7..=35).contains(&days.value) {
+            let text = format!("{} is outside of what Azure offers, 7 to 35", days.value);
+            findings.add(days.line, &path, Code::PolicyUnknownValue, text);
+        } else if min.is_some_and(|min| days.value < min) || max.is_some_and(|max| days.value > max) {
+            refused(findings, days, &path, "backup");
+        }
+    }
+    if let Some(geo) = &raw.geo_redundant {
+        let path = format!("{path}.backup.geoRedundant");
+        if allow.geo_redundant.as_ref().is_some_and(|allowed| !allowed.contains(&geo.value)) {
+            refused(findings, geo, &path, "backup.geoRedundant");
+        }
+        if geo.value && !catalogue::is_paired(location) {
+            let text = format!("true needs a region with a paired one, and {} has none", quote(location));
+            findings.add(geo.line, &path, Code::PolicyDefaultRefused, text);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Finds what can't work in a policy: names that don't exist, defaults that their own `allow` refuses,
+//! profiles that never match. All mistakes are reported, not the first alone.
+
+mod azure;
+mod defaults;
+mod exceptions;
+mod profile;
+
+use super::{Document, Located, Policy, PolicyError, PolicyErrors, Profile};
+use crate::{Code, quote::quote};
+
+/// The mistakes found so far.
+struct Findings(Vec<PolicyError>);
+
+impl Findings {
+    fn add(&mut self, line: u64, path: &str, code: Code, text: String) {
+        self.0.push(PolicyError { line, path: path.to_owned(), code, text });
+    }
+}
+
+pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
+    let mut findings = Findings(Vec::new());
+    azure::check_azure(&document.azure, &mut findings);
+    if document.profiles.is_empty() {
+        let text = "is empty, so no database is allowed anywhere; write at least one profile".into();
+        findings.add(0, "profiles", Code::PolicyMalformed, text);
+    }
+    let mut profiles: Vec<Profile> = Vec::new();
+    for (index, raw) in document.profiles.into_iter().enumerate() {
+        let path = format!("profiles[{index}]");
+        let line = raw.name.line;
+        let profile = profile::check_profile(raw, &path, &document.azure.location.value, &mut findings);
+        if let Some(earlier) = profiles.iter().find(|earlier| earlier.namespaces.covers(&profile.namespaces))
+        {
+            let text = format!(
+                "({}) can never match: {} stands before it and takes every namespace of it; put the narrower one first",
+                profile.name, earlier.name
+            );
+            findings.add(line, &path, Code::PolicyNeverMatches, text);
+        }
+        if profiles.iter().any(|earlier| earlier.name == profile.name) {
+            let text = format!(
+                "{} is the name of an earlier profile; names tell them apart in messages",
+                quote(&profile.name)
+            );
+            findings.add(line, &format!("{path}.name"), Code::PolicyMalformed, text);
+        }
+        profiles.push(profile);
+    }
+    let exceptions = exceptions::check_exceptions(&document.exceptions, &mut findings);
+    if findings.0.is_empty() {
+        Ok(Policy { revision: String::new(), azure: document.azure, profiles, exceptions })
+    } else {
+        Err(PolicyErrors(findings.0))
+    }
+}
+
+/// A name of limited length and characters.
+fn shape(
+    findings: &mut Findings,
+    path: &str,
+    written: &Located<String>,
+    longest: usize,
+    described: &str,
+    takes: impl Fn(char) -> bool,
+) {
+    let value = &written.value;
+    if value.is_empty() || value.chars().count() > longest || !value.chars().all(takes) {
+        let text = format!("{} must be 1 to {longest} characters: {described}", quote(value));
+        findings.add(written.line, path, Code::PolicyMalformed, text);
+    }
+}

@@ -1,0 +1,233 @@
+//! The rules of a profile.
+
+use wildmatch::WildMatch;
+
+use super::{Findings, defaults::check_defaults, shape};
+use crate::{
+    Code, catalogue,
+    deleting::{Retention, RetentionRules},
+    document::{Allow, Located, Patterns, Profile, namespaces::Namespaces, raw},
+    quote::quote,
+    suggest::{alternatives, did_you_mean},
+};
+
+pub(super) fn check_profile(
+    raw: raw::Profile,
+    path: &str,
+    location: &str,
+    findings: &mut Findings,
+) -> Profile {
+    shape(findings, &format!("{path}.name"), &raw.name, 63, "letters, digits and -", |c| {
+        c.is_ascii_alphanumeric() || c == '-'
+    });
+    let allow = check_allow(&raw.allow, path, findings);
+    Profile {
+        namespaces: check_namespaces(raw.namespaces.as_ref(), raw.name.line, path, findings),
+        defaults: check_defaults(&raw.defaults, &allow, location, path, findings),
+        retention: check_retention(&raw.retention, path, findings),
+        name: raw.name.value,
+        allow,
+        enforcement: raw.enforcement,
+    }
+}
+
+fn check_namespaces(
+    raw: Option<&raw::NamespaceMatch>,
+    line: u64,
+    path: &str,
+    findings: &mut Findings,
+) -> Namespaces {
+    let Some(raw) = raw else { return Namespaces::default() };
+    let path = format!("{path}.namespaces");
+    let names = raw.names.as_deref();
+    if names.is_some_and(<[_]>::is_empty) {
+        let text = "is empty, so the profile matches no namespace; leave it out to match all".into();
+        findings.add(line, &format!("{path}.names"), Code::PolicyNeverMatches, text);
+    }
+    let labels = raw.labels.as_ref();
+    if labels.is_some_and(std::collections::BTreeMap::is_empty) || (names.is_none() && labels.is_none()) {
+        let text = "is empty; leave it out to match all namespaces".into();
+        let path = if labels.is_some() { format!("{path}.labels") } else { path.clone() };
+        findings.add(line, &path, Code::PolicyMalformed, text);
+    }
+    for (index, name) in names.into_iter().flatten().enumerate() {
+        shape(
+            findings,
+            &format!("{path}.names[{index}]"),
+            name,
+            63,
+            "lower-case letters, digits, -, * and ?",
+            |c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-*?".contains(c),
+        );
+    }
+    for (key, value) in labels.into_iter().flatten() {
+        // Kubernetes' own rules; a pattern would be taken to the letter, which nobody means.
+        let takes = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let path = format!("{path}.labels[{key}]");
+        if !value.value.is_empty() {
+            shape(findings, &path, value, 63, "letters, digits, -, _ and .", takes);
+        }
+        let key = Located { value: key.clone(), line: value.line };
+        shape(findings, &path, &key, 317, "letters, digits, -, _, . and one /", |c| takes(c) || c == '/');
+    }
+    Namespaces {
+        names: names.map(|names| names.iter().map(|name| WildMatch::new(&name.value)).collect()),
+        labels: labels.into_iter().flatten().map(|(key, value)| (key.clone(), value.value.clone())).collect(),
+    }
+}
+
+fn check_retention(raw: &raw::Retention, path: &str, findings: &mut Findings) -> RetentionRules {
+    let minimum_days = raw.minimum_days.as_ref().map_or(0, |days| days.value);
+    let when_missing = raw.when_missing.as_ref().and_then(|written| {
+        let path = format!("{path}.retention.whenMissing");
+        let quoted = quote(&written.value);
+        let meant = match Retention::parse(&written.value) {
+            Some(Retention::Retain) => return Some(Retention::Retain),
+            None if written.value == "deny" => return None,
+            // Refused here and not at each delete: who writes it must not believe that it works.
+            Some(Retention::Days(_)) => "isn't available in this version of the operator",
+            Some(Retention::Destroy) => "would destroy data that nobody said a word about",
+            None => "is not known here",
+        };
+        let text = format!("{quoted} {meant}; use deny or Retain");
+        findings.add(written.line, &path, Code::PolicyUnknownValue, text);
+        None
+    });
+    RetentionRules { when_missing, destroy: raw.destroy, minimum_days }
+}
+
+fn check_allow(raw: &raw::Allow, path: &str, findings: &mut Findings) -> Allow {
+    let path = format!("{path}.allow");
+    let sizes = || catalogue::sizes().iter().map(|size| size.name.as_str());
+    check_patterns(raw.skus.as_deref(), &format!("{path}.skus"), "size", sizes, findings);
+    let extensions = || catalogue::extensions().map(|extension| extension.name);
+    check_patterns(
+        raw.extensions.as_deref(),
+        &format!("{path}.extensions"),
+        "extension",
+        extensions,
+        findings,
+    );
+    for (index, version) in raw.versions.iter().flatten().enumerate() {
+        check_version(version, &format!("{path}.versions[{index}]"), findings);
+    }
+    let parameters =
+        [("allow", raw.parameters.allow.as_deref()), ("deny", Some(raw.parameters.deny.as_slice()))];
+    for (key, patterns) in parameters {
+        for (index, pattern) in patterns.into_iter().flatten().enumerate() {
+            check_parameter(pattern, &format!("{path}.parameters.{key}[{index}]"), findings);
+        }
+    }
+    for (name, empty) in [
+        ("skus", raw.skus.as_ref().is_some_and(Vec::is_empty)),
+        ("versions", raw.versions.as_ref().is_some_and(Vec::is_empty)),
+        ("storage.tiers", raw.storage.tiers.as_ref().is_some_and(Vec::is_empty)),
+        ("highAvailability", raw.high_availability.as_ref().is_some_and(Vec::is_empty)),
+        ("backup.geoRedundant", raw.backup.geo_redundant.as_ref().is_some_and(Vec::is_empty)),
+        ("authentication", raw.authentication.as_ref().is_some_and(Vec::is_empty)),
+    ] {
+        // An empty list of extensions or parameters is no mistake: there, nothing is a choice.
+        if empty {
+            let text = "is empty, so nothing is allowed; leave it out to allow all that Azure offers".into();
+            findings.add(0, &format!("{path}.{name}"), Code::PolicyMalformed, text);
+        }
+    }
+    if let Some(max) = &raw.storage.max_gib
+        && max.value < catalogue::DISK_SIZES_GIB[0]
+    {
+        let text =
+            format!("{} is less than Azure's smallest disk, {}", max.value, catalogue::DISK_SIZES_GIB[0]);
+        findings.add(max.line, &format!("{path}.storage.maxGiB"), Code::PolicyUnknownValue, text);
+    }
+    check_backup(&raw.backup, &path, findings);
+    let patterns =
+        |written: &[Located<String>]| Patterns::new(written.iter().map(|pattern| pattern.value.as_str()));
+    Allow {
+        skus: raw.skus.as_deref().map(patterns),
+        versions: raw
+            .versions
+            .as_ref()
+            .map(|versions| versions.iter().map(|version| version.value).collect()),
+        max_gib: raw.storage.max_gib.as_ref().map(|max| max.value),
+        tiers: raw.storage.tiers.clone(),
+        high_availability: raw.high_availability.clone(),
+        retention_days: (
+            raw.backup.min_retention_days.as_ref().map(|days| days.value),
+            raw.backup.max_retention_days.as_ref().map(|days| days.value),
+        ),
+        geo_redundant: raw.backup.geo_redundant.clone(),
+        extensions: raw.extensions.as_deref().map(patterns),
+        parameters: raw.parameters.allow.as_deref().map(patterns),
+        parameters_denied: patterns(&raw.parameters.deny),
+        authentication: raw.authentication.clone(),
+        databases_per_namespace: raw.databases_per_namespace.as_ref().map(|most| most.value),
+    }
+}
+
+fn check_backup(raw: &raw::AllowBackup, path: &str, findings: &mut Findings) {
+    let bounds =
+        [("minRetentionDays", &raw.min_retention_days), ("maxRetentionDays", &raw.max_retention_days)];
+    for (key, days) in bounds {
+        if let Some(days) = days
+            && !(7..=35).contains(&days.value)
+        {
+            let text = format!("{} is outside of what Azure offers, 7 to 35", days.value);
+            findings.add(days.line, &format!("{path}.backup.{key}"), Code::PolicyUnknownValue, text);
+        }
+    }
+    if let (Some(min), Some(max)) = (&raw.min_retention_days, &raw.max_retention_days)
+        && min.value > max.value
+    {
+        let text =
+            format!("{} is more than maxRetentionDays {}, so nothing is allowed", min.value, max.value);
+        findings.add(min.line, &format!("{path}.backup.minRetentionDays"), Code::PolicyMalformed, text);
+    }
+}
+
+/// Each pattern matches something of the catalogue.
+fn check_patterns<'a, I: Iterator<Item = &'a str>>(
+    patterns: Option<&[Located<String>]>,
+    path: &str,
+    what: &str,
+    known: impl Fn() -> I,
+    findings: &mut Findings,
+) {
+    for (index, pattern) in patterns.into_iter().flatten().enumerate() {
+        let matcher = Patterns::new([pattern.value.as_str()]);
+        if !known().any(|name| matcher.matches(name)) {
+            let text = format!(
+                "{} matches no {what} that Azure offers{}",
+                quote(&pattern.value),
+                meant(&pattern.value, known())
+            );
+            findings.add(pattern.line, &format!("{path}[{index}]"), Code::PolicyUnknownValue, text);
+        }
+    }
+}
+
+/// A name without `*` and `?` is a parameter that can be set, or one of an extension.
+fn check_parameter(pattern: &Located<String>, path: &str, findings: &mut Findings) {
+    let is_pattern = pattern.value.contains(['*', '?']);
+    if is_pattern || catalogue::parameter(&pattern.value) != Err(catalogue::Unsettable::Unknown) {
+        return;
+    }
+    let meant = meant(&pattern.value, catalogue::parameter_names());
+    let text = format!("{} is no server parameter that Azure offers{meant}", quote(&pattern.value));
+    findings.add(pattern.line, path, Code::PolicyUnknownValue, text);
+}
+
+pub(super) fn check_version(version: &Located<u16>, path: &str, findings: &mut Findings) {
+    if catalogue::version(version.value).is_none() {
+        let known: Vec<u16> = catalogue::VERSIONS.iter().rev().map(|known| known.major).collect();
+        let text = format!("{} is no version that Azure offers; use {}", version.value, alternatives(&known));
+        findings.add(version.line, path, Code::PolicyUnknownValue, text);
+    }
+}
+
+/// `; did you mean X?`, if something is near enough to what was written, and that is no pattern.
+pub(super) fn meant<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> String {
+    if written.contains(['*', '?']) {
+        return String::new();
+    }
+    did_you_mean(written, known).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
+}

@@ -1,0 +1,72 @@
+//! The rules for some namespaces.
+
+use api::{Authentication, DatabaseSpec, HighAvailability, StorageTier};
+use wildmatch::WildMatch;
+
+use super::{Namespaces, raw};
+use crate::deleting::RetentionRules;
+
+/// The rules for some namespaces.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub name: String,
+    pub(super) namespaces: Namespaces,
+    /// What is filled in when a field is left out.
+    pub defaults: DatabaseSpec,
+    pub allow: Allow,
+    pub retention: RetentionRules,
+    pub enforcement: raw::Enforcement,
+}
+
+/// What may be written. `None` allows all that Azure offers.
+#[derive(Clone, Debug, Default)]
+pub struct Allow {
+    pub skus: Option<Patterns>,
+    pub versions: Option<Vec<u16>>,
+    /// Largest disk in GiB.
+    pub max_gib: Option<i32>,
+    pub tiers: Option<Vec<StorageTier>>,
+    pub high_availability: Option<Vec<HighAvailability>>,
+    /// Fewest and most days that backups are kept.
+    pub retention_days: (Option<i32>, Option<i32>),
+    pub geo_redundant: Option<Vec<bool>>,
+    pub extensions: Option<Patterns>,
+    pub parameters: Option<Patterns>,
+    pub parameters_denied: Patterns,
+    pub authentication: Option<Vec<Authentication>>,
+    pub databases_per_namespace: Option<u32>,
+}
+
+impl Allow {
+    /// Whether the size may be used.
+    pub fn sku(&self, name: &str) -> bool {
+        self.skus.as_ref().is_none_or(|skus| skus.matches(name))
+    }
+
+    /// Whether the extension may be used.
+    pub fn extension(&self, name: &str) -> bool {
+        self.extensions.as_ref().is_none_or(|extensions| extensions.matches(name))
+    }
+
+    /// Whether the server parameter may be set.
+    pub fn parameter(&self, name: &str) -> bool {
+        self.parameters.as_ref().is_none_or(|parameters| parameters.matches(name))
+            && !self.parameters_denied.matches(name)
+    }
+}
+
+/// Patterns with `*` and `?`; upper and lower case are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns(Vec<WildMatch>);
+
+impl Patterns {
+    pub(super) fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(patterns.into_iter().map(|pattern| WildMatch::new(&pattern.to_ascii_lowercase())).collect())
+    }
+
+    /// Whether one of them matches.
+    pub fn matches(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        self.0.iter().any(|pattern| pattern.matches(&name))
+    }
+}

@@ -1,0 +1,64 @@
+//! `spec.extensions`: extensions that Azure offers and policy allows.
+
+use super::Context;
+use crate::{
+    Code, Problem, catalogue,
+    quote::quote,
+    suggest::{alternatives, did_you_mean},
+};
+
+/// The extensions that the request adds, each with its field.
+fn added<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (String, &'a str)> {
+    let old = context.old.and_then(|old| old.extensions.as_deref()).unwrap_or_default();
+    let new = context.new.extensions.as_deref().unwrap_or_default();
+    new.iter()
+        .enumerate()
+        .filter(|(_, name)| !old.iter().any(|old| old.eq_ignore_ascii_case(name)))
+        .map(|(index, name)| (format!("spec.extensions[{index}]"), name.as_str()))
+}
+
+/// Allowed extensions; what is spelt like the written one comes first.
+fn usable(context: &Context<'_>, written: &str) -> Vec<&'static str> {
+    let allowed = || {
+        catalogue::extensions()
+            .map(|extension| extension.name)
+            .filter(|name| context.profile.allow.extension(name))
+    };
+    let meant = did_you_mean(written, allowed());
+    meant.into_iter().chain(allowed().filter(|name| Some(*name) != meant)).collect()
+}
+
+/// Each exists.
+pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
+    added(context)
+        .filter(|(_, name)| catalogue::extension(name).is_none())
+        .map(|(field, name)| {
+            let likely = usable(context, name);
+            // A list of all others helps nobody who misspelt one.
+            let meant = did_you_mean(name, likely.iter().copied());
+            let instead = meant.map_or_else(
+                || format!("use {}", alternatives(&likely)),
+                |meant| format!("did you mean {meant}?"),
+            );
+            let text = format!("{} is no extension that Azure offers; {instead}", quote(name));
+            Problem::new(Code::Extension, &field, &text)
+        })
+        .collect()
+}
+
+/// The profile allows each.
+pub(super) fn allowed(context: &Context<'_>) -> Vec<Problem> {
+    added(context)
+        .filter(|(_, name)| catalogue::extension(name).is_some() && !context.profile.allow.extension(name))
+        .map(|(field, name)| {
+            let usable = usable(context, "");
+            let instead = if usable.is_empty() {
+                "no extension is; leave it out".to_owned()
+            } else {
+                format!("use {}", alternatives(&usable))
+            };
+            let text = format!("{} is not allowed here; {instead}", quote(name));
+            Problem::new(Code::Extension, &field, &text)
+        })
+        .collect()
+}

@@ -1,0 +1,78 @@
+//! `spec.highAvailability`: a standby that the size and the region can have, and that policy allows.
+
+use api::{DatabaseSpec, HighAvailability};
+
+use super::{Context, sku};
+use crate::{
+    Code, Problem,
+    catalogue::{self, Tier},
+    suggest::{alternatives, nearest_sizes},
+};
+
+const FIELD: &str = "spec.highAvailability";
+
+/// As it is, written or not.
+pub(super) fn mode(spec: &DatabaseSpec) -> HighAvailability {
+    spec.high_availability.unwrap_or(HighAvailability::Disabled)
+}
+
+fn is_allowed(context: &Context<'_>, mode: HighAvailability) -> bool {
+    context.profile.allow.high_availability.as_ref().is_none_or(|allowed| allowed.contains(&mode))
+}
+
+/// Modes that the region and the profile both have.
+fn usable(context: &Context<'_>) -> Vec<HighAvailability> {
+    [HighAvailability::ZoneRedundant, HighAvailability::SameZone, HighAvailability::Disabled]
+        .into_iter()
+        .filter(|mode| *mode != HighAvailability::ZoneRedundant || catalogue::has_zones(context.location))
+        .filter(|mode| is_allowed(context, *mode))
+        .collect()
+}
+
+/// Burstable sizes have no standby, and a standby in another zone needs zones.
+/// <https://learn.microsoft.com/azure/postgresql/high-availability/concepts-high-availability#limitations>
+pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
+    let wanted = mode(context.new);
+    if wanted == HighAvailability::Disabled
+        || !(context.changed(mode) || context.changed(|spec| spec.sku.clone()))
+    {
+        return None;
+    }
+    let size = context.new.sku.as_deref().and_then(catalogue::size);
+    if let Some(size) = size.filter(|size| size.tier == Tier::Burstable) {
+        let others = nearest_sizes(size, sku::usable(context).filter(|size| size.tier != Tier::Burstable));
+        let disabled = is_allowed(context, HighAvailability::Disabled).then(|| "Disabled".to_owned());
+        // A size that isn't allowed is told by itself, with the others.
+        let sized = (!others.is_empty()).then(|| {
+            if context.profile.allow.sku(&size.name) {
+                format!("for spec.sku {}", alternatives(&others))
+            } else {
+                "another spec.sku".to_owned()
+            }
+        });
+        let instead: Vec<String> = disabled.into_iter().chain(sized).collect();
+        let instead = if instead.is_empty() { "another spec.sku".to_owned() } else { instead.join(", or ") };
+        let text = format!("{wanted} can't be had with the Burstable size {}; use {instead}", size.name);
+        return Some(Problem::new(Code::HighAvailability, FIELD, &text));
+    }
+    if wanted == HighAvailability::ZoneRedundant && !catalogue::has_zones(context.location) {
+        let text = format!(
+            "ZoneRedundant needs a region with zones, and {} has none; use {}",
+            context.location,
+            alternatives(&usable(context))
+        );
+        return Some(Problem::new(Code::HighAvailability, FIELD, &text));
+    }
+    None
+}
+
+/// The profile allows the mode.
+pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
+    let wanted = mode(context.new);
+    if !context.changed(mode) || is_allowed(context, wanted) {
+        return None;
+    }
+    let hint = if context.new.high_availability.is_none() { " (as it is when left out)" } else { "" };
+    let text = format!("{wanted}{hint} is not allowed here; use {}", alternatives(&usable(context)));
+    Some(Problem::new(Code::HighAvailability, FIELD, &text))
+}

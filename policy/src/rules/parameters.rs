@@ -1,0 +1,119 @@
+//! `spec.parameters`: server parameters that can be set, with values that can be taken, and that policy allows.
+
+use super::Context;
+use crate::{
+    Code, Problem,
+    catalogue::{self, Form, Parameter, Unsettable},
+    quote::quote,
+    suggest::did_you_mean,
+};
+
+/// A parameter that the request adds or changes.
+struct Changed<'a> {
+    field: String,
+    name: &'a str,
+    value: &'a str,
+}
+
+impl Changed<'_> {
+    fn problem(&self, text: &str) -> Problem {
+        Problem::new(Code::Parameter, &self.field, text)
+    }
+}
+
+fn changed<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Changed<'a>> {
+    let old = context.old.and_then(|old| old.parameters.as_ref());
+    let new = context.new.parameters.iter().flatten();
+    new.filter(move |(name, value)| old.and_then(|old| old.get(*name)) != Some(value)).map(|(name, value)| {
+        Changed {
+            // The key is a stranger's text, and a path is no place for one that sets off a tool.
+            field: format!("spec.parameters[{}]", quote(name)),
+            name,
+            value,
+        }
+    })
+}
+
+/// Those that can be set, with what is known of them.
+fn known<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (Changed<'a>, Parameter)> {
+    changed(context)
+        .filter_map(|changed| Some((catalogue::parameter(changed.name).ok()?, changed)))
+        .map(|(p, c)| (c, p))
+}
+
+/// Each exists, and is not Azure's own.
+pub(super) fn settable(context: &Context<'_>) -> Vec<Problem> {
+    changed(context)
+        .filter_map(|changed| {
+            let why = catalogue::parameter(changed.name).err()?;
+            Some(match why {
+                Unsettable::Unknown => {
+                    let meant = did_you_mean(changed.name, catalogue::parameter_names())
+                        .map_or_else(|| "leave it out".to_owned(), |meant| format!("did you mean {meant}?"));
+                    changed.problem(&format!("is no server parameter that Azure offers; {meant}"))
+                }
+                Unsettable::ReadOnly => changed.problem("is read-only, Azure sets it itself; leave it out"),
+                Unsettable::Extensions => changed
+                    .problem("follows from spec.extensions; write the extension there and leave this out"),
+            })
+        })
+        .collect()
+}
+
+/// Each value is one that the parameter can have.
+pub(super) fn form(context: &Context<'_>) -> Vec<Problem> {
+    known(context)
+        .filter_map(|(changed, parameter)| {
+            let value = changed.value;
+            let expected = match parameter.form {
+                Form::Boolean
+                    if ["on", "off", "true", "false"].iter().any(|word| word.eq_ignore_ascii_case(value)) =>
+                {
+                    return None;
+                }
+                Form::Integer(least, most)
+                    if value.parse().is_ok_and(|n: i64| (least..=most).contains(&n)) =>
+                {
+                    return None;
+                }
+                Form::Real if value.parse::<f64>().is_ok_and(f64::is_finite) => return None,
+                Form::Text if !value.chars().any(char::is_control) => return None,
+                Form::Boolean => "on or off".to_owned(),
+                Form::Integer(least, most) => {
+                    format!("a whole number from {least} to {most}, without a unit")
+                }
+                Form::Real => "a number, without a unit".to_owned(),
+                Form::Text => "text on one line".to_owned(),
+            };
+            Some(changed.problem(&format!("can't be {}; write {expected}", quote(value))))
+        })
+        .collect()
+}
+
+/// A parameter of an extension needs the extension.
+pub(super) fn library(context: &Context<'_>) -> Vec<Problem> {
+    let has = |name: &str| {
+        context.new.extensions.iter().flatten().any(|extension| extension.eq_ignore_ascii_case(name))
+    };
+    known(context)
+        .filter_map(|(changed, _)| {
+            let library = catalogue::library(changed.name)?;
+            // Some libraries are no extensions, and nothing in the spec loads them.
+            let extension = catalogue::extension(library)?;
+            let text = format!(
+                "has no effect before the library {} is loaded; add {} to spec.extensions",
+                extension.library.unwrap_or(library),
+                extension.name
+            );
+            (extension.library.is_some() && !has(extension.name)).then(|| changed.problem(&text))
+        })
+        .collect()
+}
+
+/// The profile allows each.
+pub(super) fn allowed(context: &Context<'_>) -> Vec<Problem> {
+    known(context)
+        .filter(|(changed, _)| !context.profile.allow.parameter(changed.name))
+        .map(|(changed, _)| changed.problem("is not allowed here; leave it out, or ask the platform team"))
+        .collect()
+}

@@ -1,0 +1,48 @@
+//! `spec.storage.tier`: a performance tier that goes with the size of the disk, and that policy allows.
+
+use api::{DatabaseSpec, StorageTier};
+
+use super::{Context, storage::size_gib};
+use crate::{Code, Problem, catalogue, suggest::alternatives};
+
+const FIELD: &str = "spec.storage.tier";
+
+fn tier(spec: &DatabaseSpec) -> Option<StorageTier> {
+    spec.storage.as_ref().and_then(|storage| storage.tier)
+}
+
+fn is_allowed(context: &Context<'_>, tier: StorageTier) -> bool {
+    context.profile.allow.tiers.as_ref().is_none_or(|allowed| allowed.contains(&tier))
+}
+
+/// Tiers that go with the size and are allowed, the slowest first.
+fn usable(context: &Context<'_>, size_gib: i32) -> Vec<StorageTier> {
+    catalogue::tiers(size_gib).filter(|tier| is_allowed(context, *tier)).collect()
+}
+
+/// Azure has disks of this size with this tier.
+pub(super) fn fitting(context: &Context<'_>) -> Option<Problem> {
+    let (tier_wanted, size) = (tier(context.new)?, size_gib(context.new)?);
+    let is_judged = context.changed(tier) || context.changed(size_gib);
+    // A size that doesn't exist has no tiers, and is told by itself.
+    let exists = catalogue::tiers(size).next().is_some();
+    if !is_judged || !exists || catalogue::tiers(size).any(|known| known == tier_wanted) {
+        return None;
+    }
+    let text = format!(
+        "{tier_wanted} does not go with a disk of {size} GiB; use {}",
+        alternatives(&usable(context, size))
+    );
+    Some(Problem::new(Code::StorageTier, FIELD, &text))
+}
+
+/// The profile allows the tier.
+pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
+    let wanted = tier(context.new)?;
+    if !context.changed(tier) || is_allowed(context, wanted) {
+        return None;
+    }
+    let size = size_gib(context.new)?;
+    let text = format!("{wanted} is not allowed here; use {}", alternatives(&usable(context, size)));
+    Some(Problem::new(Code::StorageTier, FIELD, &text))
+}

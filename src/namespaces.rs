@@ -1,0 +1,60 @@
+//! The labels of every namespace, which profiles of the policy can depend on.
+
+use std::collections::BTreeMap;
+
+use futures::{Stream, StreamExt, future};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt, predicates,
+        reflector::{self, ObjectRef, Store},
+        watcher,
+    },
+};
+use policy::document::Labels;
+
+/// What is known of namespaces.
+#[derive(Clone, Debug)]
+pub struct Namespaces {
+    store: Store<PartialObjectMeta<Namespace>>,
+}
+
+impl Namespaces {
+    /// Starts the watch. Who polls the stream keeps it up to date; it names each namespace whose labels changed.
+    pub fn watch(client: Client) -> (Self, impl Stream<Item = String> + Send + 'static) {
+        let (store, writer) = reflector::store();
+        let changes = watcher(Api::<PartialObjectMeta<Namespace>>::all(client), watcher::Config::default())
+            .default_backoff()
+            .modify(|namespace| {
+                namespace.metadata.managed_fields = None;
+                namespace.metadata.annotations = None;
+            })
+            .reflect(writer)
+            .inspect(|event| {
+                if let Err(error) = event {
+                    tracing::debug!(%error, "namespaces can't be watched; trying again");
+                }
+            })
+            .applied_objects()
+            .predicate_filter(predicates::labels, kube::runtime::PredicateConfig::default())
+            .filter_map(|namespace| future::ready(namespace.ok().map(|namespace| namespace.name_any())));
+        (Self { store }, changes)
+    }
+
+    /// The labels of a namespace; `None` when it isn't known, or not yet.
+    pub fn labels(&self, name: &str) -> Option<Labels> {
+        let namespace = self.store.get(&ObjectRef::new(name))?;
+        Some(namespace.metadata.labels.clone().unwrap_or_default())
+    }
+
+    /// The labels of every namespace that is known.
+    pub fn all(&self) -> BTreeMap<String, Labels> {
+        let namespaces = self.store.state();
+        namespaces
+            .iter()
+            .map(|namespace| (namespace.name_any(), namespace.metadata.labels.clone().unwrap_or_default()))
+            .collect()
+    }
+}

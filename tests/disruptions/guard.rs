@@ -1,0 +1,167 @@
+//! The guard against deletes, layer by layer: what still holds when one of them is gone.
+
+use sandbox::{Options, Sandbox};
+
+use crate::{
+    common::{SERVER, Story, eventually, run},
+    missing::CRDS,
+    sandbox,
+};
+
+const CONFIGURATIONS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
+const POLICIES: &str = "validatingadmissionpolicybinding,validatingadmissionpolicy";
+
+/// Objects that are taken away, and put back at the end of a story, also of one that failed.
+struct Away<'a> {
+    sandbox: &'a Sandbox,
+    saved: String,
+}
+
+impl<'a> Away<'a> {
+    fn take(sandbox: &'a Sandbox, kinds: &str) -> Self {
+        let ours = ["get", kinds, "-l", "app.kubernetes.io/name=database-operator", "-o", "json"];
+        let saved = without_versions(&run(sandbox.kubectl(&ours), "").succeeded());
+        let delete = ["delete", kinds, "-l", "app.kubernetes.io/name=database-operator"];
+        run(sandbox.kubectl(&delete), "").succeeded();
+        Self { sandbox, saved }
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        run(self.sandbox.kubectl(&["create", "-f", "-"]), &self.saved).succeeded();
+    }
+}
+
+/// A list of objects that can be created again.
+fn without_versions(list: &str) -> String {
+    let mut list: serde_json::Value = serde_json::from_str(list).unwrap();
+    for object in list["items"].as_array_mut().unwrap() {
+        for key in ["resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"] {
+            object["metadata"].as_object_mut().unwrap().remove(key);
+        }
+    }
+    list.to_string()
+}
+
+fn with_data<'a>(sandbox: &'a Sandbox, namespace: &str) -> Story<'a> {
+    let story = Story::new(sandbox, namespace);
+    story.database("main", "{}").succeeded();
+    story.wait_ready("main");
+    story
+}
+
+#[test]
+fn without_the_webhooks_configuration_the_admission_policy_still_refuses() {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "unwatched");
+    let away = Away::take(&sandbox, CONFIGURATIONS);
+    for (retention, code) in [(None, "DB201"), (Some("retain"), "DB206"), (Some("Destroy"), "DB202")] {
+        if let Some(retention) = retention {
+            let set = format!("altinn.app/retention={retention}");
+            story.kubectl(&["annotate", "database", "main", "--overwrite", &set]).succeeded();
+        }
+        for arguments in
+            [&["delete", "database", "main"][..], &["delete", "database", "main", "--dry-run=server"]]
+        {
+            let message = story.kubectl(arguments).refused();
+            assert!(message.contains("(Forbidden)") && message.contains(code), "{retention:?}: {message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+    let collection = story.delete_collection("databases").refused();
+    assert!(collection.contains("DB202"), "{collection}");
+    drop(away);
+    story.data_is_kept();
+}
+
+#[test]
+fn a_missing_policy_lets_nothing_pass_the_admission_policy_that_says_nothing() {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "unruled");
+    let restored = crate::policy::Restored(&sandbox);
+    crate::policy::delete_policy(&sandbox);
+    let away = Away::take(&sandbox, CONFIGURATIONS);
+    let message = story.kubectl(&["delete", "database", "main"]).refused();
+    assert!(message.contains("ValidatingAdmissionPolicy 'database-retention'"), "{message}");
+    drop((away, restored));
+    story.data_is_kept();
+}
+
+#[test]
+fn a_delete_that_gets_past_all_of_admission_keeps_the_data() {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "bypassed");
+    let away = (Away::take(&sandbox, CONFIGURATIONS), Away::take(&sandbox, POLICIES));
+    let deleted = story.kubectl(&["delete", "database", "main"]);
+    drop(away);
+    deleted.succeeded();
+    assert!(story.get("database", "main").is_none());
+    story.data_is_kept();
+}
+
+#[test]
+fn with_the_webhook_down_a_namespace_can_be_deleted_and_its_databases_hold_it() {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "held");
+    // Stopped and not killed: it is back at once, before the namespace controller waits long between its tries.
+    sandbox.process("webhook").pause().unwrap();
+    let delete = story.kubectl(&["delete", "namespace", "held", "--wait=false"]);
+    sandbox.process("webhook").resume().unwrap();
+    delete.succeeded();
+    let message = eventually("the namespace tells why it stays", || {
+        let namespace = story.get("namespace", "held")?;
+        let conditions = namespace["status"]["conditions"].as_array()?.clone();
+        let failure = conditions.into_iter().find(|condition| {
+            condition["type"] == "NamespaceDeletionContentFailure" && condition["status"] == "True"
+        })?;
+        Some(failure["message"].as_str()?.to_owned())
+    });
+    assert!(message.contains("[DB201]"), "{message}");
+    assert!(story.get("database", "main").is_some());
+    story.data_is_kept();
+
+    story.kubectl(&["annotate", "database", "main", "altinn.app/retention=Retain"]).succeeded();
+    eventually("the namespace is gone", || story.get("namespace", "held").is_none().then_some(()));
+    story.data_is_kept();
+}
+
+#[test]
+fn with_the_webhook_down_nobody_deletes_our_crd() {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "crd-held");
+    sandbox.process("webhook").kill().unwrap();
+    let message = story.kubectl(&["delete", "crd", "databases.altinn.app"]);
+    sandbox.process("webhook").start().unwrap();
+    assert!(message.refused().contains("failed calling webhook \"crds.databases.altinn.app\""));
+    let message = story.kubectl(&["delete", "crd", "databases.altinn.app", "--dry-run=server"]).refused();
+    assert!(message.contains("crd-held/main") && message.contains("[DB302]"), "{message}");
+    // Other CRDs are none of ours.
+    let kept = "flexibleservers.dbforpostgresql.azure.com";
+    story.kubectl(&["delete", "crd", kept, "--dry-run=server"]).succeeded();
+    story.data_is_kept();
+}
+
+#[test]
+fn deleting_the_crd_past_admission_keeps_every_server_and_the_manifest_finds_it_again() {
+    let sandbox = Sandbox::start(&Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let story = Story::new(&sandbox, "swept");
+    story.database("main", "{storage: {sizeGiB: 64}}").succeeded();
+    story.wait_ready("main");
+    let before = story.server();
+    let message = story.kubectl(&["delete", "crd", "databases.altinn.app"]).refused();
+    assert!(message.contains("has 1 object(s): swept/main") && message.contains("[DB302]"), "{message}");
+
+    let away = Away::take(&sandbox, CONFIGURATIONS);
+    story.kubectl(&["delete", "crd", "databases.altinn.app"]).succeeded();
+    story.data_is_kept();
+    run(sandbox.kubectl(&["apply", "--server-side", "-f", CRDS]), "").succeeded();
+    drop(away);
+    eventually("the manifest is taken again", || story.database("main", "{}").ok.then_some(()));
+    story.wait_ready("main");
+    let after = story.server();
+    assert_eq!(after.id, before.id);
+    assert_eq!(after.body["properties"]["storage"]["storageSizeGB"], 64);
+    story.data_is_kept();
+    assert_eq!(story.in_azure(SERVER).len(), 1);
+}

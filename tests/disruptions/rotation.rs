@@ -1,0 +1,229 @@
+//! Reviews go on while the leaf and the CA are replaced and a replica restarts.
+
+use std::{
+    io::{self, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    process::Command,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use api::Database;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::{
+    Api, Client, Config,
+    api::{DeleteParams, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    certificate::{Cluster, NAMESPACE, SECRET},
+    common::{Story, eventually},
+};
+
+/// As many reviews as there must be at least.
+const REVIEWS: usize = 1_000;
+/// Clients that ask at the same time.
+const CLIENTS: usize = 6;
+
+/// Stands before the replicas as a Service does: a new connection goes to one that is ready, an old one stays where
+/// it is.
+struct Balancer {
+    replicas: Vec<(SocketAddr, SocketAddr)>,
+    next: AtomicUsize,
+}
+
+impl Balancer {
+    fn listen(address: SocketAddr, replicas: Vec<(SocketAddr, SocketAddr)>) -> io::Result<()> {
+        let listener = TcpListener::bind(address)?;
+        let balancer = Arc::new(Self { replicas, next: AtomicUsize::new(0) });
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let balancer = balancer.clone();
+                thread::spawn(move || balancer.forward(&client));
+            }
+        });
+        Ok(())
+    }
+
+    fn forward(&self, client: &TcpStream) {
+        let tries =
+            std::iter::repeat_with(|| self.next.fetch_add(1, Ordering::Relaxed) % self.replicas.len());
+        for (listen, admin) in tries.take(20).map(|index| self.replicas[index]) {
+            if is_ready(admin)
+                && let Ok(server) = TcpStream::connect(listen)
+            {
+                return join(client, &server);
+            }
+            // As long as no replica is ready, a Service has no endpoint either.
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn is_ready(admin: SocketAddr) -> bool {
+    let ask = || -> io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&admin, Duration::from_secs(1))?;
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n")?;
+        io::read_to_string(stream)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
+}
+
+fn join(one: &TcpStream, other: &TcpStream) {
+    let copy = |mut from: &TcpStream, mut to: &TcpStream| {
+        // A connection that breaks is the load's to notice.
+        drop(io::copy(&mut from, &mut to));
+        drop(to.shutdown(Shutdown::Write));
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| copy(one, other));
+        copy(other, one);
+    });
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+async fn client(kubeconfig: &std::path::Path) -> Client {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    Client::try_from(config).unwrap()
+}
+
+/// One review of each kind, each a server-side dry run; what came otherwise than it must is told.
+async fn ask(client: &Client, namespace: &str, number: usize) -> Result<(), String> {
+    let databases: Api<Database> = Api::namespaced(client.clone(), namespace);
+    let apply = PatchParams { dry_run: true, ..PatchParams::apply("load").force() };
+    let dry = DeleteParams { dry_run: true, ..DeleteParams::default() };
+    let database = |name: &str, spec: Value| {
+        json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "Database",
+            "metadata": {"name": name, "namespace": namespace}, "spec": spec,
+        })
+    };
+    let patched = async |name: &str, spec: Value| {
+        databases.patch(name, &apply, &Patch::Apply(database(name, spec))).await
+    };
+    match number % 8 {
+        // Without the mutating webhook there would be no size.
+        0 => match patched(&format!("new-{number}"), json!({})).await {
+            Ok(made) if made.spec.sku.as_deref() == Some("Standard_B1ms") => Ok(()),
+            other => Err(format!("a creation: {other:?}")),
+        },
+        1 => {
+            refused(patched(&format!("new-{number}"), json!({"sku": "banana", "version": 9})).await, "DB115")
+        }
+        2 => {
+            patched("main", json!({"sku": "Standard_B2s"})).await.map(drop).map_err(|error| error.to_string())
+        }
+        3 => refused(patched("main", json!({"sku": "Standard_E64ds_v5"})).await, "DB101"),
+        4 => databases.delete("kept", &dry).await.map(drop).map_err(|error| error.to_string()),
+        5 => refused(databases.delete("main", &dry).await, "DB201"),
+        // The API server would go without these two: then the answer would be another.
+        6 => {
+            let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
+            let broken = json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "database-policy"},
+                "data": {"policy.yaml": "azure: ["},
+            });
+            refused(maps.patch("database-policy", &apply, &Patch::Apply(broken)).await, "DB402")
+        }
+        _ => refused(Api::<Namespace>::all(client.clone()).delete(namespace, &dry).await, "DB301"),
+    }
+}
+
+fn refused<T: std::fmt::Debug>(result: kube::Result<T>, code: &str) -> Result<(), String> {
+    match result {
+        Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains(code) => Ok(()),
+        other => Err(format!("not refused with {code}: {other:?}")),
+    }
+}
+
+#[test]
+fn a_thousand_reviews_go_on_while_leaf_and_ca_are_replaced_and_a_replica_restarts() {
+    let cluster = Cluster::start();
+    let listen = cluster.arguments.iter().rposition(|argument| argument == "--listen").unwrap();
+    let address: SocketAddr = cluster.arguments[listen + 1].parse().unwrap();
+    let places = [(free_address(), free_address()), (free_address(), free_address())];
+    let replica = |name: &str, (listen, admin): (SocketAddr, SocketAddr)| {
+        cluster.replica(
+            name,
+            &[
+                "--certificate-check=500ms",
+                "--ca-settle=3s",
+                "--ca-overlap=8s",
+                &format!("--listen={listen}"),
+                &format!("--admin-listen={admin}"),
+            ],
+        )
+    };
+    let mut one = replica("one", places[0]);
+    let _two = replica("two", places[1]);
+    Balancer::listen(address, places.to_vec()).unwrap();
+    eventually("both replicas are ready", || places.iter().all(|(_, admin)| is_ready(*admin)).then_some(()));
+    let story = Story::new(&cluster.sandbox, "steady");
+    for name in ["main", "kept"] {
+        story.database(name, "{}").succeeded();
+    }
+    story.kubectl(&["annotate", "database", "kept", "altinn.app/retention=Retain"]).succeeded();
+
+    let (count, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let failures: Arc<Mutex<Vec<String>>> = Arc::default();
+    let load = {
+        let (count, done, failures) = (count.clone(), done.clone(), failures.clone());
+        let kubeconfig = cluster.sandbox.kubeconfig().to_owned();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let client = client(&kubeconfig).await;
+                let clients = (0..CLIENTS).map(|_| async {
+                    while !done.load(Ordering::Relaxed) {
+                        let number = count.fetch_add(1, Ordering::Relaxed);
+                        if let Err(failure) = ask(&client, "steady", number).await {
+                            failures.lock().unwrap().push(failure);
+                        }
+                    }
+                });
+                futures::future::join_all(clients).await;
+            });
+        })
+    };
+
+    let leaf = cluster.secret("tls.crt");
+    cluster.kubectl(&["annotate", "secret", SECRET, "altinn.app/rotate=leaf"]);
+    eventually("the leaf is replaced", || (cluster.secret("tls.crt") != leaf).then_some(()));
+    let authority = cluster.published();
+    cluster.kubectl(&["annotate", "secret", SECRET, "altinn.app/rotate=ca"]);
+    eventually("both CAs are published", || (cluster.published().len() == 2).then_some(()));
+
+    // In the middle of it all a replica goes, as a rollout would have it, and comes again.
+    let pid = one.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(one.child.wait().unwrap().success());
+    drop(one);
+    let _one = replica("one-again", places[0]);
+    eventually("the replica is ready again", || is_ready(places[0].1).then_some(()));
+    eventually("the new CA alone is published", || {
+        let published = cluster.published();
+        (published.len() == 1 && published != authority).then_some(())
+    });
+    eventually("there were enough reviews", || (count.load(Ordering::Relaxed) >= REVIEWS).then_some(()));
+    done.store(true, Ordering::Relaxed);
+    load.join().unwrap();
+
+    let failures = failures.lock().unwrap();
+    assert!(
+        failures.is_empty(),
+        "{} of {count:?} failed: {:#?}",
+        failures.len(),
+        &failures[..failures.len().min(5)]
+    );
+}

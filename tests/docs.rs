@@ -1,0 +1,82 @@
+//! The documents name tests, codes and files that exist.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+const SECURITY: &str = include_str!("../docs/security.md");
+
+/// Every line of Rust in a folder.
+fn source(folder: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            source(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn each_test_that_the_security_page_names_exists() {
+    let mut all = String::new();
+    for folder in ["src", "tests", "policy/src", "webhook/src", "webhook/tests", "certs/src"] {
+        source(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut all);
+    }
+    // A name of a test is long, in snake case, and stands in backquotes in a table.
+    let named: Vec<&str> = SECURITY
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .filter(|word| {
+            word.matches('_').count() >= 3 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        })
+        .collect();
+    assert!(named.len() > 40, "{named:?}");
+    let missing: Vec<&&str> = named.iter().filter(|name| !all.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_security_page_has_a_row_for_each_way_with_a_test() {
+    let table =
+        SECURITY.split("## Ways to lose data").nth(1).unwrap().split("## What others").next().unwrap();
+    let rows: Vec<&str> =
+        table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| way")).collect();
+    assert!(rows.len() >= 14);
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        assert!(cells[2].contains('`'), "no test: {row}");
+    }
+}
+
+#[test]
+fn the_policy_page_shows_a_policy_that_holds() {
+    const PAGE: &str = include_str!("../docs/policy.md");
+    let yaml = PAGE.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let parsed = policy::Policy::parse(yaml);
+    assert!(parsed.is_ok(), "{}", parsed.unwrap_err());
+    // It shows all there is: each key of the schema, wherever it stands.
+    let schema: serde_json::Value = serde_json::from_str(include_str!("../docs/policy.schema.json")).unwrap();
+    let mut keys = Vec::new();
+    properties(&schema, &mut keys);
+    let missing: Vec<&String> = keys.iter().filter(|key| !yaml.contains(&format!("{key}:"))).collect();
+    // Keys of `enforcement` are those of `allow`, which are there.
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The names of all properties of a schema.
+fn properties(schema: &serde_json::Value, names: &mut Vec<String>) {
+    match schema {
+        serde_json::Value::Object(map) => {
+            if let Some(serde_json::Value::Object(properties)) = map.get("properties") {
+                names.extend(properties.keys().cloned());
+            }
+            map.values().for_each(|value| properties(value, names));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| properties(value, names)),
+        _ => {}
+    }
+}

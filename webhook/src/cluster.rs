@@ -1,0 +1,65 @@
+//! What reviews need to know of the cluster.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use api::Database;
+use futures::future::BoxFuture;
+use policy::document::Labels;
+
+/// Looks things up. Every answer can be "not known", and each hook decides what that means.
+pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
+    /// The labels of a namespace; `None` when they can't be read.
+    fn labels<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Labels>>;
+
+    /// How many databases the namespace has; `None` when they can't be counted.
+    fn count<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<u32>>;
+
+    /// Every database; `None` when they can't be listed.
+    fn databases(&self) -> Option<Vec<Arc<Database>>>;
+
+    /// The labels of every namespace that is known.
+    fn all_labels(&self) -> BTreeMap<String, Labels>;
+}
+
+/// What of the cluster a question depends on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Needs<'a> {
+    /// The labels of this namespace.
+    pub labels: Option<&'a str>,
+    /// The number of databases in this namespace.
+    pub count_in: Option<&'a str>,
+    /// Every database, and the labels of every namespace.
+    pub databases: bool,
+}
+
+/// What is known of the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Labels by namespace.
+    pub labels: BTreeMap<String, Labels>,
+    /// The number of databases in the namespace of the question.
+    pub count: Option<u32>,
+    /// Every database; `None` when they can't be listed.
+    pub databases: Option<Vec<Arc<Database>>>,
+}
+
+impl Facts {
+    /// Looks up what a question needs, and nothing else.
+    pub async fn gather(needs: Needs<'_>, cluster: &dyn Cluster) -> Self {
+        let mut facts = Self::default();
+        if needs.databases {
+            facts.databases = cluster.databases();
+            facts.labels = cluster.all_labels();
+        }
+        if let Some(namespace) = needs.labels
+            && !facts.labels.contains_key(namespace)
+            && let Some(labels) = cluster.labels(namespace).await
+        {
+            facts.labels.insert(namespace.to_owned(), labels);
+        }
+        if let Some(namespace) = needs.count_in {
+            facts.count = cluster.count(namespace).await;
+        }
+        facts
+    }
+}

@@ -1,0 +1,167 @@
+//! One connection, from its handshake to its end.
+
+use std::{convert::Infallible, pin::pin, sync::Arc};
+
+use axum::{
+    Router,
+    http::{HeaderValue, Request, Response, Version, header::CONNECTION},
+};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{Service, service_fn},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Limits, Metrics, Tls, patience::Patience, slots::Slot};
+
+/// The longest head. The API server's are a few hundred bytes.
+const HEAD: u32 = 16 * 1024;
+/// What an HTTP/2 client may send before it is read; times the connections that has to fit into memory.
+const WINDOW: u32 = 64 * 1024;
+/// More than an API server asks at once; it opens another connection rather than wait.
+const STREAMS: u32 = 100;
+
+/// What all connections share.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub(crate) router: Router,
+    pub(crate) tls: Tls,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
+    /// The process was told to stop.
+    pub(crate) stop: CancellationToken,
+    /// The server takes no new connections any more.
+    pub(crate) closed: CancellationToken,
+}
+
+impl Host {
+    pub(crate) async fn attend(self, stream: TcpStream, slot: Slot) {
+        let slot = Arc::new(slot);
+        let handshake = timeout(self.limits.handshake, self.tls.acceptor().accept(stream));
+        let tls = tokio::select! {
+            tls = handshake => tls,
+            () = slot.told_to_leave() => {
+                self.metrics.evicted.inc();
+                return;
+            }
+        };
+        match tls {
+            Ok(Ok(tls)) => self.serve(tls, slot).await,
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
+        }
+    }
+
+    /// Which HTTP it is was agreed on in the handshake. Guessing it from the first bytes, as hyper-util's
+    /// automatic builder does, waits for them without a limit.
+    async fn serve(&self, tls: TlsStream<TcpStream>, slot: Arc<Slot>) {
+        let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+        let io = TokioIo::new(Patience::new(tls, http2, self.limits.head, slot.clone()));
+        let service = self.service(slot.clone());
+        let now = Instant::now();
+        if http2 {
+            self.watch(self.http2().serve_connection(io, service), &slot, now).await;
+        } else {
+            let expected = now + self.limits.head;
+            self.watch(self.http1().serve_connection(io, service), &slot, expected).await;
+        }
+    }
+
+    fn http1(&self) -> http1::Builder {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            // It runs between requests too, so it is the limit of idleness, and `Patience` minds the head.
+            .header_read_timeout(self.limits.idle)
+            .max_buf_size(HEAD as usize);
+        builder
+    }
+
+    /// Floods of resets are ended by hyper's own limits: 20 streams reset before they are seen, 1024 by our errors.
+    fn http2(&self) -> http2::Builder<TokioExecutor> {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(self.limits.ping_after)
+            .keep_alive_timeout(self.limits.ping)
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEAD)
+            .initial_connection_window_size(WINDOW)
+            .initial_stream_window_size(WINDOW)
+            .max_send_buf_size(WINDOW as usize);
+        builder
+    }
+
+    fn service(
+        &self,
+        slot: Arc<Slot>,
+    ) -> impl Service<
+        Request<Incoming>,
+        Response = Response<axum::body::Body>,
+        Error = Infallible,
+        Future: Send,
+    > + use<> {
+        let (router, stop) = (self.router.clone(), self.stop.clone());
+        service_fn(move |request: Request<Incoming>| {
+            let work = slot.work();
+            let (router, stop, version) = (router.clone(), stop.clone(), request.version());
+            async move {
+                let response = tower::ServiceExt::oneshot(router, request).await;
+                let mut response = response.unwrap_or_else(|never| match never {});
+                // An HTTP/1.1 client only learns with an answer that it should go elsewhere.
+                if stop.is_cancelled() && version < Version::HTTP_2 {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                drop(work);
+                Ok(response)
+            }
+        })
+    }
+
+    /// The first request of a new connection is on its way until `expected`. HTTP/2 has an end that loses none;
+    /// with HTTP/1.1 hyper would close at once.
+    async fn watch<C>(&self, connection: C, slot: &Slot, expected: Instant)
+    where
+        C: GracefulConnection,
+        C::Error: std::fmt::Display,
+    {
+        let mut connection = pin!(connection);
+        let mut end = pin!(async {
+            self.closed.cancelled().await;
+            if slot.begun() == 0 {
+                sleep_until(expected).await;
+            }
+        });
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                result = &mut connection => {
+                    if let Err(error) = result {
+                        tracing::debug!(%error, "connection ended");
+                    }
+                    return;
+                }
+                () = slot.told_to_leave() => {
+                    if slot.is_quiet() {
+                        self.metrics.evicted.inc();
+                        return;
+                    }
+                }
+                () = &mut end, if !ending => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! How much of everything, and for how long.
+
+use std::time::Duration;
+
+/// What one process takes on. The defaults fit a container of 64 MiB: in the worst case some 16 MiB for
+/// connections, 8 MiB for small bodies, and 22 MiB for a large one and what it is parsed into.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once. An API server keeps at most 25 idle ones, so this is for many API servers.
+    pub connections: usize,
+    /// The TLS handshake. The API server gives up after ten seconds at the most; whoever takes longer is not it.
+    pub handshake: Duration,
+    /// The head of a request, from its first byte, and the preface of an HTTP/2 connection.
+    pub head: Duration,
+    /// HTTP/1.1 without a request. Go's client closes after 90 seconds, and must be the one that does: a request
+    /// that crosses our close on its way is a request that fails.
+    pub idle: Duration,
+    /// HTTP/2 without a sign of life, before a ping asks for one.
+    pub ping_after: Duration,
+    /// The answer to that ping.
+    pub ping: Duration,
+    /// Requests whose bodies are read at once.
+    pub bodies: usize,
+    /// The body of a request. The chart has the API server wait for five seconds for the whole review.
+    pub body: Duration,
+    /// After the signal to stop: the API server learns with a delay that it should go elsewhere.
+    pub settle: Duration,
+    /// What is left after that, to be answered.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(5),
+            idle: Duration::from_secs(150),
+            ping_after: Duration::from_secs(30),
+            ping: Duration::from_secs(10),
+            bodies: 128,
+            body: Duration::from_secs(5),
+            settle: Duration::from_secs(3),
+            drain: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Answers from what surrounds a review, for when the review itself can't be judged.
+
+use kube::core::{TypeMeta, admission::AdmissionResponse, response::Status};
+use policy::Problem;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    Answer, Basis, Hook, Subject, Target, denial,
+    respond::{annotate, deny},
+};
+
+/// Of each field what can be read of it: a name that is a number must not cost the answer its uid.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Envelope {
+    #[serde(deserialize_with = "lenient")]
+    api_version: Option<String>,
+    request: Request,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Request {
+    #[serde(deserialize_with = "lenient")]
+    uid: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    operation: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    namespace: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    name: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    user_info: Option<UserInfo>,
+    #[serde(deserialize_with = "lenient")]
+    dry_run: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct UserInfo {
+    #[serde(deserialize_with = "lenient")]
+    username: Option<String>,
+}
+
+impl Envelope {
+    pub(super) fn read(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    /// Denies with the problem, or allows without a patch.
+    ///
+    /// The mutating hook lets pass what it can't read: the API server checks the schema after it, and says better what
+    /// is wrong with, say, a misspelt `highAvailability`.
+    pub(super) fn answer(&self, hook: Hook, problem: Problem, basis: &Basis<'_>) -> Answer {
+        let request = &self.request;
+        let user = request.user_info.as_ref().and_then(|user| user.username.clone());
+        let subject = Subject {
+            user: user.unwrap_or_default(),
+            namespace: request.namespace.clone().unwrap_or_default(),
+            name: request.name.clone().unwrap_or_default(),
+            dry_run: request.dry_run.unwrap_or_default(),
+        };
+        let mut response = AdmissionResponse::invalid("");
+        response.types = TypeMeta {
+            api_version: self.api_version.clone().unwrap_or_else(|| "admission.k8s.io/v1".into()),
+            kind: "AdmissionReview".into(),
+        };
+        response.uid = request.uid.clone().unwrap_or_default();
+        response.allowed = true;
+        response.result = Status::default();
+        let denial = (hook != Hook::Mutate).then(|| denial(basis, problem));
+        if let Some(denial) = &denial {
+            annotate(&mut response, basis);
+            let target = Target { namespace: &subject.namespace, name: &subject.name };
+            deny(&mut response, denial, hook, &target);
+        }
+        let operation = operation(request.operation.as_deref());
+        Answer { review: response.into_review(), operation, denial, subject }
+    }
+}
+
+/// One of the names of operations, for a metric whose labels are a closed set.
+fn operation(text: Option<&str>) -> &'static str {
+    let known = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
+    known.into_iter().find(|known| text == Some(known)).unwrap_or("unreadable")
+}
+
+fn lenient<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(T::deserialize(Value::deserialize(deserializer)?).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use policy::{Code, PolicyState};
+    use rstest::rstest;
+
+    use super::*;
+    use crate::cluster::Facts;
+
+    const WHOLE: &str = r#"{"apiVersion": "admission.k8s.io/v1beta1", "request": {"uid": "1", "name": "main",
+        "namespace": "orders", "operation": "UPDATE", "dryRun": true, "userInfo": {"username": "flux"}}}"#;
+
+    #[rstest]
+    #[case::whole(WHOLE, "admission.k8s.io/v1beta1", "UPDATE", "flux main")]
+    #[case::a_name_of_another_kind(
+        r#"{"request": {"uid": "1", "name": 7}}"#,
+        "admission.k8s.io/v1",
+        "unreadable",
+        " "
+    )]
+    #[case::an_operation_of_its_own(
+        r#"{"request": {"uid": "1", "operation": "x"}}"#,
+        "admission.k8s.io/v1",
+        "unreadable",
+        " "
+    )]
+    fn what_can_be_read_is_echoed(
+        #[case] body: &str,
+        #[case] version: &str,
+        #[case] operation: &str,
+        #[case] subject: &str,
+    ) {
+        let state = PolicyState::default();
+        let facts = Facts::default();
+        let basis =
+            Basis { state: &state, policy_name: "database-policy", today: date(2026, 11, 22), facts: &facts };
+        let problem = Problem { code: Code::Internal, field: "request".into(), text: "broken".into() };
+        for (hook, allowed) in [(Hook::Mutate, true), (Hook::Validate, false)] {
+            let answer = Envelope::read(body.as_bytes()).answer(hook, problem.clone(), &basis);
+            let response = answer.review.response.unwrap();
+            assert_eq!((response.uid.as_str(), response.allowed), ("1", allowed));
+            assert_eq!(answer.review.types.api_version, version);
+            assert_eq!(answer.operation, operation);
+            assert_eq!(format!("{} {}", answer.subject.user, answer.subject.name), subject);
+        }
+    }
+}

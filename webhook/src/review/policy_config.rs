@@ -1,0 +1,118 @@
+//! The ConfigMap of the policy: a broken one is refused, and one that would put databases out of policy is warned of.
+
+use std::collections::BTreeMap;
+
+use api::Database;
+use kube::core::{
+    DynamicObject,
+    admission::{AdmissionRequest, Operation},
+};
+use policy::{
+    Denial, Policy, Recorded, Request,
+    quote::clean,
+    warning::{self, LONGEST},
+};
+
+use super::{Admitted, Basis, Target, labels};
+
+/// As many databases as the warnings name; the rest is counted.
+const SHOWN: usize = 8;
+
+pub(super) fn validate(
+    request: &AdmissionRequest<DynamicObject>,
+    target: &Target<'_>,
+    basis: &Basis<'_>,
+) -> Result<Admitted, Denial> {
+    if target.name != basis.policy_name {
+        return Ok(Admitted::default());
+    }
+    let Some(config_map) = request.object.as_ref().filter(|_| request.operation != Operation::Delete) else {
+        let text = "without its policy the operator keeps the last one, and after a restart admits no change";
+        return Ok(Admitted { warnings: vec![text.to_owned()], ..Admitted::default() });
+    };
+    // Data that are no texts are refused by the API server's own schema.
+    let data: Option<BTreeMap<String, String>> =
+        serde_json::from_value(config_map.data["data"].clone()).unwrap_or_default();
+    let policy = Policy::from_config_map(data.as_ref()).map_err(|errors| Denial {
+        problems: errors.to_problems(),
+        policy: basis.policy_name.to_owned(),
+        profile: None,
+    })?;
+    Ok(Admitted { warnings: warnings(&policy, basis), ..Admitted::default() })
+}
+
+fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
+    let mut warnings: Vec<String> = policy
+        .expired(basis.today)
+        .map(|exception| {
+            let (namespace, name) = (&exception.namespace, &exception.name);
+            warning::cut(
+                &format!("the exception of {namespace}/{name} ended on {}", exception.until),
+                LONGEST,
+            )
+        })
+        .collect();
+    let mut out = basis
+        .facts
+        .databases
+        .iter()
+        .flatten()
+        .filter(|database| database.metadata.deletion_timestamp.is_none())
+        .filter_map(|database| newly_broken(policy, database, basis))
+        .collect::<Vec<_>>();
+    if out.is_empty() {
+        return warnings;
+    }
+    out.sort();
+    let mut namespaces: Vec<&str> = out.iter().map(|broken| broken.namespace.as_str()).collect();
+    namespaces.dedup();
+    let (databases, in_namespaces) = (count(out.len(), "database"), count(namespaces.len(), "namespace"));
+    warnings.push(format!("{databases} in {in_namespaces} would no longer comply; none of them is changed"));
+    warnings.extend(out.iter().take(SHOWN).map(|broken| {
+        let database = clean(&format!("{}/{}", broken.namespace, broken.name));
+        warning::cut(&format!("{database}: {}", broken.text), LONGEST)
+    }));
+    if out.len() > SHOWN {
+        warnings.push(format!("and {} more", out.len() - SHOWN));
+    }
+    warnings
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A database that complies with the policy in force, and wouldn't with the new one.
+#[derive(Eq, Ord, PartialEq, PartialOrd)]
+struct Broken {
+    namespace: String,
+    name: String,
+    text: String,
+}
+
+fn newly_broken(policy: &Policy, database: &Database, basis: &Basis<'_>) -> Option<Broken> {
+    let (namespace, name) = (database.metadata.namespace.as_deref()?, database.metadata.name.as_deref()?);
+    let request = Request {
+        policy_name: basis.policy_name,
+        namespace,
+        labels: labels(basis, namespace),
+        databases: None,
+        name,
+        new: &database.spec,
+        old: Some(&database.spec),
+        today: basis.today,
+    };
+    let recorded = Recorded::from_status(database.status.as_ref());
+    let breaches = policy.breaches(&request, recorded.as_ref());
+    let before = basis.state.policy().map(|policy| policy.breaches(&request, recorded.as_ref()));
+    // What is out of policy already is no news.
+    if before.is_some_and(|before| !before.is_empty()) {
+        return None;
+    }
+    let (_, problem) = breaches.into_iter().next()?;
+    Some(Broken {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        text: format!("{} [{}]", problem.text, problem.code),
+    })
+}

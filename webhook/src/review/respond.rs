@@ -1,0 +1,68 @@
+//! Writes answers: what is admitted, and what is denied.
+
+use kube::core::{
+    admission::AdmissionResponse,
+    response::{Status, StatusCause, StatusDetails, StatusSummary},
+};
+use policy::{Code, Denial};
+
+use super::{Admitted, Basis, Hook, Target};
+
+pub(super) fn admit(response: &mut AdmissionResponse, admitted: Admitted) {
+    if !admitted.warnings.is_empty() {
+        response.warnings = Some(admitted.warnings);
+    }
+    if !admitted.audited.is_empty() {
+        response.audit_annotations.insert("broken".into(), join(&admitted.audited));
+    }
+    // A patch of ours always serializes; were it not so, going without defaults is safe, because the
+    // validating hook and the controller fill in the same ones.
+    if let Some(patch) = admitted.patch {
+        *response = response.clone().with_patch(patch).unwrap_or_else(|_| response.clone());
+    }
+}
+
+/// Writes the denial into the response.
+///
+/// 403 and `Forbidden`: to 409 and 422 Flux and `kubectl apply --force` answer by deleting the object.
+pub(super) fn deny(response: &mut AdmissionResponse, denial: &Denial, hook: Hook, target: &Target<'_>) {
+    let (group, kind) = hook.kind();
+    response.allowed = false;
+    response.result = Status {
+        status: Some(StatusSummary::Failure),
+        code: 403,
+        reason: "Forbidden".into(),
+        message: denial.message(),
+        details: Some(StatusDetails {
+            name: target.name.to_owned(),
+            group: group.into(),
+            kind: kind.into(),
+            causes: denial
+                .problems
+                .iter()
+                .map(|problem| StatusCause {
+                    field: problem.field.clone(),
+                    message: problem.text.clone(),
+                    reason: problem.code.to_string(),
+                })
+                .collect(),
+            uid: String::new(),
+            retry_after_seconds: 0,
+        }),
+        ..Status::default()
+    };
+    response.audit_annotations.insert("codes".into(), join(&denial.codes()));
+    if let Some(profile) = &denial.profile {
+        response.audit_annotations.insert("profile".into(), profile.clone());
+    }
+}
+
+fn join(codes: &[Code]) -> String {
+    codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn annotate(response: &mut AdmissionResponse, basis: &Basis<'_>) {
+    if let Some(policy) = basis.state.policy() {
+        response.audit_annotations.insert("policy-revision".into(), policy.revision.clone());
+    }
+}
