@@ -10,6 +10,8 @@ CARGO := cargo
 LOG := target/test.log
 # Stories mostly wait, so more of them than there are cores go at the same time.
 THREADS ?= 8
+# For each of the fuzzer's targets.
+SECONDS ?= 60
 
 .PHONY: help
 help: ## List the targets
@@ -36,14 +38,23 @@ test: build ## Run all tests: rules, messages, and stories against a real contro
 	awk '/^test result:/ {passed += $$4; failed += $$6} END {printf "%d passed, %d failed\n", passed, failed}' $(LOG); \
 	exit $$status
 
+.PHONY: fuzz
+fuzz: ## Feed the pure parts arbitrary input, SECONDS=60 each (needs a C++ compiler, and Rust alone otherwise)
+	@fuzz/run $(SECONDS)
+
+.PHONY: bench
+bench: ## Measure, and write docs/performance.md; takes four minutes once built, BENCH_SECONDS=1 for less
+	BENCH_DOCUMENT=$(CURDIR)/docs/performance.md $(CARGO) bench --locked --package benches
+
 .PHONY: lint
 lint: build ## Check format, lints, chart and scripts
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	@helm=$$($(BIN)/database-sandbox tools | sed -n 's/^helm  *//p'); \
 	"$$helm" lint --quiet charts/database-operator; \
 	"$$helm" template --namespace database-operator charts/database-operator >/dev/null
-	@for script in sandbox/story.sh .ci/run; do bash -n "$$script"; done
+	@for script in sandbox/story.sh .ci/run fuzz/run; do bash -n "$$script"; done
 
 .PHONY: deny
 deny: ## Check licences and advisories of the dependencies (needs cargo-deny, and its database from the internet)
@@ -52,6 +63,7 @@ deny: ## Check licences and advisories of the dependencies (needs cargo-deny, an
 .PHONY: fmt
 fmt: ## Format the code
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 .PHONY: generate
 generate: build ## Write what is generated: the chart's CRDs and the policy's JSON Schema
