@@ -1,6 +1,12 @@
 //! The labels of every namespace, which profiles of the policy can depend on.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use futures::{Stream, StreamExt, future};
 use k8s_openapi::api::core::v1::Namespace;
@@ -19,12 +25,15 @@ use policy::document::Labels;
 #[derive(Clone, Debug)]
 pub struct Namespaces {
     store: Store<PartialObjectMeta<Namespace>>,
+    listed: Arc<AtomicBool>,
 }
 
 impl Namespaces {
     /// Starts the watch. Who polls the stream keeps it up to date; it names each namespace whose labels changed.
     pub fn watch(client: Client) -> (Self, impl Stream<Item = String> + Send + 'static) {
         let (store, writer) = reflector::store();
+        let listed = Arc::new(AtomicBool::new(false));
+        let now_listed = listed.clone();
         let changes = watcher(Api::<PartialObjectMeta<Namespace>>::all(client), watcher::Config::default())
             .default_backoff()
             .modify(|namespace| {
@@ -32,15 +41,20 @@ impl Namespaces {
                 namespace.metadata.annotations = None;
             })
             .reflect(writer)
-            .inspect(|event| {
-                if let Err(error) = event {
-                    tracing::debug!(%error, "namespaces can't be watched; trying again");
-                }
+            .inspect(move |event| match event {
+                Ok(watcher::Event::InitDone) => now_listed.store(true, Ordering::Release),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "namespaces can't be watched; trying again"),
             })
             .applied_objects()
             .predicate_filter(predicates::labels, kube::runtime::PredicateConfig::default())
             .filter_map(|namespace| future::ready(namespace.ok().map(|namespace| namespace.name_any())));
-        (Self { store }, changes)
+        (Self { store, listed }, changes)
+    }
+
+    /// Whether all have been listed once.
+    pub fn are_listed(&self) -> bool {
+        self.listed.load(Ordering::Acquire)
     }
 
     /// The labels of a namespace; `None` when it isn't known, or not yet.

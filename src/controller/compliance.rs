@@ -5,14 +5,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use api::Database;
-use kube::runtime::reflector::ObjectRef;
 use prometheus_client::metrics::gauge::Gauge;
 
 /// The databases out of policy; the gauge tells how many.
 #[derive(Debug)]
 pub(super) struct Compliance {
-    out: Mutex<HashSet<ObjectRef<Database>>>,
+    /// Namespace and name.
+    out: Mutex<HashSet<(String, String)>>,
     gauge: Gauge,
 }
 
@@ -22,12 +21,13 @@ impl Compliance {
     }
 
     /// Takes note of what one database is. One that is gone counts as compliant.
-    pub(super) fn set(&self, database: &ObjectRef<Database>, is_compliant: bool) {
+    pub(super) fn set(&self, namespace: &str, name: &str, is_compliant: bool) {
+        let database = (namespace.to_owned(), name.to_owned());
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if is_compliant {
-            out.remove(database);
+            out.remove(&database);
         } else {
-            out.insert(database.clone());
+            out.insert(database);
         }
         self.gauge.set(i64::try_from(out.len()).unwrap_or(i64::MAX));
     }
@@ -41,12 +41,11 @@ mod tests {
     fn each_database_counts_once_and_no_longer_than_it_is_out_of_policy() {
         let gauge = Gauge::default();
         let compliance = Compliance::new(gauge.clone());
-        let (one, two) = (ObjectRef::new("one").within("a"), ObjectRef::new("two").within("a"));
-        compliance.set(&one, false);
-        compliance.set(&one, false);
-        compliance.set(&two, false);
+        compliance.set("a", "one", false);
+        compliance.set("a", "one", false);
+        compliance.set("a", "two", false);
         assert_eq!(gauge.get(), 2);
-        compliance.set(&one, true);
+        compliance.set("a", "one", true);
         assert_eq!(gauge.get(), 1);
     }
 }

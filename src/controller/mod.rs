@@ -16,7 +16,7 @@ mod reconcile;
 mod resolve;
 mod status;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use api::Database;
 use arc_swap::ArcSwap;
@@ -25,7 +25,7 @@ use futures::{
     stream::{self, SelectAll},
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     runtime::{
         Controller, WatchStreamExt, controller,
         events::{Recorder, Reporter},
@@ -91,6 +91,7 @@ pub async fn run(
         metrics,
     });
 
+    let gone_context = context.clone();
     Controller::for_stream(stream, store)
         .with_config(
             controller::Config::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(20)),
@@ -103,9 +104,16 @@ pub async fn run(
         .for_each(|result| async {
             if let Err(error) = result {
                 match error {
-                    // The first is reported by `on_error`, with the object and its delay; the second is an object
-                    // that is gone since it was queued.
-                    controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_) => {}
+                    // Reported by `on_error`, with the object and its delay.
+                    controller::Error::ReconcilerFailed(..) => {}
+                    // It is gone since it was queued, perhaps without our finalizer.
+                    controller::Error::ObjectNotFound(gone) => {
+                        gone_context.compliance.set(
+                            gone.namespace.as_deref().unwrap_or_default(),
+                            &gone.name,
+                            true,
+                        );
+                    }
                     error => tracing::warn!(%error, "a watch was interrupted"),
                 }
             }
@@ -113,16 +121,19 @@ pub async fn run(
         .await;
 }
 
+/// As many namespaces as are looked up together: at the start they all come.
+const TOGETHER: usize = 1000;
+
 /// The databases of each namespace whose labels changed: another profile may be theirs now.
 fn databases_in(
     namespaces: impl Stream<Item = String> + Send + 'static,
     databases: Store<Database>,
 ) -> impl Stream<Item = ObjectRef<Database>> + Send + 'static {
-    namespaces.flat_map(move |namespace| {
-        let within = databases
-            .state()
-            .into_iter()
-            .filter(|database| database.namespace().as_ref() == Some(&namespace));
+    namespaces.ready_chunks(TOGETHER).flat_map(move |namespaces| {
+        let namespaces: HashSet<&str> = namespaces.iter().map(String::as_str).collect();
+        let within = databases.state().into_iter().filter(|database| {
+            database.metadata.namespace.as_deref().is_some_and(|namespace| namespaces.contains(namespace))
+        });
         stream::iter(within.map(|database| ObjectRef::from_obj(database.as_ref())).collect::<Vec<_>>())
     })
 }

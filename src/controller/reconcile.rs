@@ -132,12 +132,25 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         }
         Err(dereference::Error::Blocked(why)) => return blocked(database, context, &why).await,
     };
+    if policy.looks_at_labels() && !context.namespaces.are_listed() {
+        context.count("not-synced");
+        return Ok(Action::requeue(backoff::jittered(SYNCING)));
+    }
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let labels = database.namespace().and_then(|namespace| context.namespaces.labels(&namespace));
     let resolved = resolve::resolve(database, &known, policy, &context.policy_name, labels.as_ref(), today);
     let Resolved { effective, breaches } = match resolved {
         Ok(resolved) => resolved,
-        Err(why) => return blocked(database, context, &why).await,
+        Err(why) => {
+            if why.out_of_policy {
+                context.compliance.set(
+                    &database.namespace().unwrap_or_default(),
+                    &database.name_any(),
+                    false,
+                );
+            }
+            return blocked(database, context, &why).await;
+        }
     };
     let desired = build::build(database, &known, &effective, &policy.azure, &context.operator_namespace);
     let applied = match apply::apply(context, database, &desired).await {
@@ -157,7 +170,8 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         breaches: &breaches,
         revision: &policy.revision,
     };
-    context.compliance.set(&ObjectRef::from_obj(database), breaches.is_empty());
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    context.compliance.set(&namespace, &name, breaches.is_empty());
     report(database, context, &outcome).await?;
     context.count("ok");
     let again = match (applied.unconfirmed, applied.is_ready()) {
@@ -170,11 +184,11 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
 
 /// Reports what stands in the way, and looks again soon.
 async fn blocked(database: &Database, context: &Context, why: &Blocked) -> Result<Action, Error> {
-    if !(why.spares_ready && status::is_current(database)) {
-        report(database, context, &Outcome::Blocked(why)).await?;
-    }
+    report(database, context, &Outcome::Blocked(why)).await?;
     context.count("blocked");
-    Ok(Action::requeue(backoff::jittered(SOON)))
+    // Policies and namespaces are watched.
+    let again = if why.out_of_policy { WORKING } else { SOON };
+    Ok(Action::requeue(backoff::jittered(again)))
 }
 
 /// Writes the status if it differs, and an event if it says something new.
@@ -248,7 +262,7 @@ async fn publish(database: &Database, context: &Context, type_: EventType, reaso
 /// The fate of the data was settled at admission; here a missing or unknown annotation means the same as
 /// `Retain`, because admission can be bypassed: by deleting the CRD, or with the webhook's configuration.
 async fn keep_data(database: &Database, context: &Context) -> Result<Action, Error> {
-    context.compliance.set(&ObjectRef::from_obj(database), true);
+    context.compliance.set(&database.namespace().unwrap_or_default(), &database.name_any(), true);
     if let Some(server) = database.status.as_ref().and_then(|status| status.server.as_ref()) {
         let note = format!(
             "Server {} and its data are kept. Apply the same manifest again to get them back; the platform team \

@@ -31,7 +31,7 @@ pub(super) fn resolve(
     let noted =
         database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text)).unwrap_or_default();
     let recorded = known.recorded.as_ref();
-    let effective = policy.resolve(&request, recorded, &noted).map_err(|denial| blocked(&denial))?;
+    let effective = policy.resolve(&request, recorded, &noted).map_err(|denial| denied(&denial))?;
     // As it was resolved, since defaults that no webhook filled in are a part of it.
     let spec = effective.to_spec(&database.spec);
     let breaches = policy.breaches(&Request { new: &spec, ..request }, recorded);
@@ -44,6 +44,12 @@ pub(super) struct Resolved {
     pub(super) effective: Effective,
     /// What it wouldn't let pass today.
     pub(super) breaches: Vec<Problem>,
+}
+
+/// The policy has judged, and wouldn't let it be made today.
+fn denied(denial: &Denial) -> Blocked {
+    let why = blocked(denial);
+    Blocked { out_of_policy: why.stalled, ..why }
 }
 
 /// A policy that refuses what is stored: a person must change the spec or the policy. Losing the policy, or making it

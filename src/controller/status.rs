@@ -25,15 +25,18 @@ pub(super) struct Blocked {
     pub(super) stalled: bool,
     /// Whether it changes nothing for a database that is ready as it is written.
     pub(super) spares_ready: bool,
+    /// Whether it is the policy's judgement on this database.
+    pub(super) out_of_policy: bool,
 }
 
 impl Blocked {
     pub(super) fn stalled(reason: &str, message: String) -> Self {
-        Self { reason: reason.to_owned(), message, stalled: true, spares_ready: false }
+        let stalled = true;
+        Self { reason: reason.to_owned(), message, stalled, spares_ready: false, out_of_policy: false }
     }
 
     pub(super) fn working(reason: &str, message: String) -> Self {
-        Self { reason: reason.to_owned(), message, stalled: false, spares_ready: false }
+        Self { stalled: false, ..Self::stalled(reason, message) }
     }
 }
 
@@ -54,9 +57,12 @@ pub(super) enum Outcome<'a> {
 pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp) -> DatabaseStatus {
     let old = database.status.clone().unwrap_or_default();
     let was_ready = old.host.is_some();
-    let mut status = DatabaseStatus { observed_generation: database.metadata.generation, ..old.clone() };
+    let generation = database.metadata.generation;
+    let mut status = DatabaseStatus { observed_generation: generation, ..old.clone() };
+    // Of a database that goes on as it is, only compliance is news.
     let verdict = match outcome {
-        Outcome::Blocked(blocked) => Verdict::blocked(blocked, was_ready),
+        Outcome::Blocked(blocked) if blocked.spares_ready && is_current(database) => None,
+        Outcome::Blocked(blocked) => Some(Verdict::blocked(blocked, was_ready)),
         Outcome::Applied { applied, known, effective, revision, .. } => {
             fill(&mut status, database, known, effective, revision);
             // Azure Service Operator compares with Azure now and then, and isn't Ready meanwhile. A database that
@@ -65,15 +71,25 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
             if ready {
                 connect(&mut status, database, known);
             }
-            Verdict::of(applied, known, ready, was_ready)
+            Some(Verdict::of(applied, known, ready, was_ready))
         }
     };
-    status.provisioning_state = Some(verdict.state);
-    let generation = database.metadata.generation;
-    status.conditions = conditions(&old.conditions, &verdict, generation, now);
-    // Without a policy that could tell, the last word on it stands.
+    if let Some(verdict) = verdict {
+        status.provisioning_state = Some(verdict.state);
+        status.conditions = conditions(&old.conditions, &verdict, generation, now);
+    } else {
+        status.conditions.retain(|condition| condition.type_ != POLICY_COMPLIANT);
+    }
     let compliance = match outcome {
-        Outcome::Applied { breaches, .. } => Some(compliant(&old.conditions, breaches, generation, now)),
+        Outcome::Applied { breaches, .. } => {
+            let told: Vec<String> =
+                breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
+            Some(compliant(&old.conditions, &told.join("; "), generation, now))
+        }
+        Outcome::Blocked(blocked) if blocked.out_of_policy => {
+            Some(compliant(&old.conditions, &blocked.message, generation, now))
+        }
+        // Without a policy that could tell, the last word on it stands.
         Outcome::Blocked(_) => find(&old.conditions, POLICY_COMPLIANT).cloned(),
     };
     status.conditions.extend(compliance);
@@ -85,13 +101,11 @@ const POLICY_COMPLIANT: &str = "PolicyCompliant";
 /// The longest message of a condition, by the API's own rule, is far longer; people read one line.
 const LONGEST: usize = 1000;
 
-fn compliant(old: &[Condition], breaches: &[Problem], generation: Option<i64>, now: Timestamp) -> Condition {
-    let told: Vec<String> =
-        breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
-    let (status, reason, message) = if told.is_empty() {
+fn compliant(old: &[Condition], breaches: &str, generation: Option<i64>, now: Timestamp) -> Condition {
+    let (status, reason, message) = if breaches.is_empty() {
         ("True", "Compliant", "The policy allows this database as it is".to_owned())
     } else {
-        ("False", "OutOfPolicy", told.join("; ").chars().take(LONGEST).collect())
+        ("False", "OutOfPolicy", breaches.chars().take(LONGEST).collect())
     };
     Condition {
         type_: POLICY_COMPLIANT.to_owned(),

@@ -133,7 +133,7 @@ fn the_conditions_follow_kstatus(
 #[case(true)]
 #[case(false)]
 fn every_pass_reports_the_generation_that_it_saw_failures_too(#[case] stalled: bool) {
-    let why = Blocked { reason: "PolicyDenied".into(), message: "no".into(), stalled, spares_ready: false };
+    let why = Blocked { stalled, ..Blocked::stalled("PolicyDenied", "no".into()) };
     let status = report(&database(json!({"observedGeneration": 2})), &Outcome::Blocked(&why), now());
     assert_eq!(status.observed_generation, Some(3));
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(3)));
@@ -294,4 +294,29 @@ fn what_the_policy_would_not_let_pass_today_is_a_condition_of_its_own() {
     assert_eq!(find(&blocked.conditions, POLICY_COMPLIANT), Some(&compliant));
     let mended = report(&database, &outcome(&[]), now());
     assert_eq!(find(&mended.conditions, POLICY_COMPLIANT).unwrap().status, "True");
+}
+
+#[test]
+fn a_ready_database_that_no_profile_is_for_any_more_stays_ready_and_says_so() {
+    let ready = json!({
+        "observedGeneration": 3, "host": "h", "provisioningState": "Ready",
+        "conditions": [
+            {"type": "Ready", "status": "True", "reason": "Ready", "message": "", "observedGeneration": 3,
+             "lastTransitionTime": "2026-11-22T12:00:00Z"},
+            {"type": "PolicyCompliant", "status": "True", "reason": "Compliant", "message": "",
+             "observedGeneration": 3, "lastTransitionTime": "2026-11-22T12:00:00Z"},
+        ],
+    });
+    let mut database = database(ready);
+    database.metadata.generation = Some(3);
+    let lost =
+        Blocked { spares_ready: true, ..Blocked::stalled("PolicyDenied", "no profile [DB409]".into()) };
+    let report = |why| report(&database, &Outcome::Blocked(why), now());
+    assert!(!is_news(database.status.as_ref(), &report(&lost)), "a policy that is gone judges nothing");
+
+    let denied = report(&Blocked { out_of_policy: true, ..lost.clone() });
+    assert!(is_current(&Database { status: Some(denied.clone()), ..database.clone() }));
+    let compliant = find(&denied.conditions, POLICY_COMPLIANT).unwrap();
+    assert_eq!((compliant.status.as_str(), compliant.message.as_str()), ("False", "no profile [DB409]"));
+    assert_eq!(denied.conditions.len(), 2);
 }
