@@ -53,7 +53,11 @@ lint: build ## Check format, lints, chart and scripts
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	@helm=$$($(BIN)/database-sandbox tools | sed -n 's/^helm  *//p'); \
 	"$$helm" lint --quiet charts/database-operator; \
-	"$$helm" template --namespace database-operator charts/database-operator >/dev/null
+	for values in "" deleteGuard.enabled=false deleteGuard.whenMissing=webhook webhook.clientCa.configMap=client-ca \
+	  webhook.certificate.mountedSecret=a,webhook.certificate.certManagerInjectFrom=b/c \
+	  'webhook.allowFrom[0].podSelector.matchLabels.app=konnectivity-agent'; do \
+	  "$$helm" template --namespace database-operator charts/database-operator --set "$$values" >/dev/null; \
+	done
 	@for script in sandbox/story.sh .ci/run fuzz/run; do bash -n "$$script"; done
 
 .PHONY: deny

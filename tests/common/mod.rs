@@ -141,7 +141,7 @@ impl<'a> Story<'a> {
     pub fn data_is_kept(&self) {
         assert_eq!(self.in_azure(SERVER).len(), 1, "servers of {}", self.namespace);
         assert_eq!(self.in_azure(DATABASE).len(), 1, "databases of {}", self.namespace);
-        let marker = format!("-{}-", self.namespace);
+        let marker = self.marker();
         let mut deletes = azure_requests(self.sandbox);
         deletes.retain(|request| request.method == "DELETE" && request.path.contains(&marker));
         assert!(deletes.is_empty(), "{deletes:?}");
@@ -184,12 +184,17 @@ impl<'a> Story<'a> {
 
     /// What Azure holds for the namespace, by type.
     pub fn in_azure(&self, resource_type: &str) -> Vec<Existing> {
-        let marker = format!("-{}-", self.namespace);
+        let marker = self.marker();
         resources(self.sandbox)
             .into_iter()
             .filter(|resource| resource.resource_type.eq_ignore_ascii_case(resource_type))
             .filter(|resource| resource.id.contains(&marker))
             .collect()
+    }
+
+    /// How the names of all the namespace's resources begin in Azure: with the cluster's name in the policy.
+    fn marker(&self) -> String {
+        format!("/prod-1-{}-", self.namespace)
     }
 
     /// The one server of the namespace.

@@ -3,8 +3,9 @@
 use sandbox::{Options, Sandbox};
 
 use crate::{
-    common::{SERVER, Story, eventually, run},
+    common::{SERVER, Story, eventually, ready, run},
     missing::CRDS,
+    policy::{GOOD, Restored, apply_policy, delete_policy},
     sandbox,
 };
 
@@ -76,15 +77,55 @@ fn without_the_webhooks_configuration_the_admission_policy_still_refuses() {
 }
 
 #[test]
-fn a_missing_policy_lets_nothing_pass_the_admission_policy_that_says_nothing() {
+fn without_the_admission_policy_the_webhook_refuses_the_same() {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "half-watched");
+    let away = Away::take(&sandbox, POLICIES);
+    for (retention, code) in [(None, "DB201"), (Some("retain"), "DB206"), (Some("Destroy"), "DB202")] {
+        if let Some(retention) = retention {
+            let set = format!("altinn.app/retention={retention}");
+            story.kubectl(&["annotate", "database", "main", "--overwrite", &set]).succeeded();
+        }
+        // The API server takes a second to forget its admission policies.
+        let message = eventually("the webhook is asked", || {
+            let message = story.kubectl(&["delete", "database", "main", "--dry-run=server"]).refused();
+            message.contains("admission webhook \"databases.altinn.app\" denied").then_some(message)
+        });
+        assert!(message.contains("(Forbidden)") && message.contains(code), "{retention:?}: {message}");
+    }
+    drop(away);
+    story.data_is_kept();
+}
+
+#[test]
+fn where_a_profile_keeps_the_data_by_itself_a_delete_need_not_say_so() {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "throw-away");
+    let restored = Restored(&sandbox);
+    // As with the chart's `deleteGuard.whenMissing: webhook`.
+    let away = Away::take(&sandbox, POLICIES);
+    apply_policy(&sandbox, &GOOD.replace("whenMissing: deny", "whenMissing: Retain"));
+    eventually("a delete that says nothing passes", || {
+        story.kubectl(&["delete", "database", "main", "--dry-run=server"]).ok.then_some(())
+    });
+    story.kubectl(&["delete", "database", "main"]).succeeded();
+    drop((away, restored));
+    assert!(story.get("database", "main").is_none());
+    story.data_is_kept();
+}
+
+#[test]
+fn without_a_policy_a_delete_that_says_nothing_is_refused_and_one_that_keeps_the_data_passes() {
     let sandbox = sandbox();
     let story = with_data(&sandbox, "unruled");
-    let restored = crate::policy::Restored(&sandbox);
-    crate::policy::delete_policy(&sandbox);
-    let away = Away::take(&sandbox, CONFIGURATIONS);
+    let restored = Restored(&sandbox);
+    delete_policy(&sandbox);
+    sandbox.process("webhook").restart().unwrap();
     let message = story.kubectl(&["delete", "database", "main"]).refused();
-    assert!(message.contains("ValidatingAdmissionPolicy 'database-retention'"), "{message}");
-    drop((away, restored));
+    assert!(message.contains("(Forbidden)") && message.contains("[DB201]"), "{message}");
+    story.kubectl(&["annotate", "database", "main", "altinn.app/retention=Retain"]).succeeded();
+    story.kubectl(&["delete", "database", "main"]).succeeded();
+    drop(restored);
     story.data_is_kept();
 }
 
@@ -93,10 +134,52 @@ fn a_delete_that_gets_past_all_of_admission_keeps_the_data() {
     let sandbox = sandbox();
     let story = with_data(&sandbox, "bypassed");
     let away = (Away::take(&sandbox, CONFIGURATIONS), Away::take(&sandbox, POLICIES));
+    eventually("the API server has forgotten its admission policies", || {
+        story.kubectl(&["delete", "database", "main", "--dry-run=server"]).ok.then_some(())
+    });
     let deleted = story.kubectl(&["delete", "database", "main"]);
     drop(away);
     deleted.succeeded();
     assert!(story.get("database", "main").is_none());
+    story.data_is_kept();
+}
+
+#[test]
+fn a_change_that_gets_past_all_of_admission_is_not_built_when_policy_forbids_it() {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "forced");
+    let away = Away::take(&sandbox, CONFIGURATIONS);
+    let patch =
+        ["patch", "database", "main", "--type=merge", "-p", r#"{"spec": {"sku": "Standard_E64ds_v5"}}"#];
+    let patched = story.kubectl(&patch);
+    drop(away);
+    patched.succeeded();
+    let message = ready(&story.wait_reason("main", "PolicyDenied"))["message"].to_string();
+    assert!(message.contains("Standard_E64ds_v5") && message.contains("[DB101]"), "{message}");
+    assert_eq!(story.server().body["sku"]["name"], "Standard_B1ms");
+    story.database("main", "{sku: Standard_B1ms}").succeeded();
+    story.wait_ready("main");
+}
+
+#[test]
+fn without_its_finalizer_the_object_goes_and_the_data_stays() {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "unheld");
+    let before = story.server();
+    // The controller would put it back.
+    sandbox.process("controller").stop().unwrap();
+    let none = r#"{"metadata": {"finalizers": null, "annotations": {"altinn.app/retention": "Retain"}}}"#;
+    let patched = story.kubectl(&["patch", "database", "main", "--type=merge", "-p", none]);
+    let finalizers = story.get("database", "main").map(|database| database["metadata"]["finalizers"].clone());
+    let deleted = story.kubectl(&["delete", "database", "main"]);
+    sandbox.process("controller").start().unwrap();
+    patched.succeeded();
+    assert_eq!(finalizers, Some(serde_json::Value::Null));
+    deleted.succeeded();
+    story.data_is_kept();
+    story.database("main", "{}").succeeded();
+    story.wait_ready("main");
+    assert_eq!(story.server().id, before.id);
     story.data_is_kept();
 }
 

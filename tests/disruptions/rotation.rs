@@ -126,7 +126,8 @@ async fn ask(client: &Client, namespace: &str, number: usize) -> Result<(), Stri
         }
         3 => refused(patched("main", json!({"sku": "Standard_E64ds_v5"})).await, "DB101"),
         4 => databases.delete("kept", &dry).await.map(drop).map_err(|error| error.to_string()),
-        5 => refused(databases.delete("main", &dry).await, "DB201"),
+        // Nothing but the webhook refuses this one.
+        5 => refused(databases.delete("later", &dry).await, "DB209"),
         // The API server would go without these two: then the answer would be another.
         6 => {
             let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
@@ -170,10 +171,13 @@ fn a_thousand_reviews_go_on_while_leaf_and_ca_are_replaced_and_a_replica_restart
     Balancer::listen(address, places.to_vec()).unwrap();
     eventually("both replicas are ready", || places.iter().all(|(_, admin)| is_ready(*admin)).then_some(()));
     let story = Story::new(&cluster.sandbox, "steady");
-    for name in ["main", "kept"] {
+    for name in ["main", "kept", "later"] {
         story.database(name, "{}").succeeded();
     }
-    story.kubectl(&["annotate", "database", "kept", "altinn.app/retention=Retain"]).succeeded();
+    for (name, retention) in [("kept", "Retain"), ("later", "14d")] {
+        let set = format!("altinn.app/retention={retention}");
+        story.kubectl(&["annotate", "database", name, &set]).succeeded();
+    }
 
     let (count, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let failures: Arc<Mutex<Vec<String>>> = Arc::default();

@@ -46,6 +46,7 @@ fn a_collection_is_deleted_only_as_far_as_each_of_it_may_be() {
     story.kubectl(&["annotate", "database", "kept", "altinn.app/retention=Retain"]).succeeded();
     story.delete_collection("databases").refused();
     assert!(story.get("database", "main").unwrap()["metadata"]["deletionTimestamp"].is_null());
+    eventually("the one that may go is gone", || story.get("database", "kept").is_none().then_some(()));
 }
 
 #[test]
@@ -168,20 +169,6 @@ fn the_garbage_collector_gets_no_exemption() {
     });
     assert!(story.get("database", "main").unwrap()["metadata"]["deletionTimestamp"].is_null());
     story.data_is_kept();
-}
-
-#[test]
-fn without_its_finalizer_the_object_goes_and_the_data_stays() {
-    let story = with_data();
-    let before = story.server();
-    let none = json!({"metadata": {"finalizers": null, "annotations": {"altinn.app/retention": "Retain"}}});
-    story.kubectl(&["delete", "database", "main"]).refused();
-    story.kubectl(&["patch", "database", "main", "--type=merge", "-p", &none.to_string()]).succeeded();
-    story.kubectl(&["delete", "database", "main"]).succeeded();
-    story.data_is_kept();
-    story.database("main", "{}").succeeded();
-    story.wait_ready("main");
-    assert_eq!(story.server().id, before.id);
 }
 
 #[test]
