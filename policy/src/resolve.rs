@@ -1,5 +1,7 @@
 //! Spec and policy become what is built.
 
+use std::collections::BTreeMap;
+
 use api::{
     Backup, DatabaseSpec, DefaultedField, HighAvailability, MaintenanceWindow, Storage, StorageTier, version,
 };
@@ -7,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::{
     Denial, Policy, Request,
-    catalogue::{self, Size},
+    catalogue::{self, Extension, Size},
     defaults,
     rules::{self, names},
 };
@@ -23,6 +25,10 @@ pub struct Recorded {
     pub size_gib: Option<i32>,
     /// Name of the database in the server.
     pub database_name: Option<String>,
+    /// Extensions that may be created in it; `None` when that isn't known.
+    pub extensions: Option<Vec<String>>,
+    /// Server parameters that were set; `None` when that isn't known.
+    pub parameters: Option<BTreeMap<String, String>>,
     /// What else was asked for when the server was made or changed; `None` when that isn't known.
     pub settings: Option<Settings>,
 }
@@ -61,7 +67,7 @@ impl Recorded {
             sku: server.sku.clone(),
             size_gib: server.size_gib,
             database_name: status.database_name.clone(),
-            settings: None,
+            ..Self::default()
         })
     }
 
@@ -102,13 +108,28 @@ impl Recorded {
             backup: settings.backup.clone(),
             maintenance_window: settings.maintenance_window.clone(),
             database_name: running.database_name.clone().or_else(|| wanted.database_name.clone()),
-            // Nothing of these runs yet: who got them past admission must hear that they have no effect.
-            extensions: None,
-            parameters: None,
+            extensions: self.extensions.clone().or_else(|| wanted.extensions.clone()),
+            parameters: self
+                .parameters
+                .as_ref()
+                .map(|running| spelt_alike(running, wanted.parameters.as_ref()))
+                .or_else(|| wanted.parameters.clone()),
+            service_account_name: wanted.service_account_name.clone(),
+            // Passwords aren't there yet: who got one past admission must hear that it has no effect.
             authentication: None,
-            service_account_name: None,
         }
     }
+}
+
+/// The parameters that run, by the names that a spec has for them: PostgreSQL doesn't care for case.
+fn spelt_alike(
+    running: &BTreeMap<String, String>,
+    wanted: Option<&BTreeMap<String, String>>,
+) -> BTreeMap<String, String> {
+    let spelling = |name: &String| {
+        wanted.into_iter().flat_map(BTreeMap::keys).find(|wanted| wanted.eq_ignore_ascii_case(name))
+    };
+    running.iter().map(|(name, value)| (spelling(name).unwrap_or(name).clone(), value.clone())).collect()
 }
 
 /// Everything that building needs, each value allowed and known to exist.
@@ -121,6 +142,10 @@ pub struct Effective {
     pub database_name: String,
     pub service_account_name: String,
     pub settings: Settings,
+    /// In the order of their names.
+    pub extensions: Vec<Extension>,
+    /// By the names that PostgreSQL shows them with.
+    pub parameters: BTreeMap<String, String>,
     pub profile: String,
     pub defaulted: Vec<DefaultedField>,
 }
@@ -134,11 +159,22 @@ impl Effective {
             size_gib: Some(self.size_gib),
             database_name: Some(self.database_name.clone()),
             settings: Some(self.settings.clone()),
+            ..Recorded::default()
         };
         let DatabaseSpec { extensions, parameters, authentication, service_account_name, .. } =
             written.clone();
         DatabaseSpec { extensions, parameters, authentication, service_account_name, ..running.to_spec() }
     }
+}
+
+/// The extensions of a spec, each once.
+fn extensions(spec: &DatabaseSpec) -> Vec<Extension> {
+    let named = spec.extensions.iter().flatten();
+    let known: BTreeMap<&str, Extension> = named
+        .filter_map(|name| catalogue::extension(name))
+        .map(|extension| (extension.name, extension))
+        .collect();
+    known.into_values().collect()
 }
 
 impl Policy {
@@ -182,6 +218,13 @@ impl Policy {
             database_name: names::database_name(request.name, spec),
             service_account_name: names::service_account_name(request.name, spec),
             settings: Settings::of(spec),
+            extensions: extensions(spec),
+            parameters: spec
+                .parameters
+                .iter()
+                .flatten()
+                .map(|(name, value)| (catalogue::spelling(name), value.clone()))
+                .collect(),
             profile: profile.name.clone(),
             defaulted: defaults::union(&defaults::in_effect(before, request.new), filled.defaulted),
         })

@@ -1,20 +1,20 @@
 //! From an effective spec to every object that we want.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
 use super::{
     DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
-    FlexibleServersAdministrator, FlexibleServersDatabase, FlexibleServersFirewallRule, MANAGED_BY, OPERATOR,
-    Owner, RECONCILE_POLICY, UserAssignedIdentity,
+    FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
+    FlexibleServersFirewallRule, MANAGED_BY, OPERATOR, Owner, RECONCILE_POLICY, UserAssignedIdentity,
     database_for_postgresql::{
-        AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersDatabaseSpec,
-        FlexibleServersFirewallRuleSpec, Network, Sku, Storage,
+        AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersConfigurationSpec,
+        FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, Sku, Storage,
     },
     managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
-    settings,
+    parameters, settings,
 };
 
 /// The audience of a Kubernetes token that Entra exchanges for one of its own.
@@ -40,6 +40,8 @@ pub struct Input<'a> {
     /// The server's object, if there is one. A server that Azure has made stays in its place, tenant and cluster,
     /// whatever the policy names since; one that Azure refused can still go elsewhere.
     pub existing: Option<&'a FlexibleServer>,
+    /// The objects of this server's parameters that there are.
+    pub configurations: &'a [Arc<FlexibleServersConfiguration>],
     /// The identity, as soon as Azure has made it.
     pub identity: Option<&'a Identity>,
 }
@@ -63,6 +65,8 @@ pub struct Objects {
     pub firewall: Vec<FlexibleServersFirewallRule>,
     /// Not before the identity has its object id.
     pub administrator: Option<FlexibleServersAdministrator>,
+    /// A parameter for each that has, or once had, another value than Azure's own.
+    pub configurations: Vec<FlexibleServersConfiguration>,
 }
 
 /// Builds every object.
@@ -165,7 +169,41 @@ pub fn build(input: &Input<'_>) -> Objects {
         object
     });
 
-    Objects { identity, credential, server, database, firewall, administrator }
+    let configurations = configurations(input);
+    Objects { identity, credential, server, database, firewall, administrator, configurations }
+}
+
+/// Azure can't delete a parameter: one that isn't wanted any more gets its default back, and its object stays as the
+/// record of that.
+fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
+    let wanted = parameters::wanted(input.effective);
+    let set = wanted.iter().map(|(name, value)| (name.clone(), parameters::OVERRIDE, Some(value.clone())));
+    let reset =
+        input.configurations.iter().filter(|existing| !wanted.contains_key(&existing.spec.azure_name)).map(
+            |existing| {
+                let default = existing.status.as_ref().and_then(|status| status.default_value.clone());
+                // Written once: Azure knows its default without being told the value.
+                let was_reset = existing.spec.source == parameters::DEFAULT;
+                let value = if was_reset { existing.spec.value.clone() } else { default };
+                (existing.spec.azure_name.clone(), parameters::DEFAULT, value)
+            },
+        );
+    set.chain(reset)
+        .map(|(parameter, source, value)| {
+            let name = parameters::object_name(input.server_name, &parameter);
+            let mut object = FlexibleServersConfiguration::new(
+                &name,
+                FlexibleServersConfigurationSpec {
+                    azure_name: parameter,
+                    owner: Owner { name: Some(input.server_name.to_owned()), arm_id: None },
+                    source: source.to_owned(),
+                    value,
+                },
+            );
+            object.metadata = metadata(input, &name);
+            object
+        })
+        .collect()
 }
 
 /// What is fixed once Azure has made a server.
@@ -249,15 +287,30 @@ mod tests {
     }
 
     fn objects_by(policy: &str, identity: Option<&Identity>, existing: Option<&FlexibleServer>) -> Objects {
+        objects_with(policy, identity, existing, &api::DatabaseSpec::default(), &[])
+    }
+
+    fn objects_of(spec: &serde_json::Value, configurations: &[Arc<FlexibleServersConfiguration>]) -> Objects {
+        let spec = serde_json::from_value(spec.clone()).unwrap();
+        let policy = include_str!("../../examples/policy.yaml");
+        objects_with(policy, Some(&identity()), None, &spec, configurations)
+    }
+
+    fn objects_with(
+        policy: &str,
+        identity: Option<&Identity>,
+        existing: Option<&FlexibleServer>,
+        spec: &api::DatabaseSpec,
+        configurations: &[Arc<FlexibleServersConfiguration>],
+    ) -> Objects {
         let policy = Policy::parse(policy).unwrap();
-        let spec = api::DatabaseSpec::default();
         let request = Request {
             policy_name: "database-policy",
             namespace: "orders",
             labels: None,
             databases: None,
             name: "my-app-db",
-            new: &spec,
+            new: spec,
             old: None,
             today: jiff::civil::date(2026, 11, 22),
         };
@@ -270,6 +323,7 @@ mod tests {
             effective: &effective,
             azure: &policy.azure,
             existing,
+            configurations,
             identity,
         })
     }
@@ -300,14 +354,16 @@ mod tests {
             let policy = metadata.annotations.as_ref().and_then(|all| all.get(RECONCILE_POLICY));
             assert_eq!(policy.map(String::as_str), Some("detach-on-delete"), "{}", K::kind(&()));
         }
-        let Objects { identity, credential, server, database, firewall, administrator } =
-            objects(Some(&identity()));
+        let all = objects_of(&serde_json::json!({"parameters": {"work_mem": "8192"}}), &[]);
+        let Objects { identity, credential, server, database, firewall, administrator, configurations } = all;
         check(&identity);
         check(&credential);
         check(&server);
         check(&database);
         firewall.iter().for_each(check);
         check(&administrator.unwrap());
+        assert_eq!(configurations.len(), 1);
+        configurations.iter().for_each(check);
     }
 
     #[test]
@@ -328,6 +384,66 @@ mod tests {
         assert_eq!(after.server.spec, before.server.spec);
         assert_eq!(after.identity, before.identity);
         assert_eq!(after.administrator, before.administrator);
+    }
+
+    /// Name, source and value of each parameter.
+    fn set(objects: &Objects) -> Vec<(&str, &str, Option<&str>)> {
+        let specs = objects.configurations.iter().map(|object| &object.spec);
+        specs.map(|spec| (spec.azure_name.as_str(), spec.source.as_str(), spec.value.as_deref())).collect()
+    }
+
+    #[test]
+    fn extensions_and_parameters_become_server_parameters() {
+        let spec = serde_json::json!({
+            "extensions": ["PgCrypto", "pgaudit", "pg_cron"],
+            "parameters": {"Work_Mem": "8192", "timezone": "Europe/Oslo", "pgaudit.log": "ddl"},
+        });
+        let objects = objects_of(&spec, &[]);
+        assert_eq!(
+            set(&objects),
+            [
+                ("TimeZone", "user-override", Some("Europe/Oslo")),
+                ("azure.extensions", "user-override", Some("pg_cron,pgaudit,pgcrypto")),
+                ("pgaudit.log", "user-override", Some("ddl")),
+                ("shared_preload_libraries", "user-override", Some("pg_cron,pg_stat_statements,pgaudit")),
+                ("work_mem", "user-override", Some("8192")),
+            ]
+        );
+        let names: Vec<String> = objects.configurations.iter().map(kube::ResourceExt::name_any).collect();
+        assert!(
+            names.contains(&"prod-1-orders-my-app-db-0a1b2c3d-shared-preload-libraries".to_owned()),
+            "{names:?}"
+        );
+        let (extensions, read) = parameters::read(objects.configurations.iter().map(|object| &object.spec));
+        assert_eq!(extensions, ["pg_cron", "pgaudit", "pgcrypto"]);
+        assert_eq!(read.len(), 3);
+    }
+
+    #[test]
+    fn what_azure_loads_anyway_needs_no_parameter() {
+        let objects = objects_of(&serde_json::json!({"extensions": ["pg_cron"]}), &[]);
+        assert_eq!(set(&objects), [("azure.extensions", "user-override", Some("pg_cron"))]);
+    }
+
+    #[test]
+    fn a_parameter_that_is_left_out_gets_its_default_back_once() {
+        let mut before =
+            objects_of(&serde_json::json!({"parameters": {"work_mem": "8192"}}), &[]).configurations;
+        before[0].status = Some(serde_json::from_value(serde_json::json!({"defaultValue": "4096"})).unwrap());
+        let there = Arc::new(before.remove(0));
+        let after = objects_of(&serde_json::json!({}), std::slice::from_ref(&there));
+        assert_eq!(set(&after), [("work_mem", "system-default", Some("4096"))]);
+        assert_eq!(after.configurations[0].metadata, there.metadata, "the same object");
+        assert_eq!(parameters::read([&after.configurations[0].spec]), (Vec::new(), BTreeMap::new()));
+
+        // What Azure says later is no reason to write again.
+        let mut reset = after.configurations[0].clone();
+        reset.status = Some(serde_json::from_value(serde_json::json!({"defaultValue": "5000"})).unwrap());
+        let again = objects_of(&serde_json::json!({}), &[Arc::new(reset)]);
+        assert_eq!(set(&again), set(&after));
+        // And it can be set again.
+        let set_again = objects_of(&serde_json::json!({"parameters": {"work_mem": "16384"}}), &[there]);
+        assert_eq!(set(&set_again), [("work_mem", "user-override", Some("16384"))]);
     }
 
     #[test]

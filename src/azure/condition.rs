@@ -38,6 +38,13 @@ pub enum Progress {
     GaveUp { reason: String, message: String },
 }
 
+impl Progress {
+    /// Whether Azure may be working on it now.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self, Self::Sent | Self::Working)
+    }
+}
+
 /// Reasons of severity Warning that ASO retries ever more slowly, because only a person can mend them.
 /// <https://github.com/Azure/azure-service-operator/blob/main/v2/pkg/genruntime/conditions/error_classifier.go>
 const NEEDS_A_PERSON: &[&str] = &[

@@ -204,8 +204,45 @@ pub struct FlexibleServersAdministratorSpec {
     pub tenant_id: String,
 }
 
+/// A server parameter.
+#[derive(Clone, CustomResource, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[kube(
+    group = "dbforpostgresql.azure.com",
+    version = "v20250801",
+    kind = "FlexibleServersConfiguration",
+    plural = "flexibleserversconfigurations",
+    namespaced,
+    status = "FlexibleServersConfigurationStatus",
+    derive = "PartialEq",
+    schema = "disabled"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FlexibleServersConfigurationSpec {
+    /// The parameter's name.
+    pub azure_name: String,
+    pub owner: Owner,
+    /// `user-override` or `system-default`.
+    #[serde(default)]
+    pub source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlexibleServersConfigurationStatus {
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_value: Option<String>,
+    /// Whether the value counts only after the server was restarted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_config_pending_restart: Option<bool>,
+}
+
 aso_object!(
     FlexibleServer,
+    FlexibleServersConfiguration,
     FlexibleServersDatabase,
     FlexibleServersFirewallRule,
     FlexibleServersAdministrator

@@ -8,11 +8,13 @@ pub mod condition;
 mod database_for_postgresql;
 mod managed_identity;
 pub mod names;
+pub mod parameters;
 pub mod settings;
 
 pub use build::{Identity, Input, Objects, build, marks};
 pub use database_for_postgresql::{
-    FlexibleServer, FlexibleServersAdministrator, FlexibleServersDatabase, FlexibleServersFirewallRule,
+    FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
+    FlexibleServersFirewallRule,
 };
 pub use managed_identity::{FederatedIdentityCredential, UserAssignedIdentity};
 

@@ -20,7 +20,7 @@ use super::{
     status::Blocked,
 };
 use crate::azure::{
-    AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, OPERATOR,
+    AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServersConfiguration, OPERATOR,
     condition::{self, Progress},
 };
 
@@ -30,6 +30,8 @@ pub(super) struct Applied {
     pub(super) server: Progress,
     /// The others in Azure, each with a name for messages.
     pub(super) others: Vec<(String, Progress)>,
+    /// The server's parameters, each with a name for messages.
+    pub(super) parameters: Vec<(String, Progress)>,
     /// Whether a write to the app's namespace hasn't come back through the watch: the object may have been deleted
     /// in between, and nothing would tell.
     pub(super) unconfirmed: bool,
@@ -63,7 +65,9 @@ pub(super) async fn apply(
         others.one_by_one(&caches.firewall_rules, Some(rule)).await?;
     }
     others.one_by_one(&caches.administrators, azure.administrator.as_ref()).await?;
-    let mut applied = Applied { server, others: others.progress, unconfirmed: false };
+    let mut applied = Applied { server, others: others.progress, parameters: Vec::new(), unconfirmed: false };
+    let is_connectable = applied.is_ready();
+    applied.parameters = apply_parameters(context, &azure.configurations, is_connectable).await?;
 
     if let Some(service_account) = &desired.service_account {
         let written = apply_service_account(context, database, service_account).await?;
@@ -71,11 +75,35 @@ pub(super) async fn apply(
     }
     // An app that finds the Secret can log in: it comes last, and then it stays.
     if let Some(secret) = &desired.secret
-        && (applied.is_ready() || cached_secret(context, secret).is_some())
+        && (is_connectable || cached_secret(context, secret).is_some())
     {
         applied.unconfirmed |= apply_secret(context, database, secret).await? == Written::InFlight;
     }
     Ok(applied)
+}
+
+/// Azure takes one change of a parameter at a time for each server. A parameter that Azure refuses doesn't hold up the
+/// others.
+async fn apply_parameters(
+    context: &Context,
+    desired: &[FlexibleServersConfiguration],
+    mut is_free: bool,
+) -> Result<Vec<(String, Progress)>, Error> {
+    let cache = &context.caches.configurations;
+    let mut all = Vec::new();
+    // One that is on its way already comes first, wherever it stands.
+    for desired in desired {
+        let found = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any());
+        is_free &= found.is_none_or(|found| !condition::progress(found.as_ref()).is_under_way());
+    }
+    for desired in desired {
+        let found = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any());
+        let is_same = found.is_some_and(|found| found.same_spec(desired));
+        let progress = if is_free || is_same { aso(context, cache, desired).await? } else { Progress::Sent };
+        is_free &= !progress.is_under_way();
+        all.push((condition::describe(desired), progress));
+    }
+    Ok(all)
 }
 
 /// What belongs to the server. Azure refuses a write while it works on another one of the same server
@@ -116,7 +144,8 @@ impl Applied {
     /// Every object in Azure; the server, which needs no name in a message, comes first.
     pub(super) fn objects(&self) -> impl Iterator<Item = (&str, &Progress)> {
         let others = self.others.iter().map(|(name, progress)| (name.as_str(), progress));
-        std::iter::once(("", &self.server)).chain(others)
+        let parameters = self.parameters.iter().map(|(name, progress)| (name.as_str(), progress));
+        std::iter::once(("", &self.server)).chain(others).chain(parameters)
     }
 }
 

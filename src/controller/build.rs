@@ -53,6 +53,7 @@ pub(super) fn build(
         effective,
         azure,
         existing: known.server.as_deref(),
+        configurations: &known.configurations,
         identity: known.identity.as_ref(),
     });
     let service_account = known.identity.as_ref().map(|identity| ServiceAccount {

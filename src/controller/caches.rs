@@ -1,6 +1,7 @@
 //! What the API server holds, as the watches tell it. Everything that stages read comes from here.
 
 use std::{
+    collections::{BTreeSet, HashMap},
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -23,8 +24,8 @@ use serde::de::DeserializeOwned;
 
 use crate::azure::{
     DATABASE_NAME, DATABASE_NAMESPACE, FederatedIdentityCredential, FlexibleServer,
-    FlexibleServersAdministrator, FlexibleServersDatabase, FlexibleServersFirewallRule, MANAGED_BY, OPERATOR,
-    UserAssignedIdentity,
+    FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
+    FlexibleServersFirewallRule, MANAGED_BY, OPERATOR, UserAssignedIdentity,
 };
 
 /// Every kind that stands for a `Database`.
@@ -35,9 +36,15 @@ pub(super) struct Caches {
     pub(super) databases: Cache<FlexibleServersDatabase>,
     pub(super) firewall_rules: Cache<FlexibleServersFirewallRule>,
     pub(super) administrators: Cache<FlexibleServersAdministrator>,
+    pub(super) configurations: Cache<FlexibleServersConfiguration>,
+    /// The names of each database's parameters' objects: how many and which can't be told from the spec alone.
+    configurations_of: Index,
     pub(super) secrets: Cache<Secret>,
     pub(super) service_accounts: Cache<ServiceAccount>,
 }
+
+/// Names of objects by the `Database` that they stand for. It may still hold one that is gone.
+type Index = Arc<Mutex<HashMap<ObjectRef<Database>, BTreeSet<String>>>>;
 
 /// The objects of one kind.
 pub(super) struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
@@ -104,6 +111,7 @@ pub(super) fn start(
     let everything = watcher::Config::default;
     let ours = || watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     let namespace = operator_namespace;
+    let configurations_of = Index::default();
     Caches {
         identities: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         credentials: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
@@ -111,8 +119,34 @@ pub(super) fn start(
         databases: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         firewall_rules: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         administrators: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
+        configurations: indexed(
+            Api::namespaced(client.clone(), namespace),
+            everything(),
+            triggers,
+            Some(configurations_of.clone()),
+        ),
+        configurations_of,
         secrets: cache(Api::all(client.clone()), ours(), triggers),
         service_accounts: cache(Api::all(client.clone()), ours(), triggers),
+    }
+}
+
+impl Caches {
+    /// The parameters' objects of a `Database`.
+    pub(super) fn configurations_of(
+        &self,
+        operator_namespace: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Vec<Arc<FlexibleServersConfiguration>> {
+        let index = self.configurations_of.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = index.get(&ObjectRef::new(name).within(namespace));
+        names
+            .into_iter()
+            .flatten()
+            .filter_map(|object| self.configurations.get(operator_namespace, object))
+            .filter(|object| belongs_to(object.as_ref(), namespace, name))
+            .collect()
     }
 }
 
@@ -120,6 +154,19 @@ fn cache<K>(
     api: Api<K>,
     config: watcher::Config,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
+) -> Cache<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K::DynamicType: Hash + Eq,
+{
+    indexed(api, config, triggers, None)
+}
+
+fn indexed<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
+    index: Option<Index>,
 ) -> Cache<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
@@ -133,7 +180,12 @@ where
         .modify(prune)
         .reflect(writer)
         // After the store: who reads that it is complete must find it so.
-        .inspect(move |event| observe::<K>(event, &observed))
+        .inspect(move |event| {
+            observe::<K>(event, &observed);
+            if let (Some(index), Ok(event)) = (&index, event) {
+                note(event, index);
+            }
+        })
         .touched_objects()
         .filter_map(|object| future::ready(object.ok().and_then(|object| stands_for(&object))));
     triggers.push(stream.boxed());
@@ -167,6 +219,25 @@ fn observe<K: Resource<DynamicType = ()>>(
             Health::Starting | Health::Synced => {}
         }
         *health = new;
+    }
+}
+
+fn note<K: Resource>(event: &watcher::Event<K>, index: &Index) {
+    let (object, is_there) = match event {
+        watcher::Event::Apply(object) | watcher::Event::InitApply(object) => (object, true),
+        watcher::Event::Delete(object) => (object, false),
+        watcher::Event::Init | watcher::Event::InitDone => return,
+    };
+    let Some(database) = stands_for(object) else { return };
+    let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = index.entry(database.clone()).or_default();
+    if is_there {
+        names.insert(object.meta().name.clone().unwrap_or_default());
+    } else {
+        names.remove(object.meta().name.as_deref().unwrap_or_default());
+    }
+    if names.is_empty() {
+        index.remove(&database);
     }
 }
 

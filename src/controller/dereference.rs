@@ -10,7 +10,7 @@ use super::{
     caches::{self, Caches, Unreadable},
     status::Blocked,
 };
-use crate::azure::{FlexibleServer, Identity, names, settings};
+use crate::azure::{FlexibleServer, FlexibleServersConfiguration, Identity, names, parameters, settings};
 
 /// What is known.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Known {
     /// What the existing server is; `None` before it exists.
     pub(super) recorded: Option<Recorded>,
     pub(super) identity: Option<Identity>,
+    /// The objects of the server's parameters.
+    pub(super) configurations: Vec<Arc<FlexibleServersConfiguration>>,
 }
 
 impl Known {
@@ -91,12 +93,14 @@ pub(super) fn dereference(
         Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
     });
     let inner = caches.databases.get(operator_namespace, &server_name);
+    let configurations = caches.configurations_of(operator_namespace, &namespace, &name);
     let recorded = recorded(
         database,
         server.as_deref(),
+        &configurations,
         inner.map(|inner| inner.spec.azure_name.clone()).filter(|name| !name.is_empty()),
     );
-    Ok(Known { server_name, server, recorded, identity })
+    Ok(Known { server_name, server, recorded, identity, configurations })
 }
 
 fn check(caches: &Caches) -> Result<(), Error> {
@@ -105,6 +109,7 @@ fn check(caches: &Caches) -> Result<(), Error> {
         caches.databases.check(),
         caches.firewall_rules.check(),
         caches.administrators.check(),
+        caches.configurations.check(),
         caches.identities.check(),
         caches.credentials.check(),
         caches.secrets.check(),
@@ -147,6 +152,7 @@ fn check(caches: &Caches) -> Result<(), Error> {
 fn recorded(
     database: &Database,
     server: Option<&FlexibleServer>,
+    configurations: &[Arc<FlexibleServersConfiguration>],
     database_name: Option<String>,
 ) -> Option<Recorded> {
     let from_status = Recorded::from_status(database.status.as_ref());
@@ -155,11 +161,14 @@ fn recorded(
     let version = status.version.as_ref().unwrap_or(&server.spec.version);
     let actual_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
     let sku = if server.spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&server.spec.sku) };
+    let (extensions, parameters) = parameters::read(configurations.iter().map(|object| &object.spec));
     Some(Recorded {
         version: version.parse().ok(),
         sku: sku.map(|sku| sku.name.clone()),
         size_gib: actual_gib.or(server.spec.storage.size_gib),
         database_name: database_name.or_else(|| from_status.and_then(|recorded| recorded.database_name)),
+        extensions: Some(extensions),
+        parameters: Some(parameters),
         settings: Some(settings::read(&server.spec)),
     })
 }

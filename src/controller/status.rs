@@ -78,7 +78,9 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         status.provisioning_state = Some(verdict.state);
         status.conditions = conditions(&old.conditions, &verdict, generation, now);
     } else {
-        status.conditions.retain(|condition| condition.type_ != POLICY_COMPLIANT);
+        status
+            .conditions
+            .retain(|condition| ![POLICY_COMPLIANT, RESTART_PENDING].contains(&&*condition.type_));
     }
     let compliance = match outcome {
         Outcome::Applied { breaches, .. } => {
@@ -93,7 +95,39 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         Outcome::Blocked(_) => find(&old.conditions, POLICY_COMPLIANT).cloned(),
     };
     status.conditions.extend(compliance);
+    status.conditions.extend(match outcome {
+        Outcome::Applied { known, .. } => restart_pending(&old.conditions, known, generation, now),
+        Outcome::Blocked(_) => find(&old.conditions, RESTART_PENDING).cloned(),
+    });
     status
+}
+
+/// Parameters that count only after a restart, which nobody but a person should choose the time of.
+const RESTART_PENDING: &str = "RestartPending";
+
+fn restart_pending(
+    old: &[Condition],
+    known: &Known,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Option<Condition> {
+    let waiting = known.configurations.iter().filter(|object| {
+        object.status.as_ref().is_some_and(|status| status.is_config_pending_restart == Some(true))
+    });
+    let mut waiting: Vec<&str> = waiting.map(|object| object.spec.azure_name.as_str()).collect();
+    waiting.sort_unstable();
+    (!waiting.is_empty()).then(|| Condition {
+        type_: RESTART_PENDING.to_owned(),
+        status: "True".to_owned(),
+        reason: "ParameterChanged".to_owned(),
+        message: format!(
+            "{} will be in effect after a restart of server {}, which the platform team can do in Azure",
+            waiting.join(", "),
+            known.server_name
+        ),
+        observed_generation: generation,
+        last_transition_time: since(old, RESTART_PENDING, "True", now),
+    })
 }
 
 /// Whether the policy would let this `Database` be made today. It changes nothing for one that is there.

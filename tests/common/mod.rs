@@ -210,6 +210,8 @@ pub const SERVER: &str = "Microsoft.DBforPostgreSQL/flexibleServers";
 pub const DATABASE: &str = "Microsoft.DBforPostgreSQL/flexibleServers/databases";
 pub const FIREWALL_RULE: &str = "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules";
 pub const ADMINISTRATOR: &str = "Microsoft.DBforPostgreSQL/flexibleServers/administrators";
+pub const CONFIGURATION: &str = "Microsoft.DBforPostgreSQL/flexibleServers/configurations";
+pub const CREDENTIAL: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials";
 pub const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
 /// The manifest of a `Database`.
@@ -219,8 +221,13 @@ pub fn database(name: &str, spec: &str) -> String {
 
 /// The condition `Ready` of an object.
 pub fn ready(object: &Value) -> Value {
-    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.into_iter().find(|condition| condition["type"] == "Ready").unwrap_or_default()
+    condition(object, "Ready").unwrap_or_default()
+}
+
+/// A condition of an object.
+pub fn condition(object: &Value, kind: &str) -> Option<Value> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions.iter().find(|condition| condition["type"] == kind).cloned()
 }
 
 fn ask<T>(question: impl Future<Output = T>) -> T {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    common::{Story, database, eventually},
+    common::{CONFIGURATION, CREDENTIAL, Story, condition, database, eventually},
     sandbox, story,
 };
 
@@ -167,4 +167,123 @@ fn two_who_apply_the_same_object_do_not_undo_each_other() {
     // One of them lets go of its field: its value stays.
     assert_eq!(apply("one", "{}"), both);
     assert_eq!(apply("two", "{}"), both);
+}
+
+/// Name, source and value of each server parameter that was ever set.
+fn parameters(story: &Story<'_>) -> Vec<(String, String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let mut all: Vec<_> = story
+        .in_azure(CONFIGURATION)
+        .iter()
+        .map(|set| {
+            let properties = &set.body["properties"];
+            (text(&set.body["name"]), text(&properties["source"]), text(&properties["value"]))
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+fn set(all: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    all.iter().map(|(name, source, value)| ((*name).into(), (*source).into(), (*value).into())).collect()
+}
+
+#[test]
+fn extensions_and_parameters_reach_azure_and_what_is_left_out_gets_its_default_back() {
+    let story = story();
+    story
+        .database(
+            "main",
+            "{extensions: [vector, PgCrypto], parameters: {work_mem: \"8192\", log_statement: ddl}}",
+        )
+        .succeeded();
+    story.wait_ready("main");
+    assert_eq!(
+        parameters(&story),
+        set(&[
+            ("azure.extensions", "user-override", "pgcrypto,vector"),
+            ("log_statement", "user-override", "ddl"),
+            ("work_mem", "user-override", "8192"),
+        ])
+    );
+    // Parallel ones would have been refused, and sent again.
+    let puts = crate::common::azure_requests(story.sandbox).into_iter().filter(|request| {
+        request.method == "PUT"
+            && request.path.contains(&story.namespace)
+            && request.path.contains("/configurations/")
+    });
+    assert_eq!(puts.count(), 3);
+
+    // One that waits for a restart, one that changes, and one that goes.
+    story
+        .database(
+            "main",
+            "{extensions: [pgaudit], parameters: {work_mem: \"16384\", max_connections: \"100\"}}",
+        )
+        .succeeded();
+    story.wait_ready("main");
+    assert_eq!(
+        parameters(&story),
+        set(&[
+            ("azure.extensions", "user-override", "pgaudit"),
+            ("log_statement", "system-default", "none"),
+            ("max_connections", "user-override", "100"),
+            ("shared_preload_libraries", "user-override", "pg_cron,pg_stat_statements,pgaudit"),
+            ("work_mem", "user-override", "16384"),
+        ])
+    );
+    let due = condition(&story.get("database", "main").unwrap(), "RestartPending").unwrap();
+    let message = due["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("max_connections, shared_preload_libraries will be in effect after"),
+        "{message}"
+    );
+
+    story.database("main", "{}").succeeded();
+    story.wait_ready("main");
+    assert!(
+        parameters(&story).iter().all(|(_, source, _)| source == "system-default"),
+        "{:?}",
+        parameters(&story)
+    );
+    story.data_is_kept();
+}
+
+#[test]
+fn a_parameter_that_azure_refuses_is_named_and_holds_up_no_other() {
+    let story = story();
+    // The name is that of an extension's, whose values nobody here knows.
+    story
+        .database("main", "{extensions: [pgaudit], parameters: {pgaudit.log: gossip, work_mem: \"8192\"}}")
+        .succeeded();
+    let message = eventually("Azure's words are in the status", || {
+        let message = crate::common::ready(&story.get("database", "main")?)["message"].as_str()?.to_owned();
+        message.contains("gossip").then_some(message)
+    });
+    assert!(message.contains("pgaudit.log"), "{message}");
+    eventually("the other parameter is set", || {
+        parameters(&story).iter().any(|(name, _, value)| name == "work_mem" && value == "8192").then_some(())
+    });
+    assert!(story.get("secret", "main-db-credentials").is_some(), "apps can log in");
+    story
+        .database("main", "{extensions: [pgaudit], parameters: {pgaudit.log: ddl, work_mem: \"8192\"}}")
+        .succeeded();
+    story.wait_ready("main");
+}
+
+#[test]
+fn another_service_account_gets_the_login() {
+    let story = story();
+    story.database("main", "{serviceAccountName: orders-api}").succeeded();
+    story.wait_ready("main");
+    assert!(story.get("serviceaccount", "orders-api").is_some());
+    story.kubectl(&["create", "serviceaccount", "orders-worker"]).succeeded();
+    story.database("main", "{serviceAccountName: orders-worker}").succeeded();
+    story.wait_ready("main");
+    let own = story.get("serviceaccount", "orders-worker").unwrap();
+    assert!(own["metadata"]["annotations"]["azure.workload.identity/client-id"].is_string(), "{own}");
+    let credentials = story.in_azure(CREDENTIAL);
+    let subject = format!("system:serviceaccount:{}:orders-worker", story.namespace);
+    assert_eq!(credentials.len(), 1);
+    assert_eq!(credentials[0].body["properties"]["subject"], subject);
 }

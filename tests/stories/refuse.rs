@@ -39,7 +39,8 @@ fn all_problems_are_told_at_once() {
 #[case::tier("{storage: {tier: P80}}", "DB108")]
 #[case::extension("{extensions: [pgcripto]}", "DB112")]
 #[case::parameter("{parameters: {work_men: \"8192\"}}", "DB113")]
-#[case::not_yet("{extensions: [vector]}", "DB119")]
+#[case::no_such_extension("{extensions: [bitcoin]}", "DB112")]
+#[case::no_such_parameter("{parameters: {max_happiness: \"1\"}}", "DB113")]
 #[case::password_not_yet("{authentication: Password}", "DB119")]
 fn a_dry_run_gets_the_same_answer(#[case] spec: &str, #[case] code: &str) {
     let story = story();

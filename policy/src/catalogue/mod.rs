@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 pub use disks::{DISK_SIZES_GIB, tiers};
 pub use extensions::{Extension, extension, extensions};
-pub use parameters::{Form, Parameter, Unsettable, library, names as parameter_names, parameter};
+pub use parameters::{Form, Parameter, Unsettable, library, names as parameter_names, parameter, spelling};
 pub use regions::{has_zones, is_paired};
 
 use jiff::civil::{Date, date};

@@ -95,13 +95,24 @@ pub fn parameter(name: &str) -> Result<Parameter, Unsettable> {
     }
 }
 
+/// How PostgreSQL shows a name: `TimeZone`, and in lower case what isn't listed here.
+pub fn spelling(name: &str) -> String {
+    let known = PARAMETERS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
+    known.map_or_else(|| name.to_ascii_lowercase(), |(known, ..)| (*known).to_owned())
+}
+
 /// The extension or library whose parameter this is, if it has to be preloaded.
 pub fn library(name: &str) -> Option<&'static str> {
     prefix(name)?.1
 }
 
 fn prefix(name: &str) -> Option<(&'static str, Option<&'static str>)> {
-    let (first, _) = name.split_once('.')?;
+    let (first, rest) = name.split_once('.')?;
+    // PostgreSQL's own form of such a name; it becomes a part of names elsewhere.
+    let is_name = !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+    if !is_name || name.len() > 63 {
+        return None;
+    }
     PREFIXES.iter().find(|(prefix, _)| prefix.eq_ignore_ascii_case(first)).copied()
 }
 

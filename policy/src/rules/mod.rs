@@ -125,6 +125,7 @@ const RULES: &[(Option<Rule>, Check)] = &[
     (None, Each(extensions::known)),
     (Some(Rule::Extensions), Each(extensions::allowed)),
     (None, Each(parameters::settable)),
+    (None, Each(parameters::once)),
     (None, Each(parameters::form)),
     (None, Each(parameters::library)),
     (Some(Rule::Parameters), Each(parameters::allowed)),

@@ -60,6 +60,18 @@ pub(super) fn settable(context: &Context<'_>) -> Vec<Problem> {
         .collect()
 }
 
+/// PostgreSQL doesn't care for case: of two spellings of one parameter, one would win by chance.
+pub(super) fn once(context: &Context<'_>) -> Vec<Problem> {
+    let all = || context.new.parameters.iter().flatten().map(|(name, _)| name);
+    changed(context)
+        .filter_map(|changed| {
+            let other =
+                all().find(|other| *other != changed.name && other.eq_ignore_ascii_case(changed.name))?;
+            Some(changed.problem(&format!("is there as {}, too; leave one out", quote(other))))
+        })
+        .collect()
+}
+
 /// Each value is one that the parameter can have.
 pub(super) fn form(context: &Context<'_>) -> Vec<Problem> {
     known(context)

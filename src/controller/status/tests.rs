@@ -49,6 +49,7 @@ fn known(server_status: serde_json::Value) -> Known {
         server: Some(Arc::new(server)),
         recorded: None,
         identity: None,
+        configurations: Vec::new(),
     }
 }
 
@@ -83,8 +84,12 @@ fn judged(
     let database = database(if was_ready { json!({"host": "h"}) } else { json!({"observedGeneration": -1}) });
     // Azure tells of a server when it has made it.
     let known = known(if server == Progress::Ready || was_ready { up() } else { json!({}) });
-    let applied =
-        Applied { server, others: vec![("FlexibleServersDatabase x".into(), other)], unconfirmed: false };
+    let applied = Applied {
+        server,
+        others: vec![("FlexibleServersDatabase x".into(), other)],
+        parameters: Vec::new(),
+        unconfirmed: false,
+    };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known,
@@ -146,6 +151,7 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
     let applied = Applied {
         server: Progress::Ready,
         others: vec![("FlexibleServersDatabase x".into(), gave_up())],
+        parameters: Vec::new(),
         unconfirmed: false,
     };
     let outcome = Outcome::Applied {
@@ -161,7 +167,8 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
 
 #[test]
 fn a_ready_database_tells_all_that_an_app_needs() {
-    let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
+    let applied =
+        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -175,7 +182,8 @@ fn a_ready_database_tells_all_that_an_app_needs() {
 
 #[test]
 fn a_transition_keeps_its_time_until_the_status_changes() {
-    let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
+    let applied =
+        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -195,7 +203,12 @@ fn a_transition_keeps_its_time_until_the_status_changes() {
 fn a_ready_database_stays_ready_while_aso_only_compares(#[case] server: Progress, #[case] expected: &str) {
     let known = known(up());
     let (effective, others) = (effective(), vec![]);
-    let at = |server: Progress| Applied { server, others: others.clone(), unconfirmed: false };
+    let at = |server: Progress| Applied {
+        server,
+        others: others.clone(),
+        parameters: Vec::new(),
+        unconfirmed: false,
+    };
     let applied = at(Progress::Ready);
     let outcome = Outcome::Applied {
         applied: &applied,
@@ -220,7 +233,8 @@ fn a_ready_database_stays_ready_while_aso_only_compares(#[case] server: Progress
 
 #[test]
 fn a_revision_alone_is_no_news() {
-    let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
+    let applied =
+        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
     let (known, effective) = (known(up()), effective());
     let with = |revision| {
         let outcome = Outcome::Applied {
@@ -238,7 +252,8 @@ fn a_revision_alone_is_no_news() {
 
 #[test]
 fn what_was_known_before_survives_a_failure() {
-    let applied = Applied { server: Progress::Ready, others: vec![], unconfirmed: false };
+    let applied =
+        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -270,7 +285,8 @@ fn what_the_policy_would_not_let_pass_today_is_a_condition_of_its_own() {
         text: text.to_owned(),
     };
     let breaches = [problem("spec.sku is not allowed here"), problem("spec.version is not allowed here")];
-    let applied = Applied { server: Progress::Ready, others: Vec::new(), unconfirmed: false };
+    let applied =
+        Applied { server: Progress::Ready, others: Vec::new(), parameters: Vec::new(), unconfirmed: false };
     let known = known(up());
     let effective = effective();
     let outcome = |breaches| Outcome::Applied {
@@ -319,4 +335,39 @@ fn a_ready_database_that_no_profile_is_for_any_more_stays_ready_and_says_so() {
     let compliant = find(&denied.conditions, POLICY_COMPLIANT).unwrap();
     assert_eq!((compliant.status.as_str(), compliant.message.as_str()), ("False", "no profile [DB409]"));
     assert_eq!(denied.conditions.len(), 2);
+}
+
+#[test]
+fn a_parameter_that_waits_for_a_restart_is_named_until_it_is_in_effect() {
+    let parameter = |name: &str, pending: bool| {
+        Arc::new(serde_json::from_value(json!({
+            "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServersConfiguration",
+            "metadata": {"name": name}, "spec": {"azureName": name, "owner": {}, "source": "user-override", "value": "1"},
+            "status": {"isConfigPendingRestart": pending},
+        }))
+        .unwrap())
+    };
+    let ready =
+        Applied { server: Progress::Ready, others: Vec::new(), parameters: Vec::new(), unconfirmed: false };
+    let told = |known: &Known| {
+        let effective = effective();
+        let outcome =
+            Outcome::Applied { applied: &ready, known, effective: &effective, breaches: &[], revision: "r1" };
+        let status = report(&database(json!({})), &outcome, now());
+        assert_eq!(super::ready(Some(&status)).unwrap().status, "True");
+        find(&status.conditions, RESTART_PENDING).map(|condition| condition.message.clone())
+    };
+    let mut known = known(up());
+    known.configurations = vec![
+        parameter("shared_preload_libraries", true),
+        parameter("max_connections", true),
+        parameter("work_mem", false),
+    ];
+    assert_eq!(
+        told(&known).unwrap(),
+        "max_connections, shared_preload_libraries will be in effect after a restart of server prod-1-orders-main, \
+         which the platform team can do in Azure"
+    );
+    known.configurations = vec![parameter("max_connections", false)];
+    assert_eq!(told(&known), None);
 }
