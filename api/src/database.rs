@@ -72,7 +72,8 @@ pub struct DatabaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
 
-    /// The hour of the week in which Azure may restart the server for updates. Left out, Azure chooses.
+    /// The hour of the week in which Azure may restart the server for updates. Left out of a new
+    /// database, Azure chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_window: Option<MaintenanceWindow>,
 
@@ -116,7 +117,8 @@ pub struct Storage {
     #[schemars(range(min = 32, max = 32767))]
     pub size_gib: Option<i32>,
 
-    /// Performance tier of the disk, e.g. `P10` (500 IOPS). Left out, Azure's default for the size.
+    /// Performance tier of the disk, e.g. `P10` (500 IOPS). Left out of a new database,
+    /// Azure's default for the size; so, too, when a disk grows beyond a tier that nobody wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<StorageTier>,
 

@@ -12,7 +12,9 @@ pub struct DatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `Ready` always; `Reconciling` while work is under way; `Stalled` when a person must act.
+    /// `Ready` always; `Reconciling` while work is under way; `Stalled` when a person must act;
+    /// `PolicyCompliant` tells whether the policy would let it be made today, and `RestartPending` names parameters that
+    /// wait for a restart of the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

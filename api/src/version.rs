@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 pub fn major(version: &IntOrString) -> Option<u16> {
     match version {
         IntOrString::Int(number) => u16::try_from(*number).ok(),
-        IntOrString::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-        IntOrString::String(_) => None,
+        // As a number is written: no sign, and no zeros in front.
+        IntOrString::String(text) => text.parse().ok().filter(|major: &u16| major.to_string() == *text),
     }
 }
 
@@ -31,6 +31,7 @@ mod tests {
     #[case(IntOrString::Int(70_000), None)]
     #[case(IntOrString::String(String::new()), None)]
     #[case(IntOrString::String("+17".into()), None)]
+    #[case(IntOrString::String("017".into()), None)]
     #[case(IntOrString::String("17.2".into()), None)]
     #[case(IntOrString::String("latest".into()), None)]
     fn a_major_version_is_a_whole_number(#[case] version: IntOrString, #[case] expected: Option<u16>) {

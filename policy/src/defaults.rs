@@ -110,7 +110,7 @@ pub fn fill(
     profile: &Profile,
     before: &[DefaultedField],
 ) -> Filled {
-    let mut spec = new.clone();
+    let mut spec = old.map_or_else(|| new.clone(), |old| with_stored(new, old));
     let mut fresh = Vec::new();
     let running = recorded.map(Recorded::to_spec);
     let is_new = old.is_none() && recorded.is_none();
@@ -118,7 +118,7 @@ pub fn fill(
         if (field.text)(&spec).is_some() {
             continue;
         }
-        let known = [old, running.as_ref()].into_iter().flatten().find(|known| (field.text)(known).is_some());
+        let known = running.as_ref().filter(|running| (field.text)(running).is_some());
         if let Some(known) = known {
             (field.copy)(&mut spec, known);
         } else if (field.required || is_new) && (field.text)(&profile.defaults).is_some() {
@@ -127,12 +127,7 @@ pub fn fill(
             fresh.push(field);
         }
     }
-    drop_outgrown_tier(&mut spec, new, &mut fresh);
-
-    // Fixed at creation, and server-side apply sends what it leaves out as absent.
-    if spec.database_name.is_none() {
-        spec.database_name = old.and_then(|old| old.database_name.clone());
-    }
+    drop_outgrown_tier(&mut spec, new, before, &mut fresh);
 
     let fresh = fresh.into_iter().filter_map(|field| {
         let value = (field.text)(&spec)?;
@@ -142,10 +137,32 @@ pub fn fill(
     Filled { spec, defaulted }
 }
 
-/// A tier that nobody wrote in this request goes when it doesn't fit the size of the disk: then Azure's own for the
+/// The new spec, with the stored values of what it leaves out: server-side apply sends such a field as absent.
+pub fn with_stored(new: &DatabaseSpec, old: &DatabaseSpec) -> DatabaseSpec {
+    let mut spec = new.clone();
+    for field in FIELDS {
+        if (field.text)(&spec).is_none() && (field.text)(old).is_some() {
+            (field.copy)(&mut spec, old);
+        }
+    }
+    // It has no defaults, and is fixed at creation.
+    spec.database_name = spec.database_name.or_else(|| old.database_name.clone());
+    spec
+}
+
+/// A tier that nobody wrote, in this request or as far as notes tell, goes when it doesn't fit the size of the disk: then Azure's own for the
 /// size is meant.
-fn drop_outgrown_tier(spec: &mut DatabaseSpec, new: &DatabaseSpec, fresh: &mut Vec<&Field>) {
-    let (Some(size), Some(filled), None) = (size_gib(spec), tier(spec), tier(new)) else { return };
+fn drop_outgrown_tier(
+    spec: &mut DatabaseSpec,
+    new: &DatabaseSpec,
+    before: &[DefaultedField],
+    fresh: &mut Vec<&Field>,
+) {
+    let (Some(size), Some(filled)) = (size_gib(spec), tier(spec)) else { return };
+    let is_noted = || in_effect(before, new).iter().any(|noted| noted.field == "storage.tier");
+    if tier(new).is_some() && !is_noted() {
+        return;
+    }
     if !catalogue::tiers(size).any(|known| known == filled) {
         fresh.retain(|field| field.path != "storage.tier");
         if let Some(storage) = &mut spec.storage {
@@ -239,16 +256,27 @@ pub fn from_annotation(text: &str) -> Vec<DefaultedField> {
     union(&[], notes)
 }
 
-/// What filled in a spec before this request, or in an earlier pass over it.
+/// What filled in a spec before this request, or in an earlier pass over it: the annotations as stored, with the stored
+/// spec, and as sent.
 ///
-/// Anyone can write the annotation that is sent, so of it only what this profile would have noted counts.
-pub fn noted(stored: Option<&str>, sent: Option<&str>, profile: &Profile) -> Vec<DefaultedField> {
+/// Anyone can write the annotation that is sent, so of it only what this profile would have noted counts, and nothing about
+/// a field that has a stored value. Nor does a stored note whose value somebody replaced while no webhook looked.
+pub fn noted(
+    stored: Option<&str>,
+    old: Option<&DatabaseSpec>,
+    sent: Option<&str>,
+    profile: &Profile,
+) -> Vec<DefaultedField> {
     let mut sent = sent.map(from_annotation).unwrap_or_default();
     sent.retain(|noted| {
-        noted.profile == profile.name && value(&noted.field, &profile.defaults).as_ref() == Some(&noted.value)
+        noted.profile == profile.name
+            && value(&noted.field, &profile.defaults).as_ref() == Some(&noted.value)
+            && old.is_none_or(|old| value(&noted.field, old).is_none())
     });
-    // No union yet: a stored note whose value was replaced must not hide a newer one.
     let mut noted = stored.map(from_annotation).unwrap_or_default();
+    if let Some(old) = old {
+        noted = in_effect(&noted, old);
+    }
     noted.extend(sent);
     noted
 }
@@ -274,6 +302,34 @@ mod tests {
                 profile: "default".to_owned(),
             })
             .collect()
+    }
+
+    #[test]
+    fn a_tier_that_was_only_a_default_goes_when_the_disk_outgrows_it() {
+        let policy = policy();
+        let profile = policy.profile(Namespace::named("orders")).unwrap();
+        let spec = |size: i32| DatabaseSpec {
+            storage: Some(Storage { size_gib: Some(size), tier: Some(StorageTier::P6), auto_grow: None }),
+            ..DatabaseSpec::default()
+        };
+        let grown = |before: &[DefaultedField]| fill(&spec(128), Some(&spec(32)), None, profile, before);
+        let tier = |filled: Filled| filled.spec.storage.unwrap().tier;
+        assert_eq!(tier(grown(&[])), Some(StorageTier::P6), "somebody wrote it");
+        assert_eq!(tier(grown(&noted(&[("storage.tier", "P6")]))), None);
+    }
+
+    #[test]
+    fn a_note_counts_only_for_a_value_that_a_default_filled_in() {
+        let policy = policy();
+        let profile = policy.profile(Namespace::named("orders")).unwrap();
+        let spec = |sku: &str| DatabaseSpec { sku: Some(sku.into()), ..DatabaseSpec::default() };
+        let note = Some("sku=Standard_B1ms@default");
+        let ours = noted(&[("sku", "Standard_B1ms")]);
+        let by = |stored, old: Option<&DatabaseSpec>, sent| super::noted(stored, old, sent, profile);
+        assert_eq!(by(note, Some(&spec("Standard_B1ms")), None), ours);
+        assert_eq!(by(note, Some(&spec("Standard_B2s")), None), [], "replaced while no webhook looked");
+        assert_eq!(by(None, None, note), ours, "a second pass over a creation");
+        assert_eq!(by(None, Some(&spec("Standard_B1ms")), note), [], "written by hand");
     }
 
     #[test]

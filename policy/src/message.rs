@@ -49,11 +49,7 @@ impl Denial {
         }
         source.push('.');
 
-        let body = match self.problems.as_slice() {
-            [only] => format!("{} [{}].", only.text, only.code),
-            many => numbered(many, LONGEST - source.chars().count()),
-        };
-        cut(&body, LONGEST - source.chars().count()) + &source
+        numbered(&self.problems, LONGEST - source.chars().count()) + &source
     }
 
     /// The codes, each once, in order.
@@ -65,25 +61,27 @@ impl Denial {
     }
 }
 
-/// `2 problems: (1) … [DB101]; (2) … [DB103].` with as many whole problems as fit.
+/// `2 problems: (1) … [DB101]; (2) … [DB103].` with as many whole problems as fit; one alone has no number.
 fn numbered(problems: &[Problem], room: usize) -> String {
-    let head = format!("{} problems:", problems.len());
-    let mut body = head;
+    let mut body = String::new();
+    if problems.len() > 1 {
+        body = format!("{} problems: ", problems.len());
+    }
     for (index, problem) in problems.iter().enumerate() {
-        let part = format!(" ({}) {} [{}]", index + 1, problem.text, problem.code);
+        let number = if problems.len() > 1 { format!("({}) ", index + 1) } else { String::new() };
+        let code = format!(" [{}]", problem.code);
         let left = problems.len() - index;
         let more = format!(" (+{left} more)");
-        let is_last = left == 1;
-        let needed = part.chars().count() + 1 + if is_last { 0 } else { more.chars().count() + 1 };
-        // The first one always stands, cut if it must be: a message without a problem helps nobody.
-        if index > 0 && body.chars().count() + needed > room {
+        let separator = if index > 0 { "; " } else { "" };
+        // What stands beside the text, with the full stop, and with the count of those that may not fit.
+        let beside = separator.len() + number.len() + code.len() + 1 + if left > 1 { more.len() } else { 0 };
+        let free = room.saturating_sub(body.chars().count() + beside);
+        // The first one always stands, cut if it must be, with its code: a message without a problem helps nobody.
+        if index > 0 && problem.text.chars().count() > free {
             body.push_str(&more);
             break;
         }
-        if index > 0 {
-            body.push(';');
-        }
-        body.push_str(&part);
+        let _ = write!(body, "{separator}{number}{}{code}", cut(&problem.text, free));
     }
     body.push('.');
     body
@@ -133,9 +131,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_of_several_endless_problems_is_cut_and_keeps_its_code() {
+        let message = denial(3, 5000).message();
+        assert_eq!(message.chars().count(), LONGEST);
+        assert!(message.starts_with("3 problems: (1) spec.sku 0xxx"), "{message}");
+        let end = "… [DB101] (+2 more). Policy database-policy, profile production.";
+        assert!(message.ends_with(end), "{message}");
+    }
+
+    #[test]
     fn a_single_endless_problem_is_cut() {
         let message = denial(1, 5000).message();
         assert_eq!(message.chars().count(), LONGEST);
-        assert!(message.ends_with("… Policy database-policy, profile production."), "{message}");
+        assert!(message.ends_with("… [DB101]. Policy database-policy, profile production."), "{message}");
     }
 }

@@ -25,6 +25,8 @@ pub struct Recorded {
     pub size_gib: Option<i32>,
     /// Name of the database in the server.
     pub database_name: Option<String>,
+    /// Azure region, e.g. `norwayeast`.
+    pub location: Option<String>,
     /// Extensions that may be created in it; `None` when that isn't known.
     pub extensions: Option<Vec<String>>,
     /// Server parameters that were set; `None` when that isn't known.

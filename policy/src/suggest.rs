@@ -5,6 +5,11 @@ use crate::catalogue::Size;
 /// As many alternatives as a message names; the rest is counted.
 const SHOWN: usize = 5;
 
+/// `use A`, `use A or B`, or what to do when there is nothing to use.
+pub(crate) fn instead<T: ToString>(all: &[T], otherwise: &str) -> String {
+    if all.is_empty() { otherwise.to_owned() } else { format!("use {}", alternatives(all)) }
+}
+
 /// `A`, `A or B`, `A, B or C`, and from the sixth on `(+N more)`.
 pub(crate) fn alternatives<T: ToString>(all: &[T]) -> String {
     let shown: Vec<String> = all.iter().take(SHOWN).map(ToString::to_string).collect();

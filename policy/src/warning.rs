@@ -39,15 +39,18 @@ pub fn on_apply(deletion: &Deletion<'_>, rules: Option<&RetentionRules>) -> Vec<
 pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recorded>) -> Vec<String> {
     let Some(recorded) = recorded else { return Vec::new() };
     let mut warnings = Vec::new();
-    let changed = |new: Option<&String>, old: Option<&String>| {
-        new.is_some_and(|new| old.is_none_or(|old| !new.eq_ignore_ascii_case(old)))
-    };
-    if changed(new.sku.as_ref(), recorded.sku.as_ref().or(old.sku.as_ref())) {
+    // A default that gave way to the server stands in both, and does nothing.
+    let differs = |new: &String, old: Option<&String>| old.is_none_or(|old| !new.eq_ignore_ascii_case(old));
+    if let Some(sku) = &new.sku
+        && differs(sku, old.sku.as_ref())
+        && differs(sku, recorded.sku.as_ref().or(old.sku.as_ref()))
+    {
         warnings.push("spec.sku: the server restarts when its size changes".to_owned());
     }
     let major = new.version.as_ref().and_then(api::version::major);
     if let (Some(new), Some(running)) = (major, recorded.version)
         && new > running
+        && old.version.as_ref().and_then(api::version::major) != Some(new)
     {
         warnings.push(format!(
             "spec.version: going from {running} to {new} takes the server down for minutes and can't be undone"
@@ -146,5 +149,7 @@ mod tests {
             Recorded { version: Some(17), sku: Some("Standard_B1ms".into()), ..Recorded::default() };
         assert_eq!(on_change(&new, &DatabaseSpec::default(), Some(&recorded)), expected);
         assert!(on_change(&new, &DatabaseSpec::default(), None).is_empty(), "nothing runs yet");
+        let told = on_change(&new, &new, Some(&recorded));
+        assert!(told.is_empty(), "nothing is changed: {told:?}");
     }
 }

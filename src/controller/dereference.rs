@@ -167,6 +167,7 @@ fn recorded(
         sku: sku.map(|sku| sku.name.clone()),
         size_gib: actual_gib.or(server.spec.storage.size_gib),
         database_name: database_name.or_else(|| from_status.and_then(|recorded| recorded.database_name)),
+        location: Some(server.spec.location.clone()),
         extensions: Some(extensions),
         parameters: Some(parameters),
         settings: Some(settings::read(&server.spec)),

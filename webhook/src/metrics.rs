@@ -9,7 +9,7 @@ use prometheus_client::{
 /// Labels of a review.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ReviewLabels {
-    /// `mutate` or `validate`.
+    /// `mutate`, `validate`, `policy`, `namespace` or `crd`.
     pub hook: &'static str,
     /// `CREATE`, `UPDATE`, `DELETE`, or `unreadable`.
     pub operation: &'static str,

@@ -22,11 +22,14 @@ pub use profile::{Allow, Patterns, Profile};
 pub use raw::{Azure, Destroy, Document, Firewall, Network, WorkloadIdentity};
 
 use crate::{
-    Code, Problem,
+    Code, Problem, catalogue,
     quote::{clean, quote},
     suggest::{alternatives, did_you_mean},
 };
 use namespaces::Namespaces;
+
+/// The largest policy, in bytes. It is parsed and judged within a review's few seconds, beside other reviews.
+pub const LARGEST: usize = 256 * 1024;
 
 /// Key of the ConfigMap that holds the policy.
 pub const KEY: &str = "policy.yaml";
@@ -44,6 +47,14 @@ pub struct Policy {
 impl Policy {
     /// Reads a policy. All mistakes are reported at once, each with its line.
     pub fn parse(yaml: &str) -> Result<Self, PolicyErrors> {
+        if yaml.len() > LARGEST {
+            let text = format!(
+                "has {} bytes, and {LARGEST} are the most; leave comments and examples out",
+                yaml.len()
+            );
+            let code = Code::PolicyUnreadable;
+            return Err(PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code, text }]));
+        }
         if let Some(error) = PolicyError::of_control_characters(yaml) {
             return Err(PolicyErrors(vec![error]));
         }
@@ -94,6 +105,24 @@ impl Policy {
     /// The exception that lets this database pass this rule on this day.
     pub fn exception(&self, namespace: &str, name: &str, rule: Rule, today: Date) -> Option<&Exception> {
         self.exceptions.iter().find(|exception| exception.covers(namespace, name, rule, today))
+    }
+
+    /// Profiles whose default version nobody can have any more, with that version.
+    pub fn outdated_defaults(
+        &self,
+        today: Date,
+    ) -> impl Iterator<Item = (&str, &'static catalogue::Version)> {
+        self.profiles.iter().filter_map(move |profile| {
+            let version = profile.defaults.version.as_ref().and_then(api::version::major)?;
+            let version = catalogue::version(version)?;
+            (version.end_of_support <= today).then_some((profile.name.as_str(), version))
+        })
+    }
+
+    /// An exception of this database that counts on this day, from whatever rule.
+    pub fn exception_of(&self, namespace: &str, name: &str, today: Date) -> Option<&Exception> {
+        let rules = || Rule::ALL.iter().map(|(_, rule)| *rule);
+        rules().find_map(|rule| self.exception(namespace, name, rule, today))
     }
 
     /// Exceptions whose last day has passed.

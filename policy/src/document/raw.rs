@@ -276,6 +276,6 @@ pub struct Exception {
     pub rules: Vec<Located<String>>,
     /// The last day of the exception in UTC, e.g. `2027-01-31`.
     pub until: Located<String>,
-    /// Why; people read it in logs and in status.
+    /// Why; people read it in the audit log of the API server.
     pub reason: Located<String>,
 }

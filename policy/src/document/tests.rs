@@ -32,6 +32,12 @@ fn a_control_character_is_told_by_line_and_number(#[case] yaml: &str, #[case] to
 }
 
 #[test]
+fn a_policy_beyond_all_measure_is_not_parsed() {
+    let errors = errors(&(GOOD.to_owned() + &"# more\n".repeat(LARGEST / 7)));
+    assert!(errors.contains("262144 are the most") && errors.ends_with("[DB402]"), "{errors}");
+}
+
+#[test]
 fn tabs_and_line_ends_of_other_systems_are_fine() {
     Policy::parse(&GOOD.replace('\n', "\t# a comment\r\n")).unwrap();
 }
@@ -74,6 +80,7 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::no_namespaces("names: [\"*-prod\"]", "labels: {}")]
 #[case::no_label("names: [\"*-prod\"]", "labels: {env: \"prod*\"}")]
 #[case::nothing_allowed("highAvailability: [SameZone, ZoneRedundant]", "highAvailability: []")]
+#[case::name_that_tools_stumble_over("name: production", "name: immutable-data")]
 #[case::no_issuer("issuer: \"https://", "issuer: \"http://")]
 fn each_mistake_names_the_line_and_what_to_write(
     #[context] context: Context,

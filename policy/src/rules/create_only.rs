@@ -6,10 +6,11 @@
 use super::{Context, backup, names};
 use crate::{Code, Problem, quote::quote};
 
-/// `spec.databaseName` stays: PostgreSQL could rename a database, Azure can't.
+/// `spec.databaseName` stays: PostgreSQL could rename a database, Azure can't. A name that Azure hasn't seen can be mended.
 pub(super) fn database_name(context: &Context<'_>) -> Option<Problem> {
     let name = |spec| names::database_name(context.request.name, spec);
-    let (old, new) = (name(context.old?), name(context.new));
+    let old = context.recorded?.database_name.clone().or_else(|| Some(name(context.old?)))?;
+    let new = name(context.new);
     (old != new).then(|| {
         let text = format!(
             "is fixed at creation and can't go from {} to {}; write {} back",

@@ -6,10 +6,12 @@ use super::{Context, sku};
 use crate::{
     Code, Problem,
     catalogue::{self, Tier},
-    suggest::{alternatives, nearest_sizes},
+    suggest::{alternatives, instead, nearest_sizes},
 };
 
 const FIELD: &str = "spec.highAvailability";
+/// Where size, region and profile have nothing in common.
+const ASK: &str = "use another spec.sku, or ask the platform team";
 
 /// As it is, written or not.
 pub(super) fn mode(spec: &DatabaseSpec) -> HighAvailability {
@@ -20,11 +22,14 @@ fn is_allowed(context: &Context<'_>, mode: HighAvailability) -> bool {
     context.profile.allow.high_availability.as_ref().is_none_or(|allowed| allowed.contains(&mode))
 }
 
-/// Modes that the region and the profile both have.
+/// Modes that size, region and profile all have.
 fn usable(context: &Context<'_>) -> Vec<HighAvailability> {
+    let size = context.new.sku.as_deref().and_then(catalogue::size);
+    let is_burstable = size.is_some_and(|size| size.tier == Tier::Burstable);
     [HighAvailability::ZoneRedundant, HighAvailability::SameZone, HighAvailability::Disabled]
         .into_iter()
         .filter(|mode| *mode != HighAvailability::ZoneRedundant || catalogue::has_zones(context.location))
+        .filter(|mode| *mode == HighAvailability::Disabled || !is_burstable)
         .filter(|mode| is_allowed(context, *mode))
         .collect()
 }
@@ -33,9 +38,7 @@ fn usable(context: &Context<'_>) -> Vec<HighAvailability> {
 /// <https://learn.microsoft.com/azure/postgresql/high-availability/concepts-high-availability#limitations>
 pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
     let wanted = mode(context.new);
-    if wanted == HighAvailability::Disabled
-        || !(context.changed(mode) || context.changed(|spec| spec.sku.clone()))
-    {
+    if wanted == HighAvailability::Disabled || !(context.changed(mode) || context.changed(sku::lower_case)) {
         return None;
     }
     let size = context.new.sku.as_deref().and_then(catalogue::size);
@@ -57,9 +60,9 @@ pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
     }
     if wanted == HighAvailability::ZoneRedundant && !catalogue::has_zones(context.location) {
         let text = format!(
-            "ZoneRedundant needs a region with zones, and {} has none; use {}",
+            "ZoneRedundant needs a region with zones, and {} has none; {}",
             context.location,
-            alternatives(&usable(context))
+            instead(&usable(context), ASK)
         );
         return Some(Problem::new(Code::HighAvailability, FIELD, &text));
     }
@@ -73,6 +76,6 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let hint = if context.new.high_availability.is_none() { " (as it is when left out)" } else { "" };
-    let text = format!("{wanted}{hint} is not allowed here; use {}", alternatives(&usable(context)));
+    let text = format!("{wanted}{hint} is not allowed here; {}", instead(&usable(context), ASK));
     Some(Problem::new(Code::HighAvailability, FIELD, &text))
 }

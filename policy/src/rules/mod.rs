@@ -70,7 +70,7 @@ pub struct Verdict {
 struct Context<'a> {
     request: &'a Request<'a>,
     profile: &'a Profile,
-    /// Azure region.
+    /// Azure region: where the server is, or is to be.
     location: &'a str,
     /// The wanted spec, filled in.
     new: &'a DatabaseSpec,
@@ -84,6 +84,12 @@ impl Context<'_> {
     /// Whether the request changes this; everything is new on creation.
     fn changed<T: PartialEq>(&self, value: impl Fn(&DatabaseSpec) -> T) -> bool {
         self.old.is_none_or(|old| value(old) != value(self.new))
+    }
+
+    /// Major version of the server that Azure has made.
+    fn running_version(&self) -> Option<u16> {
+        let stored = || api::version::major(self.old?.version.as_ref()?);
+        self.recorded?.version.or_else(stored)
     }
 }
 
@@ -155,11 +161,17 @@ impl Policy {
         };
         let new = defaults::fill(request.new, request.old, recorded, profile, &[]).spec;
         let old = request.old.map(|old| defaults::fill(old, Some(old), recorded, profile, &[]).spec);
-        let location = &self.azure.location.value;
+        let location = self.location(recorded);
         let context = Context { request, profile, location, new: &new, old: old.as_ref(), recorded };
         let mut verdict = Verdict::default();
         let mut denied = Vec::new();
         for (rule, problem) in problems(&context) {
+            // Of a version that nobody can have, one refusal is enough.
+            let is_told =
+                |denied: &[Problem]| denied.iter().any(|problem| problem.code == Code::VersionOutOfSupport);
+            if problem.code == Code::VersionNotAllowed && is_told(&denied) {
+                continue;
+            }
             match rule.map_or(Level::Enforce, |rule| self.level(rule, profile, request)) {
                 Level::Enforce => denied.push(problem),
                 Level::Warn => verdict.warned.push(problem),
@@ -188,13 +200,19 @@ impl Policy {
         // As it is stored and as it runs: no default is filled into what was made without.
         let new = defaults::fill(request.new, Some(request.new), recorded, profile, &[]).spec;
         let request = Request { old: None, databases: None, ..*request };
-        let location = &self.azure.location.value;
+        let location = self.location(recorded);
         let context = Context { request: &request, profile, location, new: &new, old: None, recorded: None };
         let excepted = |rule| self.exception(request.namespace, request.name, rule, request.today).is_some();
         problems(&context)
             .filter_map(|(rule, problem)| Some((rule.filter(|rule| !excepted(*rule))?, problem)))
             .map(|(rule, problem)| (profile.enforcement.level(rule), problem))
             .collect()
+    }
+
+    /// Where the server is: a policy that names another place doesn't move it.
+    fn location<'a>(&'a self, recorded: Option<&'a Recorded>) -> &'a str {
+        let actual = recorded.and_then(|recorded| recorded.location.as_deref());
+        actual.unwrap_or(&self.azure.location.value)
     }
 
     /// How strictly a rule is taken for this database.

@@ -1,6 +1,6 @@
 //! `spec.sku`: a size that Azure offers and policy allows.
 
-use api::HighAvailability;
+use api::{DatabaseSpec, HighAvailability};
 
 use super::{Context, high_availability};
 use crate::{
@@ -12,8 +12,13 @@ use crate::{
 
 const FIELD: &str = "spec.sku";
 
+/// As Azure compares it.
+pub(super) fn lower_case(spec: &DatabaseSpec) -> Option<String> {
+    spec.sku.as_ref().map(|sku| sku.to_ascii_lowercase())
+}
+
 fn changed(context: &Context<'_>) -> bool {
-    context.changed(|spec| spec.sku.as_ref().map(|sku| sku.to_ascii_lowercase()))
+    context.changed(lower_case)
 }
 
 /// The sizes that the profile allows.

@@ -3,7 +3,11 @@
 use api::DatabaseSpec;
 
 use super::Context;
-use crate::{Code, Problem, catalogue::DISK_SIZES_GIB, suggest::alternatives};
+use crate::{
+    Code, Problem,
+    catalogue::DISK_SIZES_GIB,
+    suggest::{alternatives, instead},
+};
 
 const FIELD: &str = "spec.storage.sizeGiB";
 
@@ -41,7 +45,10 @@ pub(super) fn size(context: &Context<'_>) -> Option<Problem> {
     if !context.changed(size_gib) || DISK_SIZES_GIB.contains(&wanted) {
         return None;
     }
-    let text = format!("{wanted} is no disk size of Azure's; use {}", alternatives(&usable(context, wanted)));
+    let text = format!(
+        "{wanted} is no disk size of Azure's; {}",
+        instead(&usable(context, wanted), "leave it as it is, or ask the platform team")
+    );
     Some(Problem::new(Code::StorageSize, FIELD, &text))
 }
 
@@ -53,8 +60,8 @@ pub(super) fn limit(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let text = format!(
-        "{wanted} is more than the {max} allowed here; use {}",
-        alternatives(&usable(context, wanted))
+        "{wanted} is more than the {max} allowed here; {}",
+        instead(&usable(context, wanted), "leave it as it is, or ask the platform team")
     );
     Some(Problem::new(Code::StorageLimit, FIELD, &text))
 }

@@ -3,7 +3,7 @@
 use api::{DatabaseSpec, StorageTier};
 
 use super::{Context, storage::size_gib};
-use crate::{Code, Problem, catalogue, suggest::alternatives};
+use crate::{Code, Problem, catalogue, suggest::instead};
 
 const FIELD: &str = "spec.storage.tier";
 
@@ -30,8 +30,8 @@ pub(super) fn fitting(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let text = format!(
-        "{tier_wanted} does not go with a disk of {size} GiB; use {}",
-        alternatives(&usable(context, size))
+        "{tier_wanted} does not go with a disk of {size} GiB; {}",
+        instead(&usable(context, size), "leave it out")
     );
     Some(Problem::new(Code::StorageTier, FIELD, &text))
 }
@@ -43,6 +43,6 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let size = size_gib(context.new)?;
-    let text = format!("{wanted} is not allowed here; use {}", alternatives(&usable(context, size)));
+    let text = format!("{wanted} is not allowed here; {}", instead(&usable(context, size), "leave it out"));
     Some(Problem::new(Code::StorageTier, FIELD, &text))
 }

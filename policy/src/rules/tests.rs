@@ -326,6 +326,76 @@ fn a_kept_database_keeps_its_name_when_the_manifest_leaves_it_out() {
     assert_eq!(effective.database_name, "orders_v1");
 }
 
+/// What runs outranks what is stored: a kept server that was found again, or one that others changed.
+#[rstest]
+#[case::name_not_made_yet(None, json!({"databaseName": "typo"}), json!({"databaseName": "orders"}), &[])]
+#[case::name_of_a_kept_one(Some(json!({"databaseName": "orders"})), json!({"databaseName": "other"}), json!({"databaseName": "orders"}), &[])]
+#[case::another_name(Some(json!({"databaseName": "orders"})), json!({"databaseName": "orders"}), json!({"databaseName": "other"}), &[Code::CreateOnly])]
+#[case::newer_than_stored(Some(json!({"version": 18})), json!({"version": 17}), json!({"version": 17, "sku": "Standard_B2s"}), &[])]
+#[case::back_from_newer(Some(json!({"version": 18})), json!({"version": 18}), json!({"version": 17}), &[Code::VersionDowngrade])]
+fn an_update_is_judged_by_what_runs(
+    #[case] running: Option<Value>,
+    #[case] old: Value,
+    #[case] new: Value,
+    #[case] expected: &[Code],
+) {
+    let (old, new) = (spec(old), spec(new));
+    let recorded = running.map(spec).map(|running| Recorded {
+        version: running.version.as_ref().and_then(api::version::major),
+        database_name: running.database_name,
+        ..Recorded::default()
+    });
+    let request = request("orders", "main", &new, Some(&old));
+    assert_eq!(codes(policy().judge(&request, recorded.as_ref()).denial), expected);
+}
+
+#[test]
+fn a_server_is_judged_where_it_is_and_its_size_in_any_case() {
+    let moved = Policy::parse(&strict("").replace("norwayeast", "norwaywest")).unwrap();
+    let wanted = spec(json!({"sku": "standard_d2ds_V5", "highAvailability": "ZoneRedundant"}));
+    let request = request("orders", "main", &wanted, None);
+    let mut recorded = Recorded {
+        version: Some(17),
+        sku: Some("Standard_D2ds_v5".into()),
+        size_gib: Some(32),
+        location: Some("norwayeast".into()),
+        ..Recorded::default()
+    };
+    assert!(moved.resolve(&request, Some(&recorded), &[]).is_ok());
+    // And what was accepted once isn't looked at again because of a letter's case.
+    recorded.location = None;
+    recorded.settings = Some(crate::Settings::of(&wanted));
+    assert!(moved.resolve(&request, Some(&recorded), &[]).is_ok());
+}
+
+#[rstest]
+#[case::in_support(date(2026, 11, 11))]
+#[case::out_of_support(date(2026, 11, 12))]
+fn a_version_stays_out_of_policy_when_its_support_ends(#[case] today: Date) {
+    let old = spec(json!({"version": 14, "sku": "Standard_B1ms", "storage": {"sizeGiB": 32}}));
+    let request = Request { today, ..request("orders", "main", &old, Some(&old)) };
+    let codes: Vec<Code> =
+        policy().breaches(&request, Some(&made(&old))).iter().map(|(_, problem)| problem.code).collect();
+    assert_eq!(codes, [Code::VersionNotAllowed]);
+}
+
+/// Where nothing is left to choose from, the message says what to do all the same.
+#[rstest]
+#[case::grown_beyond("storage: {maxGiB: 64}", json!({"storage": {"sizeGiB": 128}}), json!({"storage": {"sizeGiB": 256}}), "leave it as it is, or ask the platform team")]
+#[case::no_tier_for_the_size("storage: {tiers: [P4]}", json!({"storage": {"sizeGiB": 8192}}), json!({"storage": {"sizeGiB": 8192, "tier": "P60"}}), "leave it out")]
+#[case::no_older_version("versions: [16, 17]", json!({"version": 17}), json!({"version": 18}), "use 17 (until 2029-11-08) [")]
+#[case::standby_demanded_of_burstable("highAvailability: [SameZone], skus: [\"Standard_B*\", Standard_D2ds_v5]", json!({"sku": "Standard_D2ds_v5", "highAvailability": "SameZone"}), json!({"sku": "Standard_B2s", "highAvailability": "Disabled"}), "use another spec.sku")]
+fn no_message_sends_its_reader_into_the_next_refusal(
+    #[case] allow: &str,
+    #[case] old: Value,
+    #[case] new: Value,
+    #[case] expected: &str,
+) {
+    let policy = Policy::parse(&strict(allow).replace("sizeGiB: 32", "sizeGiB: 64")).unwrap();
+    let message = verdict_by(&policy, "orders", "main", new, Some(old)).denial.unwrap().message();
+    assert!(message.contains(expected) && !message.contains("nothing"), "{message}");
+}
+
 #[test]
 fn a_stricter_policy_leaves_old_databases_alone() {
     let old = json!({"sku": "Standard_B2s", "storage": {"sizeGiB": 32}, "version": 17});

@@ -20,6 +20,7 @@ fn usable(context: &Context<'_>) -> Vec<String> {
         .rev()
         .filter(|version| version.end_of_support > context.request.today)
         .filter(|version| is_allowed(context, version.major))
+        .filter(|version| context.running_version().is_none_or(|running| version.major >= running))
         .map(|version| format!("{} (until {})", version.major, version.end_of_support))
         .collect()
 }
@@ -44,7 +45,7 @@ pub(super) fn known(context: &Context<'_>) -> Option<Problem> {
     }
     let text = format!(
         "{} is no major version that Azure offers; use {}",
-        if major(version).is_some() { written(version) } else { quote(&written(version)) },
+        major(version).map_or_else(|| quote(&written(version)), |major| major.to_string()),
         alternatives(&usable(context))
     );
     Some(Problem::new(Code::VersionOutOfSupport, FIELD, &text))
@@ -68,8 +69,7 @@ pub(super) fn supported(context: &Context<'_>) -> Option<Problem> {
 /// The profile allows the version.
 pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
     let version = catalogue::version(major(context.new.version.as_ref()?)?)?;
-    let is_supported = version.end_of_support > context.request.today;
-    if !changed(context) || !is_supported || is_allowed(context, version.major) {
+    if !changed(context) || is_allowed(context, version.major) {
         return None;
     }
     let text = format!("{} is not allowed here; use {}", version.major, alternatives(&usable(context)));
@@ -80,8 +80,10 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
 /// hasn't fulfilled can be taken back.
 pub(super) fn upward(context: &Context<'_>) -> Option<Problem> {
     let new = major(context.new.version.as_ref()?)?;
-    let stored = || major(context.old?.version.as_ref()?);
-    let running = context.recorded?.version.or_else(stored)?;
+    if !changed(context) {
+        return None;
+    }
+    let running = context.running_version()?;
     (new < running).then(|| {
         let text = format!(
             "{new} is lower than {running}, and PostgreSQL can't be downgraded in place; write {running}"

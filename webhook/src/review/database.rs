@@ -49,8 +49,9 @@ pub(super) fn mutate(
     let stored = old.and_then(|old| annotation(&old.metadata, DEFAULTED));
     // The API server asks again when another webhook changed the object: what was filled in then stands in it already.
     let sent = annotation(&object.metadata, DEFAULTED);
-    let before = defaults::noted(stored, sent, profile);
-    let filled = defaults::fill(&object.spec, old.map(|old| &old.spec), recorded.as_ref(), profile, &before);
+    let old_spec = old.map(|old| &old.spec);
+    let before = defaults::noted(stored, old_spec, sent, profile);
+    let filled = defaults::fill(&object.spec, old_spec, recorded.as_ref(), profile, &before);
     let mut annotations = object.metadata.annotations.clone();
     if filled.defaulted.is_empty() {
         if let Some(annotations) = &mut annotations {
@@ -125,14 +126,24 @@ fn apply(
     let breaches = basis.state.policy().map(|policy| policy.breaches(&request, recorded)).unwrap_or_default();
     let told = breaches.iter().filter(|(level, _)| *level != Level::Audit);
     warnings.extend(told.map(|(_, problem)| warning::of(problem)));
+    // A quota is no breach of any one database.
+    let is_told = |problem: &Problem| breaches.iter().any(|(_, told)| told.code == problem.code);
+    warnings.extend(verdict.warned.iter().filter(|problem| !is_told(problem)).map(warning::of));
     let audited = verdict.warned.iter().chain(&verdict.audited).map(|problem| problem.code).collect();
-    Ok(Admitted { patch: None, warnings, audited })
+    let excepted = basis
+        .state
+        .policy()
+        .filter(|_| !verdict.audited.is_empty())
+        .and_then(|policy| policy.exception_of(target.namespace, target.name, basis.today));
+    let exception = excepted.map(|exception| format!("until {}: {}", exception.until, exception.reason));
+    Ok(Admitted { patch: None, warnings, audited, exception })
 }
 
 /// While an object is being deleted, finalizers must be removable; its spec stays, and the fate of its data can only
 /// be made safer.
 fn terminating(new: &Database, old: &Database, basis: &Basis<'_>) -> Result<Admitted, Denial> {
-    if new.spec != old.spec {
+    // `kubectl replace` leaves out what a default filled in, and no default is filled in any more.
+    if defaults::with_stored(&new.spec, &old.spec) != old.spec {
         let text = "spec can't change any more: this Database is being deleted; wait until it is gone and apply the \
                     manifest again";
         let problem = Problem { code: Code::Terminating, field: "spec".into(), text: text.into() };

@@ -235,6 +235,8 @@ struct Admitted {
     warnings: Vec<String>,
     /// Rules that are broken and not enforced, for the audit log.
     audited: Vec<Code>,
+    /// The exception that lets something pass: until when, and why.
+    exception: Option<String>,
 }
 
 fn parse<T: Resource + DeserializeOwned>(hook: Hook, body: &[u8]) -> Result<AdmissionRequest<T>, String> {

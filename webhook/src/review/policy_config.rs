@@ -15,7 +15,7 @@ use policy::{
 
 use super::{Admitted, Basis, Target, labels};
 
-/// As many databases as the warnings name; the rest is counted.
+/// As many databases and as many exceptions as the warnings name; the rest is counted.
 const SHOWN: usize = 8;
 
 pub(super) fn validate(
@@ -42,16 +42,27 @@ pub(super) fn validate(
 }
 
 fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
-    let mut warnings: Vec<String> = policy
-        .expired(basis.today)
-        .map(|exception| {
-            let (namespace, name) = (&exception.namespace, &exception.name);
-            warning::cut(
-                &format!("the exception of {namespace}/{name} ended on {}", exception.until),
-                LONGEST,
-            )
-        })
-        .collect();
+    // The API server shows 4096 characters of all warnings together, so the important ones come first.
+    let mut warnings = out_of_policy(policy, basis);
+    warnings.extend(policy.outdated_defaults(basis.today).map(|(profile, version)| {
+        let text = format!(
+            "profile {profile}: the default version {} is out of support since {}, and nothing can be created with it",
+            version.major, version.end_of_support
+        );
+        warning::cut(&text, LONGEST)
+    }));
+    let ended: Vec<_> = policy.expired(basis.today).collect();
+    warnings.extend(ended.iter().take(SHOWN).map(|exception| {
+        let (namespace, name) = (&exception.namespace, &exception.name);
+        warning::cut(&format!("the exception of {namespace}/{name} ended on {}", exception.until), LONGEST)
+    }));
+    if ended.len() > SHOWN {
+        warnings.push(format!("and {} more exceptions have ended", ended.len() - SHOWN));
+    }
+    warnings
+}
+
+fn out_of_policy(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
     let mut out = basis
         .facts
         .databases
@@ -61,13 +72,14 @@ fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
         .filter_map(|database| newly_broken(policy, database, basis))
         .collect::<Vec<_>>();
     if out.is_empty() {
-        return warnings;
+        return Vec::new();
     }
     out.sort();
     let mut namespaces: Vec<&str> = out.iter().map(|broken| broken.namespace.as_str()).collect();
     namespaces.dedup();
     let (databases, in_namespaces) = (count(out.len(), "database"), count(namespaces.len(), "namespace"));
-    warnings.push(format!("{databases} in {in_namespaces} would no longer comply; none of them is changed"));
+    let mut warnings =
+        vec![format!("{databases} in {in_namespaces} would no longer comply; none of them is changed")];
     warnings.extend(out.iter().take(SHOWN).map(|broken| {
         let database = clean(&format!("{}/{}", broken.namespace, broken.name));
         warning::cut(&format!("{database}: {}", broken.text), LONGEST)

@@ -15,6 +15,9 @@ pub(super) fn admit(response: &mut AdmissionResponse, admitted: Admitted) {
     if !admitted.audited.is_empty() {
         response.audit_annotations.insert("broken".into(), join(&admitted.audited));
     }
+    if let Some(exception) = admitted.exception {
+        response.audit_annotations.insert("exception".into(), exception);
+    }
     // A patch of ours always serializes; were it not so, going without defaults is safe, because the
     // validating hook and the controller fill in the same ones.
     if let Some(patch) = admitted.patch {

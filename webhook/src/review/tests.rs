@@ -258,6 +258,34 @@ fn a_rule_that_is_not_enforced_shows_in_the_audit_log(
     assert_eq!(response["auditAnnotations"]["broken"], broken);
 }
 
+#[test]
+fn what_an_exception_lets_pass_is_in_the_audit_log_with_its_reason() {
+    let object = database(json!({"sku": "Standard_D2ds_v5"}), Value::Null);
+    let mut review = review("CREATE", object, Value::Null);
+    review["request"]["namespace"] = json!("reports");
+    let response = ask(Hook::Validate, &review, &good());
+    assert_eq!(response["allowed"], true, "{response}");
+    assert_eq!(response["auditAnnotations"]["broken"], "DB101");
+    assert_eq!(response["auditAnnotations"]["exception"], "until 2027-01-31: load test, ticket 4711");
+}
+
+#[test]
+fn one_database_too_many_is_warned_of_where_the_quota_is_not_enforced() {
+    let yaml = POLICY
+        .replace("      versions: warn ", "      databasesPerNamespace: warn\n      versions: warn ")
+        .replace("databasesPerNamespace: 5", "databasesPerNamespace: 1");
+    let mut object = database(json!({"highAvailability": "SameZone"}), Value::Null);
+    object["metadata"]["namespace"] = json!("orders-prod");
+    let mut review = review("CREATE", object, Value::Null);
+    review["request"]["namespace"] = json!("orders-prod");
+    let full = Facts { count: Some(1), ..Facts::default() };
+    let response = ask_with(Hook::Validate, &review, &with_policy(&yaml), &full);
+    assert_eq!(response["allowed"], true, "{response}");
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("[DB116]"), "{warning}");
+    assert_eq!(response["warnings"].as_array().unwrap().len(), 1);
+}
+
 /// Databases as the cluster holds them.
 fn facts(databases: &[Value]) -> Facts {
     let databases =
@@ -337,6 +365,34 @@ fn an_exception_that_has_ended_is_told() {
     let yaml = POLICY.replace("2027-01-31", "2026-11-21");
     let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
     assert_eq!(response["warnings"], json!(["the exception of reports/main ended on 2026-11-21"]));
+}
+
+#[test]
+fn the_databases_that_a_policy_puts_out_come_before_exceptions_however_many_have_ended() {
+    let ended = |n: i32| format!("  - {{database: a/b-{n}, rules: [skus], until: 2026-11-21, reason: x}}\n");
+    let ended: Vec<String> = (0..90).map(ended).collect();
+    let stricter = POLICY.replace("[\"Standard_B*\"]", "[Standard_B1ms]") + &ended.concat();
+    let one =
+        database(json!({"sku": "Standard_B2s", "version": 17, "storage": {"sizeGiB": 32}}), Value::Null);
+    let response = apply_policy(config_map(&stricter), &good(), &facts(&[one]));
+    let warnings = response["warnings"].as_array().unwrap();
+    assert!(warnings[0].as_str().unwrap().starts_with("1 database in 1 namespace would no longer comply"));
+    assert_eq!(warnings.last().unwrap(), "and 82 more exceptions have ended");
+    // The API server shows no more in all.
+    assert!(warnings.iter().map(|warning| warning.as_str().unwrap().len()).sum::<usize>() < 4096);
+}
+
+#[test]
+fn a_default_version_whose_support_has_ended_is_told() {
+    let old = POLICY.replace("version: 17", "version: 14").replace("[16, 17, 18]", "[14, 17]");
+    let response = apply_policy(config_map(&old), &good(), &facts(&[]));
+    assert_eq!(
+        response["warnings"],
+        json!([
+            "profile production: the default version 14 is out of support since 2026-11-12, and nothing can be created with it",
+            "profile default: the default version 14 is out of support since 2026-11-12, and nothing can be created with it",
+        ])
+    );
 }
 
 #[test]
@@ -442,6 +498,7 @@ fn the_refusal_of_a_delete_explains_the_two_commits() {
 #[case::unsaid(json!({"annotations": {"altinn.app/retention": null}}), json!({}), None)]
 #[case::confirmed_late(json!({"annotations": {"altinn.app/confirm-destroy": "orders/main@2026-11-22"}}), json!({}), Some("DB205"))]
 #[case::label(json!({"labels": {"a": "b"}}), json!({}), None)]
+#[case::left_out(json!({}), json!({"sku": null}), None)]
 fn while_it_is_deleted_only_the_finalizer_can_go(
     #[case] metadata: Value,
     #[case] spec: Value,

@@ -10,7 +10,7 @@ use crate::{
     suggest::alternatives,
 };
 
-/// Long enough for a sentence and a ticket; it stands in logs and in status.
+/// Long enough for a sentence and a ticket; it stands in the API server's audit log.
 const LONGEST_REASON: usize = 200;
 
 pub(super) fn check_exceptions(raw: &[raw::Exception], findings: &mut Findings) -> Vec<Exception> {
@@ -55,7 +55,7 @@ fn check_exception(raw: &raw::Exception, path: &str, findings: &mut Findings) ->
     let reason = raw.reason.value.trim();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON || sets_off(reason) {
         let text = format!(
-            "{} must be one line of 1 to {LONGEST_REASON} characters that says why; people read it in status",
+            "{} must be one line of 1 to {LONGEST_REASON} characters that says why; people read it in the audit log",
             quote(reason)
         );
         findings.add(raw.reason.line, &format!("{path}.reason"), Code::PolicyMalformed, text);

@@ -7,7 +7,7 @@ use crate::{
     Code, catalogue,
     deleting::{Retention, RetentionRules},
     document::{Allow, Located, Patterns, Profile, namespaces::Namespaces, raw},
-    quote::quote,
+    quote::{quote, sets_off},
     suggest::{alternatives, did_you_mean},
 };
 
@@ -20,6 +20,11 @@ pub(super) fn check_profile(
     shape(findings, &format!("{path}.name"), &raw.name, 63, "letters, digits and -", |c| {
         c.is_ascii_alphanumeric() || c == '-'
     });
+    if sets_off(&raw.name.value) {
+        let text =
+            "can't stand in a denial, since tools take some words for more than a name; write another".into();
+        findings.add(raw.name.line, &format!("{path}.name"), Code::PolicyMalformed, text);
+    }
     let allow = check_allow(&raw.allow, path, findings);
     Profile {
         namespaces: check_namespaces(raw.namespaces.as_ref(), raw.name.line, path, findings),
