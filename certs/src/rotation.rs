@@ -56,6 +56,7 @@ pub(crate) fn step(moment: Moment<'_>) -> Result<(State, Vec<String>), rcgen::Er
     draft.leaf(wish.as_deref() == Some(LEAF))?;
     draft.authority(wish.as_deref() == Some(CA))?;
     draft.switch()?;
+    draft.keep_trusting_served();
     draft.drop_old();
     Ok((draft.state, draft.notes))
 }
@@ -94,7 +95,9 @@ impl Draft<'_> {
         if works(&self.state.authority.signs(now)) {
             self.state.leaf = issue::leaf(&self.state.authority, &names, now)?;
             self.note(format!("issued a certificate of the same CA: {why}"));
-        } else if !self.leaf_is_trusted() && !self.restore() {
+        } else if self.leaf_is_trusted() {
+            self.note(format!("no new certificate until a next CA can sign it: {why}"));
+        } else if !self.restore() {
             self.start()?;
         }
         Ok(())
@@ -176,6 +179,22 @@ impl Draft<'_> {
         self.state.published = None;
         self.note(format!("made a next CA, to be published beside the present one: {why}"));
         Ok(())
+    }
+
+    /// What is served stays trusted, whatever became of the Secret: somebody may have broken it, or put an older one in
+    /// its place. A replica that serves nothing yet takes the others to serve the leaf by a CA that is published.
+    fn keep_trusting_served(&mut self) {
+        let Moment { seen, served, now, .. } = self.moment;
+        let published = seen.map(|seen| bundle(seen.bundles())).unwrap_or_default();
+        let of_leaf = issuer(&self.state.leaf.certificate, &published);
+        let own = served.and_then(|served| served.authority.as_deref());
+        let trusted = self.state.trusted();
+        for authority in [own, of_leaf].into_iter().flatten() {
+            if valid(authority, now).any(|ca| !valid(&trusted, now).any(|known| known == ca)) {
+                self.keep_trusting(authority);
+                self.note("the Secret has lost the CA of a certificate that is served, which stays trusted");
+            }
+        }
     }
 
     /// Counts CAs as old ones, unless they have expired or have a place already.

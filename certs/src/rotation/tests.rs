@@ -330,3 +330,44 @@ fn a_clock_that_was_far_ahead_does_no_lasting_harm() {
     assert_eq!(world.secret.leaf.serves(&names(), now), Ok(()));
     assert_eq!(world.ca(), ca);
 }
+
+#[rstest]
+#[case::by_the_one_that_serves_it(false)]
+#[case::by_one_that_serves_nothing_yet(true)]
+fn a_ca_that_the_secret_loses_while_another_is_on_its_way_stays_published(#[case] is_new: bool) {
+    let mut world = World::new();
+    let ca = world.ca();
+    world.rotate("ca");
+    world.secret.authority.certificate.clear();
+    if is_new {
+        world.served = None;
+    }
+    world.pass();
+    world.assert_published(2, &ca);
+    world.run(TIMING.settle * 2);
+    assert_ne!(world.ca(), ca);
+    world.run(TIMING.overlap * 2);
+    world.assert_published(1, &world.ca());
+}
+
+#[test]
+fn an_older_secret_that_is_put_in_its_place_takes_no_trust_from_what_is_served() {
+    let mut world = World::new();
+    let older = world.secret.clone();
+    world.rotate("ca");
+    world.run(TIMING.settle * 2 + TIMING.overlap * 2);
+    let served = world.ca();
+    world.secret = older;
+    world.pass();
+    world.assert_published(2, &served);
+    world.run(TIMING.overlap * 2);
+    world.assert_published(1, &world.ca());
+}
+
+#[test]
+fn a_leaf_that_nobody_can_sign_yet_is_told() {
+    let mut world = World::new();
+    world.secret.authority.key.clear();
+    let notes = world.rotate("leaf");
+    assert!(notes.contains("no new certificate until a next CA can sign it"), "{notes}");
+}
