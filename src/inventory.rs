@@ -1,14 +1,7 @@
 //! What the webhook knows of the cluster: caches for what is asked often, and a question to the API server where a
 //! cache may lag behind.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use api::{
     Database,
@@ -26,11 +19,24 @@ use kube::{
     },
 };
 use policy::document::Labels;
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use tokio::sync::watch;
 
 use crate::namespaces::Namespaces;
 
 /// The API server waits five seconds for the whole review.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// How the last list of databases went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Listing {
+    Pending,
+    Failed,
+    /// The CRD isn't there. The process is ready nonetheless: it may be what an installation waits for before it
+    /// goes on to the CRD. It isn't taken for an empty list, though. Whoever deletes the CRD says that it is there.
+    NoKind,
+    Done,
+}
 
 /// Caches of all namespaces and databases.
 #[derive(Clone)]
@@ -38,8 +44,7 @@ pub(crate) struct Inventory {
     client: Client,
     namespaces: Namespaces,
     databases: Store<Database>,
-    /// Whether the list of databases can be believed.
-    listed: Arc<AtomicBool>,
+    listing: watch::Receiver<Listing>,
 }
 
 impl std::fmt::Debug for Inventory {
@@ -48,33 +53,54 @@ impl std::fmt::Debug for Inventory {
     }
 }
 
+/// The metric that [`Inventory::watch`] keeps.
+pub(crate) fn synced(registry: &mut Registry) -> Gauge {
+    let gauge = Gauge::default();
+    let help = "Whether Databases could be listed: 1, or 0 when the guards of namespaces and CRDs know none";
+    registry.register("inventory_synced", help, gauge.clone());
+    gauge
+}
+
 impl Inventory {
     /// Starts the watches; they end with the process.
-    pub(crate) fn watch(client: Client) -> Self {
+    pub(crate) fn watch(client: Client, synced: Gauge) -> Self {
         let (namespaces, relabelled) = Namespaces::watch(client.clone());
         tokio::spawn(relabelled.for_each(|_| async {}));
         let (databases, writer) = reflector::store();
-        let listed = Arc::new(AtomicBool::new(false));
-        let believed = listed.clone();
+        let (sender, listing) = watch::channel(Listing::Pending);
         let watch = watcher(Api::<Database>::all(client.clone()), watcher::Config::default())
             .default_backoff()
             .modify(prune)
             .reflect(writer);
         tokio::spawn(watch.for_each(move |event| {
-            match event {
-                Ok(watcher::Event::InitDone) => believed.store(true, Ordering::Release),
-                Ok(_) => {}
-                Err(error) => {
-                    // Without the list nobody can say that there are none.
-                    let is_stale = matches!(error, watcher::Error::InitialListFailed(_));
-                    if is_stale && believed.swap(false, Ordering::AcqRel) {
-                        tracing::warn!(%error, "Databases can't be listed; trying again");
-                    }
+            let now = match &event {
+                Ok(watcher::Event::InitDone) => Listing::Done,
+                Err(watcher::Error::InitialListFailed(kube::Error::Api(status))) if status.code == 404 => {
+                    Listing::NoKind
                 }
+                // Without the list nobody can say that there are none.
+                Err(watcher::Error::InitialListFailed(_)) => Listing::Failed,
+                _ => *sender.borrow(),
+            };
+            if sender.send_replace(now) != now
+                && let Err(error) = event
+            {
+                tracing::warn!(%error, "Databases can't be listed; trying again");
             }
+            synced.set(i64::from(now == Listing::Done));
             std::future::ready(())
         }));
-        Self { client, namespaces, databases, listed }
+        Self { client, namespaces, databases, listing }
+    }
+
+    /// Ends when it is known which databases there are, or that there can be none.
+    pub(crate) fn listed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut listing = self.listing.clone();
+        async move {
+            let known = |listing: &Listing| matches!(listing, Listing::NoKind | Listing::Done);
+            // The sender only goes with the process.
+            drop(listing.wait_for(known).await);
+        }
     }
 }
 
@@ -129,17 +155,124 @@ impl webhook::Cluster for Inventory {
                     tracing::warn!(error, namespace, "databases can't be counted; the cache must do");
                     let within =
                         |database: &&Arc<Database>| database.metadata.namespace.as_deref() == Some(namespace);
-                    u32::try_from(self.databases.state().iter().filter(within).count()).ok()
+                    u32::try_from(self.databases()?.iter().filter(within).count()).ok()
                 }
             }
         })
     }
 
     fn databases(&self) -> Option<Vec<Arc<Database>>> {
-        self.listed.load(Ordering::Acquire).then(|| self.databases.state())
+        (*self.listing.borrow() == Listing::Done).then(|| self.databases.state())
     }
 
     fn all_labels(&self) -> BTreeMap<String, Labels> {
         self.namespaces.all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        sync::{
+            Mutex,
+            atomic::{AtomicU16, Ordering},
+        },
+    };
+
+    use axum::{Router, extract::RawQuery, http::StatusCode, routing::get};
+    use webhook::Cluster;
+
+    use super::*;
+
+    /// Far longer than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// An API server that answers each list with this status, and no watch.
+    fn answering(status: &Arc<AtomicU16>) -> Client {
+        let list = |items: &'static str| {
+            let status = status.clone();
+            let answer = async move |RawQuery(query): RawQuery| {
+                if query.is_some_and(|query| query.contains("watch=true")) {
+                    std::future::pending::<()>().await;
+                }
+                let code = status.load(Ordering::Acquire);
+                let body = if code == 200 {
+                    format!(r#"{{"metadata": {{"resourceVersion": "1"}}, "items": [{items}]}}"#)
+                } else {
+                    format!(r#"{{"kind": "Status", "status": "Failure", "message": "no", "code": {code}}}"#)
+                };
+                (StatusCode::from_u16(code).unwrap(), body)
+            };
+            get(answer)
+        };
+        let database = r#"{"metadata": {"name": "main", "namespace": "orders"}, "spec": {}}"#;
+        let router = Router::new()
+            .route("/api/v1/namespaces", list(""))
+            .route("/apis/altinn.app/v1alpha1/databases", list(database))
+            .route("/apis/altinn.app/v1alpha1/namespaces/orders/databases", list(database));
+        Client::new(router, "default")
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Lines {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    async fn until(what: impl Fn() -> bool) {
+        let met = async {
+            while !what() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, met).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_believed_before_the_first_list_and_its_failure_is_told() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let logs = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(logs);
+        let (status, synced) = (Arc::new(AtomicU16::new(403)), Gauge::default());
+        let inventory = Inventory::watch(answering(&status), synced.clone());
+        until(|| lines.text().contains("Databases can't be listed")).await;
+        assert!(inventory.databases().is_none());
+        assert_eq!(inventory.count("orders").await, None);
+        assert_eq!(synced.get(), 0);
+
+        status.store(200, Ordering::Release);
+        tokio::time::timeout(PATIENCE, inventory.listed()).await.unwrap();
+        assert_eq!(inventory.databases().unwrap().len(), 1);
+        assert_eq!(synced.get(), 1);
+        assert_eq!(lines.text().matches("Databases can't be listed").count(), 1, "{}", lines.text());
+
+        // From now on the cache stands in.
+        status.store(500, Ordering::Release);
+        assert_eq!(inventory.count("orders").await, Some(1));
+    }
+
+    /// What waits for the process to be ready may be what brings the CRD.
+    #[tokio::test]
+    async fn without_the_crd_it_is_ready_and_says_nothing_of_databases() {
+        let synced = Gauge::default();
+        let inventory = Inventory::watch(answering(&Arc::new(AtomicU16::new(404))), synced.clone());
+        tokio::time::timeout(PATIENCE, inventory.listed()).await.unwrap();
+        assert!(inventory.databases().is_none());
+        assert_eq!(synced.get(), 0);
     }
 }

@@ -12,7 +12,7 @@ use super::{Failure, Place, certificate::CertificateArgs, client_ca::ClientCa, s
 use crate::{
     certificate::{self, Expiry},
     cluster,
-    inventory::Inventory,
+    inventory::{self, Inventory},
     policy_watch::PolicyWatch,
     telemetry::{Readiness, serve_admin},
 };
@@ -31,6 +31,7 @@ pub(super) struct WebhookArgs {
 }
 
 const POLICY: &str = "the policy to be read";
+const DATABASES: &str = "the Databases to be listed";
 
 pub(super) async fn run(args: WebhookArgs) -> Result<(), Failure> {
     let Place { namespace, policy_configmap, admin_listen } = args.place;
@@ -42,17 +43,25 @@ pub(super) async fn run(args: WebhookArgs) -> Result<(), Failure> {
     let metrics = Metrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);
     let expiry = Expiry::new(&mut registry);
+    let synced = inventory::synced(&mut registry);
     let (certificate_ready, check) = (args.certificate.readiness(), args.certificate.check());
-    let readiness = Readiness::waiting_for(&[POLICY, certificate_ready]);
+    let readiness = Readiness::waiting_for(&[POLICY, DATABASES, certificate_ready]);
     let admin_stop = CancellationToken::new();
     serve_admin(admin_listen, registry, readiness.clone(), admin_stop.clone()).await?;
     let listener = webhook::server::bind(args.listen).await?;
     let client = cluster::client().await?;
 
+    let inventory = Inventory::watch(client.clone(), synced);
+    // Before that a namespace that holds databases would be let go.
+    let (listed, databases_listed) = (inventory.listed(), readiness.clone());
+    tokio::spawn(async move {
+        listed.await;
+        databases_listed.done(DATABASES);
+    });
     let state = State {
         policy: watch.state.clone(),
         policy_name: policy_configmap.as_str().into(),
-        cluster: Arc::new(Inventory::watch(client.clone())),
+        cluster: Arc::new(inventory),
         metrics: metrics.clone(),
     };
     let mut changes = watch.changes.clone();
