@@ -241,6 +241,9 @@ struct Admitted {
 
 fn parse<T: Resource + DeserializeOwned>(hook: Hook, body: &[u8]) -> Result<AdmissionRequest<T>, String> {
     let review: AdmissionReview<T> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if review.types.kind != "AdmissionReview" {
+        return Err(format!("it is a {:?}, and no AdmissionReview", review.types.kind));
+    }
     // The conversion carries the review's version over, which the answer must echo.
     let request: AdmissionRequest<T> = review.try_into().map_err(|_| "it holds no request")?;
     let (group, kind) = hook.kind();

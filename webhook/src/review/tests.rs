@@ -531,6 +531,7 @@ fn without_a_policy_nothing_new_is_admitted_and_finalizers_still_are(
 #[rstest]
 #[case::no_json("{", "")]
 #[case::empty("", "")]
+#[case::another_kind(&review("CREATE", database(json!({}), Value::Null), Value::Null).to_string().replace("\"AdmissionReview\"", "\"AdmissionReviews\""), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::no_request(r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}"#, "")]
 #[case::bad_object(&review("CREATE", database(json!({"sku": 5}), Value::Null), Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::no_object(&review("CREATE", Value::Null, Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
