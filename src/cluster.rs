@@ -1,6 +1,8 @@
 //! The way to the API server.
 
-use kube::{Client, Config, config::KubeConfigOptions};
+use kube::{Client, Config, client::ClientBuilder, config::KubeConfigOptions};
+
+use crate::leader::Fence;
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
@@ -16,16 +18,26 @@ pub(crate) enum ClusterError {
 
 /// A client by KUBECONFIG, the default kubeconfig, or the pod's ServiceAccount.
 pub(crate) async fn client() -> Result<Client, ClusterError> {
+    Client::try_from(config().await?).map_err(|error| ClusterError::Client(Box::new(error)))
+}
+
+/// The same, which writes nothing while the fence is closed.
+pub(crate) async fn fenced_client(fence: &Fence) -> Result<Client, ClusterError> {
+    let builder = ClientBuilder::try_from(config().await?);
+    let builder = builder.map_err(|error| ClusterError::Client(Box::new(error)))?;
+    Ok(builder.with_layer(fence).build())
+}
+
+async fn config() -> Result<Config, ClusterError> {
     // rustls is built with one provider; installing it twice, in tests, is no error.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
-        Ok(config) => config,
+    match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
+        Ok(config) => Ok(config),
         Err(kubeconfig) => Config::incluster().map_err(|in_cluster| ClusterError::NoConfig {
             kubeconfig: chain(&kubeconfig),
             in_cluster: chain(&in_cluster),
-        })?,
-    };
-    Client::try_from(config).map_err(|error| ClusterError::Client(Box::new(error)))
+        }),
+    }
 }
 
 /// The error and its causes, each said once.

@@ -4,6 +4,7 @@
 //! - [`azure`]: pure builders of Azure Service Operator's objects
 //! - [`controller`]: the reconcile loop
 //! - `inventory`, `namespaces`: what is known of the cluster beside the databases at hand
+//! - `leader`: which of several controllers works
 //! - [`policy_watch`]: keeps the policy of the ConfigMap in force
 //! - `certificate`: keeps the webhook's certificate
 //! - [`telemetry`]: logs, metrics, health
@@ -14,6 +15,7 @@ pub mod cli;
 mod cluster;
 pub mod controller;
 mod inventory;
+mod leader;
 mod namespaces;
 pub mod policy_watch;
 pub mod telemetry;

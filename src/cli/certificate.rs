@@ -87,7 +87,7 @@ impl CertificateArgs {
 }
 
 /// More than nothing, and less than would be a slip.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())

@@ -1,12 +1,15 @@
 //! `database-operator controller`
 
+use std::time::Duration;
+
 use clap::Args;
 use prometheus_client::registry::Registry;
 
-use super::{Failure, Place, stop_on_signal};
+use super::{Failure, Place, certificate::duration, stop_on_signal};
 use crate::{
     cluster,
     controller::{self, Config, Metrics},
+    leader::{Fence, Leader},
     policy_watch::PolicyWatch,
     telemetry::{Readiness, serve_admin},
 };
@@ -15,6 +18,19 @@ use crate::{
 pub(super) struct ControllerArgs {
     #[command(flatten)]
     place: Place,
+    /// How long a controller that leads and falls silent is waited for before another takes its place
+    #[arg(long, default_value = "15s", value_parser = lease_duration)]
+    lease_duration: Duration,
+}
+
+/// Short of this a slow API server would end the process.
+const SHORTEST_LEASE: Duration = Duration::from_secs(3);
+
+fn lease_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|duration| {
+        let is_enough = duration >= SHORTEST_LEASE;
+        is_enough.then_some(duration).ok_or_else(|| "write 3s or more".to_owned())
+    })
 }
 
 const POLICY: &str = "the policy to be read";
@@ -26,9 +42,11 @@ pub(super) async fn run(args: ControllerArgs) -> Result<(), Failure> {
     let mut registry = Registry::with_prefix("database_operator");
     let metrics = Metrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);
+    let (fence, lease_client) = (Fence::default(), cluster::client().await?);
+    let mut leader = Leader::new(lease_client, &namespace, args.lease_duration, fence.clone(), &mut registry);
     let readiness = Readiness::waiting_for(&[POLICY, CRDS]);
     serve_admin(admin_listen, registry, readiness.clone(), stop.clone()).await?;
-    let client = cluster::client().await?;
+    let client = cluster::fenced_client(&fence).await?;
 
     let (state, mut changes) = (watch.state.clone(), watch.changes.clone());
     let policy = tokio::spawn(watch.run(client.clone(), namespace.clone(), policy_configmap.clone()));
@@ -37,6 +55,8 @@ pub(super) async fn run(args: ControllerArgs) -> Result<(), Failure> {
         readiness.done(POLICY);
         controller::wait_for_crd(&client).await;
         readiness.done(CRDS);
+        // Who waits is ready: it takes over when it must.
+        leader.elected().await;
         Ok::<_, tokio::sync::watch::error::RecvError>(())
     };
     tokio::select! {
@@ -45,7 +65,13 @@ pub(super) async fn run(args: ControllerArgs) -> Result<(), Failure> {
     }
     tracing::info!(namespace, "controller running");
     let config = Config { operator_namespace: namespace, policy_name: policy_configmap };
-    controller::run(client, config, state, changes, metrics, stop).await;
+    tokio::select! {
+        // In this order: who has finished its work hasn't lost it.
+        biased;
+        () = controller::run(client, config, state, changes, metrics, stop) => {}
+        lost = leader.lead() => return Err(lost.into()),
+    }
+    leader.release().await;
     policy.abort();
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::common::{PATIENCE, Story, database, eventually, run};
 pub(crate) const NAMESPACE: &str = "database-operator";
 pub(crate) const SECRET: &str = "database-operator-webhook-certificate";
 
-/// A sandbox whose webhook is ours to run.
+/// A sandbox of which one process is ours to run.
 pub(crate) struct Cluster {
     pub(crate) sandbox: Sandbox,
     pub(crate) arguments: Vec<String>,
@@ -23,10 +23,14 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// The webhook.
     pub(crate) fn start() -> Self {
-        let options = Options { without_aso: true, ..Options::default() };
-        let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
-        let pid = sandbox.state().unwrap().processes["webhook"].pid.unwrap();
+        Self::without("webhook", &Options { without_aso: true, ..Options::default() })
+    }
+
+    pub(crate) fn without(process: &str, options: &Options) -> Self {
+        let sandbox = Sandbox::start(options).unwrap_or_else(|error| panic!("{error}"));
+        let pid = sandbox.state().unwrap().processes[process].pid.unwrap();
         let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
         let words = |text: String| {
             text.split('\0').filter(|word| !word.is_empty()).map(ToOwned::to_owned).collect::<Vec<_>>()
@@ -37,7 +41,7 @@ impl Cluster {
             .filter_map(|word| word.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        sandbox.process("webhook").kill().unwrap();
+        sandbox.process(process).stop().unwrap();
         Self { sandbox, arguments, environment }
     }
 
@@ -75,7 +79,7 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 }

@@ -8,6 +8,7 @@ mod common;
 
 mod certificate;
 mod guard;
+mod leader;
 mod missing;
 mod policy;
 mod quiet;

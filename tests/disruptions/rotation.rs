@@ -87,7 +87,7 @@ fn join(one: &TcpStream, other: &TcpStream) {
     });
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
