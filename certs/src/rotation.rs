@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     Pair, Served, Unfit,
     issue::{self, CLOCK_SKEW},
-    pair::{bundle, issuer, valid, works},
+    pair::{bundle, certificates, issuer, valid, works},
     publish::Seen,
     state::{ROTATE, State},
 };
@@ -53,10 +53,10 @@ pub(crate) fn step(moment: Moment<'_>) -> Result<(State, Vec<String>), rcgen::Er
     if let Some(wish) = wish.as_deref().filter(|wish| !matches!(*wish, LEAF | CA)) {
         draft.note(format!("{ROTATE}: {wish} on the Secret is taken away: write {LEAF} or {CA}"));
     }
+    draft.catch_up();
     draft.leaf(wish.as_deref() == Some(LEAF))?;
     draft.authority(wish.as_deref() == Some(CA))?;
     draft.switch()?;
-    draft.keep_trusting_served();
     draft.drop_old();
     Ok((draft.state, draft.notes))
 }
@@ -73,6 +73,42 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    /// The Secret may know less than what is published and served: it was damaged, or put back from a copy. What may
+    /// be in use is trusted on, and a CA that no API server has heard of comes next, and not at once.
+    fn catch_up(&mut self) {
+        let Moment { seen, served, now, .. } = self.moment;
+        let published = bundle(seen.into_iter().flat_map(Seen::bundles));
+        let served = served.and_then(|served| served.authority.as_deref());
+        let authority = self.state.authority.certificate.trim().to_owned();
+        // An old CA counts as well: then it is what was seen that is behind, and not the Secret.
+        let is_known = |ca: &str| ca.trim() == authority || self.state.old.contains(ca.trim());
+        let is_unheard_of =
+            valid(&published, now).next().is_some() && !certificates(&published).chain(served).any(is_known);
+        let issuer_of_leaf = issuer(&self.state.leaf.certificate, &published);
+        if is_unheard_of && issuer_of_leaf.is_none() {
+            self.state.leaf = Pair::default();
+        }
+        if is_unheard_of && self.state.authority != Pair::default() {
+            let authority = std::mem::take(&mut self.state.authority);
+            if !self.state.next.as_ref().is_some_and(|next| works(&next.signs(now))) {
+                self.state.next = Some(authority).filter(|authority| works(&authority.signs(now)));
+            }
+            self.state.published = None;
+            self.note("no API server has heard of the CA in the Secret: it doesn't sign before they have");
+        }
+        for bundle in seen.into_iter().flat_map(Seen::bundles) {
+            // Bundles begin with the eldest. What stands before the present CA was dropped; what stands behind it
+            // is newer than the Secret.
+            let in_use = match bundle.split_once(&authority) {
+                Some((_, newer)) => newer,
+                None if is_unheard_of => bundle,
+                None => issuer_of_leaf.unwrap_or_default(),
+            };
+            self.keep_trusting(in_use);
+        }
+        self.keep_trusting(served.unwrap_or_default());
     }
 
     /// Sees to it that there is a leaf, from whichever CA can sign it without a review failing for it.
@@ -95,9 +131,7 @@ impl Draft<'_> {
         if works(&self.state.authority.signs(now)) {
             self.state.leaf = issue::leaf(&self.state.authority, &names, now)?;
             self.note(format!("issued a certificate of the same CA: {why}"));
-        } else if self.leaf_is_trusted() {
-            self.note(format!("no new certificate until a next CA can sign it: {why}"));
-        } else if !self.restore() {
+        } else if !self.leaf_is_trusted() && !self.restore() {
             self.start()?;
         }
         Ok(())
@@ -181,22 +215,6 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// What is served stays trusted, whatever became of the Secret: somebody may have broken it, or put an older one in
-    /// its place. A replica that serves nothing yet takes the others to serve the leaf by a CA that is published.
-    fn keep_trusting_served(&mut self) {
-        let Moment { seen, served, now, .. } = self.moment;
-        let published = seen.map(|seen| bundle(seen.bundles())).unwrap_or_default();
-        let of_leaf = issuer(&self.state.leaf.certificate, &published);
-        let own = served.and_then(|served| served.authority.as_deref());
-        let trusted = self.state.trusted();
-        for authority in [own, of_leaf].into_iter().flatten() {
-            if valid(authority, now).any(|ca| !valid(&trusted, now).any(|known| known == ca)) {
-                self.keep_trusting(authority);
-                self.note("the Secret has lost the CA of a certificate that is served, which stays trusted");
-            }
-        }
-    }
-
     /// Counts CAs as old ones, unless they have expired or have a place already.
     fn keep_trusting(&mut self, cas: &str) {
         let next = self.state.next.as_ref().map(|next| next.certificate.trim());
@@ -236,7 +254,7 @@ impl Draft<'_> {
         let Moment { now, timing, .. } = self.moment;
         if self.state.old.is_empty() {
             self.state.switched = None;
-        } else if self.state.next.is_none() {
+        } else if self.state.next.is_none() && !self.has_signed(&self.state.old) {
             match self.state.switched.filter(|since| is_past(*since, now)) {
                 None => self.state.switched = Some(now),
                 Some(since) if now.duration_since(since) >= timing.overlap => {

@@ -1,5 +1,5 @@
 //! Replicas that come between each other, crash between any two requests, or are held up; and people who ask
-//! for rotations, break keys and delete the Secret. No review may fail: whatever certificate a replica serves
+//! for rotations, break keys and CAs, delete the Secret and put back a copy of it. No review may fail: whatever certificate a replica serves
 //! is trusted by every bundle that an API server may go by.
 
 use proptest::{prelude::*, test_runner::Config};
@@ -23,7 +23,10 @@ enum Act {
     Ask(&'static str),
     BreakKey,
     BreakNextKey,
+    BreakCa(&'static str),
     DeleteSecret,
+    CopySecret,
+    PutBackSecret,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -33,7 +36,15 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..REPLICAS).prop_map(Act::Crash),
         6 => (1..40_i64).prop_map(Act::Pass),
         1 => prop::sample::select(vec!["leaf", "ca"]).prop_map(Act::Ask),
-        1 => prop::sample::select(vec![Act::BreakKey, Act::BreakNextKey, Act::DeleteSecret]),
+        1 => prop::sample::select(vec![
+            Act::BreakKey,
+            Act::BreakNextKey,
+            Act::BreakCa(""),
+            Act::BreakCa("not PEM"),
+            Act::DeleteSecret,
+            Act::CopySecret,
+            Act::PutBackSecret,
+        ]),
     ]
 }
 
@@ -64,6 +75,8 @@ struct Cluster {
     now: Timestamp,
     /// With a version.
     secret: Option<(State, usize)>,
+    copy: State,
+    put_back: Timestamp,
     versions: usize,
     /// Since when which bundle has been published.
     published: Vec<(Timestamp, String)>,
@@ -75,8 +88,10 @@ impl Cluster {
     fn new() -> Self {
         let published = vec![(start() - DAY, String::new())];
         let replicas = (0..REPLICAS).map(|_| Replica::new(start())).collect();
-        let mut cluster = Self { now: start() - DAY, secret: None, versions: 0, published, replicas };
+        let (now, copy) = (start() - DAY, State::default());
+        let mut cluster = Self { now, secret: None, copy, put_back: now, versions: 0, published, replicas };
         cluster.look(0);
+        cluster.act(&Act::CopySecret);
         cluster.published.remove(0);
         cluster.now = start();
         cluster
@@ -169,7 +184,21 @@ impl Cluster {
                     next.key.clear();
                 }
             }),
+            Act::BreakCa(with) => self.change_secret(|state| state.authority.certificate = with.into()),
             Act::DeleteSecret => self.secret = None,
+            // One of a rotation's middle, or one after the other, would need a memory of what was put back.
+            Act::CopySecret => {
+                let at_rest = |state: &&State| state.next.is_none() && state.old.is_empty();
+                if let Some(state) = self.secret.as_ref().map(|(state, _)| state).filter(at_rest) {
+                    self.copy = state.clone();
+                }
+            }
+            Act::PutBackSecret if self.now.duration_since(self.put_back) > TIMING.overlap => {
+                self.versions += 1;
+                self.secret = Some((self.copy.clone(), self.versions));
+                self.put_back = self.now;
+            }
+            Act::PutBackSecret => {}
         }
     }
 
