@@ -1,6 +1,6 @@
 //! One connection, from its handshake to its end.
 
-use std::{convert::Infallible, pin::pin, sync::Arc};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -17,7 +17,7 @@ use hyper_util::{
 };
 use tokio::{
     net::TcpStream,
-    time::{Instant, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,8 @@ use crate::{Limits, Metrics, Tls, patience::Patience, slots::Slot};
 const HEAD: u32 = 16 * 1024;
 /// What an HTTP/2 client may send before it is read; times the connections that has to fit into memory.
 const WINDOW: u32 = 64 * 1024;
-/// More than an API server asks at once; it opens another connection rather than wait.
+/// More than anybody asks at once. An API server speaks HTTP/2 only to a webhook at a loopback address; to a Service it
+/// speaks HTTP/1.1, so that its requests are spread over all replicas.
 const STREAMS: u32 = 100;
 
 /// What all connections share.
@@ -68,12 +69,12 @@ impl Host {
         let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
         let io = TokioIo::new(Patience::new(tls, http2, self.limits.head, slot.clone()));
         let service = self.service(slot.clone());
-        let now = Instant::now();
         if http2 {
-            self.watch(self.http2().serve_connection(io, service), &slot, now).await;
+            self.watch(self.http2().serve_connection(io, service), &slot, Duration::ZERO).await;
         } else {
-            let expected = now + self.limits.head;
-            self.watch(self.http1().serve_connection(io, service), &slot, expected).await;
+            // The other half is for the last answers.
+            let spare = self.limits.drain / 2;
+            self.watch(self.http1().serve_connection(io, service), &slot, spare).await;
         }
     }
 
@@ -128,9 +129,10 @@ impl Host {
         })
     }
 
-    /// The first request of a new connection is on its way until `expected`. HTTP/2 has an end that loses none;
-    /// with HTTP/1.1 hyper would close at once.
-    async fn watch<C>(&self, connection: C, slot: &Slot, expected: Instant)
+    /// A connection is ended that long after the server takes no new ones. HTTP/2 has an end that loses no request, so
+    /// it can be at once. HTTP/1.1 has none: hyper would close an idle connection under a request that is on its way,
+    /// which Go's client doesn't repeat. Until then the next answer tells the client to close.
+    async fn watch<C>(&self, connection: C, slot: &Slot, spare: Duration)
     where
         C: GracefulConnection,
         C::Error: std::fmt::Display,
@@ -138,9 +140,7 @@ impl Host {
         let mut connection = pin!(connection);
         let mut end = pin!(async {
             self.closed.cancelled().await;
-            if slot.begun() == 0 {
-                sleep_until(expected).await;
-            }
+            sleep(spare).await;
         });
         let mut ending = false;
         loop {

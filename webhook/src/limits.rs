@@ -6,7 +6,7 @@ use std::time::Duration;
 /// connections, 8 MiB for small bodies, and 22 MiB for a large one and what it is parsed into.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once. An API server keeps at most 25 idle ones, so this is for many API servers.
+    /// Connections at once. An API server has one for each request at a time, and keeps at most 25 idle ones.
     pub connections: usize,
     /// The TLS handshake. The API server gives up after ten seconds at the most; whoever takes longer is not it.
     pub handshake: Duration,
@@ -25,7 +25,8 @@ pub struct Limits {
     pub body: Duration,
     /// After the signal to stop: the API server learns with a delay that it should go elsewhere.
     pub settle: Duration,
-    /// What is left after that, to be answered.
+    /// What is left after that, to be answered. For half of it idle connections of HTTP/1.1 are kept, since a request
+    /// may be on its way.
     pub drain: Duration,
 }
 

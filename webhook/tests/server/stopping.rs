@@ -29,7 +29,8 @@ async fn it_ends_although_an_http2_connection_is_open() {
 
 #[tokio::test]
 async fn it_ends_although_an_http1_connection_is_kept_alive() {
-    let server = server().await;
+    let limits = Limits { drain: Duration::from_millis(200), ..quick() };
+    let server = server_with(limits, review::answer).await;
     let io = TokioIo::new(server.connect(b"http/1.1").await);
     let (mut sender, connection) = conn::http1::handshake(io).await.unwrap();
     tokio::spawn(connection);
@@ -51,7 +52,7 @@ async fn it_ends_although_a_client_never_shakes_hands() {
 
 #[tokio::test]
 async fn it_ends_although_a_connection_has_not_seen_a_request() {
-    let limits = Limits { head: Duration::from_millis(100), ..quick() };
+    let limits = Limits { drain: Duration::from_millis(200), ..quick() };
     let server = server_with(limits, review::answer).await;
     let _spare = server.connect(b"http/1.1").await;
     server.stop.cancel();
@@ -66,6 +67,24 @@ async fn the_first_request_of_a_new_connection_is_answered() {
     timeout(PATIENCE, async { while TcpStream::connect(server.address).await.is_ok() {} }).await.unwrap();
     let (_, body) = server.ask_on(b"http/1.1", tls, "/validate", review_of("Standard_B1ms")).await.unwrap();
     assert_eq!(json_of(&body)["response"]["allowed"], true);
+    server.ended().await;
+}
+
+/// Go's client doesn't repeat a POST that crosses the end of its connection.
+#[tokio::test]
+async fn the_next_request_of_a_kept_connection_is_answered() {
+    let server = server().await;
+    let io = TokioIo::new(server.connect(b"http/1.1").await);
+    let (mut sender, connection) = conn::http1::handshake(io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    whole(sender.send_request(server.request("/validate", review_of("banana"))).await.unwrap()).await;
+    server.stop.cancel();
+    timeout(PATIENCE, async { while TcpStream::connect(server.address).await.is_ok() {} }).await.unwrap();
+    sender.ready().await.unwrap();
+    let last = sender.send_request(server.request("/validate", review_of("banana"))).await.unwrap();
+    assert_eq!(last.headers()[CONNECTION], "close");
+    assert_eq!(whole(last).await["response"]["allowed"], false);
+    timeout(PATIENCE, connection).await.unwrap().unwrap().unwrap();
     server.ended().await;
 }
 
