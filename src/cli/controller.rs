@@ -9,7 +9,7 @@ use super::{Failure, Place, certificate::duration, stop_on_signal};
 use crate::{
     cluster,
     controller::{self, Config, Metrics},
-    leader::{Fence, Leader},
+    leader::{self, Fence, Leader},
     policy_watch::PolicyWatch,
     telemetry::{Readiness, serve_admin},
 };
@@ -42,11 +42,13 @@ pub(super) async fn run(args: ControllerArgs) -> Result<(), Failure> {
     let mut registry = Registry::with_prefix("database_operator");
     let metrics = Metrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);
-    let (fence, lease_client) = (Fence::default(), cluster::client().await?);
-    let mut leader = Leader::new(lease_client, &namespace, args.lease_duration, fence.clone(), &mut registry);
+    let leads = leader::gauge(&mut registry);
     let readiness = Readiness::waiting_for(&[POLICY, CRDS]);
     serve_admin(admin_listen, registry, readiness.clone(), stop.clone()).await?;
+    let fence = Fence::default();
     let client = cluster::fenced_client(&fence).await?;
+    let lease_client = cluster::client().await?;
+    let mut leader = Leader::new(lease_client, &namespace, args.lease_duration, fence, leads);
 
     let (state, mut changes) = (watch.state.clone(), watch.changes.clone());
     let policy = tokio::spawn(watch.run(client.clone(), namespace.clone(), policy_configmap.clone()));

@@ -51,6 +51,13 @@ enum Round {
     Waits(String),
 }
 
+/// The metric that a [`Leader`] keeps.
+pub(crate) fn gauge(registry: &mut Registry) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register("leader", "Whether this process is the one that works", gauge.clone());
+    gauge
+}
+
 impl Leader {
     /// Leads nothing yet. The client must not be one that asks the fence.
     pub(crate) fn new(
@@ -58,10 +65,8 @@ impl Leader {
         namespace: &str,
         duration: Duration,
         fence: Fence,
-        registry: &mut Registry,
+        gauge: Gauge,
     ) -> Self {
-        let gauge = Gauge::default();
-        registry.register("leader", "Whether this process is the one that works", gauge.clone());
         let candidate = Candidate { name: name(), duration };
         Self { api: Api::namespaced(client, namespace), candidate, observed: None, fence, gauge }
     }

@@ -78,6 +78,8 @@ fn without_its_own_crd_the_controller_says_so_and_goes_on_when_it_comes() {
     eventually("the controller says what is missing", || {
         read().contains("the CRD databases.altinn.app is not installed").then_some(())
     });
+    // Where a pod of it would be.
+    run(sandbox.kubectl(&["create", "namespace", "database-operator"]), "").succeeded();
     run(sandbox.kubectl(&["apply", "--server-side", "-f", CRDS]), "").succeeded();
     eventually("the controller goes on", || read().contains("controller running").then_some(()));
 }
