@@ -131,7 +131,9 @@ impl Draft<'_> {
         if works(&self.state.authority.signs(now)) {
             self.state.leaf = issue::leaf(&self.state.authority, &names, now)?;
             self.note(format!("issued a certificate of the same CA: {why}"));
-        } else if !self.leaf_is_trusted() && !self.restore() {
+        } else if self.leaf_is_trusted() {
+            self.note(format!("no new certificate until a next CA can sign it: {why}"));
+        } else if !self.restore() {
             self.start()?;
         }
         Ok(())

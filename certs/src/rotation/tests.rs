@@ -435,3 +435,11 @@ fn a_clock_that_was_far_ahead_does_no_lasting_harm() {
     assert_eq!(world.secret.leaf.serves(&names(), now), Ok(()));
     assert_eq!(world.ca(), ca);
 }
+
+#[test]
+fn a_leaf_that_nobody_can_sign_yet_is_told() {
+    let mut world = World::new();
+    world.secret.authority.key.clear();
+    let notes = world.rotate("leaf");
+    assert!(notes.contains("no new certificate until a next CA can sign it"), "{notes}");
+}
