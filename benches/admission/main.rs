@@ -1,4 +1,4 @@
-//! Reviews over TLS and HTTP/2, ours beside a handler that answers a constant.
+//! Reviews over TLS, ours beside a handler that answers a constant.
 //!
 //! `BENCH_SECONDS` is how long each of the two is measured with eight connections; other loads take a quarter of it.
 #![allow(clippy::unwrap_used, reason = "a bench that can't go on should say so and end")]
@@ -15,20 +15,20 @@ mod server;
 use std::{env, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use client::{Clients, Load, Round};
+use client::{Clients, Load, Round, Version};
 use process::{Memory, Process, SERVE};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reviews::Review;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 /// The load that the budgets are for.
-const BUDGETED: Load = Load { connections: 8, streams: 1 };
+const BUDGETED: Load = Load { connections: 8, version: Version::Http2 };
 const LOADS: &[Load] = &[
-    Load { connections: 1, streams: 1 },
+    // An API server asks a Service so: with HTTP/1.1, on as many connections as there are questions at a time.
+    Load { connections: 8, version: Version::Http1 },
+    Load { connections: 1, version: Version::Http2 },
     BUDGETED,
-    Load { connections: 50, streams: 1 },
-    // An API server asks so, as long as one connection is enough.
-    Load { connections: 1, streams: 8 },
+    Load { connections: 50, version: Version::Http2 },
 ];
 /// Rounds of each server. They alternate, so that what else the machine does hits both.
 const ROUNDS: u32 = 8;
@@ -77,13 +77,11 @@ async fn measure(length: Duration) {
     let mut trust = RootCertStore::empty();
     trust.add(cert.der().clone()).unwrap();
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let mut tls = tls
+    let tls = tls
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(trust)
         .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec()];
-    let tls = Arc::new(tls);
 
     let processes = ["ours", "bare"].map(|name| Process::start(name, &pem));
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -112,7 +110,7 @@ async fn measure(length: Duration) {
 
 /// Rounds of both in turns, and every other time in the other order.
 async fn compare(
-    tls: &Arc<ClientConfig>,
+    tls: &ClientConfig,
     processes: &[Process; 2],
     paths: [String; 2],
     review: &Review,
@@ -123,7 +121,7 @@ async fn compare(
     let body = Bytes::from(review.body.clone());
     let mut clients = Vec::new();
     for (process, path) in processes.iter().zip(&paths) {
-        let those = Clients::connect(tls.clone(), process.address, path, body.clone(), load).await;
+        let mut those = Clients::connect(tls, process.address, path, body.clone(), load).await;
         those.round(Duration::from_millis(100)).await;
         clients.push(those);
     }

@@ -2,7 +2,10 @@
 
 use std::{fmt::Write, time::Duration};
 
-use crate::{BUDGETED, LOADS, Measured, Memories, ROUNDS, Side, client::Round};
+use crate::{
+    BUDGETED, LOADS, Measured, Memories, ROUNDS, Side,
+    client::{Round, Version},
+};
 
 /// At least so much of the bare handler's throughput.
 const THROUGHPUT: f64 = 0.8;
@@ -16,7 +19,7 @@ pub fn text(all: &[Measured], memories: &[Memories; 2], length: Duration) -> Str
     let (budgeted, others): (Vec<_>, Vec<_>) = all.iter().partition(|measured| measured.load == BUDGETED);
     how(&mut text, length);
     summary(&mut text, &budgeted, &memories[0]);
-    write!(text, "### Eight connections\n\n").unwrap();
+    write!(text, "### Eight connections of HTTP/2\n\n").unwrap();
     let heads = ["review", "bytes", "a second", "bare", "ratio", "p50 µs", "bare", "p99 µs", "bare", "ratio"];
     head(&mut text, &heads);
     for measured in budgeted {
@@ -47,7 +50,7 @@ fn how(text: &mut String, length: Duration) {
         "\
 ## Admission
 
-The webhook's server with its limits, over TLS 1.3 and HTTP/2 on the loopback interface, beside a bare axum handler on \
+The webhook's server with its limits, over TLS 1.3 on the loopback interface, beside a bare axum handler on \
 hyper-util and tokio-rustls that reads the body and answers a constant of the same length. Each is a process of its \
 own; a third one asks, and an asker waits for its answer before it asks again. Nothing is pinned: all three share the \
 cores, so a core is always busy with asking. The two take turns in {rounds} rounds, {seconds} s each in all, and of \
@@ -130,9 +133,11 @@ fn loads(text: &mut String, others: &[&Measured]) {
     write!(text, "### Other loads\n\n").unwrap();
     for load in LOADS.iter().filter(|load| **load != BUDGETED) {
         let connections = if load.connections == 1 { "connection" } else { "connections" };
-        let streams = if load.streams == 1 { "one question" } else { "questions" };
-        let number = if load.streams == 1 { String::new() } else { format!("{} ", load.streams) };
-        write!(text, "{} {connections}, {number}{streams} at once on each:\n\n", load.connections).unwrap();
+        let version = match load.version {
+            Version::Http1 => "HTTP/1.1, as an API server asks a Service",
+            Version::Http2 => "HTTP/2",
+        };
+        write!(text, "{} {connections} of {version}:\n\n", load.connections).unwrap();
         head(text, &["review", "a second", "bare", "ratio", "p50 µs", "bare", "p99 µs", "bare", "ratio"]);
         for measured in others.iter().filter(|measured| measured.load == *load) {
             let (ours, bare) = (&measured.ours, &measured.bare);
