@@ -32,6 +32,8 @@ fn database() -> CustomResourceDefinition {
     let labels = crd.metadata.labels.get_or_insert_default();
     labels.insert("app.kubernetes.io/name".into(), "database-operator".into());
     labels.insert("app.kubernetes.io/part-of".into(), "database-operator".into());
+    // `status.binding.name` names a Secret: https://servicebinding.io/spec/core/1.1.0/#provisioned-service
+    labels.insert("servicebinding.io/provisioned-service".into(), "true".into());
     // A database outlives the operator's Helm release: deleting the CRD would delete every Database.
     let annotations = crd.metadata.annotations.get_or_insert_default();
     annotations.insert("helm.sh/resource-policy".into(), "keep".into());

@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
-    common::{ADMINISTRATOR, DATABASE, FIREWALL_RULE, IDENTITY, Story, ready},
+    common::{ADMINISTRATOR, DATABASE, FIREWALL_RULE, IDENTITY, Story, eventually, ready},
     sandbox, story,
 };
 
@@ -205,4 +205,18 @@ fn kubectl_explains_every_field() {
     let text = story.kubectl(&["explain", "database.spec.storage.sizeGiB"]).succeeded();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("e.g. `128`. Can only grow; it may be larger in Azure"), "{text}");
+}
+
+#[test]
+fn who_may_edit_a_namespace_may_have_databases_in_it_and_nothing_of_the_operators() {
+    let story = story();
+    story.kubectl(&["create", "rolebinding", "team", "--clusterrole=edit", "--user=ada"]).succeeded();
+    let can = |verb: &str, what: &str| story.kubectl(&["auth", "can-i", verb, what, "--as=ada"]).ok;
+    // The controller manager aggregates the roles.
+    eventually("ada may create databases", || can("create", "databases.altinn.app").then_some(()));
+    for verb in ["get", "patch", "delete"] {
+        assert!(can(verb, "databases.altinn.app"), "{verb}");
+    }
+    assert!(!can("patch", "databases.altinn.app/status"));
+    assert!(!can("get", "flexibleservers.dbforpostgresql.azure.com"));
 }
