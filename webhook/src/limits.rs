@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What one process takes on. The defaults fit a container of 64 MiB: in the worst case some 16 MiB for
-/// connections, 8 MiB for small bodies, and 22 MiB for a large one and what it is parsed into.
+/// connections, 8 MiB for small bodies, 9 MiB for large ones, and 15 MiB for what a large one is parsed into.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once. An API server has one for each request at a time, and keeps at most 25 idle ones.

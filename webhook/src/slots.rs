@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +13,7 @@ use std::{
 
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::sleep,
 };
 
 /// How often a newcomer looks again whether someone can leave: who was told to may have got busy.
@@ -40,15 +41,8 @@ impl Slots {
 
     /// Waits for a place, and has others make room where there is none. The newcomer counts as quiet.
     pub(crate) async fn enter(self: &Arc<Self>) -> Slot {
-        let permit = loop {
-            if let Ok(permit) = self.free.clone().try_acquire_owned() {
-                break permit;
-            }
-            self.make_room();
-            if let Ok(Ok(permit)) = timeout(LOOK_AGAIN, self.free.clone().acquire_owned()).await {
-                break permit;
-            }
-        };
+        // It fails only for a semaphore that was closed, and nobody closes it.
+        let permit = self.making_room(self.free.clone().acquire_owned()).await.ok();
         let slot = Slot {
             slots: self.clone(),
             leave: Arc::default(),
@@ -58,6 +52,18 @@ impl Slots {
         };
         lock(&slot.place).quiet = Some(self.went_quiet(&slot.leave));
         slot
+    }
+
+    /// Waits for what others hold, and has them leave for it, who has been quiet longest first.
+    pub(crate) async fn making_room<T>(&self, what: impl Future<Output = T>) -> T {
+        let mut what = pin!(what);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut what => return done,
+                () = async { self.make_room(); sleep(LOOK_AGAIN).await } => {}
+            }
+        }
     }
 
     fn went_quiet(&self, leave: &Arc<Notify>) -> u64 {
@@ -85,7 +91,7 @@ pub(crate) struct Slot {
     leave: Arc<Notify>,
     begun: AtomicU64,
     place: Mutex<Place>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug, Default)]
@@ -150,6 +156,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 use webhook::{Limits, review};
 
-use super::support::{PATIENCE, Server, quick, review_of, server, server_with};
+use super::support::{PATIENCE, Server, json_of, quick, review_of, server, server_with};
 
 const HEAD: &str = "POST /validate HTTP/1.1\r\nhost: x\r\ncontent-length: 6000000\r\n\r\n";
 
@@ -113,6 +113,22 @@ async fn fifty_slow_bodies_hold_up_nobody() {
     }
     server.answers(b"http/1.1").await;
     server.answers(b"h2").await;
+}
+
+#[tokio::test]
+async fn ten_stuck_large_bodies_do_not_hold_up_a_large_review() {
+    let server = server_with(Limits { body: PATIENCE * 2, ..quick() }, review::answer).await;
+    let mut slow = Vec::new();
+    for _ in 0..10 {
+        slow.push(stuck(&server, b"http/1.1", &[HEAD.as_bytes(), &vec![b' '; 100_000]].concat()).await);
+    }
+    server.shows("admission_requests_in_flight 10").await;
+    let mut review = review_of("Standard_B1ms");
+    review.resize(100_000, b' ');
+    let (_, body) = timeout(PATIENCE, server.ask(b"http/1.1", review)).await.unwrap();
+    assert_eq!(json_of(&body)["response"]["allowed"], true);
+    // It wasn't that they gave up.
+    server.shows("admission_requests_in_flight 10").await;
 }
 
 #[tokio::test]
