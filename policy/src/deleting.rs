@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The longest time that a server is kept before it is destroyed, in days: ten years.
-const MOST_DAYS: u16 = 3650;
+pub(crate) const MOST_DAYS: u16 = 3650;
 /// How far ahead the last day of a confirmation may lie: one that is forgotten must not wait for years.
 const CONFIRMED_AHEAD: i32 = 7;
 

@@ -7,7 +7,7 @@
 
 use std::fmt::Write;
 
-use crate::Code;
+use crate::{Code, quote::clean};
 
 /// The longest message, in characters. Commit statuses and chat tools cut what is longer.
 pub const LONGEST: usize = 1000;
@@ -43,7 +43,7 @@ pub struct Denial {
 impl Denial {
     /// The single line that people read.
     pub fn message(&self) -> String {
-        let mut source = format!(" Policy {}", self.policy);
+        let mut source = format!(" Policy {}", clean(&self.policy));
         if let Some(profile) = &self.profile {
             let _ = write!(source, ", profile {profile}");
         }

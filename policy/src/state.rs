@@ -90,7 +90,11 @@ impl PolicyState {
                 (Code::PolicyMissing, text.to_owned())
             };
             Denial {
-                problems: vec![Problem::new(code, &format!("the policy ConfigMap {policy_name}"), &text)],
+                problems: vec![Problem::new(
+                    code,
+                    &format!("the policy ConfigMap {}", clean(policy_name)),
+                    &text,
+                )],
                 policy: policy_name.to_owned(),
                 profile: None,
             }

@@ -217,6 +217,7 @@ fn who_may_edit_a_namespace_may_have_databases_in_it_and_nothing_of_the_operator
     for verb in ["get", "patch", "delete"] {
         assert!(can(verb, "databases.altinn.app"), "{verb}");
     }
-    assert!(!can("patch", "databases.altinn.app/status"));
+    let status = ["auth", "can-i", "patch", "databases.altinn.app", "--subresource=status", "--as=ada"];
+    assert!(!story.kubectl(&status).ok);
     assert!(!can("get", "flexibleservers.dbforpostgresql.azure.com"));
 }

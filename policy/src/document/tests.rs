@@ -80,6 +80,7 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::no_namespaces("names: [\"*-prod\"]", "labels: {}")]
 #[case::no_label("names: [\"*-prod\"]", "labels: {env: \"prod*\"}")]
 #[case::nothing_allowed("highAvailability: [SameZone, ZoneRedundant]", "highAvailability: []")]
+#[case::more_days_than_there_can_be("minimumDays: 7", "minimumDays: 4000")]
 #[case::name_that_tools_stumble_over("name: production", "name: immutable-data")]
 #[case::no_issuer("issuer: \"https://", "issuer: \"http://")]
 fn each_mistake_names_the_line_and_what_to_write(

@@ -3,15 +3,19 @@
 //! The words matter: Flux and `kubectl apply --force` answer certain phrases, and the codes 409 and 422, by
 //! deleting the object and creating it anew, so they are used nowhere.
 
+use api::DatabaseSpec;
+
 use super::{Context, backup, names};
 use crate::{Code, Problem, quote::quote};
 
 /// `spec.databaseName` stays: PostgreSQL could rename a database, Azure can't. A name that Azure hasn't seen can be mended.
 pub(super) fn database_name(context: &Context<'_>) -> Option<Problem> {
-    let name = |spec| names::database_name(context.request.name, spec);
+    let name = |spec: &DatabaseSpec| names::database_name(context.request.name, spec);
     let old = context.recorded?.database_name.clone().or_else(|| Some(name(context.old?)))?;
     let new = name(context.new);
-    (old != new).then(|| {
+    // A stored spec can have lost the name, when it was replaced while no webhook looked.
+    let is_changed = context.changed(name);
+    (old != new && is_changed).then(|| {
         let text = format!(
             "is fixed at creation and can't go from {} to {}; write {} back",
             quote(&old),

@@ -330,6 +330,7 @@ fn a_kept_database_keeps_its_name_when_the_manifest_leaves_it_out() {
 #[rstest]
 #[case::name_not_made_yet(None, json!({"databaseName": "typo"}), json!({"databaseName": "orders"}), &[])]
 #[case::name_of_a_kept_one(Some(json!({"databaseName": "orders"})), json!({"databaseName": "other"}), json!({"databaseName": "orders"}), &[])]
+#[case::lost_and_left_out(Some(json!({"databaseName": "orders"})), json!({}), json!({"sku": "Standard_B2s"}), &[])]
 #[case::another_name(Some(json!({"databaseName": "orders"})), json!({"databaseName": "orders"}), json!({"databaseName": "other"}), &[Code::CreateOnly])]
 #[case::newer_than_stored(Some(json!({"version": 18})), json!({"version": 17}), json!({"version": 17, "sku": "Standard_B2s"}), &[])]
 #[case::back_from_newer(Some(json!({"version": 18})), json!({"version": 18}), json!({"version": 17}), &[Code::VersionDowngrade])]

@@ -5,7 +5,7 @@ use wildmatch::WildMatch;
 use super::{Findings, defaults::check_defaults, shape};
 use crate::{
     Code, catalogue,
-    deleting::{Retention, RetentionRules},
+    deleting::{MOST_DAYS, Retention, RetentionRules},
     document::{Allow, Located, Patterns, Profile, namespaces::Namespaces, raw},
     quote::{quote, sets_off},
     suggest::{alternatives, did_you_mean},
@@ -83,6 +83,11 @@ fn check_namespaces(
 
 fn check_retention(raw: &raw::Retention, path: &str, findings: &mut Findings) -> RetentionRules {
     let minimum_days = raw.minimum_days.as_ref().map_or(0, |days| days.value);
+    if let Some(days) = raw.minimum_days.as_ref().filter(|days| days.value > MOST_DAYS) {
+        let text =
+            format!("{} is more days than a retention can have; write {MOST_DAYS} or less", days.value);
+        findings.add(days.line, &format!("{path}.retention.minimumDays"), Code::PolicyMalformed, text);
+    }
     let when_missing = raw.when_missing.as_ref().and_then(|written| {
         let path = format!("{path}.retention.whenMissing");
         let quoted = quote(&written.value);
