@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client,
     api::ListParams,
+    core::DeserializeGuard,
     runtime::{
         WatchStreamExt,
         reflector::{self, Store},
@@ -22,7 +23,10 @@ use policy::document::Labels;
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use tokio::sync::watch;
 
-use crate::namespaces::Namespaces;
+use crate::{
+    namespaces::Namespaces,
+    readable::{Unreadable, readable},
+};
 
 /// The API server waits five seconds for the whole review.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -68,8 +72,10 @@ impl Inventory {
         tokio::spawn(relabelled.for_each(|_| async {}));
         let (databases, writer) = reflector::store();
         let (sender, listing) = watch::channel(Listing::Pending);
-        let watch = watcher(Api::<Database>::all(client.clone()), watcher::Config::default())
-            .default_backoff()
+        let all = Api::<DeserializeGuard<Database>>::all(client.clone());
+        // The controller tells of them; a delete of one is refused, because it can't be judged.
+        let unreadable = Unreadable::new(Gauge::default(), |_, _| {});
+        let watch = readable(watcher(all, watcher::Config::default()).default_backoff(), unreadable)
             .modify(prune)
             .reflect(writer);
         tokio::spawn(watch.for_each(move |event| {

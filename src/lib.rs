@@ -7,6 +7,7 @@
 //! - `leader`: which of several controllers works
 //! - [`policy_watch`]: keeps the policy of the ConfigMap in force
 //! - `certificate`: keeps the webhook's certificate
+//! - `readable`: watches that one broken object doesn't end
 //! - [`telemetry`]: logs, metrics, health
 
 pub mod azure;
@@ -18,4 +19,5 @@ mod inventory;
 mod leader;
 mod namespaces;
 pub mod policy_watch;
+mod readable;
 pub mod telemetry;

@@ -27,6 +27,7 @@ pub struct Metrics {
     pub duration: Histogram,
     pub writes: Family<WriteLabels, Counter>,
     pub out_of_policy: Gauge,
+    pub unreadable: Gauge,
 }
 
 impl Metrics {
@@ -38,11 +39,17 @@ impl Metrics {
             duration: Histogram::new(buckets),
             writes: Family::default(),
             out_of_policy: Gauge::default(),
+            unreadable: Gauge::default(),
         };
         registry.register(
             "databases_out_of_policy",
             "Databases that the policy would not let be made today",
             metrics.out_of_policy.clone(),
+        );
+        registry.register(
+            "databases_unreadable",
+            "Databases that can't be read, and are left as they are",
+            metrics.unreadable.clone(),
         );
         registry.register("reconciles", "Reconciles of a Database", metrics.reconciles.clone());
         registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());

@@ -24,21 +24,26 @@ use futures::{
     Stream, StreamExt,
     stream::{self, SelectAll},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
+    core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt, controller,
-        events::{Recorder, Reporter},
+        events::{Event, EventType, Recorder, Reporter},
         reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
-use policy::PolicyState;
+use policy::{PolicyState, quote::clean};
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::namespaces::Namespaces;
+use crate::{
+    namespaces::Namespaces,
+    readable::{Unreadable, readable},
+};
 use context::Context;
 pub use metrics::Metrics;
 
@@ -64,10 +69,12 @@ pub async fn run(
     metrics: Metrics,
     stop: CancellationToken,
 ) {
-    let databases = Api::<Database>::all(client.clone());
+    let reporter = Reporter { controller: "database-operator".into(), instance: None };
+    let recorder = Recorder::new(client.clone(), reporter);
+    let unreadable = Unreadable::new(metrics.unreadable.clone(), tell_of_unreadable(recorder.clone()));
+    let databases = Api::<DeserializeGuard<Database>>::all(client.clone());
     let (store, writer) = reflector::store();
-    let stream = watcher(databases, watcher::Config::default())
-        .default_backoff()
+    let stream = readable(watcher(databases, watcher::Config::default()).default_backoff(), unreadable)
         .modify(caches::prune)
         .reflect(writer)
         .touched_objects();
@@ -76,9 +83,8 @@ pub async fn run(
     let caches = caches::start(&client, &config.operator_namespace, &mut triggers);
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
     triggers.push(databases_in(relabelled, store.clone()).boxed());
-    let reporter = Reporter { controller: "database-operator".into(), instance: None };
     let context = Arc::new(Context {
-        recorder: Recorder::new(client.clone(), reporter),
+        recorder,
         client,
         operator_namespace: config.operator_namespace,
         policy_name: config.policy_name,
@@ -119,6 +125,32 @@ pub async fn run(
             }
         })
         .await;
+}
+
+/// In the log, and in an event of the object.
+fn tell_of_unreadable(recorder: Recorder) -> impl Fn(&ObjectMeta, &str) {
+    move |metadata, error| {
+        tracing::warn!(
+            namespace = metadata.namespace,
+            name = metadata.name,
+            error,
+            "a Database can't be read, and is left as it is"
+        );
+        let object = Database { metadata: metadata.clone(), ..Database::default() }.object_ref(&());
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "Unreadable".to_owned(),
+            note: Some(format!("can't be read, and is left as it is: {}", clean(error))),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let recorder = recorder.clone();
+        tokio::spawn(async move {
+            if let Err(error) = recorder.publish(&event, &object).await {
+                tracing::debug!(%error, "the event can't be written");
+            }
+        });
+    }
 }
 
 /// As many namespaces as are looked up together: at the start they all come.
