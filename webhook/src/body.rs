@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     Limits,
     slots::{Slot, Slots, Work},
-    weight,
+    weight::{self, HEAVIEST},
 };
 
 /// The largest body: an object and its predecessor, 3 MiB each at most, and the review around them.
@@ -24,8 +24,6 @@ const LARGEST: usize = 7 * 1024 * 1024;
 const SMALL: usize = 64 * 1024;
 /// What large bodies have together for all that goes beyond that. Small ones never wait for it.
 const ROOM: usize = 2 * 1024 * 1024;
-/// What the parts of a review may weigh; those of a Database are a tenth of it.
-const HEAVIEST: usize = 8 * 1024 * 1024;
 /// Reviews that take more than that once they are parsed share what the heaviest may weigh. Others never wait for them.
 const LIGHT: usize = 64 * 1024;
 /// A sender that pauses for that long makes room for others, when all places or all the room is taken.
@@ -48,7 +46,6 @@ pub(crate) struct Bodies {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Refused {
     TooLarge,
-    TooHeavy,
     TooSlow,
     Overload,
     Broken,
@@ -58,7 +55,6 @@ impl Refused {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::TooLarge => "too_large",
-            Self::TooHeavy => "too_heavy",
             Self::TooSlow => "too_slow",
             Self::Overload => "overload",
             Self::Broken => "broken",
@@ -67,7 +63,7 @@ impl Refused {
 
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Self::TooLarge | Self::TooHeavy => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Overload => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::BAD_REQUEST,
@@ -79,6 +75,7 @@ impl Refused {
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
+    pub(crate) weight: usize,
     _taken: Taken,
     _work: Work,
 }
@@ -140,14 +137,12 @@ impl Bodies {
         }
         let work = slot.work();
         let weight = weight::of(&bytes);
-        if weight > HEAVIEST {
-            return Err(Refused::TooHeavy);
-        }
-        if weight + bytes.len() > LIGHT {
+        // What is heavier than any may be is never parsed.
+        if weight + bytes.len() > LIGHT && weight <= HEAVIEST {
             let share = u32::try_from((weight + bytes.len()).min(HEAVIEST)).unwrap_or(u32::MAX);
             taken.parsed = self.parsed.clone().acquire_many_owned(share).await.ok();
         }
-        Ok(Received { bytes, _taken: taken, _work: work })
+        Ok(Received { bytes, weight, _taken: taken, _work: work })
     }
 
     /// Waits until a large body may have so much more.

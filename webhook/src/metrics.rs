@@ -22,7 +22,7 @@ pub struct ReviewLabels {
 /// Labels of a request that isn't answered with a review.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct RejectedLabels {
-    /// `too_large`, `too_heavy`, `too_slow`, `overload`, or `broken`.
+    /// `too_large`, `too_slow`, `overload`, or `broken`.
     pub reason: &'static str,
 }
 
@@ -67,7 +67,7 @@ impl Metrics {
         );
         registry.register(
             "admission_requests_rejected",
-            "Requests without a review: too large, too heavy, too slow, broken off, or too many at once",
+            "Requests without a review: too large, too slow, broken off, or too many at once",
             metrics.rejected.clone(),
         );
         registry.register(

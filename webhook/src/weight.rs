@@ -6,6 +6,12 @@ const LIST: usize = 160;
 /// An entry of a map with a text each as key and value; an element of a list takes less.
 const ENTRY: usize = 176;
 
+/// What the parts of a review may weigh; those of a Database are a tenth of it.
+pub(crate) const HEAVIEST: usize = 8 * 1024 * 1024;
+/// What those of an object may weigh. An update carries two of them, and what surrounds them: whoever may create an
+/// object may change it later, and take its finalizers away.
+pub(crate) const HEAVIEST_OBJECT: usize = 3 * 1024 * 1024;
+
 /// An upper estimate, in bytes, of what stands around the texts of a JSON document. The texts themselves take
 /// what they take in the body.
 pub(crate) fn of(json: &[u8]) -> usize {

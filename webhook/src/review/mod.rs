@@ -21,7 +21,10 @@ use kube::core::{
 use policy::{Code, Denial, PolicyState, Problem, document::Labels, quote::quote_text};
 use serde::de::DeserializeOwned;
 
-use crate::cluster::{Facts, Needs};
+use crate::{
+    cluster::{Facts, Needs},
+    weight,
+};
 use envelope::Envelope;
 
 /// What a review is judged by.
@@ -117,11 +120,17 @@ enum Asked {
 impl Question {
     /// Reads the body of a request. What can't be read becomes a question too: the answer says so.
     pub fn read(hook: Hook, body: &[u8]) -> Self {
-        let asked = match hook {
-            Hook::Mutate | Hook::Validate => {
+        Self::weighed(hook, body, weight::of(body))
+    }
+
+    /// The same for a body whose weight is known.
+    pub(crate) fn weighed(hook: Hook, body: &[u8], weight: usize) -> Self {
+        let asked = match (envelope::too_heavy(body, weight), hook) {
+            (Some(why), _) => Err(why.to_owned()),
+            (None, Hook::Mutate | Hook::Validate) => {
                 parse(hook, body).map(|request| Asked::Database(hook, Box::new(request)))
             }
-            Hook::Policy | Hook::Namespace | Hook::Crd => {
+            (None, Hook::Policy | Hook::Namespace | Hook::Crd) => {
                 parse(hook, body).map(|request| Asked::Other(hook, Box::new(request)))
             }
         };
