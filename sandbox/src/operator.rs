@@ -72,7 +72,10 @@ impl Installation<'_> {
             .argument("--listen")
             .argument(format!("127.0.0.1:{listen}"))
             .argument("--admin-listen")
-            .argument(format!("127.0.0.1:{admin}"));
+            .argument(format!("127.0.0.1:{admin}"))
+            // No node has to hear of its end.
+            .argument("--settle")
+            .argument("1s");
         let admin = ports.take()?;
         let controller = self
             .program(CONTROLLER, admin)

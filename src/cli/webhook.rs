@@ -1,9 +1,10 @@
 //! `database-operator webhook`
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use certs::Resolver;
 use clap::Args;
+use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use webhook::{Limits, Metrics, Server, State, Tls};
@@ -24,6 +25,10 @@ pub(super) struct WebhookArgs {
     /// Address of the webhooks, in HTTPS
     #[arg(long, default_value = "127.0.0.1:8443")]
     pub(super) listen: SocketAddr,
+    /// How long requests are taken on after the signal to stop: whoever sends them has to hear of it. It and ten seconds
+    /// for the last answers have to fit into the pod's terminationGracePeriodSeconds
+    #[arg(long, default_value = "10s")]
+    settle: SignedDuration,
     #[command(flatten)]
     certificate: CertificateArgs,
     #[command(flatten)]
@@ -35,6 +40,7 @@ const DATABASES: &str = "the Databases to be listed";
 
 pub(super) async fn run(args: WebhookArgs) -> Result<(), Failure> {
     let Place { namespace, policy_configmap, admin_listen } = args.place;
+    let limits = Limits { settle: Duration::try_from(args.settle)?, ..Limits::default() };
     let stop = stop_on_signal()?;
     let resolver = Arc::new(Resolver::default());
     let tls = Tls::for_everyone(resolver.clone())?;
@@ -85,7 +91,6 @@ pub(super) async fn run(args: WebhookArgs) -> Result<(), Failure> {
         stopping.stopping();
     });
     tracing::info!(address = %args.listen, "webhook listening");
-    let limits = Limits::default();
     Server { router: webhook::router(state), tls, limits, metrics }.run(listener, stop).await;
     admin_stop.cancel();
     policy.abort();

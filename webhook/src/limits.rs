@@ -24,7 +24,8 @@ pub struct Limits {
     pub bodies: usize,
     /// The body of a request. The chart has the API server wait for five seconds for the whole review.
     pub body: Duration,
-    /// After the signal to stop: the API server learns with a delay that it should go elsewhere.
+    /// After the signal to stop: that the pod is unready passes through the EndpointSlice to the rules of each node, and
+    /// new connections come until then. With `drain` it fits the 30 seconds that Kubernetes gives a pod.
     pub settle: Duration,
     /// What is left after that, to be answered. For half of it idle connections of HTTP/1.1 are kept, since a request
     /// may be on its way.
@@ -42,8 +43,19 @@ impl Default for Limits {
             ping: Duration::from_secs(10),
             bodies: 128,
             body: Duration::from_secs(5),
-            settle: Duration::from_secs(3),
+            settle: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_fits_into_the_grace_period_of_a_pod() {
+        let Limits { settle, drain, .. } = Limits::default();
+        assert!(settle + drain <= Duration::from_secs(25));
     }
 }
