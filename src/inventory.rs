@@ -212,7 +212,8 @@ mod tests {
             };
             get(answer)
         };
-        let database = r#"{"metadata": {"name": "main", "namespace": "orders"}, "spec": {}}"#;
+        let database = r#"{"apiVersion": "altinn.app/v1alpha1", "kind": "Database",
+            "metadata": {"name": "main", "namespace": "orders"}, "spec": {}}"#;
         let router = Router::new()
             .route("/api/v1/namespaces", list(""))
             .route("/apis/altinn.app/v1alpha1/databases", list(database))

@@ -111,7 +111,7 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let (gauge, notes) = (Gauge::default(), told.clone());
         let unreadable = Unreadable::new(gauge.clone(), move |metadata, error| {
-            assert!(error.contains("invalid type"), "{error}");
+            assert!(error.contains("Expected a string"), "{error}");
             notes.lock().unwrap().push(metadata.name.clone().unwrap());
         });
         let read: Vec<String> = readable(stream::iter(events.into_iter().map(Ok)), unreadable)

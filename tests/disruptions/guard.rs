@@ -9,17 +9,17 @@ use crate::{
     sandbox,
 };
 
-const CONFIGURATIONS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
+pub(crate) const CONFIGURATIONS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
 const POLICIES: &str = "validatingadmissionpolicybinding,validatingadmissionpolicy";
 
 /// Objects that are taken away, and put back at the end of a story, also of one that failed.
-struct Away<'a> {
+pub(crate) struct Away<'a> {
     sandbox: &'a Sandbox,
     saved: String,
 }
 
 impl<'a> Away<'a> {
-    fn take(sandbox: &'a Sandbox, kinds: &str) -> Self {
+    pub(crate) fn take(sandbox: &'a Sandbox, kinds: &str) -> Self {
         let ours = ["get", kinds, "-l", "app.kubernetes.io/name=database-operator", "-o", "json"];
         let saved = without_versions(&run(sandbox.kubectl(&ours), "").succeeded());
         let delete = ["delete", kinds, "-l", "app.kubernetes.io/name=database-operator"];

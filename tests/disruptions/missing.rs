@@ -8,7 +8,8 @@ use std::{
 use sandbox::{Options, Sandbox};
 
 use crate::{
-    common::{SERVER, Story, eventually, ready, run},
+    common::{SERVER, Story, eventually, metric, ready, run},
+    guard::{Away, CONFIGURATIONS},
     sandbox,
 };
 
@@ -116,4 +117,32 @@ fn a_port_that_is_taken_is_named_with_the_flag_that_changes_it() {
         assert!(error.contains(&format!("can't listen on {address}")), "{error}");
         assert!(error.contains(&format!("choose another address with {flag}")), "{error}");
     }
+}
+
+#[test]
+fn a_database_that_can_not_be_read_holds_up_no_other() {
+    let options = Options { without_aso: true, ..Options::default() };
+    let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
+    let story = Story::new(&sandbox, "odd");
+    let away = Away::take(&sandbox, CONFIGURATIONS);
+    let modes = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/highAvailability/enum";
+    let patch = serde_json::json!([{"op": "remove", "path": modes}]).to_string();
+    story.kubectl(&["patch", "crd", "databases.altinn.app", "--type=json", "-p", &patch]).succeeded();
+    eventually("the API server takes what it didn't", || {
+        story.database("odd", "{highAvailability: Sideways}").ok.then_some(())
+    });
+    drop(away);
+    for process in ["controller", "webhook"] {
+        sandbox.process(process).restart().unwrap();
+    }
+    story.database("fine", "{}").succeeded();
+    story.wait_reason("fine", "AzureServiceOperatorMissing");
+    let unreadable = || metric(&sandbox, "controller", "database_operator_databases_unreadable");
+    assert_eq!(unreadable(), Some(1.0));
+    eventually("an event tells why", || {
+        let events =
+            ["get", "events", "--field-selector=involvedObject.name=odd,reason=Unreadable", "-o", "yaml"];
+        story.kubectl(&events).succeeded().contains("Sideways").then_some(())
+    });
+    story.kubectl(&["delete", "database", "odd", "--wait=false"]).refused();
 }

@@ -24,7 +24,7 @@ pub struct Limits {
     pub bodies: usize,
     /// The body of a request. The chart has the API server wait for five seconds for the whole review.
     pub body: Duration,
-    /// After the signal to stop: that the pod is unready passes through the EndpointSlice to the rules of each node, and
+    /// After the signal to stop: that the pod is unready passes through the Service to the rules of each node, and
     /// new connections come until then. With `drain` it fits the 30 seconds that Kubernetes gives a pod.
     pub settle: Duration,
     /// What is left after that, to be answered. For half of it idle connections of HTTP/1.1 are kept, since a request
