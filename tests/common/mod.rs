@@ -18,7 +18,7 @@ use sandbox::{
 use serde_json::Value;
 
 /// Long enough for a busy machine with two cores; a story that works is done long before.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What a command printed.
 #[derive(Debug)]
@@ -153,7 +153,7 @@ impl<'a> Story<'a> {
     }
 
     pub fn wait_ready(&self, name: &str) {
-        self.kubectl(&["wait", "--for=condition=Ready", &format!("database/{name}"), "--timeout=90s"])
+        self.kubectl(&["wait", "--for=condition=Ready", &format!("database/{name}"), "--timeout=180s"])
             .succeeded();
     }
 

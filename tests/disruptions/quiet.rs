@@ -114,7 +114,7 @@ fn a_resize_by_others_is_put_back_and_the_controller_does_not_join_in() {
 
 /// Waits until no database is being worked on, also none that another story left behind.
 fn settle(sandbox: &Sandbox) {
-    let all = ["wait", "--for=condition=Ready", "databases", "--all", "--all-namespaces", "--timeout=90s"];
+    let all = ["wait", "--for=condition=Ready", "databases", "--all", "--all-namespaces", "--timeout=180s"];
     run(sandbox.kubectl(&all), "").succeeded();
 }
 
