@@ -16,14 +16,15 @@ pub(crate) const HEAVIEST_OBJECT: usize = 3 * 1024 * 1024;
 /// what they take in the body.
 pub(crate) fn of(json: &[u8]) -> usize {
     let mut weight = 0_usize;
-    let mut bytes = json.iter();
-    while let Some(byte) = bytes.next() {
+    let mut rest = json;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
         let more = match byte {
             b'{' => MAP,
             b'[' => LIST,
             b',' => ENTRY,
             b'"' => {
-                skip_text(&mut bytes);
+                rest = after_text(after);
                 0
             }
             _ => 0,
@@ -33,14 +34,16 @@ pub(crate) fn of(json: &[u8]) -> usize {
     weight
 }
 
-fn skip_text(bytes: &mut std::slice::Iter<'_, u8>) {
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => return,
-            b'\\' => drop(bytes.next()),
-            _ => {}
+/// What follows the end of a text.
+fn after_text(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
+        if text[at] == b'"' {
+            return &text[at + 1..];
         }
+        // The next character is a part of the text, whatever it is.
+        text = text.get(at + 2..).unwrap_or_default();
     }
+    &[]
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod envelope;
 mod namespace;
 mod policy_config;
 mod respond;
+mod sent;
 
 use api::Database;
 use jiff::civil::Date;
@@ -26,6 +27,7 @@ use crate::{
     weight,
 };
 use envelope::Envelope;
+use sent::{Review, SentDatabase};
 
 /// What a review is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -128,10 +130,10 @@ impl Question {
         let asked = match (envelope::too_heavy(body, weight), hook) {
             (Some(why), _) => Err(why.to_owned()),
             (None, Hook::Mutate | Hook::Validate) => {
-                parse(hook, body).map(|request| Asked::Database(hook, Box::new(request)))
+                parse::<SentDatabase, _>(hook, body).map(|request| Asked::Database(hook, Box::new(request)))
             }
             (None, Hook::Policy | Hook::Namespace | Hook::Crd) => {
-                parse(hook, body).map(|request| Asked::Other(hook, Box::new(request)))
+                parse::<DynamicObject, _>(hook, body).map(|request| Asked::Other(hook, Box::new(request)))
             }
         };
         Self(asked.unwrap_or_else(|why| Asked::Unreadable(hook, Envelope::read(body), why)))
@@ -248,13 +250,14 @@ struct Admitted {
     exception: Option<String>,
 }
 
-fn parse<T: Resource + DeserializeOwned>(hook: Hook, body: &[u8]) -> Result<AdmissionRequest<T>, String> {
-    let review: AdmissionReview<T> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    if review.types.kind != "AdmissionReview" {
-        return Err(format!("it is a {:?}, and no AdmissionReview", review.types.kind));
-    }
-    // The conversion carries the review's version over, which the answer must echo.
-    let request: AdmissionRequest<T> = review.try_into().map_err(|_| "it holds no request")?;
+/// Reads a review whose objects are sent as `S`, for a judge of `T`.
+fn parse<S, T>(hook: Hook, body: &[u8]) -> Result<AdmissionRequest<T>, String>
+where
+    S: DeserializeOwned + Into<T>,
+    T: Resource,
+{
+    let review: Review<S> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let request = review.into_request()?;
     let (group, kind) = hook.kind();
     if request.kind.group != group || request.kind.kind != kind {
         let got = &request.kind;

@@ -83,6 +83,22 @@ fn a_patch_finds_its_parents(#[case] mut object: Value) {
 }
 
 #[test]
+fn what_others_wrote_is_not_touched() {
+    let mut object =
+        database(json!({}), json!({"example.com/owner": "us", "altinn.app/retention": "Retain"}));
+    object["metadata"]["managedFields"] = json!([{"manager": "flux", "fieldsV1": {"f:spec": {}}}]);
+    let response = ask(Hook::Mutate, &review("CREATE", object.clone(), Value::Null), &good());
+    let metadata = patched(object.clone(), &response)["metadata"].clone();
+    assert_eq!(metadata["managedFields"], object["metadata"]["managedFields"]);
+    let annotations = metadata["annotations"].as_object().unwrap();
+    assert_eq!(annotations.len(), 3, "{annotations:?}");
+    assert_eq!(
+        (&annotations["example.com/owner"], &annotations["altinn.app/retention"]),
+        (&json!("us"), &json!("Retain"))
+    );
+}
+
+#[test]
 fn a_second_pass_changes_nothing() {
     let object = database(json!({}), Value::Null);
     let first = ask(Hook::Mutate, &review("CREATE", object.clone(), Value::Null), &good());
@@ -591,7 +607,7 @@ fn flux_takes_no_denial_for_a_reason_to_delete() {
                 Problem { code: *code, field: "spec".into(), text: format!("spec is refused with {code}") };
             let review = review("UPDATE", database(json!({}), Value::Null), database(json!({}), Value::Null));
             let request: AdmissionRequest<Database> =
-                parse(Hook::Validate, review.to_string().as_bytes()).unwrap();
+                parse::<SentDatabase, _>(Hook::Validate, review.to_string().as_bytes()).unwrap();
             let target = Target::of(&request);
             let answer = finish(hook, &request, &target, Err(denial(&basis, problem)), &basis);
             let response = serde_json::to_value(answer.review).unwrap()["response"].clone();
