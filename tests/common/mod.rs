@@ -13,7 +13,7 @@ use std::{
 
 use sandbox::{
     Sandbox,
-    azure::{Existing, Request, client::Client},
+    azure::{Existing, Fault, Login, Request, client::Client},
 };
 use serde_json::Value;
 
@@ -141,9 +141,17 @@ impl<'a> Story<'a> {
     pub fn data_is_kept(&self) {
         assert_eq!(self.in_azure(SERVER).len(), 1, "servers of {}", self.namespace);
         assert_eq!(self.in_azure(DATABASE).len(), 1, "databases of {}", self.namespace);
+        self.data_is_unharmed();
+    }
+
+    /// Nobody asked Azure to delete a server or a database of the namespace.
+    #[track_caller]
+    pub fn data_is_unharmed(&self) {
         let marker = self.marker();
         let mut deletes = azure_requests(self.sandbox);
         deletes.retain(|request| request.method == "DELETE" && request.path.contains(&marker));
+        // Rules of a firewall hold no data.
+        deletes.retain(|request| !request.path.contains("/firewallRules/"));
         assert!(deletes.is_empty(), "{deletes:?}");
     }
 
@@ -247,6 +255,27 @@ pub fn azure_requests(sandbox: &Sandbox) -> Vec<Request> {
 /// Plays Azure's own doing: merges a change into a resource.
 pub fn patch_azure(sandbox: &Sandbox, id: &str, change: &Value) {
     ask(Client::new(sandbox.azure_control()).patch_resource(id, change)).unwrap();
+}
+
+/// Whether a server lets an administrator with this password in.
+pub fn lets_in(sandbox: &Sandbox, server: &str, user: &str, password: &str) -> bool {
+    let login = Login { server: server.to_owned(), user: user.to_owned(), password: password.to_owned() };
+    ask(Client::new(sandbox.azure_control()).login(&login)).unwrap()
+}
+
+/// Has Azure answer the next requests like this.
+pub fn inject(sandbox: &Sandbox, fault: &Fault) {
+    ask(Client::new(sandbox.azure_control()).inject(fault)).unwrap();
+}
+
+/// Faults that have not struck as often as they will.
+pub fn faults(sandbox: &Sandbox) -> Vec<Fault> {
+    ask(Client::new(sandbox.azure_control()).faults()).unwrap()
+}
+
+/// How long each of Azure's long-running operations takes from now on.
+pub fn set_azure_delay(sandbox: &Sandbox, delay: Duration) {
+    ask(Client::new(sandbox.azure_control()).set_delay(delay)).unwrap();
 }
 
 /// The writes of the controller that the API server's audit log has from this line on.

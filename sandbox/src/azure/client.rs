@@ -12,7 +12,7 @@ use hyper_util::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use super::{Existing, Fault, Phase, Request, Settings};
+pub use super::{Existing, Fault, Login, Phase, Request, Settings};
 
 /// Why the control endpoint did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,12 @@ impl Client {
     pub async fn patch_resource(&self, id: &str, change: &Value) -> Result<Value, Error> {
         let answer =
             self.send(Method::PATCH, &format!("/resources?id={}", in_query(id)), Some(change)).await?;
+        serde_json::from_slice(&answer).map_err(Error::Unreadable)
+    }
+
+    /// Whether a server lets an administrator with this password in.
+    pub async fn login(&self, login: &Login) -> Result<bool, Error> {
+        let answer = self.send(Method::POST, "/login", Some(login)).await?;
         serde_json::from_slice(&answer).map_err(Error::Unreadable)
     }
 

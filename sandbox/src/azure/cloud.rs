@@ -61,6 +61,10 @@ pub(super) struct Cloud {
     pub(super) dropped_servers: BTreeMap<String, Timestamp>,
     /// When the performance tier of a server's disk last changed; Azure takes one change in twelve hours.
     pub(super) tier_changes: BTreeMap<Key, Timestamp>,
+    /// The administrator's password of a server, which nothing shows.
+    passwords: BTreeMap<Key, String>,
+    /// The one that is sent with the operation under way: a server has one at a time.
+    pub(super) passwords_sent: BTreeMap<Key, String>,
     pub(super) faults: Faults,
     pub(super) requests: RequestLog,
     /// Identities whose federated credentials are being written at this moment.
@@ -79,6 +83,8 @@ impl Cloud {
             operations: Operations::default(),
             dropped_servers: BTreeMap::new(),
             tier_changes: BTreeMap::new(),
+            passwords: BTreeMap::new(),
+            passwords_sent: BTreeMap::new(),
             faults: Faults::default(),
             requests: RequestLog::default(),
             federating: HashSet::new(),
@@ -107,6 +113,14 @@ impl Cloud {
 
     pub(super) fn accepts_token(&self, token: &str) -> bool {
         self.tokens.contains(token)
+    }
+
+    /// Whether an administrator with this password is let in.
+    pub(super) fn lets_in(&self, id: &ResourceId, login: &str, password: &str) -> bool {
+        let property = |pointer| self.get(id).and_then(|server| server.body.pointer(pointer)?.as_str());
+        property("/properties/authConfig/passwordAuth") == Some("Enabled")
+            && property("/properties/administratorLogin") == Some(login)
+            && self.passwords.get(&id.key()).is_some_and(|known| known == password)
     }
 
     pub(super) fn get(&self, id: &ResourceId) -> Option<&Resource> {
@@ -145,6 +159,7 @@ impl Cloud {
             .collect();
         for key in gone {
             self.tier_changes.remove(&key);
+            self.passwords.remove(&key);
             if let Some(resource) = self.resources.remove(&key)
                 && resource.id.kind == Kind::FlexibleServer
             {
@@ -172,6 +187,11 @@ impl Cloud {
         for ended in self.operations.end_due(Instant::now()) {
             let Effect::Becomes { before, after } = ended.change.effect else { continue };
             let id = ended.change.id;
+            if let Some(password) = self.passwords_sent.remove(&id.key())
+                && ended.succeeded
+            {
+                self.passwords.insert(id.key(), password);
+            }
             if ended.succeeded && changes_tier(before.as_ref(), after.as_ref()) {
                 self.tier_changes.insert(id.key(), Timestamp::now());
             }

@@ -7,7 +7,7 @@ use axum::{
     extract::{Query, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{delete, get, put},
+    routing::{delete, get, post, put},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -50,6 +50,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/faults", get(faults).post(inject).delete(clear_faults))
         .route("/settings", put(change_settings))
         .route("/dropped-servers", get(dropped_servers).delete(forget_dropped_servers))
+        .route("/login", post(login))
         .route("/tier-changes", delete(forget_tier_changes))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such page here"))
         .with_state(shared)
@@ -106,6 +107,29 @@ async fn patch_resource(
     let body = resource.body.clone();
     cloud.operations.amend(&key, |body| json_patch::merge(body, &change));
     Json(body).into_response()
+}
+
+/// Who wants to be let in where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Resource id of the server.
+    pub server: String,
+    pub user: String,
+    pub password: String,
+}
+
+/// Whether a server lets an administrator in; there is no PostgreSQL behind it that could be asked.
+async fn login(State(shared): State<Shared>, login: Result<Json<Login>, JsonRejection>) -> Response {
+    let login = match login {
+        Ok(Json(login)) => login,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let Some(id) = ResourceId::parse(&login.server) else {
+        return refused(StatusCode::BAD_REQUEST, "name the server by its resource id");
+    };
+    let mut cloud = shared.lock();
+    cloud.settle();
+    Json(cloud.lets_in(&id, &login.user, &login.password)).into_response()
 }
 
 async fn requests(State(shared): State<Shared>) -> Json<Vec<Request>> {

@@ -66,6 +66,9 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
         None => with_state(&after, "Provisioning"),
     };
     let reply = call.accept(UPSERT, id, current, Some(after));
+    if let Some(password) = requested.properties.administrator_login_password {
+        call.cloud.passwords_sent.insert(id.key(), password);
+    }
     call.cloud.put(id, meanwhile);
     Ok(reply)
 }

@@ -8,6 +8,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::support::{GROUP, Setup, plain_server, server_path};
+use crate::azure::Login;
 
 const VERSION: &str = "2025-08-01";
 
@@ -76,6 +77,32 @@ async fn a_change_leaves_as_it_is_what_it_does_not_mention() {
     let server = setup.get(&path).await.body;
     assert_eq!(server["properties"]["storage"]["storageSizeGB"], 256);
     assert_eq!(server["sku"]["name"], "Standard_D2ds_v5");
+}
+
+#[tokio::test]
+async fn a_password_lets_in_once_the_operation_that_brought_it_has_succeeded() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    let with = |password: &str| {
+        json!({"properties": {
+            "authConfig": {"passwordAuth": "Enabled"},
+            "administratorLogin": "dbadmin", "administratorLoginPassword": password,
+        }})
+    };
+    let lets_in = async |password: &str| {
+        let login = Login { server: path.clone(), user: "dbadmin".to_owned(), password: password.to_owned() };
+        setup.control.login(&login).await.expect("an answer")
+    };
+    setup.write(&path, plain_server()).await;
+    setup.write(&path, with("Correct-Horse-1")).await;
+    assert!(lets_in("Correct-Horse-1").await && !lets_in("Correct-Horse-2").await);
+
+    let accepted = setup.put(&path, VERSION, with("Correct-Horse-2")).await;
+    assert!(lets_in("Correct-Horse-1").await);
+    setup.finish(&accepted).await;
+    assert!(lets_in("Correct-Horse-2").await && !lets_in("Correct-Horse-1").await);
+    setup.write(&path, json!({"properties": {"authConfig": {"passwordAuth": "Disabled"}}})).await;
+    assert!(!lets_in("Correct-Horse-2").await);
 }
 
 #[tokio::test]
