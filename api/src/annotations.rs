@@ -7,6 +7,10 @@ pub const RETENTION: &str = "altinn.app/retention";
 /// `<namespace>/<name>@<day>`, e.g. `orders/main@2026-11-30`.
 pub const CONFIRM_DESTROY: &str = "altinn.app/confirm-destroy";
 
+/// Has the password of a `Database` with `authentication: Password` replaced each time that its value is another one,
+/// e.g. `2026-11-30` or a ticket's number.
+pub const ROTATE_PASSWORD: &str = "altinn.app/rotate-password";
+
 /// Written by the mutating webhook: which spec fields the policy filled in, with what and by which profile, as
 /// `field=value@profile` with a comma between, e.g. `sku=Standard_B1ms@default,version=17@default`.
 pub const DEFAULTED: &str = "altinn.app/defaulted";

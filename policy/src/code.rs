@@ -39,8 +39,6 @@ pub enum Code {
     Authentication = 117,
     /// A field is left out and policy has no default for it.
     Missing = 118,
-    /// A field of the API whose behaviour doesn't exist yet.
-    NotAvailable = 119,
     /// A delete without a word on what becomes of the data.
     RetentionMissing = 201,
     /// `Destroy` without a confirmation of this database.
@@ -110,7 +108,6 @@ impl Code {
         Self::DatabasesPerNamespace,
         Self::Authentication,
         Self::Missing,
-        Self::NotAvailable,
         Self::RetentionMissing,
         Self::DestroyUnconfirmed,
         Self::ConfirmationExpired,

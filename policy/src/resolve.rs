@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Backup, DatabaseSpec, DefaultedField, HighAvailability, MaintenanceWindow, Storage, StorageTier, version,
+    Authentication, Backup, DatabaseSpec, DefaultedField, HighAvailability, MaintenanceWindow, Storage,
+    StorageTier, version,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -33,6 +34,8 @@ pub struct Recorded {
     pub parameters: Option<BTreeMap<String, String>>,
     /// What else was asked for when the server was made or changed; `None` when that isn't known.
     pub settings: Option<Settings>,
+    /// How apps log in; `None` when that isn't known.
+    pub authentication: Option<Authentication>,
 }
 
 /// Settings of a server that it can do without.
@@ -117,8 +120,7 @@ impl Recorded {
                 .map(|running| spelt_alike(running, wanted.parameters.as_ref()))
                 .or_else(|| wanted.parameters.clone()),
             service_account_name: wanted.service_account_name.clone(),
-            // Passwords aren't there yet: who got one past admission must hear that it has no effect.
-            authentication: None,
+            authentication: self.authentication.or(wanted.authentication),
         }
     }
 }
@@ -143,6 +145,9 @@ pub struct Effective {
     pub size_gib: i32,
     pub database_name: String,
     pub service_account_name: String,
+    pub authentication: Authentication,
+    /// Age in days at which a password is replaced; `None` replaces it on request alone.
+    pub rotate_after_days: Option<u16>,
     pub settings: Settings,
     /// In the order of their names.
     pub extensions: Vec<Extension>,
@@ -219,6 +224,8 @@ impl Policy {
             size_gib: wanted_gib.max(recorded.and_then(|recorded| recorded.size_gib).unwrap_or(0)),
             database_name: names::database_name(request.name, spec),
             service_account_name: names::service_account_name(request.name, spec),
+            authentication: spec.authentication.unwrap_or(Authentication::Identity),
+            rotate_after_days: profile.rotate_after_days,
             settings: Settings::of(spec),
             extensions: extensions(spec),
             parameters: spec

@@ -6,12 +6,14 @@ use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
 use super::{
-    DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
+    Claim, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
     FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
-    FlexibleServersFirewallRule, MANAGED_BY, OPERATOR, Owner, RECONCILE_POLICY, UserAssignedIdentity,
+    FlexibleServersFirewallRule, MANAGE, MANAGED_BY, OPERATOR, Owner, RECONCILE_POLICY, SKIP,
+    SecretReference, UserAssignedIdentity,
+    claim::{self, CLUSTER_TAG},
     database_for_postgresql::{
         AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersConfigurationSpec,
-        FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, Sku, Storage,
+        FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, Reference, Sku, Storage,
     },
     managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
     parameters, settings,
@@ -20,9 +22,6 @@ use super::{
 /// The audience of a Kubernetes token that Entra exchanges for one of its own.
 /// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust>
 const TOKEN_AUDIENCE: &str = "api://AzureADTokenExchange";
-
-/// Tag that tells which cluster a server belongs to.
-const CLUSTER_TAG: &str = "database-operator-cluster";
 
 /// What the objects are built from.
 #[derive(Clone, Debug)]
@@ -37,13 +36,24 @@ pub struct Input<'a> {
     pub server_name: &'a str,
     pub effective: &'a Effective,
     pub azure: &'a document::Azure,
-    /// The server's object, if there is one. A server that Azure has made stays in its place, tenant and cluster,
-    /// whatever the policy names since; one that Azure refused can still go elsewhere.
-    pub existing: Option<&'a FlexibleServer>,
-    /// The objects of this server's parameters that there are.
-    pub configurations: &'a [Arc<FlexibleServersConfiguration>],
+    /// Whether the server may be written at all.
+    pub claim: &'a Claim,
+    /// The objects that there are.
+    pub existing: Existing<'a>,
     /// The identity, as soon as Azure has made it.
     pub identity: Option<&'a Identity>,
+    /// Login and password of an administrator; without it there are no passwords.
+    pub administrator: Option<(&'a str, &'a SecretReference)>,
+}
+
+/// The objects that there are, as far as what we want depends on them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Existing<'a> {
+    /// A server that Azure has made stays in its place, network, tenant and cluster, whatever the policy names since;
+    /// one that Azure refused can still go elsewhere.
+    pub server: Option<&'a FlexibleServer>,
+    pub configurations: &'a [Arc<FlexibleServersConfiguration>],
+    pub firewall: &'a [Arc<FlexibleServersFirewallRule>],
 }
 
 /// What Entra calls an identity.
@@ -63,6 +73,8 @@ pub struct Objects {
     pub server: FlexibleServer,
     pub database: FlexibleServersDatabase,
     pub firewall: Vec<FlexibleServersFirewallRule>,
+    /// Rules that the policy has no more: they are to go, in Azure too.
+    pub firewall_removed: Vec<FlexibleServersFirewallRule>,
     /// Not before the identity has its object id.
     pub administrator: Option<FlexibleServersAdministrator>,
     /// A parameter for each that has, or once had, another value than Azure's own.
@@ -72,8 +84,10 @@ pub struct Objects {
 /// Builds every object.
 pub fn build(input: &Input<'_>) -> Objects {
     let Input { azure, effective, server_name, .. } = *input;
-    let Place { resource_group, location, tenant_id, cluster } = place(input);
-    let tags = tags(input, &cluster);
+    let Place { resource_group, location, tenant_id, cluster, network } = place(input);
+    let is_private = network.is_private();
+    let mut tags = azure.tags.clone();
+    tags.extend(claim::tags(&cluster, input.namespace, input.name));
     let of_server = || Owner { name: Some(server_name.to_owned()), arm_id: None };
 
     let mut server = FlexibleServer::new(
@@ -88,15 +102,23 @@ pub fn build(input: &Input<'_>) -> Objects {
             storage: Storage { size_gib: Some(effective.size_gib), ..Storage::default() },
             auth_config: AuthConfig {
                 active_directory_auth: "Enabled".to_owned(),
-                password_auth: "Disabled".to_owned(),
+                password_auth: settings::switch(input.administrator.is_some()),
                 tenant_id: tenant_id.clone(),
             },
-            network: Network { public_network_access: "Enabled".to_owned() },
+            administrator_login: input.administrator.map(|(login, _)| login.to_owned()),
+            administrator_login_password: input.administrator.map(|(_, password)| password.clone()),
+            network,
             ..FlexibleServerSpec::default()
         },
     );
     settings::write(&effective.settings, &mut server.spec);
     server.metadata = metadata(input, server_name);
+    if *input.claim != Claim::Take {
+        server.spec.tags.clear();
+        // ASO reads Secrets even to look, and there is none before the server is ours.
+        server.spec.administrator_login_password = None;
+        mark(&mut server, SKIP);
+    }
 
     let mut database = FlexibleServersDatabase::new(
         server_name,
@@ -110,25 +132,7 @@ pub fn build(input: &Input<'_>) -> Objects {
     );
     database.metadata = metadata(input, server_name);
 
-    let firewall = azure
-        .network
-        .firewall
-        .iter()
-        .map(|rule| {
-            let name = format!("{server_name}-{}", rule.name.value);
-            let mut object = FlexibleServersFirewallRule::new(
-                &name,
-                FlexibleServersFirewallRuleSpec {
-                    azure_name: rule.name.value.clone(),
-                    owner: of_server(),
-                    start_ip_address: rule.start.value.clone(),
-                    end_ip_address: rule.end.value.clone(),
-                },
-            );
-            object.metadata = metadata(input, &name);
-            object
-        })
-        .collect();
+    let (firewall, firewall_removed) = firewall(input, is_private);
 
     let mut identity = UserAssignedIdentity::new(
         server_name,
@@ -170,7 +174,75 @@ pub fn build(input: &Input<'_>) -> Objects {
     });
 
     let configurations = configurations(input);
-    Objects { identity, credential, server, database, firewall, administrator, configurations }
+    Objects {
+        identity,
+        credential,
+        server,
+        database,
+        firewall,
+        firewall_removed,
+        administrator,
+        configurations,
+    }
+}
+
+/// The rules that are to be there, and those that are to go. A server in a virtual network has none, and a server that
+/// was made before the policy named one keeps those that it has.
+/// <https://learn.microsoft.com/azure/postgresql/network/concepts-networking-private>
+fn firewall(
+    input: &Input<'_>,
+    is_private: bool,
+) -> (Vec<FlexibleServersFirewallRule>, Vec<FlexibleServersFirewallRule>) {
+    let network = &input.azure.network;
+    let owner = Owner { name: Some(input.server_name.to_owned()), arm_id: None };
+    let wanted: Vec<_> = network
+        .firewall
+        .iter()
+        .filter(|_| !is_private)
+        .map(|rule| {
+            let name = format!("{}-{}", input.server_name, rule.name.value);
+            let mut object = FlexibleServersFirewallRule::new(
+                &name,
+                FlexibleServersFirewallRuleSpec {
+                    azure_name: rule.name.value.clone(),
+                    owner: owner.clone(),
+                    start_ip_address: rule.start.value.clone(),
+                    end_ip_address: rule.end.value.clone(),
+                },
+            );
+            object.metadata = metadata(input, &name);
+            object
+        })
+        .collect();
+    let others = input
+        .existing
+        .firewall
+        .iter()
+        .filter(|existing| !wanted.iter().any(|wanted| wanted.metadata.name == existing.metadata.name));
+    if network.private.is_some() && !is_private {
+        return (others.map(|rule| rebuilt(input, rule, DETACH_ON_DELETE)).collect(), Vec::new());
+    }
+    let removed = others.map(|rule| rebuilt(input, rule, MANAGE)).collect();
+    (wanted, removed)
+}
+
+/// A rule as it is, under this reconcile policy.
+fn rebuilt(
+    input: &Input<'_>,
+    rule: &FlexibleServersFirewallRule,
+    policy: &str,
+) -> FlexibleServersFirewallRule {
+    let name = rule.metadata.name.clone().unwrap_or_default();
+    let mut object = FlexibleServersFirewallRule::new(&name, rule.spec.clone());
+    object.metadata = metadata(input, &name);
+    mark(&mut object, policy);
+    object
+}
+
+/// Gives an object another reconcile policy.
+fn mark<K: kube::Resource>(object: &mut K, policy: &str) {
+    let annotations = object.meta_mut().annotations.get_or_insert_default();
+    annotations.insert(RECONCILE_POLICY.to_owned(), policy.to_owned());
 }
 
 /// Azure can't delete a parameter: one that isn't wanted any more gets its default back, and its object stays as the
@@ -178,16 +250,18 @@ pub fn build(input: &Input<'_>) -> Objects {
 fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
     let wanted = parameters::wanted(input.effective);
     let set = wanted.iter().map(|(name, value)| (name.clone(), parameters::OVERRIDE, Some(value.clone())));
-    let reset =
-        input.configurations.iter().filter(|existing| !wanted.contains_key(&existing.spec.azure_name)).map(
-            |existing| {
-                let default = existing.status.as_ref().and_then(|status| status.default_value.clone());
-                // Written once: Azure knows its default without being told the value.
-                let was_reset = existing.spec.source == parameters::DEFAULT;
-                let value = if was_reset { existing.spec.value.clone() } else { default };
-                (existing.spec.azure_name.clone(), parameters::DEFAULT, value)
-            },
-        );
+    let reset = input
+        .existing
+        .configurations
+        .iter()
+        .filter(|existing| !wanted.contains_key(&existing.spec.azure_name))
+        .map(|existing| {
+            let default = existing.status.as_ref().and_then(|status| status.default_value.clone());
+            // Written once: Azure knows its default without being told the value.
+            let was_reset = existing.spec.source == parameters::DEFAULT;
+            let value = if was_reset { existing.spec.value.clone() } else { default };
+            (existing.spec.azure_name.clone(), parameters::DEFAULT, value)
+        });
     set.chain(reset)
         .map(|(parameter, source, value)| {
             let name = parameters::object_name(input.server_name, &parameter);
@@ -213,26 +287,39 @@ struct Place {
     tenant_id: String,
     /// The cluster's name, in the tag by which the server is known.
     cluster: String,
+    network: Network,
 }
 
 fn place(input: &Input<'_>) -> Place {
     let azure = input.azure;
-    if let Some(FlexibleServer { spec, .. }) = input.existing.filter(|server| server.made().is_some()) {
+    if let Some(server) = input.existing.server.filter(|server| server.made().is_some()) {
+        let spec = claim::found(server);
         let tagged = spec.tags.get(CLUSTER_TAG);
         return Place {
-            resource_group: spec.owner.clone(),
-            location: spec.location.clone(),
-            tenant_id: spec.auth_config.tenant_id.clone(),
             cluster: tagged.unwrap_or(&azure.cluster_name.value).clone(),
+            resource_group: spec.owner,
+            location: spec.location,
+            tenant_id: spec.auth_config.tenant_id,
+            network: spec.network,
         };
     }
     let (subscription, group) = (&azure.subscription_id.value, &azure.resource_group.value);
     let arm_id = format!("/subscriptions/{subscription}/resourceGroups/{group}");
+    let reference = |id: &document::Located<String>| Some(Reference { arm_id: id.value.clone() });
+    let network = match &azure.network.private {
+        Some(private) => Network {
+            public_network_access: None,
+            delegated_subnet_resource_reference: reference(&private.subnet_id),
+            private_dns_zone_arm_resource_reference: reference(&private.dns_zone_id),
+        },
+        None => Network { public_network_access: Some("Enabled".to_owned()), ..Network::default() },
+    };
     Place {
         resource_group: Owner { name: None, arm_id: Some(arm_id) },
         location: azure.location.value.clone(),
         tenant_id: azure.tenant_id.value.clone(),
         cluster: azure.cluster_name.value.clone(),
+        network,
     }
 }
 
@@ -258,21 +345,6 @@ fn metadata(input: &Input<'_>, name: &str) -> ObjectMeta {
         annotations: Some([(RECONCILE_POLICY.to_owned(), DETACH_ON_DELETE.to_owned())].into()),
         ..ObjectMeta::default()
     }
-}
-
-/// The platform's tags, and ours, by which a server is known for one of ours.
-fn tags(input: &Input<'_>, cluster: &str) -> BTreeMap<String, String> {
-    let mut tags = input.azure.tags.clone();
-    tags.extend(
-        [
-            ("managed-by", OPERATOR),
-            (CLUSTER_TAG, cluster),
-            ("database-operator-namespace", input.namespace),
-            ("database-operator-name", input.name),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned())),
-    );
-    tags
 }
 
 #[cfg(test)]
@@ -303,6 +375,17 @@ mod tests {
         spec: &api::DatabaseSpec,
         configurations: &[Arc<FlexibleServersConfiguration>],
     ) -> Objects {
+        let existing = Existing { server: existing, configurations, firewall: &[] };
+        objects_beside(policy, identity, existing, spec, &Claim::Take)
+    }
+
+    fn objects_beside(
+        policy: &str,
+        identity: Option<&Identity>,
+        existing: Existing<'_>,
+        spec: &api::DatabaseSpec,
+        claim: &Claim,
+    ) -> Objects {
         let policy = Policy::parse(policy).unwrap();
         let request = Request {
             policy_name: "database-policy",
@@ -322,9 +405,10 @@ mod tests {
             server_name: "prod-1-orders-my-app-db-0a1b2c3d",
             effective: &effective,
             azure: &policy.azure,
+            claim,
             existing,
-            configurations,
             identity,
+            administrator: None,
         })
     }
 
@@ -355,7 +439,9 @@ mod tests {
             assert_eq!(policy.map(String::as_str), Some("detach-on-delete"), "{}", K::kind(&()));
         }
         let all = objects_of(&serde_json::json!({"parameters": {"work_mem": "8192"}}), &[]);
-        let Objects { identity, credential, server, database, firewall, administrator, configurations } = all;
+        let Objects {
+            identity, credential, server, database, firewall, administrator, configurations, ..
+        } = all;
         check(&identity);
         check(&credential);
         check(&server);
@@ -444,6 +530,74 @@ mod tests {
         // And it can be set again.
         let set_again = objects_of(&serde_json::json!({"parameters": {"work_mem": "16384"}}), &[there]);
         assert_eq!(set(&set_again), [("work_mem", "user-override", Some("16384"))]);
+    }
+
+    const POLICY: &str = include_str!("../../examples/policy.yaml");
+
+    /// The example with servers in a virtual network.
+    fn private() -> String {
+        let place = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-network/providers";
+        let network = format!(
+            "{{private: {{subnetId: {place}/Microsoft.Network/virtualNetworks/v/subnets/s, \
+             dnsZoneId: {place}/Microsoft.Network/privateDnsZones/prod.postgres.database.azure.com}}}}\n"
+        );
+        let (before, rest) = POLICY.split_once("network:\n").unwrap();
+        let (_, after) = rest.split_once("end: 20.100.0.4}\n").unwrap();
+        format!("{before}network: {network}{after}")
+    }
+
+    #[test]
+    fn an_object_that_only_looks_carries_nothing_by_which_a_server_would_be_ours() {
+        let spec = api::DatabaseSpec::default();
+        let objects = objects_beside(POLICY, None, Existing::default(), &spec, &Claim::Look);
+        assert!(claim::only_looks(&objects.server));
+        let taken = objects_beside(POLICY, None, Existing::default(), &spec, &Claim::Take).server;
+        assert!(!claim::only_looks(&taken));
+        assert_ne!(taken.spec, objects.server.spec, "so that ASO's word on one is none on the other");
+    }
+
+    #[test]
+    fn a_rule_that_the_policy_has_no_more_goes_in_azure_too() {
+        let objects = objects(None);
+        let existing: Vec<_> = objects.firewall.into_iter().map(Arc::new).collect();
+        let renamed = POLICY.replace("name: cluster-egress", "name: office");
+        let spec = api::DatabaseSpec::default();
+        let beside = Existing { firewall: &existing, ..Existing::default() };
+        let after = objects_beside(&renamed, None, beside, &spec, &Claim::Take);
+        let names = |rules: &[FlexibleServersFirewallRule]| {
+            rules
+                .iter()
+                .map(|rule| (rule.spec.azure_name.clone(), rule.metadata.annotations.clone().unwrap()))
+                .collect::<Vec<_>>()
+        };
+        let policy = |policy: &str| BTreeMap::from([(RECONCILE_POLICY.to_owned(), policy.to_owned())]);
+        assert_eq!(names(&after.firewall), [("office".to_owned(), policy(DETACH_ON_DELETE))]);
+        assert_eq!(names(&after.firewall_removed), [("cluster-egress".to_owned(), policy(MANAGE))]);
+    }
+
+    #[test]
+    fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
+        let spec = api::DatabaseSpec::default();
+        let new = objects_beside(&private(), None, Existing::default(), &spec, &Claim::Take);
+        assert!(new.server.spec.network.is_private() && new.firewall.is_empty());
+        assert_eq!(new.server.spec.network.public_network_access, None);
+
+        // Made before the policy said so, it stays as it is, and so does who may connect.
+        let mut public = objects(None);
+        let status = serde_json::json!({"id": "/subscriptions/s/flexibleServers/x"});
+        public.server.status = Some(serde_json::from_value(status).unwrap());
+        let rules: Vec<_> = public.firewall.iter().cloned().map(Arc::new).collect();
+        let beside = Existing { server: Some(&public.server), configurations: &[], firewall: &rules };
+        let after = objects_beside(&private(), None, beside, &spec, &Claim::Take);
+        assert_eq!(after.server.spec.network, public.server.spec.network);
+        assert_eq!((after.firewall, after.firewall_removed), (public.firewall, Vec::new()));
+
+        // And the other way round.
+        let mut inside = new.server;
+        inside.status = public.server.status;
+        let beside = Existing { server: Some(&inside), ..Existing::default() };
+        let after = objects_beside(POLICY, None, beside, &spec, &Claim::Take);
+        assert!(after.server.spec.network.is_private() && after.firewall.is_empty());
     }
 
     #[test]

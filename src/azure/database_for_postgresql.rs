@@ -35,6 +35,10 @@ pub struct FlexibleServerSpec {
     pub storage: Storage,
     #[serde(default)]
     pub auth_config: AuthConfig,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrator_login: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrator_login_password: Option<SecretReference>,
     #[serde(default)]
     pub network: Network,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +98,15 @@ pub struct MaintenanceWindow {
     pub start_minute: i32,
 }
 
+/// A key of a Secret in the namespace of the object.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct SecretReference {
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub key: String,
+}
+
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthConfig {
@@ -105,11 +118,43 @@ pub struct AuthConfig {
     pub tenant_id: String,
 }
 
+/// Open to the internet behind a firewall, or in a virtual network; which of them is fixed at creation.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Network {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_network_access: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated_subnet_resource_reference: Option<Reference>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_dns_zone_arm_resource_reference: Option<Reference>,
+}
+
+impl Network {
+    /// Whether the server is in a virtual network.
+    pub fn is_private(&self) -> bool {
+        self.delegated_subnet_resource_reference.is_some()
+    }
+}
+
+/// A resource by its id.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reference {
     #[serde(default)]
-    pub public_network_access: String,
+    pub arm_id: String,
+}
+
+/// The network as Azure reports it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkStatus {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_network_access: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated_subnet_resource_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_dns_zone_arm_resource_id: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -127,6 +172,18 @@ pub struct FlexibleServerStatus {
     pub sku: Option<Sku>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_availability: Option<HighAvailability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_window: Option<MaintenanceWindow>,
 }
 
 impl FlexibleServer {

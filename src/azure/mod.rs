@@ -4,6 +4,7 @@
 //! provider would be a sibling of this module.
 
 mod build;
+pub mod claim;
 pub mod condition;
 mod database_for_postgresql;
 mod managed_identity;
@@ -11,10 +12,11 @@ pub mod names;
 pub mod parameters;
 pub mod settings;
 
-pub use build::{Identity, Input, Objects, build, marks};
+pub use build::{Existing, Identity, Input, Objects, build, marks};
+pub use claim::Claim;
 pub use database_for_postgresql::{
     FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
-    FlexibleServersFirewallRule,
+    FlexibleServersFirewallRule, SecretReference,
 };
 pub use managed_identity::{FederatedIdentityCredential, UserAssignedIdentity};
 
@@ -28,6 +30,10 @@ use serde::{Deserialize, Serialize};
 pub const RECONCILE_POLICY: &str = "serviceoperator.azure.com/reconcile-policy";
 /// The value of [`RECONCILE_POLICY`] that every object carries.
 pub const DETACH_ON_DELETE: &str = "detach-on-delete";
+/// The value of [`RECONCILE_POLICY`] with which ASO only looks at what Azure has.
+pub const SKIP: &str = "skip";
+/// The value of [`RECONCILE_POLICY`] with which a resource in Azure goes with its object: for what is no data.
+pub const MANAGE: &str = "manage";
 
 /// Label of everything that stands for a `Database`: its namespace.
 pub const DATABASE_NAMESPACE: &str = "altinn.app/database-namespace";

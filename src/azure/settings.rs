@@ -16,11 +16,11 @@ const ENABLED: &str = "Enabled";
 /// How Azure writes no.
 const DISABLED: &str = "Disabled";
 
-fn switch(on: bool) -> String {
+pub(super) fn switch(on: bool) -> String {
     if on { ENABLED } else { DISABLED }.to_owned()
 }
 
-fn is_on(switch: &str) -> Option<bool> {
+pub fn is_on(switch: &str) -> Option<bool> {
     match switch {
         ENABLED => Some(true),
         DISABLED => Some(false),

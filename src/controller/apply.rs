@@ -6,7 +6,7 @@ use api::Database;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -20,7 +20,7 @@ use super::{
     status::Blocked,
 };
 use crate::azure::{
-    AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServersConfiguration, OPERATOR,
+    self, AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServersConfiguration, OPERATOR, claim,
     condition::{self, Progress},
 };
 
@@ -44,6 +44,8 @@ pub(super) enum Error {
     Api { kind: String, name: String, source: Box<kube::Error> },
     #[error("{}", .0.message)]
     Foreign(Blocked),
+    #[error("the cache of Secrets is behind; trying again")]
+    Behind,
 }
 
 pub(super) async fn apply(
@@ -52,6 +54,13 @@ pub(super) async fn apply(
     desired: &Desired,
 ) -> Result<Applied, Error> {
     let (caches, azure) = (&context.caches, &desired.azure);
+    if claim::only_looks(&azure.server) {
+        return look(context, azure).await;
+    }
+    // Azure Service Operator reads it when it makes the server.
+    if let Some(secret) = &desired.admin_secret {
+        apply_admin_secret(context, secret).await?;
+    }
     // The login is made while Azure still works on the server: it takes seconds, and the server minutes.
     let identity = aso(context, &caches.identities, &azure.identity).await?;
     let server = aso(context, &caches.servers, &azure.server).await?;
@@ -61,6 +70,9 @@ pub(super) async fn apply(
     others.progress.push((condition::describe(&azure.credential), credential));
 
     others.one_by_one(&caches.databases, Some(&azure.database)).await?;
+    for rule in &azure.firewall_removed {
+        others.remove(&caches.firewall_rules, rule).await?;
+    }
     for rule in &azure.firewall {
         others.one_by_one(&caches.firewall_rules, Some(rule)).await?;
     }
@@ -80,6 +92,18 @@ pub(super) async fn apply(
         applied.unconfirmed |= apply_secret(context, database, secret).await? == Written::InFlight;
     }
     Ok(applied)
+}
+
+/// Has ASO look whether Azure has such a server. Nothing else is written before that is known.
+async fn look(context: &Context, azure: &azure::Objects) -> Result<Applied, Error> {
+    let server = match aso(context, &context.caches.servers, &azure.server).await? {
+        // The cache may have moved since the claim was judged; the next pass takes what is free.
+        Progress::Retrying { reason, .. } if reason == claim::NOT_FOUND => Progress::Sent,
+        // What keeps ASO from looking is worth telling.
+        progress @ (Progress::GaveUp { .. } | Progress::Retrying { .. }) => progress,
+        _ => Progress::Sent,
+    };
+    Ok(Applied { server, others: Vec::new(), parameters: Vec::new(), unconfirmed: false })
 }
 
 /// Azure takes one change of a parameter at a time for each server. A parameter that Azure refuses doesn't hold up the
@@ -128,6 +152,27 @@ impl Others<'_> {
         self.progress.push((condition::describe(desired), progress));
         Ok(())
     }
+
+    /// An object that is to go, in Azure too: it is given the reconcile policy for that, and deleted when it has it.
+    async fn remove<K: AsoObject>(&mut self, cache: &Cache<K>, desired: &K) -> Result<(), Error> {
+        let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
+        let Some(found) = cache.get(&namespace, &name) else { return Ok(()) };
+        let progress = if found.meta().deletion_timestamp.is_some() {
+            // ASO tells of what keeps it from deleting.
+            condition::progress(found.as_ref())
+        } else {
+            if has_marks(found.as_ref(), desired) {
+                delete(self.context, found.as_ref()).await?;
+            } else {
+                aso(self.context, cache, desired).await?;
+            }
+            Progress::Sent
+        };
+        self.is_free = false;
+        let progress = if progress == Progress::Ready { Progress::Working } else { progress };
+        self.progress.push((condition::describe(desired), progress));
+        Ok(())
+    }
 }
 
 impl Applied {
@@ -166,6 +211,11 @@ async fn aso<K: AsoObject>(context: &Context, cache: &Cache<K>, desired: &K) -> 
     }
 }
 
+/// What a write of an object is noted under.
+pub(super) fn key<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> String {
+    format!("{}/{namespace}/{name}", K::kind(&()))
+}
+
 /// Server-side apply, unless the same was written over the same object already.
 async fn write<K>(
     context: &Context,
@@ -181,7 +231,7 @@ where
         + std::fmt::Debug,
 {
     let (kind, name) = (K::kind(&()).into_owned(), desired.name_any());
-    let (key, version) = (format!("{kind}/{namespace}/{name}"), caches::version(found));
+    let (key, version) = (key::<K>(namespace, &name), caches::version(found));
     if let Some(written) = context.in_flight.holds(&key, desired, version.as_deref()) {
         return Ok(written);
     }
@@ -204,6 +254,29 @@ where
     Ok(written)
 }
 
+/// Deletes this very object, as it is in the cache: a newer one may be wanted again.
+async fn delete<K>(context: &Context, found: &K) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + std::fmt::Debug,
+{
+    let (kind, name) = (K::kind(&()).into_owned(), found.name_any());
+    let api: Api<K> = Api::namespaced(context.client.clone(), &found.namespace().unwrap_or_default());
+    let preconditions = Preconditions { uid: found.uid(), resource_version: found.resource_version() };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    match api.delete(&name, &parameters).await {
+        Ok(_) => {}
+        // It is gone, or has changed: the next pass sees which.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
+        Err(source) => return Err(Error::Api { kind, name, source: Box::new(source) }),
+    }
+    tracing::info!(kind, name, "deleted");
+    context.metrics.writes.get_or_create(&WriteLabels { kind }).inc();
+    Ok(())
+}
+
 async fn apply_secret(context: &Context, database: &Database, desired: &Secret) -> Result<Written, Error> {
     let namespace = desired.namespace().unwrap_or_default();
     let found = cached_secret(context, desired);
@@ -222,6 +295,26 @@ async fn apply_secret(context: &Context, database: &Database, desired: &Secret) 
         }
     }
     write(context, &namespace, desired, found.as_ref()).await
+}
+
+async fn apply_admin_secret(context: &Context, desired: &Secret) -> Result<(), Error> {
+    let namespace = desired.namespace().unwrap_or_default();
+    let found = cached_secret(context, desired);
+    match &found {
+        Some(found) if !same_owner(found.as_ref(), desired) => return Err(foreign(desired, &namespace)),
+        Some(found) if found.data == desired.data && has_marks(found.as_ref(), desired) => return Ok(()),
+        Some(_) => {}
+        None => match live::<Secret>(context, desired).await? {
+            Some(live) if !same_owner(&live, desired) => return Err(foreign(desired, &namespace)),
+            // The cache is behind, and will tell of it. Written over, a password that Azure has would be lost.
+            Some(_) => return Err(Error::Behind),
+            None => {}
+        },
+    }
+    // The same goes for one that has changed since.
+    let mut desired = desired.clone();
+    desired.metadata.resource_version = caches::version(found.as_ref());
+    write(context, &namespace, &desired, found.as_ref()).await.map(drop)
 }
 
 fn cached_secret(context: &Context, desired: &Secret) -> Option<Arc<Secret>> {

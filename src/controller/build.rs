@@ -11,8 +11,11 @@ use k8s_openapi::{
 use kube::{Resource, ResourceExt, api::ObjectMeta};
 use policy::{Effective, document};
 
-use super::dereference::Known;
-use crate::azure;
+use super::{
+    dereference::Known,
+    password::{self, Passwords},
+};
+use crate::azure::{self, SecretReference};
 
 /// TCP port of every server. <https://learn.microsoft.com/azure/postgresql/network/concepts-networking-public>
 pub(super) const PORT: i32 = 5432;
@@ -26,9 +29,11 @@ const BINDING_TYPE: &str = "servicebinding.io/postgresql";
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Desired {
     pub(super) azure: azure::Objects,
+    /// The administrator's passwords, in the operator's namespace.
+    pub(super) admin_secret: Option<Secret>,
     /// As soon as the identity is known.
     pub(super) service_account: Option<ServiceAccount>,
-    /// As soon as the host is known.
+    /// As soon as the host is known, and a password that works where there are passwords.
     pub(super) secret: Option<Secret>,
 }
 
@@ -41,10 +46,15 @@ pub(super) fn build(
     database: &Database,
     known: &Known,
     effective: &Effective,
+    passwords: Option<&Passwords>,
     azure: &document::Azure,
     operator_namespace: &str,
 ) -> Desired {
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let reference = passwords.map(|passwords| SecretReference {
+        name: password::secret_name(&known.server_name),
+        key: passwords.newest.clone(),
+    });
     let objects = azure::build(&azure::Input {
         namespace: &namespace,
         name: &name,
@@ -52,9 +62,14 @@ pub(super) fn build(
         server_name: &known.server_name,
         effective,
         azure,
-        existing: known.server.as_deref(),
-        configurations: &known.configurations,
+        claim: &known.claim,
+        existing: azure::Existing {
+            server: known.server.as_deref(),
+            configurations: &known.configurations,
+            firewall: &known.firewall_rules,
+        },
         identity: known.identity.as_ref(),
+        administrator: reference.as_ref().map(|reference| (password::LOGIN, reference)),
     });
     let service_account = known.identity.as_ref().map(|identity| ServiceAccount {
         metadata: ObjectMeta {
@@ -63,13 +78,44 @@ pub(super) fn build(
         },
         ..ServiceAccount::default()
     });
-    let secret = known.host().map(|host| Secret {
+    let login = match passwords {
+        None => Some(Login { user: &known.server_name, password: None }),
+        // An app that has an older Secret goes on with it until there is one that works.
+        Some(passwords) => passwords
+            .works
+            .as_deref()
+            .map(|password| Login { user: password::LOGIN, password: Some(password) }),
+    };
+    let secret = known.host().zip(login).map(|(host, login)| Secret {
         metadata: metadata(database, &secret_name(&name)),
         type_: Some(BINDING_TYPE.to_owned()),
-        data: Some(binding(host, &effective.database_name, &known.server_name)),
+        data: Some(binding(host, &effective.database_name, login)),
         ..Secret::default()
     });
-    Desired { azure: objects, service_account, secret }
+    let admin_secret = admin_secret(database, known, passwords, operator_namespace);
+    Desired { azure: objects, admin_secret, service_account, secret }
+}
+
+/// Passwords are forgotten when they are turned off: turned on again, there are new ones.
+fn admin_secret(
+    database: &Database,
+    known: &Known,
+    passwords: Option<&Passwords>,
+    operator_namespace: &str,
+) -> Option<Secret> {
+    if passwords.is_none() && known.admin_secret.is_none() {
+        return None;
+    }
+    let fulfilled = passwords.and_then(|passwords| passwords.fulfilled.clone());
+    let metadata = ObjectMeta {
+        name: Some(password::secret_name(&known.server_name)),
+        namespace: Some(operator_namespace.to_owned()),
+        labels: Some(azure::marks(&database.namespace().unwrap_or_default(), &database.name_any())),
+        annotations: fulfilled.map(|request| [(password::FULFILLED.to_owned(), request)].into()),
+        ..ObjectMeta::default()
+    };
+    let data = passwords.map(|passwords| passwords.kept.clone());
+    Some(Secret { metadata, data, ..Secret::default() })
 }
 
 /// Owned by the `Database`: they go with it, and nobody keeps access by accident.
@@ -92,11 +138,26 @@ fn metadata(database: &Database, name: &str) -> ObjectMeta {
     }
 }
 
-/// The keys of servicebinding.io and of CloudNativePG. There is no password: the app logs in with a token.
-fn binding(host: &str, database: &str, user: &str) -> BTreeMap<String, ByteString> {
-    // Names of databases, users and hosts hold no character that a URI would have to escape.
-    let uri = format!("postgresql://{user}@{host}:{PORT}/{database}?sslmode=verify-full");
-    let jdbc = format!("jdbc:postgresql://{host}:{PORT}/{database}?user={user}&sslmode=verify-full");
+/// How an app logs in.
+#[derive(Clone, Copy)]
+struct Login<'a> {
+    user: &'a str,
+    /// Without one, it logs in with a token.
+    password: Option<&'a str>,
+}
+
+/// The keys of servicebinding.io and of CloudNativePG.
+fn binding(host: &str, database: &str, login: Login<'_>) -> BTreeMap<String, ByteString> {
+    // Names of databases, users and hosts hold no character that a URI or a line of pgpass would have to escape, and nor do
+    // our passwords.
+    let Login { user, password } = login;
+    let (before_host, parameter) = password
+        .map_or_else(Default::default, |password| (format!(":{password}"), format!("&password={password}")));
+    let uri = format!("postgresql://{user}{before_host}@{host}:{PORT}/{database}?sslmode=verify-full");
+    let jdbc =
+        format!("jdbc:postgresql://{host}:{PORT}/{database}?user={user}{parameter}&sslmode=verify-full");
+    let pgpass = password.map(|password| format!("{host}:{PORT}:{database}:{user}:{password}"));
+    let more = [("password", password), ("pgpass", pgpass.as_deref())];
     [
         ("type", "postgresql"),
         ("provider", "azure"),
@@ -110,27 +171,33 @@ fn binding(host: &str, database: &str, user: &str) -> BTreeMap<String, ByteStrin
         ("jdbc-uri", &jdbc),
         ("sslmode", "verify-full"),
     ]
+    .into_iter()
+    .chain(more.into_iter().filter_map(|(key, value)| Some((key, value?))))
     .map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec())))
-    .into()
+    .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::{Context, rstest};
+
     use super::*;
 
-    #[test]
-    fn the_secret_has_what_both_conventions_ask_for() {
-        let data = binding("s.postgres.database.azure.com", "my_app_db", "s");
+    #[rstest]
+    #[case::identity(Login { user: "s", password: None })]
+    #[case::password(Login { user: "dbadmin", password: Some("Aa1Bb2") })]
+    fn the_secret_has_what_both_conventions_ask_for(#[context] context: Context, #[case] login: Login<'_>) {
+        let data = binding("s.postgres.database.azure.com", "my_app_db", login);
         let shown: BTreeMap<_, _> = data
             .iter()
             .map(|(key, value)| (key.as_str(), String::from_utf8_lossy(&value.0).into_owned()))
             .collect();
-        insta::assert_snapshot!(serde_json::to_string_pretty(&shown).unwrap());
+        insta::assert_snapshot!(context.description.unwrap(), serde_json::to_string_pretty(&shown).unwrap());
     }
 
     #[test]
     fn the_keys_are_of_the_form_that_service_binding_asks_for() {
-        for key in binding("h", "d", "u").keys() {
+        for key in binding("h", "d", Login { user: "u", password: Some("p") }).keys() {
             assert!(
                 key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c)),
                 "{key}"

@@ -39,6 +39,8 @@ pub(super) struct Caches {
     pub(super) configurations: Cache<FlexibleServersConfiguration>,
     /// The names of each database's parameters' objects: how many and which can't be told from the spec alone.
     configurations_of: Index,
+    /// The same for the rules of its firewall, of which the policy may have lost some.
+    firewall_rules_of: Index,
     pub(super) secrets: Cache<Secret>,
     pub(super) service_accounts: Cache<ServiceAccount>,
 }
@@ -111,13 +113,19 @@ pub(super) fn start(
     let everything = watcher::Config::default;
     let ours = || watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     let namespace = operator_namespace;
-    let configurations_of = Index::default();
+    let (configurations_of, firewall_rules_of) = (Index::default(), Index::default());
     Caches {
         identities: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         credentials: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         servers: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         databases: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        firewall_rules: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
+        firewall_rules: indexed(
+            Api::namespaced(client.clone(), namespace),
+            everything(),
+            triggers,
+            Some(firewall_rules_of.clone()),
+        ),
+        firewall_rules_of,
         administrators: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         configurations: indexed(
             Api::namespaced(client.clone(), namespace),
@@ -136,18 +144,39 @@ impl Caches {
     pub(super) fn configurations_of(
         &self,
         operator_namespace: &str,
-        namespace: &str,
-        name: &str,
+        database: &ObjectRef<Database>,
     ) -> Vec<Arc<FlexibleServersConfiguration>> {
-        let index = self.configurations_of.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = index.get(&ObjectRef::new(name).within(namespace));
-        names
-            .into_iter()
-            .flatten()
-            .filter_map(|object| self.configurations.get(operator_namespace, object))
-            .filter(|object| belongs_to(object.as_ref(), namespace, name))
-            .collect()
+        all_of(&self.configurations_of, &self.configurations, operator_namespace, database)
     }
+
+    /// The firewall's rules of a `Database`.
+    pub(super) fn firewall_rules_of(
+        &self,
+        operator_namespace: &str,
+        database: &ObjectRef<Database>,
+    ) -> Vec<Arc<FlexibleServersFirewallRule>> {
+        all_of(&self.firewall_rules_of, &self.firewall_rules, operator_namespace, database)
+    }
+}
+
+/// The objects of one kind that stand for a `Database`.
+fn all_of<K: Resource<DynamicType = ()> + Clone + 'static>(
+    index: &Index,
+    cache: &Cache<K>,
+    operator_namespace: &str,
+    database: &ObjectRef<Database>,
+) -> Vec<Arc<K>> {
+    let index = index.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = index.get(database);
+    names
+        .into_iter()
+        .flatten()
+        .filter_map(|object| cache.get(operator_namespace, object))
+        .filter(|object| {
+            let namespace = database.namespace.as_deref().unwrap_or_default();
+            belongs_to(object.as_ref(), namespace, &database.name)
+        })
+        .collect()
 }
 
 fn cache<K>(

@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
-use api::Database;
-use kube::ResourceExt;
+use api::{Authentication, Database};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use policy::Recorded;
 
 use super::{
     caches::{self, Caches, Unreadable},
+    password,
     status::Blocked,
 };
-use crate::azure::{FlexibleServer, FlexibleServersConfiguration, Identity, names, parameters, settings};
+use crate::azure::{
+    Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersFirewallRule, Identity, claim,
+    condition::{self, Progress},
+    names, parameters, settings,
+};
 
 /// What is known.
 #[derive(Clone, Debug)]
@@ -18,17 +24,41 @@ pub(super) struct Known {
     /// Name of the server in Azure: recorded, found, or derived for the first time.
     pub(super) server_name: String,
     pub(super) server: Option<Arc<FlexibleServer>>,
+    /// Whether the server may be written.
+    pub(super) claim: Claim,
     /// What the existing server is; `None` before it exists.
     pub(super) recorded: Option<Recorded>,
     pub(super) identity: Option<Identity>,
     /// The objects of the server's parameters.
     pub(super) configurations: Vec<Arc<FlexibleServersConfiguration>>,
+    /// The objects of the rules of its firewall.
+    pub(super) firewall_rules: Vec<Arc<FlexibleServersFirewallRule>>,
+    /// The Secret with the administrator's passwords.
+    pub(super) admin_secret: Option<Arc<Secret>>,
 }
 
 impl Known {
-    /// Host name of the server, which Azure tells when it has made it.
+    /// What Azure was told of passwords.
+    pub(super) fn told(&self) -> password::Told<'_> {
+        let server = self.server.as_deref().filter(|server| !claim::only_looks(server));
+        password::Told {
+            key: server
+                .and_then(|server| server.spec.administrator_login_password.as_ref())
+                .map(|password| password.key.as_str()),
+            is_taken: server.is_some_and(|server| condition::progress(server) == Progress::Ready),
+        }
+    }
+
+    /// Host name of the server, which Azure tells when it has made it. Of a server that was only looked at, nobody has
+    /// set up a login.
     pub(super) fn host(&self) -> Option<&str> {
-        self.server.as_ref()?.status.as_ref()?.fully_qualified_domain_name.as_deref()
+        self.server
+            .as_ref()
+            .filter(|server| !claim::only_looks(server))?
+            .status
+            .as_ref()?
+            .fully_qualified_domain_name
+            .as_deref()
     }
 }
 
@@ -88,19 +118,33 @@ pub(super) fn dereference(
             ),
         )));
     }
+    let claim = claim::claim(server.as_deref(), &namespace, &name);
+    if let Claim::Foreign(tags) = &claim {
+        return Err(Error::Blocked(Blocked::stalled(
+            "ServerNotOurs",
+            format!(
+                "Azure has a server {server_name} already, and it is not this Database's own ({tags}); it is left \
+                 alone. Give this Database another name, or have the platform team remove that server or choose \
+                 another azure.clusterName; it is looked at again every hour"
+            ),
+        )));
+    }
     let identity = caches.identities.get(operator_namespace, &server_name).and_then(|identity| {
         let status = identity.status.as_ref()?;
         Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
     });
     let inner = caches.databases.get(operator_namespace, &server_name);
-    let configurations = caches.configurations_of(operator_namespace, &namespace, &name);
+    let object = ObjectRef::from_obj(database);
+    let configurations = caches.configurations_of(operator_namespace, &object);
+    let firewall_rules = caches.firewall_rules_of(operator_namespace, &object);
     let recorded = recorded(
         database,
         server.as_deref(),
         &configurations,
         inner.map(|inner| inner.spec.azure_name.clone()).filter(|name| !name.is_empty()),
     );
-    Ok(Known { server_name, server, recorded, identity, configurations })
+    let admin_secret = caches.secrets.get(operator_namespace, &password::secret_name(&server_name));
+    Ok(Known { server_name, server, claim, recorded, identity, configurations, firewall_rules, admin_secret })
 }
 
 fn check(caches: &Caches) -> Result<(), Error> {
@@ -157,19 +201,30 @@ fn recorded(
 ) -> Option<Recorded> {
     let from_status = Recorded::from_status(database.status.as_ref());
     let Some(server) = server else { return from_status };
-    let status = server.made()?;
-    let version = status.version.as_ref().unwrap_or(&server.spec.version);
+    let Some(status) = server.made() else {
+        // An object that has yet to look says nothing of a server that was known before.
+        return from_status.filter(|_| claim::only_looks(server));
+    };
+    let spec = claim::found(server);
+    let version = status.version.as_ref().unwrap_or(&spec.version);
     let actual_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
-    let sku = if server.spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&server.spec.sku) };
-    let (extensions, parameters) = parameters::read(configurations.iter().map(|object| &object.spec));
+    let sku = if spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&spec.sku) };
+    // Those of a server that was found are not known yet.
+    let set = (!claim::only_looks(server))
+        .then(|| parameters::read(configurations.iter().map(|object| &object.spec)));
+    let (extensions, parameters) = set.unzip();
     Some(Recorded {
         version: version.parse().ok(),
         sku: sku.map(|sku| sku.name.clone()),
-        size_gib: actual_gib.or(server.spec.storage.size_gib),
+        size_gib: actual_gib.or(spec.storage.size_gib),
         database_name: database_name.or_else(|| from_status.and_then(|recorded| recorded.database_name)),
-        location: Some(server.spec.location.clone()),
-        extensions: Some(extensions),
-        parameters: Some(parameters),
-        settings: Some(settings::read(&server.spec)),
+        location: Some(spec.location.clone()),
+        extensions,
+        parameters,
+        settings: Some(settings::read(&spec)),
+        authentication: (!claim::only_looks(server)).then(|| {
+            let has_passwords = settings::is_on(&spec.auth_config.password_auth) == Some(true);
+            if has_passwords { Authentication::Password } else { Authentication::Identity }
+        }),
     })
 }

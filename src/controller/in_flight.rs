@@ -54,6 +54,16 @@ impl InFlight {
         (is_same && !write.is_over()).then_some(write.written)
     }
 
+    /// Whether any write over this cached version has yet to come back.
+    pub(super) fn is_pending(&self, key: &str, cached_version: Option<&str>) -> bool {
+        let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        writes.get(key).is_some_and(|write| {
+            write.written == Written::InFlight
+                && write.version.as_deref() == cached_version
+                && !write.is_over()
+        })
+    }
+
     /// Notes a write.
     pub(super) fn note(
         &self,
@@ -96,5 +106,7 @@ mod tests {
         assert_eq!(in_flight.holds("a", &"y", None), None, "something else is wanted");
         assert_eq!(in_flight.holds("a", &"x", Some("1")), None, "the cache has moved");
         assert_eq!(in_flight.holds("b", &"x", None), None, "another object");
+        assert!(in_flight.is_pending("a", None), "whatever is wanted now");
+        assert!(!in_flight.is_pending("a", Some("1")) && !in_flight.is_pending("b", None));
     }
 }

@@ -12,6 +12,7 @@ mod context;
 mod dereference;
 mod in_flight;
 mod metrics;
+mod password;
 mod reconcile;
 mod resolve;
 mod status;

@@ -2,8 +2,12 @@
 
 use std::{sync::Arc, time::Duration, time::Instant};
 
-use api::{Database, DatabaseStatus, annotations::FINALIZER};
+use api::{
+    Authentication, Database, DatabaseStatus,
+    annotations::{FINALIZER, ROTATE_PASSWORD},
+};
 use jiff::{Timestamp, tz::TimeZone};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
@@ -14,14 +18,17 @@ use kube::{
         reflector::ObjectRef,
     },
 };
+use policy::Effective;
+use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
 use super::{
-    apply, backoff, build,
+    apply, backoff, build, caches,
     context::Context,
-    dereference::{self, dereference},
+    dereference::{self, Known, dereference},
     in_flight::{EXPIRY, Written},
     metrics::WriteLabels,
+    password::{self, Passwords},
     resolve::{self, Resolved},
     status::{self, Blocked, Outcome},
 };
@@ -49,6 +56,8 @@ pub(super) enum Error {
     Status(#[source] Box<kube::Error>),
     #[error("the finalizer can't be written: {0}")]
     Finalizer(#[source] Box<finalizer::Error<Self>>),
+    #[error("no random bytes are to be had, so there is no password")]
+    NoPassword,
     #[error("no end after {} s; the API server may be unreachable", LIMIT.as_secs())]
     TooLong,
 }
@@ -60,6 +69,7 @@ impl Error {
             Self::Apply(_) => "apply",
             Self::Status(_) => "status",
             Self::Finalizer(_) => "finalizer",
+            Self::NoPassword => "password",
             Self::TooLong => "timeout",
         }
     }
@@ -136,7 +146,16 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         context.count("not-synced");
         return Ok(Action::requeue(backoff::jittered(SYNCING)));
     }
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    // A new password that the cache doesn't show yet would be made once more.
+    let admin_secret =
+        apply::key::<Secret>(&context.operator_namespace, &password::secret_name(&known.server_name));
+    let version = caches::version(known.admin_secret.as_ref());
+    if context.in_flight.is_pending(&admin_secret, version.as_deref()) {
+        context.count("not-synced");
+        return Ok(Action::requeue(backoff::jittered(SYNCING)));
+    }
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::UTC).date();
     let labels = database.namespace().and_then(|namespace| context.namespaces.labels(&namespace));
     let resolved = resolve::resolve(database, &known, policy, &context.policy_name, labels.as_ref(), today);
     let Resolved { effective, breaches } = match resolved {
@@ -152,7 +171,18 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
             return blocked(database, context, &why).await;
         }
     };
-    let desired = build::build(database, &known, &effective, &policy.azure, &context.operator_namespace);
+    let passwords = match effective.authentication {
+        Authentication::Identity => None,
+        Authentication::Password => Some(passwords(database, &known, &effective, now)?),
+    };
+    let desired = build::build(
+        database,
+        &known,
+        &effective,
+        passwords.as_ref(),
+        &policy.azure,
+        &context.operator_namespace,
+    );
     let applied = match apply::apply(context, database, &desired).await {
         Ok(applied) => applied,
         Err(apply::Error::Foreign(why)) => return blocked(database, context, &why).await,
@@ -180,6 +210,22 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         (false, false) => WORKING,
     };
     Ok(Action::requeue(backoff::jittered(again)))
+}
+
+fn passwords(
+    database: &Database,
+    known: &Known,
+    effective: &Effective,
+    now: Timestamp,
+) -> Result<Passwords, Error> {
+    let mut bytes = [0; 512];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::NoPassword)?;
+    let fresh = password::from_bytes(&bytes).ok_or(Error::NoPassword)?;
+    let wanted = password::Wanted {
+        request: database.annotations().get(ROTATE_PASSWORD).map(String::as_str),
+        rotate_after_days: effective.rotate_after_days,
+    };
+    Ok(Passwords::plan(known.admin_secret.as_deref(), known.told(), wanted, now, || fresh))
 }
 
 /// Reports what stands in the way, and looks again soon.

@@ -10,6 +10,7 @@ mod certificate;
 mod guard;
 mod leader;
 mod missing;
+mod network;
 mod policy;
 mod quiet;
 mod rotation;

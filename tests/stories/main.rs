@@ -10,6 +10,8 @@ mod apply;
 mod change;
 mod delete;
 mod examples;
+mod ownership;
+mod password;
 mod refuse;
 
 use std::sync::OnceLock;

@@ -41,7 +41,6 @@ fn all_problems_are_told_at_once() {
 #[case::parameter("{parameters: {work_men: \"8192\"}}", "DB113")]
 #[case::no_such_extension("{extensions: [bitcoin]}", "DB112")]
 #[case::no_such_parameter("{parameters: {max_happiness: \"1\"}}", "DB113")]
-#[case::password_not_yet("{authentication: Password}", "DB119")]
 fn a_dry_run_gets_the_same_answer(#[case] spec: &str, #[case] code: &str) {
     let story = story();
     let manifest = database("main", spec);

@@ -19,7 +19,7 @@ pub use enforcement::{Exception, Level, Rule};
 pub use located::Located;
 pub use namespaces::{Labels, Namespace, NoProfile};
 pub use profile::{Allow, Patterns, Profile};
-pub use raw::{Azure, Destroy, Document, Firewall, Network, WorkloadIdentity};
+pub use raw::{Azure, Destroy, Document, Firewall, Network, Private, WorkloadIdentity};
 
 use crate::{
     Code, Problem, catalogue,

@@ -16,6 +16,8 @@ pub struct Profile {
     pub allow: Allow,
     pub retention: RetentionRules,
     pub enforcement: raw::Enforcement,
+    /// Age in days at which a password is replaced.
+    pub rotate_after_days: Option<u16>,
 }
 
 /// What may be written. `None` allows all that Azure offers.

@@ -52,6 +52,20 @@ pub struct Network {
     /// Address ranges that may connect. Without any, nobody can.
     #[serde(default)]
     pub firewall: Vec<Firewall>,
+    /// A virtual network, instead of a public address behind a firewall. Which of them a server has is decided when it
+    /// is made.
+    pub private: Option<Private>,
+}
+
+/// Where servers are in a virtual network.
+/// <https://learn.microsoft.com/azure/postgresql/network/concepts-networking-private>
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Private {
+    /// Resource id of a subnet that is delegated to `Microsoft.DBforPostgreSQL/flexibleServers`.
+    pub subnet_id: Located<String>,
+    /// Resource id of a private DNS zone whose name ends with `.postgres.database.azure.com`.
+    pub dns_zone_id: Located<String>,
 }
 
 /// A range of IPv4 addresses that may connect.
@@ -95,6 +109,17 @@ pub struct Profile {
     /// How strictly each key of `allow` is taken.
     #[serde(default)]
     pub enforcement: Enforcement,
+    /// Passwords of databases with `authentication: Password`.
+    #[serde(default)]
+    pub passwords: Passwords,
+}
+
+/// Passwords of databases with `authentication: Password`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Passwords {
+    /// Age in days, 1 to 3650, at which a password is replaced. Left out, it is replaced on request alone.
+    pub rotate_after_days: Option<Located<u16>>,
 }
 
 /// Which namespaces a profile is for. With both, both must match.

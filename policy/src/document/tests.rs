@@ -82,6 +82,18 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::nothing_allowed("highAvailability: [SameZone, ZoneRedundant]", "highAvailability: []")]
 #[case::more_days_than_there_can_be("minimumDays: 7", "minimumDays: 4000")]
 #[case::name_that_tools_stumble_over("name: production", "name: immutable-data")]
+#[case::network_of_both_kinds(
+    "  network:\n",
+    "  network:\n    private: {subnetId: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/s, dnsZoneId: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network/privateDnsZones/x.postgres.database.azure.com}\n"
+)]
+#[case::no_subnet_and_no_zone(
+    "    firewall:\n      - {name: cluster-egress, start: 20.100.0.4, end: 20.100.0.4}\n",
+    "    private: {subnetId: databases, dnsZoneId: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network/privateDnsZones/example.com}\n"
+)]
+#[case::passwords_that_are_never_old_enough(
+    "    retention:\n      whenMissing: deny\n\n# Databases",
+    "    passwords: {rotateAfterDays: 0}\n    retention:\n      whenMissing: deny\n\n# Databases"
+)]
 #[case::no_issuer("issuer: \"https://", "issuer: \"http://")]
 fn each_mistake_names_the_line_and_what_to_write(
     #[context] context: Context,

@@ -10,7 +10,6 @@ mod databases_per_namespace;
 mod extensions;
 mod high_availability;
 pub mod names;
-mod not_available;
 mod parameters;
 mod sku;
 mod storage;
@@ -136,7 +135,6 @@ const RULES: &[(Option<Rule>, Check)] = &[
     (None, Each(parameters::library)),
     (Some(Rule::Parameters), Each(parameters::allowed)),
     (Some(Rule::Authentication), One(authentication::allowed)),
-    (None, One(not_available::fields)),
 ];
 
 /// The problems that each rule finds.

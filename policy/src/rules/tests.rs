@@ -91,7 +91,7 @@ fn codes(denial: Option<Denial>) -> Vec<Code> {
 #[case::no_such_extension(json!({"extensions": ["bitcoin"]}), &[Code::Extension])]
 #[case::no_such_parameter(json!({"parameters": {"max_happiness": "1"}}), &[Code::Parameter])]
 #[case::no_effect_is_fine(json!({"highAvailability": "Disabled", "authentication": "Identity", "extensions": []}), &[])]
-#[case::password_not_yet(json!({"authentication": "Password"}), &[Code::NotAvailable])]
+#[case::password(json!({"authentication": "Password"}), &[])]
 #[case::parameters(json!({"parameters": {"work_mem": "16384"}}), &[])]
 #[case::another_service_account(json!({"serviceAccountName": "orders-api"}), &[])]
 fn a_new_database_is_judged_whole(#[case] new: Value, #[case] expected: &[Code]) {
@@ -100,7 +100,7 @@ fn a_new_database_is_judged_whole(#[case] new: Value, #[case] expected: &[Code])
 
 /// The controller asks the same once more, of what was stored in whatever way, and with what runs.
 #[rstest]
-#[case::password(json!({"authentication": "Password"}), &[Code::NotAvailable])]
+#[case::password(json!({"authentication": "Password"}), &[])]
 #[case::runs(json!({"extensions": ["PLV8"], "parameters": {"SSL_min_protocol_version": "TLSv1.3"}}), &[])]
 #[case::one_more(json!({"extensions": ["plv8", "hstore"]}), &[Code::Extension])]
 #[case::another_value(json!({"parameters": {"ssl_min_protocol_version": "TLSv1.2"}}), &[Code::Parameter])]
@@ -158,7 +158,7 @@ fn strict(allow: &str) -> String {
 #[case::too_many_days("backup: {maxRetentionDays: 14}", json!({"backup": {"retentionDays": 15}}), &[Code::Backup])]
 #[case::no_copies("backup: {geoRedundant: [false]}", json!({"backup": {"geoRedundant": true}}), &[Code::Backup])]
 #[case::copies_demanded("backup: {geoRedundant: [true]}", json!({}), &[Code::Backup])]
-#[case::no_passwords("authentication: [Identity]", json!({"authentication": "Password"}), &[Code::Authentication, Code::NotAvailable])]
+#[case::no_passwords("authentication: [Identity]", json!({"authentication": "Password"}), &[Code::Authentication])]
 #[case::no_extensions("extensions: []", json!({"extensions": ["vector"]}), &[Code::Extension])]
 #[case::parameters_listed("parameters: {allow: [\"log_*\"]}", json!({"parameters": {"work_mem": "8192"}}), &[Code::Parameter])]
 #[case::parameter_listed("parameters: {allow: [\"log_*\"]}", json!({"parameters": {"log_statement": "ddl"}}), &[])]
@@ -411,7 +411,6 @@ fn a_stricter_policy_leaves_old_databases_alone() {
 #[case::misspelt("orders", json!({"sku": "Standard_B1m"}))]
 #[case::storage("orders", json!({"storage": {"sizeGiB": 100}}))]
 #[case::storage_limit("orders", json!({"storage": {"sizeGiB": 1024}}))]
-#[case::not_available("orders", json!({"extensions": ["vector"], "authentication": "Password"}))]
 #[case::tier("orders", json!({"storage": {"sizeGiB": 128, "tier": "P6"}}))]
 #[case::standby("orders", json!({"highAvailability": "ZoneRedundant"}))]
 #[case::standby_demanded("orders-prod", json!({"highAvailability": "Disabled"}))]

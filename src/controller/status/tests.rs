@@ -48,8 +48,11 @@ fn known(server_status: serde_json::Value) -> Known {
         server_name: "prod-1-orders-main".into(),
         server: Some(Arc::new(server)),
         recorded: None,
+        claim: crate::azure::Claim::Take,
         identity: None,
         configurations: Vec::new(),
+        firewall_rules: Vec::new(),
+        admin_secret: None,
     }
 }
 

@@ -52,6 +52,9 @@ pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
         findings.add(issuer.line, "azure.workloadIdentity.issuer", Code::PolicyMalformed, text);
     }
     check_firewall(&azure.network.firewall, findings);
+    if let Some(private) = &azure.network.private {
+        check_private(private, &azure.network.firewall, findings);
+    }
     // Azure's limit is 50; the operator needs some of them to know its own servers again.
     if azure.tags.len() > 40 {
         let text = format!("has {} tags; at most 40 leave room for the operator's own", azure.tags.len());
@@ -90,6 +93,63 @@ fn check_firewall(firewall: &[raw::Firewall], findings: &mut Findings) {
             findings.add(rule.end.line, &path, Code::PolicyMalformed, text);
         }
     }
+}
+
+/// What Azure asks of the network of a server.
+/// <https://learn.microsoft.com/azure/postgresql/network/concepts-networking-private>
+fn check_private(private: &raw::Private, firewall: &[raw::Firewall], findings: &mut Findings) {
+    const PATH: &str = "azure.network.private";
+    if let Some(rule) = firewall.first() {
+        let text =
+            "stands beside firewall, and a server in a virtual network has no firewall; write one of them";
+        findings.add(rule.name.line, PATH, Code::PolicyMalformed, text.to_owned());
+    }
+    let subnet = &private.subnet_id;
+    if resource(&subnet.value, "Microsoft.Network", &["virtualNetworks", "subnets"]).is_none() {
+        let text = format!(
+            "{} is no subnet's resource id, such as /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/\
+             rg-network/providers/Microsoft.Network/virtualNetworks/cluster/subnets/databases",
+            quote(&subnet.value)
+        );
+        findings.add(subnet.line, &format!("{PATH}.subnetId"), Code::PolicyMalformed, text);
+    }
+    let zone = &private.dns_zone_id;
+    let path = format!("{PATH}.dnsZoneId");
+    match resource(&zone.value, "Microsoft.Network", &["privateDnsZones"]) {
+        Some(name) if name.to_ascii_lowercase().ends_with(".postgres.database.azure.com") => {}
+        Some(name) => {
+            let text = format!(
+                "names the zone {}; Azure takes one that ends with .postgres.database.azure.com",
+                quote(name)
+            );
+            findings.add(zone.line, &path, Code::PolicyMalformed, text);
+        }
+        None => {
+            let text = format!(
+                "{} is no private DNS zone's resource id, such as /subscriptions/00000000-0000-4000-8000-000000000001/\
+                 resourceGroups/rg-network/providers/Microsoft.Network/privateDnsZones/prod.postgres.database.azure.com",
+                quote(&zone.value)
+            );
+            findings.add(zone.line, &path, Code::PolicyMalformed, text);
+        }
+    }
+}
+
+/// The last name in the id of a resource of these types; `None` when it is no such id.
+/// <https://learn.microsoft.com/rest/api/resources/resources/get-by-id>
+fn resource<'a>(id: &'a str, provider: &str, types: &[&str]) -> Option<&'a str> {
+    let mut parts = id.strip_prefix('/')?.split('/');
+    let mut expect =
+        |word: &str| parts.next().filter(|part| part.eq_ignore_ascii_case(word)).and_then(|_| parts.next());
+    let subscription = expect("subscriptions").filter(|id| is_guid(id));
+    let group = expect("resourceGroups").filter(|group| !group.is_empty());
+    let by = expect("providers").filter(|by| by.eq_ignore_ascii_case(provider));
+    (subscription.is_some() && group.is_some() && by.is_some()).then_some(())?;
+    let mut name = None;
+    for word in types {
+        name = Some(expect(word).filter(|name| !name.is_empty())?);
+    }
+    name.filter(|_| parts.next().is_none())
 }
 
 /// Eight, four, four, four and twelve hexadecimal digits.

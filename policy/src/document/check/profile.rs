@@ -30,10 +30,23 @@ pub(super) fn check_profile(
         namespaces: check_namespaces(raw.namespaces.as_ref(), raw.name.line, path, findings),
         defaults: check_defaults(&raw.defaults, &allow, location, path, findings),
         retention: check_retention(&raw.retention, path, findings),
+        rotate_after_days: check_passwords(&raw.passwords, path, findings),
         name: raw.name.value,
         allow,
         enforcement: raw.enforcement,
     }
+}
+
+fn check_passwords(raw: &raw::Passwords, path: &str, findings: &mut Findings) -> Option<u16> {
+    let days = raw.rotate_after_days.as_ref()?;
+    if !(1..=MOST_DAYS).contains(&days.value) {
+        let text = format!(
+            "{} is outside of 1 to {MOST_DAYS}; leave it out to replace passwords on request alone",
+            days.value
+        );
+        findings.add(days.line, &format!("{path}.passwords.rotateAfterDays"), Code::PolicyMalformed, text);
+    }
+    Some(days.value)
 }
 
 fn check_namespaces(

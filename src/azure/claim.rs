@@ -1,0 +1,199 @@
+//! Whether a server may be written: one that exists in Azure and isn't ours never is.
+//!
+//! ASO takes over whatever has the name that it is told. So a server's object is written twice when it is made: first with
+//! `reconcile-policy: skip` and without tags, with which ASO only looks; and once it is known that the name is free, or
+//! that the server is ours, with what we want.
+//! <https://azure.github.io/azure-service-operator/guide/annotations/>
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+
+use super::{
+    FlexibleServer, OPERATOR, RECONCILE_POLICY, SKIP,
+    condition::{self, Progress},
+    database_for_postgresql::{FlexibleServerSpec, Network, Reference},
+    names,
+};
+
+/// Tag that tells by whom a server was made.
+const MANAGED_BY_TAG: &str = "managed-by";
+/// Tag that tells which cluster a server belongs to.
+pub(super) const CLUSTER_TAG: &str = "database-operator-cluster";
+/// Tag that tells in which namespace a server's `Database` is.
+const NAMESPACE_TAG: &str = "database-operator-namespace";
+/// Tag that tells the name of a server's `Database`.
+const NAME_TAG: &str = "database-operator-name";
+
+/// What may be done with a server's object.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Claim {
+    /// It isn't known yet whether Azure has such a server: ASO is to look.
+    Look,
+    /// It is ours, or nobody's yet.
+    Take,
+    /// Somebody else's, with what its tags say of that.
+    Foreign(String),
+}
+
+/// The tags by which a server is known for one of ours.
+pub(super) fn tags(cluster: &str, namespace: &str, name: &str) -> BTreeMap<String, String> {
+    [(MANAGED_BY_TAG, OPERATOR), (CLUSTER_TAG, cluster), (NAMESPACE_TAG, namespace), (NAME_TAG, name)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Whether an object only looks. Somebody else who writes `skip`, to have a server left alone for a while, leaves the tags.
+pub fn only_looks(server: &FlexibleServer) -> bool {
+    server.annotations().get(RECONCILE_POLICY).is_some_and(|policy| policy == SKIP)
+        && server.spec.tags.is_empty()
+}
+
+/// What may be done with the object of the server of this `Database`, by what ASO found.
+pub fn claim(server: Option<&FlexibleServer>, namespace: &str, name: &str) -> Claim {
+    let Some(server) = server else { return Claim::Look };
+    if !only_looks(server) {
+        return Claim::Take;
+    }
+    match condition::progress(server) {
+        Progress::Retrying { reason, .. } if reason == NOT_FOUND => Claim::Take,
+        Progress::Ready => match server.made() {
+            Some(status) if is_ours(&status.tags, &server.spec.azure_name, namespace, name) => Claim::Take,
+            Some(status) => Claim::Foreign(described(&status.tags)),
+            // ASO says so only of what it has read.
+            None => Claim::Look,
+        },
+        _ => Claim::Look,
+    }
+}
+
+/// How ASO says that there is no such resource.
+/// <https://github.com/Azure/azure-service-operator/blob/main/v2/pkg/genruntime/conditions/ready_condition_builder.go>
+pub const NOT_FOUND: &str = "AzureResourceNotFound";
+
+/// The tags alone give the server's name, by whatever cluster it was made in.
+fn is_ours(tags: &BTreeMap<String, String>, azure_name: &str, namespace: &str, name: &str) -> bool {
+    let Some(cluster) = tags.get(CLUSTER_TAG) else { return false };
+    let ours = self::tags(cluster, namespace, name);
+    ours.iter().all(|(key, value)| tags.get(key) == Some(value))
+        && names::server(cluster, namespace, name) == azure_name
+}
+
+fn described(tags: &BTreeMap<String, String>) -> String {
+    let told: Vec<String> = [MANAGED_BY_TAG, CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG]
+        .iter()
+        .filter_map(|key| Some(format!("{key}={}", tags.get(*key)?)))
+        .collect();
+    if told.is_empty() {
+        "it has no tags of ours".to_owned()
+    } else {
+        format!("its tags are {}", told.join(", "))
+    }
+}
+
+/// The spec that a server stands for which is ours and was found in Azure: an object that only looks holds wishes.
+pub fn found(server: &FlexibleServer) -> FlexibleServerSpec {
+    let Some(status) = server.made().filter(|_| only_looks(server)) else { return server.spec.clone() };
+    let wanted = server.spec.clone();
+    let reference = |id: &Option<String>| id.clone().map(|arm_id| Reference { arm_id });
+    let network = status.network.as_ref().map_or_else(Network::default, |network| Network {
+        public_network_access: network.public_network_access.clone(),
+        delegated_subnet_resource_reference: reference(&network.delegated_subnet_resource_id),
+        private_dns_zone_arm_resource_reference: reference(&network.private_dns_zone_arm_resource_id),
+    });
+    FlexibleServerSpec {
+        // Azure says "Norway East" in places.
+        location: status.location.as_ref().map_or(wanted.location, |location| {
+            location.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
+        }),
+        tags: status.tags.clone(),
+        version: status.version.clone().unwrap_or(wanted.version),
+        sku: status.sku.clone().unwrap_or(wanted.sku),
+        storage: status.storage.clone().unwrap_or(wanted.storage),
+        network: if network == Network::default() { wanted.network } else { network },
+        high_availability: status.high_availability.clone(),
+        backup: status.backup.clone(),
+        maintenance_window: status.maintenance_window.clone(),
+        ..wanted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::needless_pass_by_value, reason = "values written in place read best")]
+
+    use kube::Resource;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn server(policy: &str, tags: Value, status: Value) -> FlexibleServer {
+        serde_json::from_value(json!({
+            "apiVersion": FlexibleServer::api_version(&()), "kind": "FlexibleServer",
+            "metadata": {"name": "x", "generation": 1, "annotations": {RECONCILE_POLICY: policy}},
+            "spec": {
+                "azureName": names::server("prod-1", "orders", "main"), "owner": {}, "location": "norwayeast",
+                "version": "17", "tags": tags, "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
+            },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn condition(status: &str, severity: &str, reason: &str) -> Value {
+        json!([{"type": "Ready", "status": status, "severity": severity, "reason": reason, "observedGeneration": 1}])
+    }
+
+    fn seen(tags: &BTreeMap<String, String>) -> Value {
+        json!({"id": "/subscriptions/s/x", "tags": tags, "conditions": condition("True", "", "Succeeded")})
+    }
+
+    #[rstest]
+    #[case::not_seen_yet(json!({}), Claim::Look)]
+    #[case::being_looked_for(json!({"conditions": condition("False", "Info", "Reconciling")}), Claim::Look)]
+    #[case::azure_does_not_say(json!({"conditions": condition("False", "Warning", "AuthorizationFailed")}), Claim::Look)]
+    #[case::free(json!({"conditions": condition("False", "Warning", "AzureResourceNotFound")}), Claim::Take)]
+    #[case::ours(seen(&tags("prod-1", "orders", "main")), Claim::Take)]
+    #[case::another_database(
+        seen(&tags("prod-1", "orders", "other")),
+        Claim::Foreign("its tags are managed-by=database-operator, database-operator-cluster=prod-1, \
+                        database-operator-namespace=orders, database-operator-name=other".into())
+    )]
+    #[case::tags_that_give_another_name(
+        seen(&tags("prod-2", "orders", "main")),
+        Claim::Foreign("its tags are managed-by=database-operator, database-operator-cluster=prod-2, \
+                        database-operator-namespace=orders, database-operator-name=main".into())
+    )]
+    #[case::made_by_hand(seen(&BTreeMap::new()), Claim::Foreign("it has no tags of ours".into()))]
+    fn a_server_is_taken_only_when_it_is_free_or_ours(#[case] status: Value, #[case] expected: Claim) {
+        let server = server("skip", json!({}), status);
+        assert_eq!(claim(Some(&server), "orders", "main"), expected);
+    }
+
+    #[test]
+    fn what_was_taken_once_is_ours() {
+        let tags = json!({"managed-by": "database-operator"});
+        for policy in ["detach-on-delete", "manage", "skip"] {
+            assert_eq!(claim(Some(&server(policy, tags.clone(), json!({}))), "orders", "main"), Claim::Take);
+        }
+        assert_eq!(claim(None, "orders", "main"), Claim::Look);
+    }
+
+    #[test]
+    fn a_server_that_is_found_is_as_azure_has_it() {
+        let status = json!({
+            "id": "/subscriptions/s/x", "location": "Norway West", "version": "16",
+            "sku": {"name": "Standard_D4ds_v5", "tier": "GeneralPurpose"},
+            "storage": {"storageSizeGB": 256, "autoGrow": "Enabled", "tier": "P20"},
+            "highAvailability": {"mode": "SameZone"}, "network": {"publicNetworkAccess": "Enabled"},
+        });
+        let spec = found(&server("skip", json!({}), status.clone()));
+        assert_eq!((spec.location.as_str(), spec.version.as_str()), ("norwaywest", "16"));
+        assert_eq!((spec.sku.name.as_str(), spec.storage.size_gib), ("Standard_D4ds_v5", Some(256)));
+        assert_eq!(spec.high_availability.unwrap().mode.as_deref(), Some("SameZone"));
+        // Once it is taken, the object holds what was asked for.
+        let taken = server("detach-on-delete", json!({"managed-by": "database-operator"}), status);
+        assert_eq!(found(&taken), taken.spec);
+    }
+}
