@@ -52,6 +52,16 @@ impl Namespaces {
         (Self { store, listed }, changes)
     }
 
+    /// These and no others, listed.
+    #[cfg(test)]
+    pub(crate) fn holding(namespaces: impl IntoIterator<Item = PartialObjectMeta<Namespace>>) -> Self {
+        let (store, mut writer) = reflector::store();
+        for namespace in namespaces {
+            writer.apply_watcher_event(&watcher::Event::Apply(namespace));
+        }
+        Self { store, listed: Arc::new(AtomicBool::new(true)) }
+    }
+
     /// Whether all have been listed once.
     pub fn are_listed(&self) -> bool {
         self.listed.load(Ordering::Acquire)

@@ -78,7 +78,7 @@ pub(super) async fn apply(
     }
     others.one_by_one(&caches.administrators, azure.administrator.as_ref()).await?;
     let mut applied = Applied { server, others: others.progress, parameters: Vec::new(), unconfirmed: false };
-    let is_connectable = applied.is_ready();
+    let is_connectable = applied.is_connectable();
     applied.parameters = apply_parameters(context, &azure.configurations, is_connectable).await?;
 
     if let Some(service_account) = &desired.service_account {
@@ -125,7 +125,7 @@ async fn apply_parameters(
         let is_same = found.is_some_and(|found| found.same_spec(desired));
         let progress = if is_free || is_same { aso(context, cache, desired).await? } else { Progress::Sent };
         is_free &= !progress.is_under_way();
-        all.push((condition::describe(desired), progress));
+        all.push((format!("parameter {}", desired.spec.azure_name), progress));
     }
     Ok(all)
 }
@@ -179,6 +179,11 @@ impl Applied {
     /// Whether everything in Azure is as wanted.
     pub(super) fn is_ready(&self) -> bool {
         self.objects().all(|(_, progress)| *progress == Progress::Ready)
+    }
+
+    /// Whether an app can log in: only parameters may be missing.
+    pub(super) fn is_connectable(&self) -> bool {
+        self.server == Progress::Ready && self.others.iter().all(|(_, progress)| *progress == Progress::Ready)
     }
 
     /// Whether nothing was written lately, and ASO at the most compares with Azure.

@@ -17,16 +17,26 @@ const LONGEST: Duration = Duration::from_mins(5);
 /// Failures in a row by object.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
-    failures: Mutex<HashMap<ObjectRef<Database>, u32>>,
+    failures: Mutex<HashMap<ObjectRef<Database>, Failures>>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    count: u32,
+    /// The generation that failed: who mends a spec need not wait for the patience that the old one used up.
+    generation: Option<i64>,
 }
 
 impl Backoff {
-    /// Counts a failure and gives the time to wait.
-    pub(super) fn failed(&self, object: &ObjectRef<Database>) -> Duration {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(object.clone()).or_default();
-        *count = count.saturating_add(1);
-        jittered(FIRST.saturating_mul(2_u32.saturating_pow(*count - 1)).min(LONGEST))
+    /// Counts a failure of this generation and gives the time to wait.
+    pub(super) fn failed(&self, object: &ObjectRef<Database>, generation: Option<i64>) -> Duration {
+        let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = all.entry(object.clone()).or_default();
+        if failures.generation != generation {
+            *failures = Failures { count: 0, generation };
+        }
+        failures.count = failures.count.saturating_add(1);
+        jittered(FIRST.saturating_mul(2_u32.saturating_pow(failures.count - 1)).min(LONGEST))
     }
 
     /// Forgets the failures of an object that succeeded or is gone.
@@ -52,20 +62,31 @@ mod tests {
         let (one, other) = (ObjectRef::new("one").within("a"), ObjectRef::new("other").within("a"));
         let mut before = Duration::ZERO;
         for _ in 0..4 {
-            let next = backoff.failed(&one);
+            let next = backoff.failed(&one, Some(1));
             assert!(next > before, "{next:?} after {before:?}");
             before = next;
         }
-        assert!(backoff.failed(&other) < Duration::from_secs(2));
+        assert!(backoff.failed(&other, Some(1)) < Duration::from_secs(2));
         backoff.succeeded(&one);
-        assert!(backoff.failed(&one) < Duration::from_secs(2));
+        assert!(backoff.failed(&one, Some(1)) < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_spec_that_changes_begins_anew() {
+        let backoff = Backoff::default();
+        let object = ObjectRef::new("one").within("a");
+        for _ in 0..4 {
+            backoff.failed(&object, Some(1));
+        }
+        assert!(backoff.failed(&object, Some(1)) > Duration::from_secs(2));
+        assert!(backoff.failed(&object, Some(2)) < Duration::from_secs(2));
     }
 
     #[test]
     fn the_wait_has_an_end() {
         let backoff = Backoff::default();
         let object = ObjectRef::new("one").within("a");
-        let longest = (0..100).map(|_| backoff.failed(&object)).max();
+        let longest = (0..100).map(|_| backoff.failed(&object, None)).max();
         assert!(longest <= Some(LONGEST * 5 / 4));
     }
 }

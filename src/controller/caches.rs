@@ -139,6 +139,49 @@ pub(super) fn start(
     }
 }
 
+#[cfg(test)]
+impl Caches {
+    /// Caches of these objects, as if the watches had told of them. With `unknown`, the API server knows no kind of ASO's.
+    pub(super) fn holding(objects: &[serde_json::Value], unknown: bool) -> Self {
+        fn filled<K>(objects: &[serde_json::Value], index: Option<&Index>, health: &Health) -> Cache<K>
+        where
+            K: Resource<DynamicType = ()> + Clone + DeserializeOwned,
+        {
+            let (store, mut writer) = reflector::store();
+            let of_kind = |object: &&serde_json::Value| {
+                object["kind"] == *K::kind(&()) && object["apiVersion"] == *K::api_version(&())
+            };
+            for object in objects.iter().filter(of_kind) {
+                let object: K = serde_json::from_value(object.clone()).unwrap();
+                let event = watcher::Event::Apply(object);
+                if let Some(index) = index {
+                    note(&event, index);
+                }
+                writer.apply_watcher_event(&event);
+            }
+            Cache { store, health: Arc::new(Mutex::new(health.clone())) }
+        }
+        let (configurations_of, firewall_rules_of) = (Index::default(), Index::default());
+        let aso = if unknown { Health::UnknownKind } else { Health::Synced };
+        // As the watches of the real ones: labelled ones alone.
+        let ours = |object: &&serde_json::Value| object["metadata"]["labels"][MANAGED_BY] == OPERATOR;
+        let labelled: Vec<serde_json::Value> = objects.iter().filter(ours).cloned().collect();
+        Self {
+            identities: filled(objects, None, &aso),
+            credentials: filled(objects, None, &aso),
+            servers: filled(objects, None, &aso),
+            databases: filled(objects, None, &aso),
+            firewall_rules: filled(objects, Some(&firewall_rules_of), &aso),
+            administrators: filled(objects, None, &aso),
+            configurations: filled(objects, Some(&configurations_of), &aso),
+            configurations_of,
+            firewall_rules_of,
+            secrets: filled(&labelled, None, &Health::Synced),
+            service_accounts: filled(&labelled, None, &Health::Synced),
+        }
+    }
+}
+
 impl Caches {
     /// The parameters' objects of a `Database`.
     pub(super) fn configurations_of(

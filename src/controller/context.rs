@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use kube::{Client, runtime::events::Recorder};
+use kube::Client;
 use policy::PolicyState;
 
 use crate::namespaces::Namespaces;
@@ -12,6 +12,7 @@ use super::{
     backoff::Backoff,
     caches::Caches,
     compliance::Compliance,
+    events::Events,
     in_flight::InFlight,
     metrics::{Metrics, ReconcileLabels},
 };
@@ -25,7 +26,7 @@ pub(super) struct Context {
     pub(super) namespaces: Namespaces,
     pub(super) in_flight: InFlight,
     pub(super) backoff: Backoff,
-    pub(super) recorder: Recorder,
+    pub(super) events: Events,
     pub(super) compliance: Compliance,
     pub(super) metrics: Metrics,
 }

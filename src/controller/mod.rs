@@ -10,6 +10,9 @@ mod caches;
 mod compliance;
 mod context;
 mod dereference;
+mod events;
+#[cfg(test)]
+mod golden;
 mod in_flight;
 mod metrics;
 mod password;
@@ -85,7 +88,7 @@ pub async fn run(
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
     triggers.push(databases_in(relabelled, store.clone()).boxed());
     let context = Arc::new(Context {
-        recorder,
+        events: events::Events::new(recorder),
         client,
         operator_namespace: config.operator_namespace,
         policy_name: config.policy_name,

@@ -13,7 +13,7 @@ use kube::{
     api::{Patch, PatchParams},
     runtime::{
         controller::Action,
-        events::{Event, EventType},
+        events::EventType,
         finalizer::{self, finalizer},
         reflector::ObjectRef,
     },
@@ -121,7 +121,7 @@ fn is_race(error: &finalizer::Error<Error>) -> bool {
 #[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
 pub(super) fn on_error(database: Arc<Database>, error: &Error, context: Arc<Context>) -> Action {
     let object = ObjectRef::from_obj(database.as_ref());
-    let delay = context.backoff.failed(&object);
+    let delay = context.backoff.failed(&object, database.metadata.generation);
     tracing::warn!(%object, stage = error.stage(), %error, again_in_seconds = delay.as_secs(), "reconcile failed");
     Action::requeue(delay)
 }
@@ -183,6 +183,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         &policy.azure,
         &context.operator_namespace,
     );
+    let replaced = replaced_password(context, &desired);
     let applied = match apply::apply(context, database, &desired).await {
         Ok(applied) => applied,
         Err(apply::Error::Foreign(why)) => return blocked(database, context, &why).await,
@@ -202,6 +203,12 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
     };
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     context.compliance.set(&namespace, &name, breaches.is_empty());
+    if let Some(secret) = replaced {
+        let note = format!(
+            "Secret {secret} holds a new password, and the old one works no longer: restart what has read it"
+        );
+        context.events.publish(database, EventType::Normal, "PasswordReplaced", &note).await;
+    }
     report(database, context, &outcome).await?;
     context.count("ok");
     let again = match (applied.unconfirmed, applied.is_ready()) {
@@ -226,6 +233,19 @@ fn passwords(
         rotate_after_days: effective.rotate_after_days,
     };
     Ok(Passwords::plan(known.admin_secret.as_deref(), known.told(), wanted, now, || fresh))
+}
+
+/// The app's Secret, if it has a password and is about to get another.
+fn replaced_password(context: &Context, desired: &build::Desired) -> Option<String> {
+    let wanted = desired.secret.as_ref()?;
+    let (namespace, name) = (wanted.namespace().unwrap_or_default(), wanted.name_any());
+    let found = context.caches.secrets.get(&namespace, &name);
+    let password = |secret: &Secret| secret.data.as_ref()?.get("password").cloned();
+    let (before, after) = (password(found.as_deref()?)?, password(wanted)?);
+    let version = caches::version(found.as_ref());
+    // What was written a moment ago was told of then.
+    let is_told = context.in_flight.is_pending(&apply::key::<Secret>(&namespace, &name), version.as_deref());
+    (before != after && !is_told).then_some(name)
 }
 
 /// Reports what stands in the way, and looks again soon.
@@ -260,7 +280,7 @@ async fn report(database: &Database, context: &Context, outcome: &Outcome<'_>) -
         .map_err(|error| Error::Status(Box::new(error)))?;
     context.in_flight.note(key, &timeless, version.as_deref(), Written::InFlight);
     context.metrics.writes.get_or_create(&WriteLabels { kind: "Database/status".to_owned() }).inc();
-    announce(database, context, &new).await;
+    context.events.announce(database, &new).await;
     Ok(())
 }
 
@@ -271,35 +291,6 @@ fn without_times(status: &DatabaseStatus) -> DatabaseStatus {
         condition.last_transition_time.0 = Timestamp::UNIX_EPOCH;
     }
     status
-}
-
-/// An event for each new reason. Events are a courtesy: one that can't be written is logged, no more.
-async fn announce(database: &Database, context: &Context, new: &DatabaseStatus) {
-    let (before, now) = (status::ready(database.status.as_ref()), status::ready(Some(new)));
-    let Some(now) = now else { return };
-    if before.is_some_and(|before| before.reason == now.reason) {
-        return;
-    }
-    let type_ = if now.status == "False" { EventType::Warning } else { EventType::Normal };
-    publish(database, context, type_, &now.reason, &now.message).await;
-}
-
-async fn publish(database: &Database, context: &Context, type_: EventType, reason: &str, note: &str) {
-    // The API server takes at most 1024 bytes.
-    let mut end = note.len().min(1000);
-    while !note.is_char_boundary(end) {
-        end -= 1;
-    }
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(note[..end].to_owned()),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    };
-    if let Err(error) = context.recorder.publish(&event, &database.object_ref(&())).await {
-        tracing::debug!(%error, reason, "the event can't be written");
-    }
 }
 
 /// The `Database` goes, and its data stays: every object in Azure is kept as it is, and the same manifest
@@ -315,7 +306,7 @@ async fn keep_data(database: &Database, context: &Context) -> Result<Action, Err
              finds them as FlexibleServer {}/{}",
             server.name, context.operator_namespace, server.name
         );
-        publish(database, context, EventType::Normal, "DataKept", &note).await;
+        context.events.publish(database, EventType::Normal, "DataKept", &note).await;
         tracing::info!(
             namespace = database.namespace(),
             name = database.name_any(),

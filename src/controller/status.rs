@@ -71,7 +71,7 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
             if ready {
                 connect(&mut status, database, known);
             }
-            Some(Verdict::of(applied, known, ready, was_ready))
+            Some(Verdict::of(applied, known, effective, ready, was_ready))
         }
     };
     if let Some(verdict) = verdict {
@@ -223,7 +223,7 @@ impl Verdict {
         }
     }
 
-    fn of(applied: &Applied, known: &Known, is_ready: bool, was_ready: bool) -> Self {
+    fn of(applied: &Applied, known: &Known, effective: &Effective, is_ready: bool, was_ready: bool) -> Self {
         let gave_up = applied.objects().find_map(|(object, progress)| match progress {
             Progress::GaveUp { reason, message } => Some((object, reason, message)),
             _ => None,
@@ -247,25 +247,71 @@ impl Verdict {
                 "Ready".to_owned(),
                 "The database is ready for connections".to_owned(),
             )
-        } else if was_ready {
-            (
-                working(true),
-                "Unknown",
-                "Updating".to_owned(),
-                format!("Azure is changing server {}", known.server_name),
-            )
         } else if known.host().is_none() {
-            // With the host it is there, whatever ASO compares from then on.
             let message =
                 format!("Azure is creating server {}; that takes 5 to 15 minutes", known.server_name);
             (working(false), "Unknown", "Creating".to_owned(), message)
+        } else if was_ready && applied.server != Progress::Ready {
+            let (reason, message) = change(known, effective);
+            (working(true), "Unknown", reason.to_owned(), message)
+        } else if applied.is_connectable() {
+            let names = applied.parameters.iter().map(|(name, _)| name.trim_start_matches("parameter "));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let message = format!("Azure sets {names} of server {}, one at a time", known.server_name);
+            (working(was_ready), "Unknown", "Configuring".to_owned(), message)
         } else {
+            // With the host it is there, whatever ASO compares from then on.
             let message = "The server is up; its database, firewall and login are being set up".to_owned();
-            (working(false), "Unknown", "Configuring".to_owned(), message)
+            (working(was_ready), "Unknown", "Configuring".to_owned(), message)
         };
         let reconciling = ready != "True";
         Self { state, ready, reason, message, reconciling, stalled: false }
     }
+}
+
+const UPDATING: &str = "Updating";
+const UPGRADING: &str = "Upgrading";
+
+/// Whether a reason is that of a change, whose message tells from what to what.
+pub(super) fn is_change(reason: &str) -> bool {
+    [UPDATING, UPGRADING].contains(&reason)
+}
+
+/// From what Azure has to what is wanted.
+fn change(known: &Known, effective: &Effective) -> (&'static str, String) {
+    let server = &known.server_name;
+    let Some(status) = known.server.as_ref().and_then(|server| server.status.as_ref()) else {
+        return (UPDATING, format!("Azure is changing server {server}"));
+    };
+    let mut changes = Vec::new();
+    let mut compare = |what: &str, actual: Option<String>, wanted: Option<String>, unit: &str| {
+        let is_other =
+            |(actual, wanted): &(String, String)| !actual.is_empty() && !actual.eq_ignore_ascii_case(wanted);
+        if let Some((actual, wanted)) = actual.zip(wanted).filter(is_other) {
+            changes.push(format!("{what} from {actual} to {wanted}{unit}"));
+        }
+    };
+    let version = status.version.clone();
+    let upgrades = version.as_ref().is_some_and(|version| *version != effective.version.to_string());
+    compare("version", version, Some(effective.version.to_string()), "");
+    let (sku, storage) = (status.sku.as_ref(), status.storage.as_ref());
+    compare("sku", sku.map(|sku| sku.name.clone()), Some(effective.size.name.clone()), "");
+    let gib = storage.and_then(|storage| storage.size_gib);
+    compare("storage", gib.map(|gib| gib.to_string()), Some(effective.size_gib.to_string()), " GiB");
+    let settings = &effective.settings;
+    let tier = storage.and_then(|storage| storage.tier.clone());
+    compare("storage tier", tier, settings.storage_tier.map(|tier| tier.to_string()), "");
+    let mode = status.high_availability.as_ref().and_then(|standby| standby.mode.clone());
+    compare("high availability", mode, settings.high_availability.map(|mode| mode.to_string()), "");
+    let days = status.backup.as_ref().and_then(|backup| backup.retention_days);
+    let wanted_days = settings.backup.retention_days;
+    compare("backups", days.map(|days| days.to_string()), wanted_days.map(|days| days.to_string()), " days");
+    let told = if changes.is_empty() { String::new() } else { format!(": {}", changes.join(", ")) };
+    if upgrades {
+        let message = format!("Azure is upgrading server {server}{told}; it is not available meanwhile");
+        return (UPGRADING, message);
+    }
+    (UPDATING, format!("Azure is changing server {server}{told}"))
 }
 
 fn working(was_ready: bool) -> ProvisioningState {

@@ -1,0 +1,147 @@
+//! Events: each transition once, with its values, and never a flood of them.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use api::{Database, DatabaseStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{
+    Resource,
+    runtime::{
+        events::{Event, EventType, Recorder},
+        reflector::ObjectRef,
+    },
+};
+
+use super::status::{self, is_change};
+
+/// Events of one object that go out at once.
+const BURST: u32 = 10;
+/// How soon there may be one more after that.
+const REFILL: Duration = Duration::from_mins(1);
+/// The API server takes at most 1024 bytes.
+/// <https://github.com/kubernetes/kubernetes/blob/v1.36.2/pkg/apis/core/validation/events.go>
+const LONGEST: usize = 1000;
+
+/// Writes events.
+pub(super) struct Events {
+    recorder: Recorder,
+    limits: Mutex<Limits>,
+}
+
+impl Events {
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Self { recorder, limits: Mutex::default() }
+    }
+
+    /// An event if the status tells of a transition.
+    pub(super) async fn announce(&self, database: &Database, new: &DatabaseStatus) {
+        if let Some(ready) = transition(database.status.as_ref(), new) {
+            let type_ = if ready.status == "False" { EventType::Warning } else { EventType::Normal };
+            self.publish(database, type_, &ready.reason, &ready.message).await;
+        }
+    }
+
+    /// An event, unless the object had too many of late. Events are a courtesy: one that can't be written is logged, no more.
+    pub(super) async fn publish(&self, database: &Database, type_: EventType, reason: &str, note: &str) {
+        let may_go = self
+            .limits
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(ObjectRef::from_obj(database), Instant::now());
+        if !may_go {
+            tracing::debug!(reason, "the object has had too many events of late; this one is left out");
+            return;
+        }
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(note[..note.floor_char_boundary(LONGEST)].to_owned()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &database.object_ref(&())).await {
+            tracing::debug!(%error, reason, "the event can't be written");
+        }
+    }
+}
+
+/// The condition `Ready`, if it has another reason than before, or tells of another change. Words of Azure's that differ
+/// from one try to the next, as ids of requests do, are no transition.
+fn transition<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Option<&'a Condition> {
+    let (before, now) = (status::ready(old), status::ready(Some(new))?);
+    let is_same = before.is_some_and(|before| {
+        before.reason == now.reason && (before.message == now.message || !is_change(&now.reason))
+    });
+    (!is_same).then_some(now)
+}
+
+/// How many events each object may still have, and since when. Who isn't in it may have all.
+#[derive(Debug, Default)]
+struct Limits(HashMap<ObjectRef<Database>, (u32, Instant)>);
+
+impl Limits {
+    fn take(&mut self, object: ObjectRef<Database>, now: Instant) -> bool {
+        self.0.retain(|_, (_, since)| now.saturating_duration_since(*since) < REFILL * BURST);
+        let (left, since) = self.0.entry(object).or_insert((BURST, now));
+        let refilled = now.saturating_duration_since(*since).as_secs() / REFILL.as_secs();
+        if refilled > 0 {
+            *left = left.saturating_add(u32::try_from(refilled).unwrap_or(BURST)).min(BURST);
+            *since = now;
+        }
+        let may_go = *left > 0;
+        *left = left.saturating_sub(1);
+        may_go
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(reason: &str, message: &str) -> DatabaseStatus {
+        serde_json::from_value(json!({"conditions": [{
+            "type": "Ready", "status": "False", "reason": reason, "message": message,
+            "lastTransitionTime": "2026-11-24T12:00:00Z",
+        }]}))
+        .unwrap()
+    }
+
+    #[rstest]
+    #[case::first(None, status("Creating", "a"), true)]
+    #[case::another_reason(Some(status("Creating", "a")), status("Ready", "a"), true)]
+    #[case::the_same(Some(status("Updating", "a")), status("Updating", "a"), false)]
+    #[case::another_change(Some(status("Updating", "a")), status("Updating", "b"), true)]
+    #[case::another_try(
+        Some(status("QuotaExceeded", "request 1")),
+        status("QuotaExceeded", "request 2"),
+        false
+    )]
+    fn each_transition_is_told_once(
+        #[case] old: Option<DatabaseStatus>,
+        #[case] new: DatabaseStatus,
+        #[case] is_told: bool,
+    ) {
+        assert_eq!(transition(old.as_ref(), &new).is_some(), is_told);
+    }
+
+    #[test]
+    fn an_object_that_goes_to_and_fro_does_not_flood_the_cluster() {
+        let (mut limits, start) = (Limits::default(), Instant::now());
+        let object = |name: &str| ObjectRef::new(name).within("orders");
+        let taken = (0..100).filter(|_| limits.take(object("main"), start)).count();
+        assert_eq!(taken, 10);
+        assert!(limits.take(object("other"), start), "each object by itself");
+        assert!(!limits.take(object("main"), start + REFILL / 2));
+        assert!(limits.take(object("main"), start + REFILL));
+        assert!(!limits.take(object("main"), start + REFILL));
+        limits.take(object("other"), start + REFILL * 60);
+        assert_eq!(limits.0.len(), 1, "what is long ago is forgotten");
+    }
+}

@@ -1,0 +1,169 @@
+//! An API server that takes every write and remembers it.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    body::Bytes,
+    http::{Method, Request, Response},
+};
+use http_body_util::{BodyExt, Full};
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower::service_fn;
+
+/// What was asked of it, in order.
+#[derive(Clone, Default)]
+pub(super) struct ApiServer {
+    cluster: Arc<Vec<Value>>,
+    writes: Arc<Mutex<Vec<Write>>>,
+}
+
+struct Write {
+    method: Method,
+    path: String,
+    body: Value,
+}
+
+impl ApiServer {
+    pub(super) fn holding(cluster: &[Value]) -> Self {
+        Self { cluster: Arc::new(cluster.to_vec()), ..Self::default() }
+    }
+
+    pub(super) fn client(&self) -> kube::Client {
+        let server = self.clone();
+        let service = service_fn(move |request: Request<Body>| {
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(server.answer(request).await) }
+        });
+        kube::Client::new(service, "default")
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let (code, answer) = if parts.method == Method::GET {
+            match self.find(&path) {
+                Some(found) => (200, found.clone()),
+                None => {
+                    (404, json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}))
+                }
+            }
+        } else {
+            let body = body.collect().await.unwrap().to_bytes();
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let answer = self.written_over(&path, &body);
+            self.writes.lock().unwrap().push(Write { method: parts.method, path, body });
+            (200, answer)
+        };
+        Response::builder().status(code).body(Full::from(answer.to_string())).unwrap()
+    }
+
+    fn find(&self, path: &str) -> Option<&Value> {
+        let mut parts = path.rsplit('/');
+        let (name, kinds, namespace) = (parts.next()?, parts.next()?, parts.next()?);
+        self.cluster.iter().find(|object| {
+            let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
+            object["metadata"]["name"] == name
+                && object["metadata"]["namespace"] == namespace
+                && kinds.strip_suffix('s') == Some(&kind)
+        })
+    }
+
+    /// What server-side apply answers: the object in a new version.
+    fn written_over(&self, path: &str, body: &Value) -> Value {
+        let mut answer =
+            if body.is_object() { body.clone() } else { json!({"metadata": {"name": "main"}, "spec": {}}) };
+        let object = path.trim_end_matches("/status");
+        let before = self.find(object).cloned().unwrap_or_default();
+        answer["metadata"]["resourceVersion"] =
+            json!(format!("{}1", before["metadata"]["resourceVersion"].as_str().unwrap_or_default()));
+        if path.ends_with("/status") {
+            answer["spec"] = json!({});
+        }
+        answer
+    }
+
+    fn select(&self, wanted: impl Fn(&Write) -> bool, show: impl Fn(&Write) -> String) -> String {
+        let writes = self.writes.lock().unwrap();
+        let shown: Vec<String> = writes.iter().filter(|write| wanted(write)).map(show).collect();
+        if shown.is_empty() { "nothing".to_owned() } else { shown.join("\n") }
+    }
+
+    /// Every write but those of status and events.
+    pub(super) fn written(&self) -> String {
+        let is_other = |write: &Write| !write.path.ends_with("/status") && !write.path.contains("/events");
+        self.select(is_other, |write| {
+            let mut body = write.body.clone();
+            mask(&mut body);
+            format!("{} {}\n{}", write.method, write.path, yaml(&body))
+        })
+    }
+
+    /// The last status that was written.
+    pub(super) fn status_written(&self) -> Option<Value> {
+        let writes = self.writes.lock().unwrap();
+        writes
+            .iter()
+            .rev()
+            .find(|write| write.path.ends_with("/status"))
+            .map(|write| write.body["status"].clone())
+    }
+
+    pub(super) fn status(&self) -> String {
+        self.select(
+            |write| write.path.ends_with("/status"),
+            |write| {
+                let mut status = write.body["status"].clone();
+                for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+                    condition.as_object_mut().unwrap().remove("lastTransitionTime");
+                }
+                yaml(&status)
+            },
+        )
+    }
+
+    pub(super) fn events(&self) -> String {
+        self.select(
+            |write| write.path.contains("/events"),
+            |write| {
+                let text = |key: &str| write.body[key].as_str().unwrap_or_default().to_owned();
+                format!("{} {}: {}", text("type"), text("reason"), text("note"))
+            },
+        )
+    }
+}
+
+/// Shows what a Secret holds, and of passwords, which are new each time, and their keys, only that they are there.
+fn mask(body: &mut Value) {
+    if let Some(labels) = body.pointer_mut("/metadata/labels") {
+        let ours = serde_json::to_value(crate::azure::marks("orders", "main")).unwrap();
+        if *labels == ours {
+            *labels = json!("as all that stands for orders/main");
+        }
+    }
+    let is_password = |key: &str| key.starts_with("password-");
+    if let Some(data) = body.get_mut("data").and_then(Value::as_object_mut) {
+        let shown = std::mem::take(data).into_iter().map(|(key, value)| {
+            let bytes: k8s_openapi::ByteString = serde_json::from_value(value).unwrap();
+            let text = String::from_utf8(bytes.0).unwrap();
+            // A new one is as long as all new ones are.
+            if is_password(&key) && text.len() == 40 {
+                ("password-NEW".to_owned(), json!("a new one"))
+            } else {
+                (key, json!(text))
+            }
+        });
+        *data = shown.collect();
+    }
+    let key = body.pointer_mut("/spec/administratorLoginPassword/key");
+    if let Some(key) = key.filter(|key| key.as_str().is_some_and(|key| !key.starts_with("password-2020"))) {
+        *key = json!("password-NEW");
+    }
+}
+
+fn yaml(value: &Value) -> String {
+    serde_saphyr::to_string(value).unwrap().trim_end().to_owned()
+}

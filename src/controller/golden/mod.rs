@@ -1,0 +1,138 @@
+//! One pass over one `Database`, told as directories: what is there, what is written because of it, and what the status and
+//! the events then say.
+//!
+//! `cases/<case>/there.yaml` has the `Database`, what else the cluster holds and, if it matters, the policy. Beside it stand
+//! `written.snap`, `status.snap` and `events.snap`; `INSTA_UPDATE=always cargo test golden` writes them anew, to be read
+//! before they are committed.
+
+mod api_server;
+mod kstatus;
+
+use std::{path::PathBuf, sync::Arc};
+
+use api::Database;
+use arc_swap::ArcSwap;
+use kube::runtime::{
+    controller::Action,
+    events::{Recorder, Reporter},
+};
+use policy::PolicyState;
+use prometheus_client::registry::Registry;
+use rstest::rstest;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    backoff::Backoff, caches::Caches, compliance::Compliance, context::Context, events::Events,
+    in_flight::InFlight, metrics::Metrics, reconcile::reconcile,
+};
+use crate::namespaces::Namespaces;
+use api_server::ApiServer;
+
+/// What is there before the pass.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct There {
+    /// What the case is about, for who reads it.
+    #[allow(dead_code, reason = "people read it")]
+    about: String,
+    database: Value,
+    #[serde(default)]
+    cluster: Vec<Value>,
+    /// Instead of the example: texts of it and what stands in their place, or `none`.
+    #[serde(default)]
+    policy: Option<Policy>,
+    /// Whether the CRDs of Azure Service Operator are missing.
+    #[serde(default)]
+    without_aso: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Policy {
+    None,
+    With(Vec<(String, String)>),
+}
+
+impl There {
+    fn policy(&self) -> PolicyState {
+        let mut text = include_str!("../../../examples/policy.yaml").to_owned();
+        match &self.policy {
+            Some(Policy::None) => return PolicyState::default(),
+            Some(Policy::With(replacements)) => {
+                for (old, new) in replacements {
+                    assert!(text.contains(old), "the example has no {old:?}");
+                    text = text.replacen(old, new, 1);
+                }
+            }
+            None => {}
+        }
+        let state = PolicyState::default().applied(Some(&[("policy.yaml".to_owned(), text)].into()));
+        assert_eq!(state.trouble("database-policy"), None);
+        state
+    }
+}
+
+fn context(there: &There, client: kube::Client) -> Context {
+    let metrics = Metrics::new(&mut Registry::default());
+    let reporter = Reporter { controller: "database-operator".into(), instance: Some("golden".into()) };
+    Context {
+        events: Events::new(Recorder::new(client.clone(), reporter)),
+        client,
+        operator_namespace: "database-operator".to_owned(),
+        policy_name: "database-policy".to_owned(),
+        policy: Arc::new(ArcSwap::from_pointee(there.policy())),
+        caches: Caches::holding(&there.cluster, there.without_aso),
+        namespaces: Namespaces::holding([]),
+        in_flight: InFlight::default(),
+        backoff: Backoff::default(),
+        compliance: Compliance::new(metrics.out_of_policy.clone()),
+        metrics,
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_pass_writes_what_differs_and_tells_the_truth(
+    #[files("src/controller/golden/cases/*/there.yaml")] path: PathBuf,
+) {
+    let there: There = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let mut database: Value = there.database.clone();
+    database["apiVersion"] = json!("altinn.app/v1alpha1");
+    database["kind"] = json!("Database");
+    let database: Database = serde_json::from_value(database).unwrap();
+    let mut after = json!({"metadata": database.metadata, "status": database.status});
+    let server = ApiServer::holding(&there.cluster);
+    let context = Arc::new(context(&there, server.client()));
+    let outcome = reconcile(Arc::new(database), context).await;
+    let outcome = outcome.map_or_else(|error| format!("error: {error}"), |action| told(&action));
+
+    if let Some(status) = server.status_written() {
+        after["status"] = status;
+        kstatus::check(&after);
+    }
+    let seen = format!(
+        "Flux sees {:?}, kubectl wait {}",
+        kstatus::of(&after),
+        if kstatus::wait_ends(&after) { "ends" } else { "waits" }
+    );
+
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(path.parent().unwrap());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        insta::assert_snapshot!("written", format!("{}\n{outcome}", server.written()));
+        insta::assert_snapshot!("status", format!("{}\n{seen}", server.status()));
+        insta::assert_snapshot!("events", server.events());
+    });
+}
+
+/// Whether the object is looked at again by itself; how soon is jittered.
+fn told(action: &Action) -> String {
+    if *action == Action::await_change() {
+        "then waits for a change".to_owned()
+    } else {
+        "then looks again".to_owned()
+    }
+}
