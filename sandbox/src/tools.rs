@@ -64,7 +64,7 @@ enum Elsewhere {
 }
 
 /// In the order in which they are built: the long ones last, so that a mistake shows early.
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 8] = [
     Tool {
         name: "etcd",
         package: "go.etcd.io/etcd/server/v3",
@@ -96,6 +96,12 @@ const TOOLS: [Tool; 7] = [
         elsewhere: Elsewhere::Nowhere,
     },
     Tool {
+        name: "glua",
+        package: "github.com/yuin/gopher-lua/cmd/glua",
+        module: "tools/lua",
+        elsewhere: Elsewhere::Nowhere,
+    },
+    Tool {
         name: "helm",
         package: "helm.sh/helm/v4/cmd/helm",
         module: "tools/helm",
@@ -117,6 +123,8 @@ pub(crate) struct Tools {
     pub(crate) kube_controller_manager: PathBuf,
     pub(crate) kubectl: PathBuf,
     pub(crate) helm: PathBuf,
+    /// Argo CD's interpreter of Lua; no sandbox runs it, and a test does.
+    pub(crate) glua: PathBuf,
     pub(crate) aso_controller: PathBuf,
     /// The folder with one YAML file for each of ASO's CRDs, and one with its webhook configurations.
     pub(crate) aso_manifests: PathBuf,
@@ -124,13 +132,14 @@ pub(crate) struct Tools {
 
 impl Tools {
     /// For people.
-    pub(crate) fn list(&self) -> [(&'static str, &Path); 7] {
+    pub(crate) fn list(&self) -> [(&'static str, &Path); 8] {
         [
             ("etcd", &self.etcd),
             ("kube-apiserver", &self.kube_apiserver),
             ("kube-controller-manager", &self.kube_controller_manager),
             ("kubectl", &self.kubectl),
             ("helm", &self.helm),
+            ("glua", &self.glua),
             ("aso-controller", &self.aso_controller),
             ("ASO's manifests", &self.aso_manifests),
         ]
@@ -166,6 +175,7 @@ pub(crate) async fn ensure(progress: &Progress) -> Result<Tools, Error> {
         kube_controller_manager: path_of("kube-controller-manager").await?,
         kubectl: path_of("kubectl").await?,
         helm: path_of("helm").await?,
+        glua: path_of("glua").await?,
         aso_controller: path_of("aso-controller").await?,
         aso_manifests: manifests.directory,
     })
