@@ -15,6 +15,7 @@ use super::{
     events::Events,
     in_flight::InFlight,
     metrics::{Metrics, ReconcileLabels},
+    states::States,
 };
 
 pub(super) struct Context {
@@ -28,6 +29,7 @@ pub(super) struct Context {
     pub(super) backoff: Backoff,
     pub(super) events: Events,
     pub(super) compliance: Compliance,
+    pub(super) states: States,
     pub(super) metrics: Metrics,
 }
 

@@ -6,6 +6,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::states::StateLabels;
+
 /// Labels of a reconcile.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ReconcileLabels {
@@ -27,6 +29,7 @@ pub struct Metrics {
     pub duration: Histogram,
     pub writes: Family<WriteLabels, Counter>,
     pub out_of_policy: Gauge,
+    pub databases: Family<StateLabels, Gauge>,
     pub unreadable: Gauge,
 }
 
@@ -39,12 +42,18 @@ impl Metrics {
             duration: Histogram::new(buckets),
             writes: Family::default(),
             out_of_policy: Gauge::default(),
+            databases: Family::default(),
             unreadable: Gauge::default(),
         };
         registry.register(
             "databases_out_of_policy",
             "Databases that the policy would not let be made today",
             metrics.out_of_policy.clone(),
+        );
+        registry.register(
+            "databases",
+            "Databases by state: ready, working, or stalled until a person acts",
+            metrics.databases.clone(),
         );
         registry.register(
             "databases_unreadable",

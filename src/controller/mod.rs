@@ -18,6 +18,7 @@ mod metrics;
 mod password;
 mod reconcile;
 mod resolve;
+mod states;
 mod status;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -98,6 +99,7 @@ pub async fn run(
         in_flight: in_flight::InFlight::default(),
         backoff: backoff::Backoff::default(),
         compliance: compliance::Compliance::new(metrics.out_of_policy.clone()),
+        states: states::States::new(metrics.databases.clone()),
         metrics,
     });
 
@@ -118,11 +120,9 @@ pub async fn run(
                     controller::Error::ReconcilerFailed(..) => {}
                     // It is gone since it was queued, perhaps without our finalizer.
                     controller::Error::ObjectNotFound(gone) => {
-                        gone_context.compliance.set(
-                            gone.namespace.as_deref().unwrap_or_default(),
-                            &gone.name,
-                            true,
-                        );
+                        let namespace = gone.namespace.as_deref().unwrap_or_default();
+                        gone_context.compliance.set(namespace, &gone.name, true);
+                        gone_context.states.forget(namespace, &gone.name);
                     }
                     error => tracing::warn!(%error, "a watch was interrupted"),
                 }

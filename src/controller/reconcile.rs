@@ -260,6 +260,7 @@ async fn blocked(database: &Database, context: &Context, why: &Blocked) -> Resul
 /// Writes the status if it differs, and an event if it says something new.
 async fn report(database: &Database, context: &Context, outcome: &Outcome<'_>) -> Result<(), Error> {
     let new = status::report(database, outcome, Timestamp::now());
+    context.states.set(&database.namespace().unwrap_or_default(), &database.name_any(), &new);
     if !status::is_news(database.status.as_ref(), &new) {
         return Ok(());
     }
@@ -299,7 +300,9 @@ fn without_times(status: &DatabaseStatus) -> DatabaseStatus {
 /// The fate of the data was settled at admission; here a missing or unknown annotation means the same as
 /// `Retain`, because admission can be bypassed: by deleting the CRD, or with the webhook's configuration.
 async fn keep_data(database: &Database, context: &Context) -> Result<Action, Error> {
-    context.compliance.set(&database.namespace().unwrap_or_default(), &database.name_any(), true);
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    context.compliance.set(&namespace, &name, true);
+    context.states.forget(&namespace, &name);
     if let Some(server) = database.status.as_ref().and_then(|status| status.server.as_ref()) {
         let note = format!(
             "Server {} and its data are kept. Apply the same manifest again to get them back; the platform team \

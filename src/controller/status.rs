@@ -151,7 +151,7 @@ fn compliant(old: &[Condition], breaches: &str, generation: Option<i64>, now: Ti
     }
 }
 
-fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+pub(super) fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 

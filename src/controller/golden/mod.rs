@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use super::{
     backoff::Backoff, caches::Caches, compliance::Compliance, context::Context, events::Events,
-    in_flight::InFlight, metrics::Metrics, reconcile::reconcile,
+    in_flight::InFlight, metrics::Metrics, reconcile::reconcile, states::States,
 };
 use crate::namespaces::Namespaces;
 use api_server::ApiServer;
@@ -87,6 +87,7 @@ fn context(there: &There, client: kube::Client) -> Context {
         in_flight: InFlight::default(),
         backoff: Backoff::default(),
         compliance: Compliance::new(metrics.out_of_policy.clone()),
+        states: States::new(metrics.databases.clone()),
         metrics,
     }
 }

@@ -1,0 +1,109 @@
+//! How many databases are ready, being worked on, or in need of a person: a terminal error must not vanish from metrics.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Mutex, PoisonError},
+};
+
+use api::DatabaseStatus;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+};
+
+use super::status;
+
+/// Labels of a number of databases.
+#[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct StateLabels {
+    /// `ready`, `working` or `stalled`.
+    pub state: &'static str,
+}
+
+const READY: &str = "ready";
+const WORKING: &str = "working";
+const STALLED: &str = "stalled";
+
+/// The state of each database.
+#[derive(Debug)]
+pub(super) struct States {
+    /// By a hash of namespace and name: ten thousand of them must fit into little memory.
+    of: Mutex<HashMap<u64, &'static str>>,
+    count: Family<StateLabels, Gauge>,
+}
+
+impl States {
+    pub(super) fn new(count: Family<StateLabels, Gauge>) -> Self {
+        // An alert on a state must see 0, and not nothing.
+        for state in [READY, WORKING, STALLED] {
+            count.get_or_create(&StateLabels { state }).set(0);
+        }
+        Self { of: Mutex::default(), count }
+    }
+
+    /// Takes note of what a database is.
+    pub(super) fn set(&self, namespace: &str, name: &str, status: &DatabaseStatus) {
+        let is_stalled =
+            status::find(&status.conditions, "Stalled").is_some_and(|stalled| stalled.status == "True");
+        let is_ready = status::ready(Some(status)).is_some_and(|ready| ready.status == "True");
+        let state = match (is_stalled, is_ready) {
+            (true, _) => STALLED,
+            (false, true) => READY,
+            (false, false) => WORKING,
+        };
+        self.change(namespace, name, Some(state));
+    }
+
+    /// It is gone.
+    pub(super) fn forget(&self, namespace: &str, name: &str) {
+        self.change(namespace, name, None);
+    }
+
+    fn change(&self, namespace: &str, name: &str, state: Option<&'static str>) {
+        let mut hasher = DefaultHasher::new();
+        (namespace, name).hash(&mut hasher);
+        let key = hasher.finish();
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match state {
+            Some(state) => of.insert(key, state),
+            None => of.remove(&key),
+        };
+        if let Some(state) = before {
+            self.count.get_or_create(&StateLabels { state }).dec();
+        }
+        if let Some(state) = state {
+            self.count.get_or_create(&StateLabels { state }).inc();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_database_counts_once_as_what_it_is_now() {
+        let count = Family::default();
+        let states = States::new(count.clone());
+        let status = |conditions: serde_json::Value| {
+            serde_json::from_value::<DatabaseStatus>(json!({"conditions": conditions})).unwrap()
+        };
+        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "R", "message": "", "lastTransitionTime": "2026-11-24T12:00:00Z"});
+        let ready = status(json!([condition("Ready", "True")]));
+        let stalled = status(json!([condition("Ready", "False"), condition("Stalled", "True")]));
+        let counts =
+            || [READY, WORKING, STALLED].map(|state| count.get_or_create(&StateLabels { state }).get());
+        states.set("a", "one", &status(json!([])));
+        states.set("a", "two", &stalled);
+        assert_eq!(counts(), [0, 1, 1]);
+        states.set("a", "one", &ready);
+        states.set("a", "one", &ready);
+        assert_eq!(counts(), [1, 0, 1]);
+        states.forget("a", "two");
+        states.forget("a", "two");
+        assert_eq!(counts(), [1, 0, 0]);
+    }
+}
