@@ -30,6 +30,9 @@ pub struct PolicyWatch {
     pub state: Arc<ArcSwap<PolicyState>>,
     /// 0 until the ConfigMap was read, or found missing, for the first time.
     pub changes: watch::Receiver<u64>,
+    /// What is wrong with the ConfigMap; `None` while it holds, or before it was read.
+    pub trouble: watch::Receiver<Option<String>>,
+    trouble_sender: watch::Sender<Option<String>>,
     sender: watch::Sender<u64>,
     valid: Gauge,
     /// Holds one revision at a time, so that the label is bounded.
@@ -40,6 +43,7 @@ impl PolicyWatch {
     /// Before anything is read.
     pub fn new(registry: &mut Registry) -> Self {
         let (sender, changes) = watch::channel(0);
+        let (trouble_sender, trouble) = watch::channel(None);
         let valid = Gauge::default();
         registry.register(
             "policy_valid",
@@ -48,7 +52,7 @@ impl PolicyWatch {
         );
         let info = Family::default();
         registry.register("policy_info", "The revision of the policy that is in force", info.clone());
-        Self { state: Arc::default(), changes, sender, valid, info }
+        Self { state: Arc::default(), changes, trouble, trouble_sender, sender, valid, info }
     }
 
     /// Watches until it is dropped. Errors are retried for ever, and leave the policy as it is.
@@ -94,6 +98,11 @@ impl PolicyWatch {
             _ => {}
         }
         self.valid.set(i64::from(trouble.is_none()));
+        self.trouble_sender.send_if_modified(|before| {
+            let is_news = *before != trouble;
+            *before = trouble;
+            is_news
+        });
         if !same_policy {
             if let Some(policy) = state.policy() {
                 self.info.get_or_create(&InfoLabels { revision: policy.revision.clone() }).set(1);

@@ -50,7 +50,7 @@ pub(super) async fn run(args: ControllerArgs) -> Result<(), Failure> {
     let lease_client = cluster::client().await?;
     let mut leader = Leader::new(lease_client, &namespace, args.lease_duration, fence, leads);
 
-    let (state, mut changes) = (watch.state.clone(), watch.changes.clone());
+    let (state, mut changes, trouble) = (watch.state.clone(), watch.changes.clone(), watch.trouble.clone());
     let policy = tokio::spawn(watch.run(client.clone(), namespace.clone(), policy_configmap.clone()));
     let ready = async {
         changes.wait_for(|count| *count > 0).await?;
@@ -70,7 +70,7 @@ pub(super) async fn run(args: ControllerArgs) -> Result<(), Failure> {
     tokio::select! {
         // In this order: who has finished its work hasn't lost it.
         biased;
-        () = controller::run(client, config, state, changes, metrics, stop) => {}
+        () = controller::run(client, config, state, changes, trouble, metrics, stop) => {}
         lost = leader.lead() => return Err(lost.into()),
     }
     leader.release().await;

@@ -24,7 +24,7 @@ const BURST: u32 = 10;
 const REFILL: Duration = Duration::from_mins(1);
 /// The API server takes at most 1024 bytes.
 /// <https://github.com/kubernetes/kubernetes/blob/v1.36.2/pkg/apis/core/validation/events.go>
-const LONGEST: usize = 1000;
+pub(super) const LONGEST: usize = 1000;
 
 /// Writes events.
 pub(super) struct Events {

@@ -29,7 +29,7 @@ use futures::{
     Stream, StreamExt,
     stream::{self, SelectAll},
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, Resource,
     core::DeserializeGuard,
@@ -71,11 +71,21 @@ pub async fn run(
     config: Config,
     policy: Arc<ArcSwap<PolicyState>>,
     policy_changes: watch::Receiver<u64>,
+    policy_trouble: watch::Receiver<Option<String>>,
     metrics: Metrics,
     stop: CancellationToken,
 ) {
     let reporter = Reporter { controller: "database-operator".into(), instance: None };
     let recorder = Recorder::new(client.clone(), reporter);
+    let config_map = ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("ConfigMap".to_owned()),
+        namespace: Some(config.operator_namespace.clone()),
+        name: Some(config.policy_name.clone()),
+        ..ObjectReference::default()
+    };
+    // Ends with the process, or when nobody watches the policy any more.
+    tokio::spawn(tell_of_policy(recorder.clone(), config_map, policy_trouble));
     let unreadable = Unreadable::new(metrics.unreadable.clone(), tell_of_unreadable(recorder.clone()));
     let databases = Api::<DeserializeGuard<Database>>::all(client.clone());
     let (store, writer) = reflector::store();
@@ -129,6 +139,41 @@ pub async fn run(
             }
         })
         .await;
+}
+
+/// An event of the ConfigMap when it breaks, goes, or holds again; its trouble stands in log and metric, too.
+async fn tell_of_policy(
+    recorder: Recorder,
+    config_map: ObjectReference,
+    mut trouble: watch::Receiver<Option<String>>,
+) {
+    let mut was_troubled = false;
+    loop {
+        let now = trouble.borrow_and_update().clone();
+        let (type_, reason, note) = match &now {
+            Some(trouble) => (EventType::Warning, "PolicyInvalid", clean(trouble)),
+            None => {
+                (EventType::Normal, "PolicyInForce", "the policy holds again, and is in force".to_owned())
+            }
+        };
+        if now.is_some() || was_troubled {
+            let note = note[..note.floor_char_boundary(events::LONGEST)].to_owned();
+            let event = Event {
+                type_,
+                reason: reason.to_owned(),
+                note: Some(note),
+                action: "Watch".to_owned(),
+                secondary: None,
+            };
+            if let Err(error) = recorder.publish(&event, &config_map).await {
+                tracing::debug!(%error, "the event of the policy can't be written");
+            }
+        }
+        was_troubled = now.is_some();
+        if trouble.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// In the log, and in an event of the object.

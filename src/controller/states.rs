@@ -88,15 +88,15 @@ mod tests {
     fn each_database_counts_once_as_what_it_is_now() {
         let count = Family::default();
         let states = States::new(count.clone());
-        let status = |conditions: serde_json::Value| {
+        let told = |conditions: serde_json::Value| {
             serde_json::from_value::<DatabaseStatus>(json!({"conditions": conditions})).unwrap()
         };
         let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "R", "message": "", "lastTransitionTime": "2026-11-24T12:00:00Z"});
-        let ready = status(json!([condition("Ready", "True")]));
-        let stalled = status(json!([condition("Ready", "False"), condition("Stalled", "True")]));
+        let ready = told(json!([condition("Ready", "True")]));
+        let stalled = told(json!([condition("Ready", "False"), condition("Stalled", "True")]));
         let counts =
             || [READY, WORKING, STALLED].map(|state| count.get_or_create(&StateLabels { state }).get());
-        states.set("a", "one", &status(json!([])));
+        states.set("a", "one", &told(json!([])));
         states.set("a", "two", &stalled);
         assert_eq!(counts(), [0, 1, 1]);
         states.set("a", "one", &ready);

@@ -76,11 +76,30 @@ fn a_policy_that_breaks_or_goes_leaves_the_last_good_one_in_force() {
     let before = log().len();
     apply_unjudged(&sandbox, "azure: [");
     noticed(before, "is broken: line 1");
+    let told = |reason: &str| {
+        let selector = format!("involvedObject.name=database-policy,reason={reason}");
+        let arguments = [
+            "get",
+            "events",
+            "-n",
+            "database-operator",
+            "--field-selector",
+            &selector,
+            "-o",
+            "jsonpath={.items[*].message}",
+        ];
+        let text = run(sandbox.kubectl(&arguments), "").succeeded();
+        (!text.is_empty()).then_some(text)
+    };
+    let event = eventually("an event of the ConfigMap tells of it", || told("PolicyInvalid"));
+    assert!(event.contains("line 1") && event.contains("stays in force"), "{event}");
     let before = log().len();
     delete_policy(&sandbox);
     noticed(before, "is missing; revision");
     ask(&story, "{}").succeeded();
     assert!(ask(&story, "{sku: Standard_E64ds_v5}").refused().contains("[DB101]"));
+    apply_policy(&sandbox, GOOD);
+    eventually("an event tells that it holds again", || told("PolicyInForce"));
 }
 
 #[rstest]
