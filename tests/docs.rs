@@ -56,6 +56,43 @@ fn the_security_page_has_a_row_for_each_way_with_a_test() {
 }
 
 #[test]
+fn the_status_page_has_each_reason_that_the_controller_gives() {
+    const PAGE: &str = include_str!("../docs/status.md");
+    let mut all = String::new();
+    source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/controller"), &mut all);
+    let all = all.split("#[cfg(test)]").collect::<String>();
+    // What a reason stands after.
+    let calls = [
+        "Blocked::stalled(",
+        "Blocked::working(",
+        "reason: \"",
+        "Unknown\", \"",
+        "EventType::Normal, ",
+        "EventType::Warning, ",
+    ];
+    let mut reasons = Vec::new();
+    for call in calls {
+        for rest in all.split(call).skip(1) {
+            let rest = rest.trim_start().trim_start_matches('"');
+            let word: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+            if word.starts_with(|c: char| c.is_ascii_uppercase()) && rest[word.len()..].starts_with('"') {
+                reasons.push(word);
+            }
+        }
+    }
+    for known in ["ServerNotOurs", "ApplyFailed", "Configuring", "DataKept", "PolicyInvalid"] {
+        assert!(reasons.iter().any(|reason| reason == known), "{known} is not found: {reasons:?}");
+    }
+    // Those of the tests in the same folder.
+    let is_made_up = |reason: &&String| ["R", "Away"].contains(&reason.as_str());
+    let missing: Vec<_> = reasons
+        .iter()
+        .filter(|reason| !is_made_up(reason) && !PAGE.contains(&format!("`{reason}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn the_policy_page_shows_a_policy_that_holds() {
     const PAGE: &str = include_str!("../docs/policy.md");
     let yaml = PAGE.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
