@@ -4,6 +4,9 @@ use crate::catalogue::Size;
 
 /// As many alternatives as a message names; the rest is counted.
 const SHOWN: usize = 5;
+/// The longest text that is compared with what is known: each known name is shorter, and comparing takes the longer the
+/// longer the text is.
+const LONGEST: usize = 63;
 
 /// `use A`, `use A or B`, or what to do when there is nothing to use.
 pub(crate) fn instead<T: ToString>(all: &[T], otherwise: &str) -> String {
@@ -48,6 +51,9 @@ pub(crate) fn sizes_like(written: &str, allowed: impl Iterator<Item = &'static S
 
 /// The candidate that was probably meant.
 pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if written.len() > LONGEST {
+        return None;
+    }
     let written = written.to_ascii_lowercase();
     candidates
         .map(|candidate| (strsim::jaro_winkler(&written, &candidate.to_ascii_lowercase()), candidate))
@@ -90,6 +96,7 @@ mod tests {
     #[case("Standard_B1m", Some("Standard_B1ms"))]
     #[case("standard_d2ds-v5", Some("Standard_D2ds_v5"))]
     #[case("banana", None)]
+    #[case(&"Standard_B1ms".repeat(6), None)]
     fn a_slip_of_the_pen_is_recognised(#[case] written: &str, #[case] meant: Option<&str>) {
         let names = catalogue::sizes().iter().map(|size| size.name.as_str());
         assert_eq!(did_you_mean(written, names), meant);

@@ -8,6 +8,9 @@ use crate::{
     suggest::did_you_mean,
 };
 
+/// As many names are looked at for what was meant: a message has no room for more, and there can be hundreds.
+const SUGGESTED: usize = 8;
+
 /// A parameter that the request adds or changes.
 struct Changed<'a> {
     field: String,
@@ -44,18 +47,19 @@ fn known<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (Changed<'a>, Par
 /// Each exists, and is not Azure's own.
 pub(super) fn settable(context: &Context<'_>) -> Vec<Problem> {
     changed(context)
-        .filter_map(|changed| {
-            let why = catalogue::parameter(changed.name).err()?;
-            Some(match why {
-                Unsettable::Unknown => {
-                    let meant = did_you_mean(changed.name, catalogue::parameter_names())
-                        .map_or_else(|| "leave it out".to_owned(), |meant| format!("did you mean {meant}?"));
-                    changed.problem(&format!("is no server parameter that Azure offers; {meant}"))
-                }
-                Unsettable::ReadOnly => changed.problem("is read-only, Azure sets it itself; leave it out"),
-                Unsettable::Extensions => changed
-                    .problem("follows from spec.extensions; write the extension there and leave this out"),
-            })
+        .filter_map(|changed| Some((catalogue::parameter(changed.name).err()?, changed)))
+        .enumerate()
+        .map(|(index, (why, changed))| match why {
+            Unsettable::Unknown => {
+                let known = catalogue::parameter_names().filter(|_| index < SUGGESTED);
+                let meant = did_you_mean(changed.name, known)
+                    .map_or_else(|| "leave it out".to_owned(), |meant| format!("did you mean {meant}?"));
+                changed.problem(&format!("is no server parameter that Azure offers; {meant}"))
+            }
+            Unsettable::ReadOnly => changed.problem("is read-only, Azure sets it itself; leave it out"),
+            Unsettable::Extensions => {
+                changed.problem("follows from spec.extensions; write the extension there and leave this out")
+            }
         })
         .collect()
 }
@@ -63,8 +67,8 @@ pub(super) fn settable(context: &Context<'_>) -> Vec<Problem> {
 /// PostgreSQL doesn't care for case: of two spellings of one parameter, one would win by chance.
 pub(super) fn once(context: &Context<'_>) -> Vec<Problem> {
     let all = || context.new.parameters.iter().flatten().map(|(name, _)| name);
-    changed(context)
-        .filter_map(|changed| {
+    known(context)
+        .filter_map(|(changed, _)| {
             let other =
                 all().find(|other| *other != changed.name && other.eq_ignore_ascii_case(changed.name))?;
             Some(changed.problem(&format!("is there as {}, too; leave one out", quote(other))))

@@ -201,6 +201,21 @@ fn a_parameter_is_told_what_it_can_be(
     assert!(told.unwrap_or_default().contains(expected.unwrap_or_default()));
 }
 
+/// Nobody waits for what was meant by hundreds of endless names.
+#[test]
+fn many_long_names_are_refused_in_no_time() {
+    let policy = Policy::parse(&strict("")).unwrap();
+    let parameters: serde_json::Map<String, Value> =
+        (0..250).map(|number| (format!("{}{number}", "work_mem_".repeat(1200)), json!("1"))).collect();
+    let extensions: Vec<String> = (0..64).map(|number| format!("{}{number}", "pg_".repeat(4000))).collect();
+    let new = json!({"sku": "Standard_".repeat(4000), "parameters": parameters, "extensions": extensions});
+    let start = std::time::Instant::now();
+    let denial = verdict_by(&policy, "orders", "main", new, None).denial.unwrap();
+    assert_eq!(denial.problems.len(), 1 + 64 + 250);
+    assert!(denial.message().chars().count() <= message::LONGEST);
+    assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
+}
+
 #[rstest]
 #[case::room(Some(4), None, &[])]
 #[case::full(Some(5), None, &[Code::DatabasesPerNamespace])]
