@@ -77,6 +77,7 @@ fn judge(bencher: Bencher<'_, '_>, name: &str) {
         name: "main",
         new: &new,
         old: old.as_ref(),
+        defaulted: &[],
         today: TODAY,
     };
     bencher.bench_local(|| policy.judge(black_box(&request), None));

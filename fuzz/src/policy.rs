@@ -131,10 +131,11 @@ fn keeps_its_promises(policy: &Policy, namespace: &str, spec: &DatabaseSpec) {
             name: "main",
             new: spec,
             old: None,
+            defaulted: &[],
             today: date(2026, 11, 22),
         };
         let verdict = policy.judge(&request, None);
-        let resolved = policy.resolve(&request, None, &[]);
+        let resolved = policy.resolve(&request, None);
         let _ = policy.breaches(&request, None);
         match (verdict.denial, resolved) {
             (None, Ok(effective)) => built_again(policy, &request, &effective.to_spec(spec)),

@@ -187,8 +187,14 @@ pub(crate) fn union(
     all
 }
 
-/// Lets the running server's values through where the spec holds nothing but a default.
-pub(crate) fn yield_to(spec: &mut DatabaseSpec, defaulted: &[DefaultedField], recorded: &Recorded) {
+/// The spec with the running server's values where it holds nothing but a default.
+pub(crate) fn yielding(
+    spec: &DatabaseSpec,
+    defaulted: &[DefaultedField],
+    recorded: Option<&Recorded>,
+) -> DatabaseSpec {
+    let mut yielding = spec.clone();
+    let Some(recorded) = recorded else { return yielding };
     let running = recorded.to_spec();
     for noted in in_effect(defaulted, spec) {
         let field = FIELDS.iter().find(|field| field.path == noted.field);
@@ -197,9 +203,10 @@ pub(crate) fn yield_to(spec: &mut DatabaseSpec, defaulted: &[DefaultedField], re
             (field.text)(&running).is_some() || (!field.required && recorded.settings.is_some())
         };
         if let Some(field) = field.filter(is_known) {
-            (field.copy)(spec, &running);
+            (field.copy)(&mut yielding, &running);
         }
     }
+    yielding
 }
 
 /// The defaults that are noted in a spec and not in effect, because the server was there before them: field, noted
@@ -209,8 +216,7 @@ pub(crate) fn not_in_effect(
     noted: &[DefaultedField],
     recorded: &Recorded,
 ) -> Vec<(String, String, String)> {
-    let mut running = spec.clone();
-    yield_to(&mut running, noted, recorded);
+    let running = yielding(spec, noted, Some(recorded));
     in_effect(noted, spec)
         .into_iter()
         .filter_map(|noted| {
@@ -440,10 +446,8 @@ mod tests {
         let spec = DatabaseSpec { sku: Some("Standard_B2s".into()), ..DatabaseSpec::default() };
         assert_eq!(in_effect(&noted(&[("sku", "Standard_B1ms")]), &spec), vec![]);
         let recorded = Recorded { sku: Some("Standard_B8ms".into()), ..Recorded::default() };
-        let mut yielding = spec.clone();
-        yield_to(&mut yielding, &noted(&[("sku", "Standard_B1ms")]), &recorded);
-        assert_eq!(yielding, spec, "somebody wrote another size");
-        yield_to(&mut yielding, &noted(&[("sku", "Standard_B2s")]), &recorded);
-        assert_eq!(yielding.sku.as_deref(), Some("Standard_B8ms"));
+        let by = |note| yielding(&spec, &noted(&[("sku", note)]), Some(&recorded));
+        assert_eq!(by("Standard_B1ms"), spec, "somebody wrote another size");
+        assert_eq!(by("Standard_B2s").sku.as_deref(), Some("Standard_B8ms"));
     }
 }

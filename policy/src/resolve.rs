@@ -189,23 +189,17 @@ impl Policy {
     ///
     /// It is the same judgement as at admission: a webhook that was bypassed lets nothing through that
     /// policy refuses. Of a server that exists, only what changes is judged.
-    pub fn resolve(
-        &self,
-        request: &Request<'_>,
-        recorded: Option<&Recorded>,
-        before: &[DefaultedField],
-    ) -> Result<Effective, Denial> {
+    pub fn resolve(&self, request: &Request<'_>, recorded: Option<&Recorded>) -> Result<Effective, Denial> {
         // A default never changes a live server, not even one that was kept and is found again: what nobody
         // wrote is as it runs.
-        let mut new = request.new.clone();
+        let mut new = defaults::yielding(request.new, request.defaulted, recorded);
         if let Some(recorded) = recorded {
-            defaults::yield_to(&mut new, before, recorded);
             new.database_name = new.database_name.or_else(|| recorded.database_name.clone());
         }
         let profile = self.profile(request.in_namespace()).map_err(|why| Self::no_profile(request, why))?;
-        let filled = defaults::fill(&new, request.old, recorded, profile, &[]);
+        let filled = defaults::fill(&new, request.old, recorded, profile, request.defaulted);
         let stored = recorded.map(|recorded| recorded.as_spec(&filled.spec));
-        let judged = Request { new: &filled.spec, old: stored.as_ref(), ..*request };
+        let judged = Request { new: &filled.spec, old: stored.as_ref(), defaulted: &[], ..*request };
         if let Some(denial) = self.judge(&judged, recorded).denial {
             return Err(denial);
         }
@@ -235,7 +229,10 @@ impl Policy {
                 .map(|(name, value)| (catalogue::spelling(name), value.clone()))
                 .collect(),
             profile: profile.name.clone(),
-            defaulted: defaults::union(&defaults::in_effect(before, request.new), filled.defaulted),
+            defaulted: defaults::union(
+                &defaults::in_effect(request.defaulted, request.new),
+                filled.defaulted,
+            ),
         })
     }
 }

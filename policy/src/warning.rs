@@ -1,6 +1,6 @@
 //! Warnings that `kubectl` prints beside an accepted request.
 
-use api::{DatabaseSpec, annotations::RETENTION};
+use api::{DatabaseSpec, DefaultedField, annotations::RETENTION};
 
 use crate::{
     Problem, Recorded, catalogue, defaults,
@@ -67,9 +67,13 @@ pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recor
 }
 
 /// Defaults that stand in the spec but give way to the server, which was there before them.
-pub fn on_defaults(spec: &DatabaseSpec, noted: Option<&str>, recorded: Option<&Recorded>) -> Vec<String> {
-    let (Some(noted), Some(recorded)) = (noted, recorded) else { return Vec::new() };
-    defaults::not_in_effect(spec, &defaults::from_annotation(noted), recorded)
+pub fn on_defaults(
+    spec: &DatabaseSpec,
+    noted: &[DefaultedField],
+    recorded: Option<&Recorded>,
+) -> Vec<String> {
+    let Some(recorded) = recorded else { return Vec::new() };
+    defaults::not_in_effect(spec, noted, recorded)
         .into_iter()
         .map(|(field, noted, running)| {
             format!("spec.{field}: {noted} is only a default, the server keeps {running}; write another to change it")
@@ -89,7 +93,8 @@ mod tests {
     fn a_default_that_gives_way_to_the_server_is_told() {
         let spec = DatabaseSpec { sku: Some("Standard_B1ms".into()), ..DatabaseSpec::default() };
         let recorded = Recorded { sku: Some("Standard_D192ds_v6".into()), ..Recorded::default() };
-        let warnings = on_defaults(&spec, Some("sku=Standard_B1ms@default"), Some(&recorded));
+        let noted = defaults::from_annotation("sku=Standard_B1ms@default");
+        let warnings = on_defaults(&spec, &noted, Some(&recorded));
         assert_eq!(
             warnings,
             [
@@ -97,8 +102,8 @@ mod tests {
             ]
         );
         assert!(warnings[0].len() <= LONGEST);
-        assert!(on_defaults(&spec, None, Some(&recorded)).is_empty());
-        assert!(on_defaults(&spec, Some("sku=Standard_B1ms@default"), None).is_empty());
+        assert!(on_defaults(&spec, &[], Some(&recorded)).is_empty());
+        assert!(on_defaults(&spec, &noted, None).is_empty());
     }
 
     fn deletion<'a>(retention: Option<&'a str>, confirmation: Option<&'a str>) -> Deletion<'a> {

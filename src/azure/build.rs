@@ -395,9 +395,10 @@ mod tests {
             name: "my-app-db",
             new: spec,
             old: None,
+            defaulted: &[],
             today: jiff::civil::date(2026, 11, 22),
         };
-        let effective = policy.resolve(&request, None, &[]).unwrap();
+        let effective = policy.resolve(&request, None).unwrap();
         build(&Input {
             namespace: "orders",
             name: "my-app-db",

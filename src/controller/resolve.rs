@@ -18,6 +18,8 @@ pub(super) fn resolve(
     today: Date,
 ) -> Result<Resolved, Blocked> {
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let noted =
+        database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text)).unwrap_or_default();
     let request = Request {
         policy_name,
         namespace: &namespace,
@@ -26,12 +28,11 @@ pub(super) fn resolve(
         name: &name,
         new: &database.spec,
         old: None,
+        defaulted: &noted,
         today,
     };
-    let noted =
-        database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text)).unwrap_or_default();
     let recorded = known.recorded.as_ref();
-    let effective = policy.resolve(&request, recorded, &noted).map_err(|denial| denied(&denial))?;
+    let effective = policy.resolve(&request, recorded).map_err(|denial| denied(&denial))?;
     // As it was resolved, since defaults that no webhook filled in are a part of it.
     let spec = effective.to_spec(&database.spec);
     let breaches = policy.breaches(&Request { new: &spec, ..request }, recorded);

@@ -16,7 +16,7 @@ mod storage;
 mod storage_tier;
 mod version;
 
-use api::DatabaseSpec;
+use api::{DatabaseSpec, DefaultedField};
 use jiff::civil::Date;
 
 use crate::{
@@ -43,6 +43,8 @@ pub struct Request<'a> {
     pub new: &'a DatabaseSpec,
     /// The stored spec; `None` on creation.
     pub old: Option<&'a DatabaseSpec>,
+    /// Fields that hold a default, as the object notes them: where a server runs, they give way to it.
+    pub defaulted: &'a [DefaultedField],
     /// The current day in UTC: support of versions ends on a day.
     pub today: Date,
 }
@@ -51,6 +53,19 @@ impl<'a> Request<'a> {
     /// The namespace, as profiles look at it.
     pub fn in_namespace(&self) -> Namespace<'a> {
         Namespace { name: self.namespace, labels: self.labels }
+    }
+
+    /// A spec as it counts: with what runs where it holds nothing but a default, and filled in.
+    fn in_force(
+        &self,
+        spec: &DatabaseSpec,
+        old: Option<&DatabaseSpec>,
+        recorded: Option<&Recorded>,
+        profile: &Profile,
+    ) -> DatabaseSpec {
+        let yielding = |spec| defaults::yielding(spec, self.defaulted, recorded);
+        let old = old.map(yielding);
+        defaults::fill(&yielding(spec), old.as_ref(), recorded, profile, self.defaulted).spec
     }
 }
 
@@ -157,8 +172,9 @@ impl Policy {
                 return Verdict { denial: Some(Self::no_profile(request, why)), ..Verdict::default() };
             }
         };
-        let new = defaults::fill(request.new, request.old, recorded, profile, &[]).spec;
-        let old = request.old.map(|old| defaults::fill(old, Some(old), recorded, profile, &[]).spec);
+        let in_force = |spec, old| request.in_force(spec, old, recorded, profile);
+        let old = request.old.map(|old| in_force(old, Some(old)));
+        let new = in_force(request.new, request.old);
         let location = self.location(recorded);
         let context = Context { request, profile, location, new: &new, old: old.as_ref(), recorded };
         let mut verdict = Verdict::default();
@@ -196,7 +212,7 @@ impl Policy {
             }
         };
         // As it is stored and as it runs: no default is filled into what was made without.
-        let new = defaults::fill(request.new, Some(request.new), recorded, profile, &[]).spec;
+        let new = request.in_force(request.new, Some(request.new), recorded, profile);
         let request = Request { old: None, databases: None, ..*request };
         let location = self.location(recorded);
         let context = Context { request: &request, profile, location, new: &new, old: None, recorded: None };

@@ -31,6 +31,7 @@ fn request<'a>(
         name,
         new,
         old,
+        defaulted: &[],
         today: date(2026, 11, 22),
     }
 }
@@ -115,7 +116,7 @@ fn what_gets_past_admission_is_judged_against_what_runs(#[case] new: Value, #[ca
         parameters: Some([("ssl_min_protocol_version".to_owned(), "TLSv1.3".to_owned())].into()),
         ..Recorded::default()
     };
-    let resolved = policy().resolve(&request("orders-prod", "main", &new, None), Some(&recorded), &[]);
+    let resolved = policy().resolve(&request("orders-prod", "main", &new, None), Some(&recorded));
     assert_eq!(codes(resolved.err()), expected);
 }
 
@@ -337,7 +338,7 @@ fn a_kept_database_keeps_its_name_when_the_manifest_leaves_it_out() {
     let new = spec(json!({}));
     let request = request("orders", "main", &new, None);
     let recorded = Recorded { database_name: Some("orders_v1".into()), ..Recorded::default() };
-    let effective = policy().resolve(&request, Some(&recorded), &[]).unwrap();
+    let effective = policy().resolve(&request, Some(&recorded)).unwrap();
     assert_eq!(effective.database_name, "orders_v1");
 }
 
@@ -377,11 +378,33 @@ fn a_server_is_judged_where_it_is_and_its_size_in_any_case() {
         location: Some("norwayeast".into()),
         ..Recorded::default()
     };
-    assert!(moved.resolve(&request, Some(&recorded), &[]).is_ok());
+    assert!(moved.resolve(&request, Some(&recorded)).is_ok());
     // And what was accepted once isn't looked at again because of a letter's case.
     recorded.location = None;
     recorded.settings = Some(crate::Settings::of(&wanted));
-    assert!(moved.resolve(&request, Some(&recorded), &[]).is_ok());
+    assert!(moved.resolve(&request, Some(&recorded)).is_ok());
+}
+
+/// A kept server that is found again: the default that the new object noted changes nothing of it, for any judge.
+#[rstest]
+#[case::standby_of_what_runs(json!({"sku": "Standard_B1ms", "highAvailability": "SameZone"}), &[])]
+#[case::as_it_runs(json!({"sku": "Standard_D4ds_v5"}), &[])]
+#[case::another(json!({"sku": "Standard_D8ds_v5"}), &[Code::SkuNotAllowed])]
+fn a_default_that_gave_way_is_judged_as_what_runs(#[case] change: Value, #[case] expected: &[Code]) {
+    let policy = policy();
+    let stored = spec(json!({"version": 17, "sku": "Standard_B1ms", "storage": {"sizeGiB": 32}}));
+    let mut new = json!({"version": 17, "storage": {"sizeGiB": 32}});
+    new.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    let new = spec(new);
+    let recorded = Recorded { sku: Some("Standard_D4ds_v5".into()), ..made(&stored) };
+    let noted = defaults::from_annotation("sku=Standard_B1ms@default");
+    let request = Request { defaulted: &noted, ..request("orders", "main", &new, Some(&stored)) };
+    assert_eq!(codes(policy.judge(&request, Some(&recorded)).denial), expected);
+    let built = policy.resolve(&Request { old: None, ..request }, Some(&recorded));
+    assert_eq!(codes(built.err()), expected);
+    let unchanged = Request { new: &stored, ..request };
+    let breaches = policy.breaches(&unchanged, Some(&recorded));
+    assert_eq!(breaches.first().map(|(_, problem)| problem.code), Some(Code::SkuNotAllowed));
 }
 
 #[rstest]
@@ -529,7 +552,7 @@ proptest! {
     fn what_is_admitted_can_be_built(new in any_spec()) {
         let request = request("orders", "main", &new, None);
         let admitted = policy().judge(&request, None).denial.is_none();
-        prop_assert_eq!(policy().resolve(&request, None, &[]).is_ok(), admitted);
+        prop_assert_eq!(policy().resolve(&request, None).is_ok(), admitted);
     }
 
     #[test]
@@ -588,8 +611,8 @@ proptest! {
         let recorded = Recorded {
             version: Some(major), sku: Some(sku.into()), size_gib: Some(actual), ..Recorded::default()
         };
-        let request = request("orders", "main", &stored.spec, None);
-        let effective = policy.resolve(&request, Some(&recorded), &stored.defaulted).unwrap();
+        let request = Request { defaulted: &stored.defaulted, ..request("orders", "main", &stored.spec, None) };
+        let effective = policy.resolve(&request, Some(&recorded)).unwrap();
         prop_assert_eq!(
             (effective.version, effective.size.name.as_str(), effective.size_gib), (major, sku, actual)
         );
@@ -600,7 +623,7 @@ proptest! {
     fn a_disk_is_never_built_smaller_than_it_is(new in any_spec(), actual in prop::sample::select(crate::catalogue::DISK_SIZES_GIB)) {
         let recorded = Recorded { version: Some(17), sku: Some("Standard_B1ms".into()), size_gib: Some(actual), database_name: Some("main".into()), ..Recorded::default() };
         let request = request("orders", "main", &new, None);
-        if let Ok(effective) = policy().resolve(&request, Some(&recorded), &[]) {
+        if let Ok(effective) = policy().resolve(&request, Some(&recorded)) {
             prop_assert!(effective.size_gib >= actual);
         }
     }

@@ -32,9 +32,10 @@ fn effective() -> Effective {
         databases: None,
         new: &spec,
         old: None,
+        defaulted: &[],
         today: jiff::civil::date(2026, 11, 22),
     };
-    policy.resolve(&request, None, &[]).unwrap()
+    policy.resolve(&request, None).unwrap()
 }
 
 fn known(server_status: serde_json::Value) -> Known {

@@ -97,9 +97,14 @@ fn apply(
 ) -> Result<Admitted, Denial> {
     let recorded = Recorded::from_status(old.and_then(|old| old.status.as_ref()));
     let recorded = recorded.as_ref();
-    let rules = profile(target, basis).map(|profile| profile.retention);
+    let profile = profile(target, basis);
+    let rules = profile.map(|profile| profile.retention);
+    let stored = old.and_then(|old| annotation(&old.metadata, DEFAULTED));
+    let sent = annotation(&new.metadata, DEFAULTED);
+    let old_spec = old.map(|old| &old.spec);
+    let noted = profile.map(|profile| defaults::noted(stored, old_spec, sent, profile)).unwrap_or_default();
     let mut warnings = warning::on_apply(&deletion(new, target, basis), rules.as_ref());
-    warnings.extend(warning::on_defaults(&new.spec, annotation(&new.metadata, DEFAULTED), recorded));
+    warnings.extend(warning::on_defaults(&new.spec, &noted, recorded));
     if let Some(old) = old {
         warnings.extend(warning::on_change(&new.spec, &old.spec, recorded));
     }
@@ -110,7 +115,8 @@ fn apply(
         databases: basis.facts.count,
         name: target.name,
         new: &new.spec,
-        old: old.map(|old| &old.spec),
+        old: old_spec,
+        defaulted: &noted,
         today: basis.today,
     };
     // Labels, annotations and finalizers are always free, with whatever policy or none.

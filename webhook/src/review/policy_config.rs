@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use api::Database;
+use api::{Database, annotations::DEFAULTED};
 use kube::core::{
     DynamicObject,
     admission::{AdmissionRequest, Operation},
 };
 use policy::{
-    Denial, Policy, Recorded, Request,
+    Denial, Policy, Recorded, Request, defaults,
     quote::clean,
     warning::{self, LONGEST},
 };
 
-use super::{Admitted, Basis, Target, labels};
+use super::{Admitted, Basis, Target, annotation, labels};
 
 /// As many databases and as many exceptions as the warnings name; the rest is counted.
 const SHOWN: usize = 8;
@@ -104,6 +104,7 @@ struct Broken {
 
 fn newly_broken(policy: &Policy, database: &Database, basis: &Basis<'_>) -> Option<Broken> {
     let (namespace, name) = (database.metadata.namespace.as_deref()?, database.metadata.name.as_deref()?);
+    let noted = annotation(&database.metadata, DEFAULTED).map(defaults::from_annotation).unwrap_or_default();
     let request = Request {
         policy_name: basis.policy_name,
         namespace,
@@ -112,6 +113,7 @@ fn newly_broken(policy: &Policy, database: &Database, basis: &Basis<'_>) -> Opti
         name,
         new: &database.spec,
         old: Some(&database.spec),
+        defaulted: &noted,
         today: basis.today,
     };
     let recorded = Recorded::from_status(database.status.as_ref());

@@ -258,6 +258,36 @@ fn what_breaks_the_policy_is_warned_of_with_each_change() {
     assert!(warning.ends_with("[DB101]") && warning.chars().count() <= 120, "{warning}");
 }
 
+/// A server that was kept and is found again runs as it did, whatever default its new object notes.
+fn found_again(spec: Value) -> Value {
+    let mut database = database(
+        json!({"sku": "Standard_B1ms", "version": 17, "storage": {"sizeGiB": 32}}),
+        json!({"altinn.app/defaulted": "sku=Standard_B1ms@default,storage.sizeGiB=32@default,version=17@default"}),
+    );
+    database["status"] = json!({"server": {
+        "name": "prod-1-orders-main", "id": "/subscriptions/s", "version": "17", "sku": "Standard_D4ds_v5", "sizeGiB": 32,
+    }});
+    json_patch::merge(&mut database["spec"], &spec);
+    database
+}
+
+#[test]
+fn a_default_that_gave_way_to_a_kept_server_is_not_what_is_judged() {
+    let (old, new) = (found_again(json!({})), found_again(json!({"highAvailability": "SameZone"})));
+    let response = ask(Hook::Validate, &review("UPDATE", new, old), &good());
+    assert_eq!(response["allowed"], true, "{response}");
+    let warnings = response["warnings"].to_string();
+    assert!(warnings.contains("Standard_D4ds_v5\\\" is not allowed here"), "{warnings}");
+}
+
+#[test]
+fn a_policy_is_warned_of_what_runs_and_not_of_a_default_that_gave_way() {
+    let wide = POLICY.replace("[\"Standard_B*\"]", "[\"Standard_B*\", Standard_D4ds_v5]");
+    let response = apply_policy(config_map(POLICY), &with_policy(&wide), &facts(&[found_again(json!({}))]));
+    let told = response["warnings"][1].as_str().unwrap();
+    assert!(told.starts_with("orders/main: spec.sku \"Standard_D4ds_v5\" is not allowed here"), "{told}");
+}
+
 #[rstest]
 #[case::warned("warn", 1, "DB101")]
 #[case::audited("audit", 0, "DB101")]
