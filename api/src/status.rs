@@ -93,6 +93,9 @@ pub struct ServerStatus {
     /// Size of the disk in GiB.
     #[serde(default, rename = "sizeGiB", skip_serializing_if = "Option::is_none")]
     pub size_gib: Option<i32>,
+    /// Azure region, e.g. `norwayeast`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
 }
 
 /// Which policy judged this database and what it filled in.

@@ -72,6 +72,7 @@ impl Recorded {
             sku: server.sku.clone(),
             size_gib: server.size_gib,
             database_name: status.database_name.clone(),
+            location: server.location.clone(),
             ..Self::default()
         })
     }

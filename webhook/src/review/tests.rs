@@ -281,6 +281,25 @@ fn a_default_that_gave_way_to_a_kept_server_is_not_what_is_judged() {
 }
 
 #[test]
+fn a_server_is_judged_where_it_is_when_the_policy_names_another_region() {
+    let moved = with_policy(
+        &POLICY
+            .replace("norwayeast", "norwaywest")
+            .replace("highAvailability: ZoneRedundant", "highAvailability: SameZone"),
+    );
+    let (mut old, mut new) =
+        (found_again(json!({})), found_again(json!({"highAvailability": "ZoneRedundant"})));
+    let codes = |old: &Value, new: &Value| {
+        let response = ask(Hook::Validate, &review("UPDATE", new.clone(), old.clone()), &moved);
+        response["auditAnnotations"]["codes"].clone()
+    };
+    assert_eq!(codes(&old, &new), "DB109", "norwaywest has no zones");
+    old["status"]["server"]["location"] = json!("norwayeast");
+    new["status"]["server"]["location"] = json!("norwayeast");
+    assert_eq!(codes(&old, &new), Value::Null);
+}
+
+#[test]
 fn a_policy_is_warned_of_what_runs_and_not_of_a_default_that_gave_way() {
     let wide = POLICY.replace("[\"Standard_B*\"]", "[\"Standard_B*\", Standard_D4ds_v5]");
     let response = apply_policy(config_map(POLICY), &with_policy(&wide), &facts(&[found_again(json!({}))]));
