@@ -53,6 +53,12 @@ pub(super) fn geo_redundant(context: &Context<'_>) -> Option<Problem> {
     }
     let written = context.new.backup.as_ref().is_some_and(|backup| backup.geo_redundant.is_some());
     let hint = if written { "" } else { " (as it is when left out)" };
-    let text = format!("{wanted}{hint} is not allowed here; write {}", !wanted);
+    let is_fixed =
+        context.recorded.is_some() && context.stored.is_some_and(|stored| is_geo_redundant(stored) == wanted);
+    let text = if is_fixed {
+        format!("{wanted}{hint} is not allowed here, and is fixed at creation; ask the platform team")
+    } else {
+        format!("{wanted}{hint} is not allowed here; write {}", !wanted)
+    };
     Some(Problem::new(Code::Backup, "spec.backup.geoRedundant", &text))
 }

@@ -4,8 +4,11 @@ use super::Context;
 use crate::{
     Code, Problem, catalogue,
     quote::quote,
-    suggest::{alternatives, did_you_mean},
+    suggest::{did_you_mean, instead},
 };
+
+/// Where the profile allows no extension at all.
+const NONE: &str = "no extension is allowed here, leave it out";
 
 /// The extensions that the request adds, each with its field.
 fn added<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (String, &'a str)> {
@@ -36,11 +39,9 @@ pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
             let likely = usable(context, name);
             // A list of all others helps nobody who misspelt one.
             let meant = did_you_mean(name, likely.iter().copied());
-            let instead = meant.map_or_else(
-                || format!("use {}", alternatives(&likely)),
-                |meant| format!("did you mean {meant}?"),
-            );
-            let text = format!("{} is no extension that Azure offers; {instead}", quote(name));
+            let advice =
+                meant.map_or_else(|| instead(&likely, NONE), |meant| format!("did you mean {meant}?"));
+            let text = format!("{} is no extension that Azure offers; {advice}", quote(name));
             Problem::new(Code::Extension, &field, &text)
         })
         .collect()
@@ -51,13 +52,8 @@ pub(super) fn allowed(context: &Context<'_>) -> Vec<Problem> {
     added(context)
         .filter(|(_, name)| catalogue::extension(name).is_some() && !context.profile.allow.extension(name))
         .map(|(field, name)| {
-            let usable = usable(context, "");
-            let instead = if usable.is_empty() {
-                "no extension is; leave it out".to_owned()
-            } else {
-                format!("use {}", alternatives(&usable))
-            };
-            let text = format!("{} is not allowed here; {instead}", quote(name));
+            let advice = instead(&usable(context, ""), "no extension is, leave it out");
+            let text = format!("{} is not allowed here; {advice}", quote(name));
             Problem::new(Code::Extension, &field, &text)
         })
         .collect()

@@ -88,8 +88,10 @@ struct Context<'a> {
     location: &'a str,
     /// The wanted spec, filled in.
     new: &'a DatabaseSpec,
-    /// The stored spec, filled in.
+    /// The stored spec, filled in, that the wanted one is a change of; `None` where all of it is judged.
     old: Option<&'a DatabaseSpec>,
+    /// What is there already, filled in: what is advised must be possible from there.
+    stored: Option<&'a DatabaseSpec>,
     /// What runs; `None` before Azure has made the server.
     recorded: Option<&'a Recorded>,
 }
@@ -102,7 +104,7 @@ impl Context<'_> {
 
     /// Major version of the server that Azure has made.
     fn running_version(&self) -> Option<u16> {
-        let stored = || api::version::major(self.old?.version.as_ref()?);
+        let stored = || api::version::major(self.stored?.version.as_ref()?);
         self.recorded?.version.or_else(stored)
     }
 }
@@ -176,7 +178,8 @@ impl Policy {
         let old = request.old.map(|old| in_force(old, Some(old)));
         let new = in_force(request.new, request.old);
         let location = self.location(recorded);
-        let context = Context { request, profile, location, new: &new, old: old.as_ref(), recorded };
+        let old = old.as_ref();
+        let context = Context { request, profile, location, new: &new, old, stored: old, recorded };
         let mut verdict = Verdict::default();
         let mut denied = Vec::new();
         for (rule, problem) in problems(&context) {
@@ -215,7 +218,8 @@ impl Policy {
         let new = request.in_force(request.new, Some(request.new), recorded, profile);
         let request = Request { old: None, databases: None, ..*request };
         let location = self.location(recorded);
-        let context = Context { request: &request, profile, location, new: &new, old: None, recorded: None };
+        let (request, stored) = (&request, Some(&new));
+        let context = Context { request, profile, location, new: &new, old: None, stored, recorded };
         let excepted = |rule| self.exception(request.namespace, request.name, rule, request.today).is_some();
         problems(&context)
             .filter_map(|(rule, problem)| Some((rule.filter(|rule| !excepted(*rule))?, problem)))

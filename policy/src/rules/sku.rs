@@ -7,10 +7,12 @@ use crate::{
     Code, Problem,
     catalogue::{self, Size, Tier},
     quote::quote,
-    suggest::{alternatives, nearest_sizes, sizes_like},
+    suggest::{instead, nearest_sizes, sizes_like},
 };
 
 const FIELD: &str = "spec.sku";
+/// Where the profile allows no size.
+const ASK: &str = "ask the platform team";
 
 /// As Azure compares it.
 pub(super) fn lower_case(spec: &DatabaseSpec) -> Option<String> {
@@ -41,7 +43,7 @@ pub(super) fn missing(context: &Context<'_>) -> Option<Problem> {
         Problem::new(
             Code::Missing,
             FIELD,
-            &format!("is missing and has no default here; use {}", alternatives(&smallest)),
+            &format!("is missing and has no default here; {}", instead(&smallest, ASK)),
         )
     })
 }
@@ -53,7 +55,7 @@ pub(super) fn known(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let likely = sizes_like(sku, fitting(context));
-    let text = format!("{} is no size that Azure offers; use {}", quote(sku), alternatives(&likely));
+    let text = format!("{} is no size that Azure offers; {}", quote(sku), instead(&likely, ASK));
     Some(Problem::new(Code::SkuUnknown, FIELD, &text))
 }
 
@@ -65,6 +67,6 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
     }
     let nearest = nearest_sizes(size, fitting(context));
     let written = context.new.sku.as_deref().unwrap_or_default();
-    let text = format!("{} is not allowed here; use {}", quote(written), alternatives(&nearest));
+    let text = format!("{} is not allowed here; {}", quote(written), instead(&nearest, ASK));
     Some(Problem::new(Code::SkuNotAllowed, FIELD, &text))
 }

@@ -3,13 +3,11 @@
 use api::DatabaseSpec;
 
 use super::Context;
-use crate::{
-    Code, Problem,
-    catalogue::DISK_SIZES_GIB,
-    suggest::{alternatives, instead},
-};
+use crate::{Code, Problem, catalogue::DISK_SIZES_GIB, suggest::instead};
 
 const FIELD: &str = "spec.storage.sizeGiB";
+/// Where the profile allows no size that the disk can have.
+const ASK: &str = "leave it as it is, or ask the platform team";
 
 pub(super) fn size_gib(spec: &DatabaseSpec) -> Option<i32> {
     spec.storage.as_ref().and_then(|storage| storage.size_gib)
@@ -19,9 +17,16 @@ fn within_limit(context: &Context<'_>, size: i32) -> bool {
     context.profile.allow.max_gib.is_none_or(|max| size <= max)
 }
 
-/// Allowed sizes that are not smaller than before, the nearest to `wanted` first.
+/// The size that the disk of a server has at least; a growth that Azure hasn't fulfilled can be taken back.
+fn floor(context: &Context<'_>) -> Option<i32> {
+    let stored = size_gib(context.stored?)?;
+    // A disk that has grown by itself may stay written smaller than it is.
+    Some(context.recorded?.size_gib.unwrap_or(stored).min(stored))
+}
+
+/// Allowed sizes that the disk can have, the nearest to `wanted` first.
 fn usable(context: &Context<'_>, wanted: i32) -> Vec<i32> {
-    let floor = context.old.and_then(size_gib).unwrap_or(0);
+    let floor = floor(context).unwrap_or(0);
     let mut sizes: Vec<i32> = DISK_SIZES_GIB
         .iter()
         .copied()
@@ -34,7 +39,7 @@ fn usable(context: &Context<'_>, wanted: i32) -> Vec<i32> {
 /// A size is given, by the spec or by the profile.
 pub(super) fn missing(context: &Context<'_>) -> Option<Problem> {
     size_gib(context.new).is_none().then(|| {
-        let text = format!("is missing and has no default here; use {}", alternatives(&usable(context, 0)));
+        let text = format!("is missing and has no default here; {}", instead(&usable(context, 0), ASK));
         Problem::new(Code::Missing, FIELD, &text)
     })
 }
@@ -45,10 +50,7 @@ pub(super) fn size(context: &Context<'_>) -> Option<Problem> {
     if !context.changed(size_gib) || DISK_SIZES_GIB.contains(&wanted) {
         return None;
     }
-    let text = format!(
-        "{wanted} is no disk size of Azure's; {}",
-        instead(&usable(context, wanted), "leave it as it is, or ask the platform team")
-    );
+    let text = format!("{wanted} is no disk size of Azure's; {}", instead(&usable(context, wanted), ASK));
     Some(Problem::new(Code::StorageSize, FIELD, &text))
 }
 
@@ -59,19 +61,15 @@ pub(super) fn limit(context: &Context<'_>) -> Option<Problem> {
     if !context.changed(size_gib) || wanted <= max || !DISK_SIZES_GIB.contains(&wanted) {
         return None;
     }
-    let text = format!(
-        "{wanted} is more than the {max} allowed here; {}",
-        instead(&usable(context, wanted), "leave it as it is, or ask the platform team")
-    );
+    let text =
+        format!("{wanted} is more than the {max} allowed here; {}", instead(&usable(context, wanted), ASK));
     Some(Problem::new(Code::StorageLimit, FIELD, &text))
 }
 
-/// The disk doesn't shrink: Azure can only grow one. A growth that Azure hasn't fulfilled can be taken back.
+/// The disk doesn't shrink: Azure can only grow one.
 pub(super) fn growing(context: &Context<'_>) -> Option<Problem> {
     let wanted = size_gib(context.new)?;
-    let stored = size_gib(context.old?)?;
-    // A disk that has grown by itself may stay written smaller than it is.
-    let before = context.recorded?.size_gib.unwrap_or(stored).min(stored);
+    let before = floor(context)?;
     (wanted < before).then(|| {
         let text = format!(
             "{wanted} is less than {before}, and a disk in Azure can't shrink; write {before} or more"

@@ -423,6 +423,9 @@ fn a_version_stays_out_of_policy_when_its_support_ends(#[case] today: Date) {
 #[case::grown_beyond("storage: {maxGiB: 64}", json!({"storage": {"sizeGiB": 128}}), json!({"storage": {"sizeGiB": 256}}), "leave it as it is, or ask the platform team")]
 #[case::no_tier_for_the_size("storage: {tiers: [P4]}", json!({"storage": {"sizeGiB": 8192}}), json!({"storage": {"sizeGiB": 8192, "tier": "P60"}}), "leave it out")]
 #[case::no_older_version("versions: [16, 17]", json!({"version": 17}), json!({"version": 18}), "use 17 (until 2029-11-08) [")]
+#[case::older_than_all("versions: [16]", json!({"version": 17}), json!({"version": 18}), "18 is not allowed here; write 17 back [")]
+#[case::no_extension_known("extensions: []", json!({}), json!({"extensions": ["bitcoin"]}), "is no extension that Azure offers; no extension is allowed here, leave it out [")]
+#[case::no_extension_at_all("extensions: []", json!({}), json!({"extensions": ["vector"]}), "is not allowed here; no extension is, leave it out [")]
 #[case::standby_demanded_of_burstable("highAvailability: [SameZone], skus: [\"Standard_B*\", Standard_D2ds_v5]", json!({"sku": "Standard_D2ds_v5", "highAvailability": "SameZone"}), json!({"sku": "Standard_B2s", "highAvailability": "Disabled"}), "use another spec.sku")]
 fn no_message_sends_its_reader_into_the_next_refusal(
     #[case] allow: &str,
@@ -430,9 +433,29 @@ fn no_message_sends_its_reader_into_the_next_refusal(
     #[case] new: Value,
     #[case] expected: &str,
 ) {
-    let policy = Policy::parse(&strict(allow).replace("sizeGiB: 32", "sizeGiB: 64")).unwrap();
+    let yaml = strict(allow).replace("sizeGiB: 32", "sizeGiB: 64").replace("version: 17", "version: 16");
+    let policy = Policy::parse(&yaml).unwrap();
     let message = verdict_by(&policy, "orders", "main", new, Some(old)).denial.unwrap().message();
     assert!(message.contains(expected) && !message.contains("nothing"), "{message}");
+}
+
+/// What is out of policy is told with what could be done about it, and not with what would be refused.
+#[rstest]
+#[case::disk("storage: {maxGiB: 64}", json!({"storage": {"sizeGiB": 128}}), "leave it as it is, or ask the platform team")]
+#[case::older("versions: [16]", json!({"version": 17}), "17 is not allowed here; no newer one is, so ask the platform team")]
+#[case::newer("versions: [16, 18]", json!({"version": 17}), "use 18 (until 2030-11-14)")]
+#[case::copies("backup: {geoRedundant: [true]}", json!({}), "is fixed at creation; ask the platform team")]
+fn no_condition_advises_what_would_be_refused(
+    #[case] allow: &str,
+    #[case] stored: Value,
+    #[case] expected: &str,
+) {
+    let yaml = strict(allow).replace("version: 17", "version: 16");
+    let stored = spec(stored);
+    let request = request("orders", "main", &stored, Some(&stored));
+    let breaches = Policy::parse(&yaml).unwrap().breaches(&request, Some(&made(&stored)));
+    let texts: Vec<&str> = breaches.iter().map(|(_, problem)| problem.text.as_str()).collect();
+    assert!(texts.len() == 1 && texts[0].ends_with(expected), "{texts:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use api::version::{major, written};
 
 use super::Context;
-use crate::{Code, Problem, catalogue, quote::quote, suggest::alternatives};
+use crate::{Code, Problem, catalogue, quote::quote, suggest::instead};
 
 const FIELD: &str = "spec.version";
 
@@ -25,6 +25,17 @@ fn usable(context: &Context<'_>) -> Vec<String> {
         .collect()
 }
 
+/// What to write: a version that may be used, else the one that runs. A version that stays isn't judged.
+fn advice(context: &Context<'_>) -> String {
+    let wanted = context.new.version.as_ref().and_then(major);
+    let otherwise = match context.running_version() {
+        Some(running) if wanted != Some(running) => format!("write {running} back"),
+        Some(_) => "no newer one is, so ask the platform team".to_owned(),
+        None => "no other is, so ask the platform team".to_owned(),
+    };
+    instead(&usable(context), &otherwise)
+}
+
 fn is_allowed(context: &Context<'_>, version: u16) -> bool {
     context.profile.allow.versions.as_ref().is_none_or(|allowed| allowed.contains(&version))
 }
@@ -32,7 +43,8 @@ fn is_allowed(context: &Context<'_>, version: u16) -> bool {
 /// A version is given, by the spec or by the profile.
 pub(super) fn missing(context: &Context<'_>) -> Option<Problem> {
     context.new.version.is_none().then(|| {
-        let text = format!("is missing and has no default here; use {}", alternatives(&usable(context)));
+        let ask = "ask the platform team for one";
+        let text = format!("is missing and has no default here; {}", instead(&usable(context), ask));
         Problem::new(Code::Missing, FIELD, &text)
     })
 }
@@ -44,9 +56,9 @@ pub(super) fn known(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let text = format!(
-        "{} is no major version that Azure offers; use {}",
+        "{} is no major version that Azure offers; {}",
         major(version).map_or_else(|| quote(&written(version)), |major| major.to_string()),
-        alternatives(&usable(context))
+        advice(context)
     );
     Some(Problem::new(Code::VersionOutOfSupport, FIELD, &text))
 }
@@ -58,10 +70,10 @@ pub(super) fn supported(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let text = format!(
-        "{} has been out of support since {}; use {}",
+        "{} has been out of support since {}; {}",
         version.major,
         version.end_of_support,
-        alternatives(&usable(context))
+        advice(context)
     );
     Some(Problem::new(Code::VersionOutOfSupport, FIELD, &text))
 }
@@ -72,7 +84,7 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
     if !changed(context) || is_allowed(context, version.major) {
         return None;
     }
-    let text = format!("{} is not allowed here; use {}", version.major, alternatives(&usable(context)));
+    let text = format!("{} is not allowed here; {}", version.major, advice(context));
     Some(Problem::new(Code::VersionNotAllowed, FIELD, &text))
 }
 
