@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy::Effective;
+use policy::{Effective, catalogue::LOADED_ANYWAY};
 
 use super::database_for_postgresql::FlexibleServersConfigurationSpec;
 
@@ -11,9 +11,6 @@ use super::database_for_postgresql::FlexibleServersConfigurationSpec;
 const EXTENSIONS: &str = "azure.extensions";
 /// The parameter that lists the libraries which a start of the server loads.
 const LIBRARIES: &str = "shared_preload_libraries";
-/// What Azure loads by itself.
-/// <https://learn.microsoft.com/azure/postgresql/extensions/how-to-load-libraries>
-const LOADED_ANYWAY: [&str; 2] = ["pg_cron", "pg_stat_statements"];
 
 /// The value was asked for.
 pub(super) const OVERRIDE: &str = "user-override";

@@ -12,6 +12,13 @@ pub struct Extension {
     pub library: Option<&'static str>,
 }
 
+impl Extension {
+    /// The library that is loaded for this extension alone, with a restart of the server.
+    pub fn library_to_load(&self) -> Option<&'static str> {
+        self.library.filter(|library| !LOADED_ANYWAY.contains(library))
+    }
+}
+
 /// Extensions that need their library preloaded, and which.
 const PRELOADED: &[(&str, &str)] = &[
     ("age", "age"),
@@ -28,6 +35,10 @@ const PRELOADED: &[(&str, &str)] = &[
     ("pglogical", "pglogical"),
     ("timescaledb", "timescaledb"),
 ];
+
+/// Libraries that Azure loads by itself.
+/// <https://learn.microsoft.com/azure/postgresql/extensions/how-to-load-libraries>
+pub const LOADED_ANYWAY: &[&str] = &["pg_cron", "pg_stat_statements"];
 
 #[rustfmt::skip] // A list is read as a block.
 const PLAIN: &[&str] = &[

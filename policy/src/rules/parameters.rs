@@ -1,5 +1,7 @@
 //! `spec.parameters`: server parameters that can be set, with values that can be taken, and that policy allows.
 
+use api::DatabaseSpec;
+
 use super::Context;
 use crate::{
     Code, Problem,
@@ -11,34 +13,40 @@ use crate::{
 /// As many names are looked at for what was meant: a message has no room for more, and there can be hundreds.
 const SUGGESTED: usize = 8;
 
-/// A parameter that the request adds or changes.
-struct Changed<'a> {
+/// A parameter of the request.
+struct Written<'a> {
     field: String,
     name: &'a str,
     value: &'a str,
 }
 
-impl Changed<'_> {
+impl Written<'_> {
     fn problem(&self, text: &str) -> Problem {
         Problem::new(Code::Parameter, &self.field, text)
     }
 }
 
-fn changed<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Changed<'a>> {
-    let old = context.old.and_then(|old| old.parameters.as_ref());
-    let new = context.new.parameters.iter().flatten();
-    new.filter(move |(name, value)| old.and_then(|old| old.get(*name)) != Some(value)).map(|(name, value)| {
-        Changed {
-            // The key is a stranger's text, and a path is no place for one that sets off a tool.
-            field: format!("spec.parameters[{}]", quote(name)),
-            name,
-            value,
-        }
+fn all<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Written<'a>> {
+    context.new.parameters.iter().flatten().map(|(name, value)| Written {
+        // The key is a stranger's text, and a path is no place for one that sets off a tool.
+        field: format!("spec.parameters[{}]", quote(name)),
+        name,
+        value,
     })
 }
 
+/// Whether the request adds or changes it.
+fn is_changed(context: &Context<'_>, written: &Written<'_>) -> bool {
+    let old = context.old.and_then(|old| old.parameters.as_ref());
+    old.and_then(|old| old.get(written.name)).map(String::as_str) != Some(written.value)
+}
+
+fn changed<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Written<'a>> {
+    all(context).filter(|written| is_changed(context, written))
+}
+
 /// Those that can be set, with what is known of them.
-fn known<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (Changed<'a>, Parameter)> {
+fn known<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (Written<'a>, Parameter)> {
     changed(context)
         .filter_map(|changed| Some((catalogue::parameter(changed.name).ok()?, changed)))
         .map(|(p, c)| (c, p))
@@ -106,22 +114,38 @@ pub(super) fn form(context: &Context<'_>) -> Vec<Problem> {
         .collect()
 }
 
-/// A parameter of an extension needs the extension.
+/// A parameter of an extension needs the extension, and one of another library can't be had.
 pub(super) fn library(context: &Context<'_>) -> Vec<Problem> {
-    let has = |name: &str| {
-        context.new.extensions.iter().flatten().any(|extension| extension.eq_ignore_ascii_case(name))
+    let has = |spec: &DatabaseSpec, name: &str| {
+        spec.extensions.iter().flatten().any(|extension| extension.eq_ignore_ascii_case(name))
     };
-    known(context)
-        .filter_map(|(changed, _)| {
-            let library = catalogue::library(changed.name)?;
-            // Some libraries are no extensions, and nothing in the spec loads them.
-            let extension = catalogue::extension(library)?;
-            let text = format!(
-                "has no effect before the library {} is loaded; add {} to spec.extensions",
-                extension.library.unwrap_or(library),
-                extension.name
-            );
-            (extension.library.is_some() && !has(extension.name)).then(|| changed.problem(&text))
+    // Taking an extension out leaves its parameters without effect, though none of them is changed.
+    let is_taken = |name| context.old.is_some_and(|old| has(old, name));
+    all(context)
+        .filter(|written| catalogue::parameter(written.name).is_ok())
+        .filter_map(|written| {
+            let library = catalogue::library(written.name)?;
+            let is_changed = is_changed(context, &written);
+            let Some(extension) = catalogue::extension(library).filter(|known| known.library.is_some()) else {
+                let text = format!("has no effect, since the library {library} is never loaded; leave it out");
+                return is_changed.then(|| written.problem(&text));
+            };
+            let (name, library) = (extension.name, extension.library_to_load()?);
+            if has(context.new, name) {
+                None
+            } else if is_changed {
+                let text = format!(
+                    "has no effect before the library {library} is loaded; add {name} to spec.extensions"
+                );
+                Some(written.problem(&text))
+            } else if is_taken(name) {
+                let text = format!(
+                    "has no effect without the library {library}; leave it out, too, or keep {name} in spec.extensions"
+                );
+                Some(written.problem(&text))
+            } else {
+                None
+            }
         })
         .collect()
 }

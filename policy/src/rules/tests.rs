@@ -120,6 +120,16 @@ fn what_gets_past_admission_is_judged_against_what_runs(#[case] new: Value, #[ca
     assert_eq!(codes(resolved.err()), expected);
 }
 
+#[rstest]
+#[case::both_stay(json!({"extensions": ["pgaudit"], "parameters": {"pgaudit.log": "ddl", "work_mem": "8192"}}), &[])]
+#[case::both_go(json!({"extensions": []}), &[])]
+#[case::extension_goes(json!({"parameters": {"pgaudit.log": "ddl", "work_mem": "8192"}}), &[Code::Parameter])]
+#[case::parameter_goes(json!({"extensions": ["PgAudit"], "parameters": {"work_mem": "8192"}}), &[])]
+fn an_extension_does_not_go_while_its_parameters_stay(#[case] new: Value, #[case] expected: &[Code]) {
+    let old = json!({"extensions": ["pgaudit"], "parameters": {"pgaudit.log": "ddl", "work_mem": "8192"}});
+    assert_eq!(codes(judge("orders", "main", new, Some(old))), expected);
+}
+
 /// Where the profile has something to say about every field.
 #[rstest]
 #[case::defaults(json!({}), &[])]
@@ -187,6 +197,18 @@ fn what_a_profile_does_not_allow_is_refused(
 #[case::read_only("fsync", "off", Some("is read-only"))]
 #[case::of_extensions("azure.extensions", "vector", Some("write the extension there"))]
 #[case::library("pgaudit.log", "ddl", Some("add pgaudit to spec.extensions"))]
+#[case::loaded_anyway("pg_stat_statements.track", "all", None)]
+#[case::loaded_anyway_by_another_name("cron.timezone", "Europe/Oslo", None)]
+#[case::loaded_by_nobody(
+    "auto_explain.log_min_duration",
+    "100",
+    Some("the library auto_explain is never loaded; leave it out")
+)]
+#[case::of_an_extension_that_loads_none(
+    "pg_prewarm.autoprewarm",
+    "on",
+    Some("the library pg_prewarm is never loaded")
+)]
 #[case::azures_own("pgbouncer.enabled", "true", None)]
 fn a_parameter_is_told_what_it_can_be(
     #[case] name: &str,
@@ -611,7 +633,10 @@ proptest! {
                 &["spec.storage.sizeGiB", "spec.storage.tier"],
             ),
             (DatabaseSpec { backup: other.backup.clone(), ..stored.clone() }, &["spec.backup"]),
-            (DatabaseSpec { extensions: other.extensions.clone(), ..stored.clone() }, &["spec.extensions"]),
+            (
+                DatabaseSpec { extensions: other.extensions.clone(), ..stored.clone() },
+                &["spec.extensions", "spec.parameters"],
+            ),
         ];
         for (new, fields) in changes {
             let denial = policy.judge(&request("orders", "main", &new, Some(&stored)), None).denial;
