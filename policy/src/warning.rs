@@ -1,9 +1,13 @@
 //! Warnings that `kubectl` prints beside an accepted request.
 
+use std::collections::BTreeMap;
+
 use api::{DatabaseSpec, DefaultedField, annotations::RETENTION};
 
 use crate::{
-    Problem, Recorded, catalogue, defaults,
+    Problem, Recorded,
+    catalogue::{self, Extension},
+    defaults,
     deleting::{self, Deletion, RetentionRules},
     quote::quote,
 };
@@ -56,11 +60,29 @@ pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recor
             "spec.version: going from {running} to {new} takes the server down for minutes and can't be undone"
         ));
     }
+    for name in new.extensions.iter().flatten() {
+        let is_new = !old.extensions.iter().flatten().any(|old| old.eq_ignore_ascii_case(name));
+        let needs_library = |extension: &Extension| extension.library_to_load().is_some();
+        if let Some(extension) = catalogue::extension(name).filter(needs_library)
+            && is_new
+        {
+            warnings
+                .push(format!("spec.extensions: {} takes effect when the server restarts", extension.name));
+        }
+    }
     for (name, value) in new.parameters.iter().flatten() {
         let is_new = old.parameters.as_ref().and_then(|old| old.get(name)) != Some(value);
         if is_new && catalogue::parameter(name).is_ok_and(|parameter| parameter.needs_restart) {
             let name = cut(&quote(name), 40);
             warnings.push(format!("spec.parameters[{name}]: takes effect when the server restarts"));
+        }
+    }
+    for name in old.parameters.iter().flat_map(BTreeMap::keys) {
+        let is_gone =
+            !new.parameters.iter().flat_map(BTreeMap::keys).any(|new| new.eq_ignore_ascii_case(name));
+        if is_gone && catalogue::parameter(name).is_ok_and(|parameter| parameter.needs_restart) {
+            let name = cut(&quote(name), 40);
+            warnings.push(format!("spec.parameters[{name}]: goes when the server restarts"));
         }
     }
     warnings
@@ -148,6 +170,7 @@ mod tests {
     #[case::upgrade(json!({"version": 18}), &["spec.version: going from 17 to 18 takes the server down for minutes and can't be undone"])]
     #[case::at_once(json!({"parameters": {"work_mem": "8192"}}), &[])]
     #[case::restart(json!({"parameters": {"max_connections": "100"}}), &["spec.parameters[\"max_connections\"]: takes effect when the server restarts"])]
+    #[case::library(json!({"extensions": ["PgAudit", "vector", "pg_cron"]}), &["spec.extensions: pgaudit takes effect when the server restarts"])]
     fn what_a_change_does_to_a_running_server_is_told(#[case] new: Value, #[case] expected: &[&str]) {
         let new: DatabaseSpec = serde_json::from_value(new).unwrap();
         let recorded =
@@ -156,5 +179,17 @@ mod tests {
         assert!(on_change(&new, &DatabaseSpec::default(), None).is_empty(), "nothing runs yet");
         let told = on_change(&new, &new, Some(&recorded));
         assert!(told.is_empty(), "nothing is changed: {told:?}");
+    }
+
+    #[test]
+    fn a_parameter_that_goes_with_a_restart_is_told() {
+        let parameters = [("max_connections", "100"), ("work_mem", "8192")];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let old = DatabaseSpec { parameters: Some(parameters), ..DatabaseSpec::default() };
+        let recorded = Recorded { version: Some(17), ..Recorded::default() };
+        assert_eq!(
+            on_change(&DatabaseSpec::default(), &old, Some(&recorded)),
+            ["spec.parameters[\"max_connections\"]: goes when the server restarts"]
+        );
     }
 }
