@@ -47,16 +47,16 @@ use crate::status::DatabaseStatus;
     )
 )]
 #[serde(rename_all = "camelCase")]
+// The schema holds types, words and sizes of lists. Ranges and lengths are the policy's: to what the API server itself
+// finds invalid, `kubectl apply --force` and Flux with `force` answer by deleting the object.
 pub struct DatabaseSpec {
     /// Major version of PostgreSQL, as a number or a string, e.g. `17`. Can only be raised later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maximum" = 999))]
     pub version: Option<IntOrString>,
 
     /// Azure's name of the server size, e.g. `Standard_B1ms` (1 vCore, 2 GiB of memory). Upper and
     /// lower case are the same. A change restarts the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
     pub sku: Option<String>,
 
     /// Size and speed of the disk.
@@ -78,14 +78,13 @@ pub struct DatabaseSpec {
     pub maintenance_window: Option<MaintenanceWindow>,
 
     /// Name of the database in the server, e.g. `orders`. Left out, it is `metadata.name` with `_` for
-    /// each `-`. Fixed at creation.
+    /// each `-`. A letter or `_`, and then letters, digits, `_` or `-`, at most 63 characters. Fixed at creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
     pub database_name: Option<String>,
 
     /// PostgreSQL extensions that the app may create, e.g. `["pgcrypto", "vector"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
+    #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub extensions: Option<Vec<String>>,
 
@@ -100,9 +99,9 @@ pub struct DatabaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
 
-    /// Name of the ServiceAccount that may log in, e.g. `orders-api`. Left out, it is `metadata.name`.
+    /// Name of the ServiceAccount that may log in, e.g. `orders-api`: at most 253 characters of a-z, 0-9, `-` and `.`.
+    /// Left out, it is `metadata.name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub service_account_name: Option<String>,
 }
 
@@ -114,7 +113,6 @@ pub struct Storage {
     /// in Azure than written here after the disk has grown by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "sizeGiB")]
-    #[schemars(range(min = 32, max = 32767))]
     pub size_gib: Option<i32>,
 
     /// Performance tier of the disk, e.g. `P10` (500 IOPS). Left out of a new database,
@@ -158,7 +156,6 @@ pub enum HighAvailability {
 pub struct Backup {
     /// Days that backups are kept, 7 to 35, e.g. `14`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 7, max = 35))]
     pub retention_days: Option<i32>,
 
     /// Whether backups are copied to the paired region. Fixed at creation.
@@ -173,7 +170,6 @@ pub struct MaintenanceWindow {
     /// Day of the week, e.g. `Sunday`.
     pub day: Day,
     /// Hour of the day in UTC, 0 to 23, e.g. `3`.
-    #[schemars(range(min = 0, max = 23))]
     pub hour: i32,
 }
 

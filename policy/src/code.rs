@@ -39,6 +39,8 @@ pub enum Code {
     Authentication = 117,
     /// A field is left out and policy has no default for it.
     Missing = 118,
+    /// `spec.maintenanceWindow` has an hour that no day has. DB119 was another code once.
+    MaintenanceWindow = 120,
     /// A delete without a word on what becomes of the data.
     RetentionMissing = 201,
     /// `Destroy` without a confirmation of this database.
@@ -108,6 +110,7 @@ impl Code {
         Self::DatabasesPerNamespace,
         Self::Authentication,
         Self::Missing,
+        Self::MaintenanceWindow,
         Self::RetentionMissing,
         Self::DestroyUnconfirmed,
         Self::ConfirmationExpired,

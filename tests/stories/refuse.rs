@@ -35,6 +35,10 @@ fn all_problems_are_told_at_once() {
 #[case::version("{version: 9}", "DB103")]
 #[case::size("{sku: banana}", "DB115")]
 #[case::disk("{storage: {sizeGiB: 33}}", "DB107")]
+#[case::tiny_disk("{storage: {sizeGiB: 1}}", "DB107")]
+#[case::days_of_backups("{backup: {retentionDays: 36}}", "DB111")]
+#[case::hour("{maintenanceWindow: {day: Sunday, hour: 24}}", "DB120")]
+#[case::service_account("{serviceAccountName: a..b}", "DB114")]
 #[case::standby("{highAvailability: ZoneRedundant}", "DB109")]
 #[case::tier("{storage: {tier: P80}}", "DB108")]
 #[case::extension("{extensions: [pgcripto]}", "DB112")]
@@ -56,7 +60,6 @@ fn a_dry_run_gets_the_same_answer(#[case] spec: &str, #[case] code: &str) {
     "{highAvailability: zone}",
     "supported values: \"Disabled\", \"SameZone\", \"ZoneRedundant\""
 )]
-#[case::range("{storage: {sizeGiB: 1}}", "should be greater than or equal to 32")]
 #[case::unknown_field("{size: large}", "unknown field \"spec.size\"")]
 fn the_schema_refuses_what_has_the_wrong_shape(#[case] spec: &str, #[case] expected: &str) {
     let message = story().database("main", spec).refused();
@@ -69,9 +72,11 @@ fn force_does_not_delete_and_recreate_after_a_refusal() {
     story.database("main", "{storage: {sizeGiB: 64}}").succeeded();
     story.wait_ready("main");
     let uid = story.get("database", "main").unwrap()["metadata"]["uid"].clone();
-    let message = story.apply_with(&["--force"], &database("main", "{storage: {sizeGiB: 32}}")).refused();
-    assert!(message.contains("[DB105]"), "{message}");
-    assert_eq!(story.get("database", "main").unwrap()["metadata"]["uid"], uid);
+    for (spec, code) in [("{storage: {sizeGiB: 32}}", "[DB105]"), ("{storage: {sizeGiB: 1}}", "[DB107]")] {
+        let message = story.apply_with(&["--force"], &database("main", spec)).refused();
+        assert!(message.contains(code), "{message}");
+        assert_eq!(story.get("database", "main").unwrap()["metadata"]["uid"], uid);
+    }
 }
 
 #[test]

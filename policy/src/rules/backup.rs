@@ -7,6 +7,9 @@ use crate::{Code, Problem, catalogue};
 
 /// What Azure does by itself.
 const AZURES_DAYS: i32 = 7;
+/// Fewest and most days that Azure keeps backups.
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore>
+const POSSIBLE: (i32, i32) = (7, 35);
 
 fn days(spec: &DatabaseSpec) -> i32 {
     spec.backup.as_ref().and_then(|backup| backup.retention_days).unwrap_or(AZURES_DAYS)
@@ -30,12 +33,32 @@ pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
     Some(Problem::new(Code::Backup, "spec.backup.geoRedundant", &text))
 }
 
+fn is_possible(days: i32) -> bool {
+    (POSSIBLE.0..=POSSIBLE.1).contains(&days)
+}
+
+/// Fewest and most days that the profile allows.
+fn allowed_days(context: &Context<'_>) -> (i32, i32) {
+    let (min, max) = context.profile.allow.retention_days;
+    (min.unwrap_or(POSSIBLE.0), max.unwrap_or(POSSIBLE.1))
+}
+
+/// Azure keeps backups for so many days.
+pub(super) fn days_possible(context: &Context<'_>) -> Option<Problem> {
+    let wanted = days(context.new);
+    if !context.changed(days) || is_possible(wanted) {
+        return None;
+    }
+    let (min, max) = allowed_days(context);
+    let text = format!("{wanted} is no number of days that Azure keeps backups; use {min} to {max}");
+    Some(Problem::new(Code::Backup, "spec.backup.retentionDays", &text))
+}
+
 /// The profile allows so many days.
 pub(super) fn retention_days(context: &Context<'_>) -> Option<Problem> {
-    let (min, max) = context.profile.allow.retention_days;
-    let (min, max) = (min.unwrap_or(7), max.unwrap_or(35));
+    let (min, max) = allowed_days(context);
     let wanted = days(context.new);
-    if !context.changed(days) || (min..=max).contains(&wanted) {
+    if !context.changed(days) || (min..=max).contains(&wanted) || !is_possible(wanted) {
         return None;
     }
     let written = context.new.backup.as_ref().is_some_and(|backup| backup.retention_days.is_some());

@@ -9,6 +9,7 @@ mod create_only;
 mod databases_per_namespace;
 mod extensions;
 mod high_availability;
+mod maintenance_window;
 pub mod names;
 mod parameters;
 mod sku;
@@ -138,10 +139,12 @@ const RULES: &[(Option<Rule>, Check)] = &[
     (Some(Rule::Storage), One(storage_tier::allowed)),
     (None, One(high_availability::possible)),
     (Some(Rule::HighAvailability), One(high_availability::allowed)),
+    (None, One(backup::days_possible)),
     (None, One(backup::possible)),
     (Some(Rule::Backup), One(backup::retention_days)),
     (Some(Rule::Backup), One(backup::geo_redundant)),
     (None, One(create_only::geo_redundant)),
+    (None, One(maintenance_window::hour)),
     (None, One(names::database_name_shape)),
     (None, One(create_only::database_name)),
     (None, Each(extensions::known)),
@@ -152,6 +155,7 @@ const RULES: &[(Option<Rule>, Check)] = &[
     (None, Each(parameters::library)),
     (Some(Rule::Parameters), Each(parameters::allowed)),
     (Some(Rule::Authentication), One(authentication::allowed)),
+    (None, One(names::service_account_name_shape)),
 ];
 
 /// The problems that each rule finds.

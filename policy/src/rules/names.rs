@@ -8,6 +8,9 @@ use crate::{Code, Problem, quote::quote};
 /// Longest `metadata.name`: it becomes a label of everything that belongs to the database.
 const LONGEST: usize = 63;
 
+/// Longest name of a ServiceAccount.
+const LONGEST_SUBDOMAIN: usize = 253;
+
 /// Databases that every server has from the start.
 /// <https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-servers>
 const RESERVED: &[&str] = &["azure_maintenance", "azure_sys", "postgres", "template0", "template1"];
@@ -60,4 +63,26 @@ pub(super) fn database_name_shape(context: &Context<'_>) -> Option<Problem> {
         quote(&name)
     );
     Some(Problem::new(Code::Name, field, &text))
+}
+
+/// Kubernetes takes the ServiceAccount's name: a DNS subdomain.
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>
+pub(super) fn service_account_name_shape(context: &Context<'_>) -> Option<Problem> {
+    let name = context.new.service_account_name.as_ref()?;
+    let is_label = |label: &str| {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        label.starts_with(is_plain)
+            && label.ends_with(is_plain)
+            && label.chars().all(|c| is_plain(c) || c == '-')
+    };
+    let is_name = name.len() <= LONGEST_SUBDOMAIN && name.split('.').all(is_label);
+    if is_name || !context.changed(|spec| spec.service_account_name.clone()) {
+        return None;
+    }
+    let text = format!(
+        "{} is no name of a ServiceAccount; write a-z, 0-9, - and ., with a letter or digit at both ends and on both \
+         sides of each dot, at most {LONGEST_SUBDOMAIN} characters",
+        quote(name)
+    );
+    Some(Problem::new(Code::Name, "spec.serviceAccountName", &text))
 }

@@ -94,7 +94,24 @@ fn codes(denial: Option<Denial>) -> Vec<Code> {
 #[case::no_effect_is_fine(json!({"highAvailability": "Disabled", "authentication": "Identity", "extensions": []}), &[])]
 #[case::password(json!({"authentication": "Password"}), &[])]
 #[case::parameters(json!({"parameters": {"work_mem": "16384"}}), &[])]
-#[case::another_service_account(json!({"serviceAccountName": "orders-api"}), &[])]
+#[case::another_service_account(json!({"serviceAccountName": "orders-api.v2"}), &[])]
+#[case::two_dots(json!({"serviceAccountName": "a..b"}), &[Code::Name])]
+#[case::hyphen_beside_a_dot(json!({"serviceAccountName": "a.-b"}), &[Code::Name])]
+#[case::capitals(json!({"serviceAccountName": "Orders"}), &[Code::Name])]
+#[case::no_account(json!({"serviceAccountName": ""}), &[Code::Name])]
+#[case::endless_account(json!({"serviceAccountName": "a".repeat(254)}), &[Code::Name])]
+#[case::no_size(json!({"sku": ""}), &[Code::SkuUnknown])]
+#[case::no_database_name(json!({"databaseName": ""}), &[Code::Name])]
+#[case::endless_database_name(json!({"databaseName": "a".repeat(64)}), &[Code::Name])]
+#[case::no_extension_name(json!({"extensions": [""]}), &[Code::Extension])]
+#[case::tiny_disk(json!({"storage": {"sizeGiB": 1}}), &[Code::StorageSize])]
+#[case::disk_beyond_azure(json!({"storage": {"sizeGiB": 65536}}), &[Code::StorageSize])]
+#[case::version_beyond_all(json!({"version": 1000}), &[Code::VersionOutOfSupport])]
+#[case::version_below_all(json!({"version": -1}), &[Code::VersionOutOfSupport])]
+#[case::too_few_days(json!({"backup": {"retentionDays": 6}}), &[Code::Backup])]
+#[case::too_many_days(json!({"backup": {"retentionDays": 36}}), &[Code::Backup])]
+#[case::no_such_hour(json!({"maintenanceWindow": {"day": "Sunday", "hour": 24}}), &[Code::MaintenanceWindow])]
+#[case::hour_before_midnight(json!({"maintenanceWindow": {"day": "Sunday", "hour": -1}}), &[Code::MaintenanceWindow])]
 fn a_new_database_is_judged_whole(#[case] new: Value, #[case] expected: &[Code]) {
     assert_eq!(codes(judge("orders", "main", new, None)), expected);
 }
@@ -502,6 +519,9 @@ fn a_stricter_policy_leaves_old_databases_alone() {
 #[case::extension_not_allowed("orders-prod", json!({"extensions": ["plv8"]}))]
 #[case::parameters("orders", json!({"parameters": {"work_men": "1", "fsync": "off", "max_connections": "1e9", "pgaudit.log": "ddl"}}))]
 #[case::database_name("orders", json!({"databaseName": "or ders"}))]
+#[case::service_account("orders", json!({"serviceAccountName": "a..b"}))]
+#[case::hour("orders", json!({"maintenanceWindow": {"day": "Sunday", "hour": 24}}))]
+#[case::days_of_backups("orders", json!({"backup": {"retentionDays": 36}}))]
 fn the_message_says_what_to_write(#[context] context: Context, #[case] namespace: &str, #[case] new: Value) {
     insta::assert_snapshot!(
         context.description.unwrap(),
