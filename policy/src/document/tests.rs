@@ -72,6 +72,7 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::no_such_rule_to_except("rules: [skus]", "rules: [sku]")]
 #[case::no_database("database: reports/main", "database: reports")]
 #[case::no_such_day("until: 2027-01-31", "until: 2027-02-31")]
+#[case::time_of_a_day("until: 2027-01-31", "until: 2027-01-31T10:00")]
 #[case::no_reason("reason: \"load test, ticket 4711\"", "reason: \"\"")]
 #[case::window("sku: Standard_B1ms", "sku: Standard_B1ms\n      maintenanceWindow: {day: Sunday, hour: 24}")]
 #[case::tier_of_another_size("sizeGiB: 32}", "sizeGiB: 32, tier: P60}")]

@@ -10,9 +10,14 @@ pub(super) fn quota(context: &Context<'_>) -> Option<Problem> {
     if context.old.is_some() || has < most {
         return None;
     }
-    let text = format!(
-        "{} has {has} databases and may have {most}; delete one, or ask the platform team for more",
-        quote(context.request.namespace)
-    );
+    let namespace = quote(context.request.namespace);
+    let text = if most == 0 {
+        format!("{namespace} may have no databases; use another namespace, or ask the platform team")
+    } else {
+        let databases = if has == 1 { "database" } else { "databases" };
+        format!(
+            "{namespace} has {has} {databases} and may have {most}; delete one, or ask the platform team for more"
+        )
+    };
     Some(Problem::new(Code::DatabasesPerNamespace, "metadata.namespace", &text))
 }
