@@ -119,12 +119,6 @@ impl Policy {
         })
     }
 
-    /// An exception of this database that counts on this day, from whatever rule.
-    pub fn exception_of(&self, namespace: &str, name: &str, today: Date) -> Option<&Exception> {
-        let rules = || Rule::ALL.iter().map(|(_, rule)| *rule);
-        rules().find_map(|rule| self.exception(namespace, name, rule, today))
-    }
-
     /// Exceptions whose last day has passed.
     pub fn expired(&self, today: Date) -> impl Iterator<Item = &Exception> {
         self.exceptions.iter().filter(move |exception| today > exception.until)

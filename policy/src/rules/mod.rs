@@ -22,7 +22,7 @@ use jiff::civil::Date;
 
 use crate::{
     Code, Denial, Policy, Problem, defaults,
-    document::{Labels, Level, Namespace, NoProfile, Profile, Rule},
+    document::{Exception, Labels, Level, Namespace, NoProfile, Profile, Rule},
     quote::quote,
     resolve::Recorded,
 };
@@ -79,6 +79,8 @@ pub struct Verdict {
     pub warned: Vec<Problem>,
     /// Rules that are broken in silence, or by an exception.
     pub audited: Vec<Problem>,
+    /// The exceptions that lifted a broken rule, each once.
+    pub excepted: Vec<Exception>,
 }
 
 /// What a rule sees.
@@ -193,7 +195,16 @@ impl Policy {
             if problem.code == Code::VersionNotAllowed && is_told(&denied) {
                 continue;
             }
-            match rule.map_or(Level::Enforce, |rule| self.level(rule, profile, request)) {
+            let exception =
+                rule.and_then(|rule| self.exception(request.namespace, request.name, rule, request.today));
+            if let Some(exception) = exception {
+                verdict.audited.push(problem);
+                if !verdict.excepted.contains(exception) {
+                    verdict.excepted.push(exception.clone());
+                }
+                continue;
+            }
+            match rule.map_or(Level::Enforce, |rule| profile.enforcement.level(rule)) {
                 Level::Enforce => denied.push(problem),
                 Level::Warn => verdict.warned.push(problem),
                 Level::Audit => verdict.audited.push(problem),
@@ -235,14 +246,6 @@ impl Policy {
     fn location<'a>(&'a self, recorded: Option<&'a Recorded>) -> &'a str {
         let actual = recorded.and_then(|recorded| recorded.location.as_deref());
         actual.unwrap_or(&self.azure.location.value)
-    }
-
-    /// How strictly a rule is taken for this database.
-    fn level(&self, rule: Rule, profile: &Profile, request: &Request<'_>) -> Level {
-        match self.exception(request.namespace, request.name, rule, request.today) {
-            Some(_) => Level::Audit,
-            None => profile.enforcement.level(rule),
-        }
     }
 
     pub(crate) fn no_profile(request: &Request<'_>, why: NoProfile) -> Denial {

@@ -273,26 +273,61 @@ fn a_namespace_has_so_many_databases(
     assert_eq!(codes(policy().judge(&request, recorded.as_ref()).denial), expected);
 }
 
+/// What breaks each rule, and the `allow` that it breaks.
+fn breaking(rule: Rule) -> (&'static str, Value, Code) {
+    match rule {
+        Rule::Skus => ("skus: [Standard_D2ds_v5]", json!({"sku": "Standard_D4ds_v5"}), Code::SkuNotAllowed),
+        Rule::Versions => ("versions: [17]", json!({"version": 18}), Code::VersionNotAllowed),
+        Rule::Storage => ("storage: {maxGiB: 32}", json!({"storage": {"sizeGiB": 64}}), Code::StorageLimit),
+        Rule::HighAvailability => {
+            ("highAvailability: [Disabled]", json!({"highAvailability": "SameZone"}), Code::HighAvailability)
+        }
+        Rule::Backup => {
+            ("backup: {maxRetentionDays: 14}", json!({"backup": {"retentionDays": 15}}), Code::Backup)
+        }
+        Rule::Extensions => ("extensions: [vector]", json!({"extensions": ["hstore"]}), Code::Extension),
+        Rule::Parameters => {
+            ("parameters: {deny: [work_mem]}", json!({"parameters": {"work_mem": "8192"}}), Code::Parameter)
+        }
+        Rule::Authentication => {
+            ("authentication: [Identity]", json!({"authentication": "Password"}), Code::Authentication)
+        }
+        Rule::DatabasesPerNamespace => ("databasesPerNamespace: 1", json!({}), Code::DatabasesPerNamespace),
+    }
+}
+
 #[rstest]
-#[case::enforced("skus", "enforce", (1, 0, 0))]
-#[case::warned("skus", "warn", (0, 1, 0))]
-#[case::audited("skus", "audit", (0, 0, 1))]
-#[case::another_rule("versions", "audit", (1, 0, 0))]
-fn a_rule_is_taken_as_strictly_as_the_profile_says(
-    #[case] rule: &str,
+#[case::enforced("enforce", false, (1, 0, 0, 0))]
+#[case::warned("warn", false, (0, 1, 0, 0))]
+#[case::audited("audit", false, (0, 0, 1, 0))]
+#[case::excepted("enforce", true, (0, 0, 1, 1))]
+#[case::excepted_where_it_is_warned_of("warn", true, (0, 0, 1, 1))]
+fn every_rule_is_taken_as_strictly_as_the_policy_says(
     #[case] level: &str,
-    #[case] expected: (usize, usize, usize),
+    #[case] is_excepted: bool,
+    #[case] expected: (usize, usize, usize, usize),
 ) {
-    let yaml = strict("skus: [Standard_D2ds_v5]") + &format!("    enforcement: {{{rule}: {level}}}\n");
-    let verdict = verdict_by(
-        &Policy::parse(&yaml).unwrap(),
-        "orders",
-        "main",
-        json!({"sku": "Standard_D4ds_v5"}),
-        None,
-    );
-    let denied = verdict.denial.map_or(0, |denial| denial.problems.len());
-    assert_eq!((denied, verdict.warned.len(), verdict.audited.len()), expected);
+    for (key, rule) in Rule::ALL {
+        let (allow, new, code) = breaking(*rule);
+        let mut yaml = strict(allow) + &format!("    enforcement: {{{key}: {level}}}\n");
+        if is_excepted {
+            let exception = format!(
+                "exceptions:\n  - {{database: orders/main, rules: [{key}], until: 2027-01-31, reason: x}}\n"
+            );
+            yaml.push_str(&exception);
+        }
+        let (policy, new) = (Policy::parse(&yaml).unwrap(), spec(new));
+        let request = Request { databases: Some(1), ..request("orders", "main", &new, None) };
+        let verdict = policy.judge(&request, None);
+        let denied = verdict.denial.map(|denial| denial.problems).unwrap_or_default();
+        let all = denied.iter().chain(&verdict.warned).chain(&verdict.audited);
+        assert_eq!(all.map(|problem| problem.code).collect::<Vec<_>>(), [code], "{key}");
+        let counted = (denied.len(), verdict.warned.len(), verdict.audited.len(), verdict.excepted.len());
+        assert_eq!(counted, expected, "{key}");
+        // Of what others keep, an exception is no matter.
+        let other = policy.judge(&Request { name: "other", ..request }, None);
+        assert!(other.excepted.is_empty(), "{key}");
+    }
 }
 
 #[rstest]

@@ -136,12 +136,12 @@ fn apply(
     let is_told = |problem: &Problem| breaches.iter().any(|(_, told)| told.code == problem.code);
     warnings.extend(verdict.warned.iter().filter(|problem| !is_told(problem)).map(warning::of));
     let audited = verdict.warned.iter().chain(&verdict.audited).map(|problem| problem.code).collect();
-    let excepted = basis
-        .state
-        .policy()
-        .filter(|_| !verdict.audited.is_empty())
-        .and_then(|policy| policy.exception_of(target.namespace, target.name, basis.today));
-    let exception = excepted.map(|exception| format!("until {}: {}", exception.until, exception.reason));
+    let excepted: Vec<String> = verdict
+        .excepted
+        .iter()
+        .map(|exception| format!("until {}: {}", exception.until, exception.reason))
+        .collect();
+    let exception = (!excepted.is_empty()).then(|| excepted.join("; "));
     Ok(Admitted { patch: None, warnings, audited, exception })
 }
 

@@ -335,6 +335,23 @@ fn what_an_exception_lets_pass_is_in_the_audit_log_with_its_reason() {
 }
 
 #[test]
+fn only_an_exception_that_lifted_something_is_in_the_audit_log() {
+    let second = "  - {database: reports/main, rules: [storage], until: 2027-03-31, reason: \"archive\"}\n";
+    let state = with_policy(&(POLICY.to_owned() + second));
+    let exception = |spec: Value| {
+        let mut review = review("CREATE", database(spec, Value::Null), Value::Null);
+        review["request"]["namespace"] = json!("reports");
+        ask(Hook::Validate, &review, &state)["auditAnnotations"]["exception"].clone()
+    };
+    let (size, disk) = ("until 2027-01-31: load test, ticket 4711", "until 2027-03-31: archive");
+    assert_eq!(exception(json!({"sku": "Standard_D2ds_v5"})), size);
+    assert_eq!(exception(json!({"storage": {"sizeGiB": 512}})), disk);
+    let both = json!({"sku": "Standard_D2ds_v5", "storage": {"sizeGiB": 512}});
+    assert_eq!(exception(both), format!("{size}; {disk}"));
+    assert_eq!(exception(json!({})), Value::Null);
+}
+
+#[test]
 fn one_database_too_many_is_warned_of_where_the_quota_is_not_enforced() {
     let yaml = POLICY
         .replace("      versions: warn ", "      databasesPerNamespace: warn\n      versions: warn ")
