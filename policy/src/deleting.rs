@@ -94,16 +94,29 @@ pub fn judge(deletion: &Deletion<'_>, rules: Option<&RetentionRules>) -> Result<
         );
         return Err(vec![Problem::new(Code::RetentionUnknown, &field, &text)]);
     };
-    let checks = match retention {
-        Retention::Retain => return Ok(retention),
-        Retention::Days(days) => vec![long_enough(days, rules), available(value)],
-        Retention::Destroy => match destroy_allowed(rules) {
-            Ok(()) => vec![confirmed(deletion), available(value)],
-            forbidden => vec![forbidden],
-        },
-    };
-    let problems: Vec<Problem> = checks.into_iter().filter_map(Result::err).collect();
-    if problems.is_empty() { Ok(retention) } else { Err(problems) }
+    if retention == Retention::Retain {
+        return Ok(retention);
+    }
+    if retention == Retention::Destroy {
+        destroy_allowed(rules).map_err(|problem| vec![problem])?;
+    }
+    // Of what can't be had nothing else is said: who followed it would be refused once more.
+    available(value).map_err(|problem| vec![problem])?;
+    granted(deletion, retention, rules).map_err(|problem| vec![problem])
+}
+
+/// Whether an end of the data counts, in a version that has one.
+fn granted(
+    deletion: &Deletion<'_>,
+    retention: Retention,
+    rules: Option<&RetentionRules>,
+) -> Result<Retention, Problem> {
+    match retention {
+        Retention::Retain => {}
+        Retention::Days(days) => long_enough(days, rules)?,
+        Retention::Destroy => confirmed(deletion)?,
+    }
+    Ok(retention)
 }
 
 /// No delete ends data yet. The value is refused rather than taken for another: who asks for data to be destroyed

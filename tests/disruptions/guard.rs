@@ -57,7 +57,7 @@ fn without_the_webhooks_configuration_the_admission_policy_still_refuses() {
     let sandbox = sandbox();
     let story = with_data(&sandbox, "unwatched");
     let away = Away::take(&sandbox, CONFIGURATIONS);
-    for (retention, code) in [(None, "DB201"), (Some("retain"), "DB206"), (Some("Destroy"), "DB202")] {
+    for (retention, code) in [(None, "DB201"), (Some("retain"), "DB206"), (Some("Destroy"), "DB209")] {
         if let Some(retention) = retention {
             let set = format!("altinn.app/retention={retention}");
             story.kubectl(&["annotate", "database", "main", "--overwrite", &set]).succeeded();
@@ -71,7 +71,7 @@ fn without_the_webhooks_configuration_the_admission_policy_still_refuses() {
         }
     }
     let collection = story.delete_collection("databases").refused();
-    assert!(collection.contains("DB202"), "{collection}");
+    assert!(collection.contains("DB209"), "{collection}");
     drop(away);
     story.data_is_kept();
 }
@@ -81,7 +81,7 @@ fn without_the_admission_policy_the_webhook_refuses_the_same() {
     let sandbox = sandbox();
     let story = with_data(&sandbox, "half-watched");
     let away = Away::take(&sandbox, POLICIES);
-    for (retention, code) in [(None, "DB201"), (Some("retain"), "DB206"), (Some("Destroy"), "DB202")] {
+    for (retention, code) in [(None, "DB201"), (Some("retain"), "DB206"), (Some("Destroy"), "DB209")] {
         if let Some(retention) = retention {
             let set = format!("altinn.app/retention={retention}");
             story.kubectl(&["annotate", "database", "main", "--overwrite", &set]).succeeded();

@@ -60,10 +60,10 @@ fn a_value_that_does_not_count_is_warned_of_at_apply_and_refused_at_delete() {
         ("", None, "DB206"),
         ("0d", None, "DB206"),
         ("14d", None, "DB209"),
-        ("Destroy", None, "DB202"),
-        ("Destroy", Some("yes"), "DB202"),
-        ("Destroy", Some("payments/main@2026-11-22"), "DB202"),
-        ("Destroy", Some("EXPIRED"), "DB203"),
+        ("Destroy", None, "DB209"),
+        ("Destroy", Some("yes"), "DB209"),
+        ("Destroy", Some("payments/main@2026-11-22"), "DB209"),
+        ("Destroy", Some("EXPIRED"), "DB209"),
         ("Destroy", Some(confirmed.as_str()), "DB209"),
     ] {
         let expired = format!("{}/main@2026-01-01", story.namespace);
@@ -96,7 +96,7 @@ fn destroying_is_refused_where_policy_forbids_it() {
     assert!(message.contains("\"Destroy\" is not allowed here") && message.contains("[DB204]"), "{message}");
     story.kubectl(&["annotate", "database", "main", "--overwrite", "altinn.app/retention=3d"]).succeeded();
     let message = story.kubectl(&["delete", "database", "main"]).refused();
-    assert!(message.contains("shorter than the 7 days") && message.contains("DB208"), "{message}");
+    assert!(message.contains("is not available in this version") && message.contains("[DB209]"), "{message}");
 }
 
 #[test]

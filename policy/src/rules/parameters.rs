@@ -59,7 +59,8 @@ pub(super) fn settable(context: &Context<'_>) -> Vec<Problem> {
         .enumerate()
         .map(|(index, (why, changed))| match why {
             Unsettable::Unknown => {
-                let known = catalogue::parameter_names().filter(|_| index < SUGGESTED);
+                let known = catalogue::parameter_names()
+                    .filter(|name| index < SUGGESTED && context.profile.allow.parameter(name));
                 let meant = did_you_mean(changed.name, known)
                     .map_or_else(|| "leave it out".to_owned(), |meant| format!("did you mean {meant}?"));
                 changed.problem(&format!("is no server parameter that Azure offers; {meant}"))

@@ -137,6 +137,17 @@ fn what_gets_past_admission_is_judged_against_what_runs(#[case] new: Value, #[ca
     assert_eq!(codes(resolved.err()), expected);
 }
 
+#[test]
+fn what_was_meant_is_told_only_where_it_is_allowed() {
+    let text = |allow: &str| {
+        let policy = Policy::parse(&strict(allow)).unwrap();
+        let new = json!({"parameters": {"work_men": "8192"}});
+        verdict_by(&policy, "orders", "main", new, None).denial.unwrap().problems[0].text.clone()
+    };
+    assert!(text("").ends_with("did you mean work_mem?"));
+    assert!(text("parameters: {deny: [work_mem]}").ends_with("leave it out"));
+}
+
 #[rstest]
 #[case::both_stay(json!({"extensions": ["pgaudit"], "parameters": {"pgaudit.log": "ddl", "work_mem": "8192"}}), &[])]
 #[case::both_go(json!({"extensions": []}), &[])]

@@ -159,7 +159,8 @@ fn a_denial_is_a_403_with_a_cause_for_each_problem() {
 #[case::kept(json!({"altinn.app/retention": "Retain"}), None)]
 #[case::wrong_case(json!({"altinn.app/retention": "retain"}), Some("DB206"))]
 #[case::not_yet(json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "orders/main@2026-11-23"}), Some("DB209"))]
-#[case::unconfirmed(json!({"altinn.app/retention": "Destroy"}), Some("DB202,DB209"))]
+#[case::unconfirmed(json!({"altinn.app/retention": "Destroy"}), Some("DB209"))]
+#[case::some_days(json!({"altinn.app/retention": "1d"}), Some("DB209"))]
 fn a_delete_is_judged_by_its_annotation(#[case] annotations: Value, #[case] code: Option<&str>) {
     let old = database(json!({}), annotations);
     let response = ask(Hook::Validate, &review("DELETE", Value::Null, old.clone()), &good());
