@@ -1,6 +1,6 @@
 //! What to write instead.
 
-use crate::catalogue::Size;
+use crate::catalogue::{self, Size};
 
 /// As many alternatives as a message names; the rest is counted.
 const SHOWN: usize = 5;
@@ -24,7 +24,7 @@ pub(crate) fn alternatives<T: ToString>(all: &[T]) -> String {
     if all.len() > SHOWN { format!("{list} (+{} more)", all.len() - SHOWN) } else { list }
 }
 
-/// The sizes nearest to `wanted` first: the same tier, then vCores, then memory, then newer families.
+/// The sizes nearest to `wanted` first: itself, the same tier, then vCores, then memory, then newer families.
 pub(crate) fn nearest_sizes(
     wanted: &Size,
     allowed: impl Iterator<Item = &'static Size>,
@@ -32,6 +32,7 @@ pub(crate) fn nearest_sizes(
     let mut allowed: Vec<&Size> = allowed.collect();
     allowed.sort_by_key(|size| {
         (
+            size.name != wanted.name,
             size.tier != wanted.tier,
             size.vcores.abs_diff(wanted.vcores),
             size.memory_gib.abs_diff(wanted.memory_gib),
@@ -40,13 +41,15 @@ pub(crate) fn nearest_sizes(
     allowed.into_iter().map(|size| size.name.as_str()).collect()
 }
 
-/// The sizes spelt most like `written`, if any is near enough; else the smallest first.
+/// The sizes nearest to the one that was probably meant, allowed or not; else the smallest first.
 pub(crate) fn sizes_like(written: &str, allowed: impl Iterator<Item = &'static Size>) -> Vec<&'static str> {
+    let known = catalogue::sizes().iter().map(|size| size.name.as_str());
+    if let Some(meant) = did_you_mean(written, known).and_then(catalogue::size) {
+        return nearest_sizes(meant, allowed);
+    }
     let mut allowed: Vec<&Size> = allowed.collect();
     allowed.sort_by_key(|size| (size.vcores, size.memory_gib));
-    let names: Vec<&str> = allowed.iter().map(|size| size.name.as_str()).collect();
-    let meant = did_you_mean(written, names.iter().copied());
-    meant.into_iter().chain(names.iter().copied().filter(|name| Some(*name) != meant)).collect()
+    allowed.into_iter().map(|size| size.name.as_str()).collect()
 }
 
 /// The candidate that was probably meant.
@@ -69,7 +72,6 @@ pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue;
     use rstest::rstest;
 
     #[rstest]
@@ -89,6 +91,17 @@ mod tests {
             .filter(|size| size.name.starts_with("Standard_D") || size.name == "Standard_E4ds_v5");
         let nearest = nearest_sizes(wanted, allowed);
         assert_eq!(&nearest[..2], ["Standard_E4ds_v5", "Standard_D64ds_v6"]);
+    }
+
+    #[rstest]
+    #[case::allowed("Standard_D4ds-v5", &["Standard_D4ds_v5", "Standard_D2ds_v5"])]
+    #[case::of_another_tier("Standard_E4dsv5", &["Standard_D4ds_v5", "Standard_D2ds_v5"])]
+    #[case::too_large("standard_d64ds_v55", &["Standard_D8ds_v5", "Standard_D4ds_v5"])]
+    #[case::like_nothing("banana", &["Standard_B1ms", "Standard_D2ds_v5"])]
+    fn a_misspelt_size_is_recognised_though_it_is_not_allowed(#[case] written: &str, #[case] first: &[&str]) {
+        let allowed = ["Standard_B1ms", "Standard_D2ds_v5", "Standard_D4ds_v5", "Standard_D8ds_v5"];
+        let allowed = allowed.iter().filter_map(|name| catalogue::size(name));
+        assert_eq!(&sizes_like(written, allowed)[..2], first);
     }
 
     #[rstest]

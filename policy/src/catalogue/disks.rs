@@ -37,8 +37,18 @@ pub fn tiers(size_gib: i32) -> impl Iterator<Item = StorageTier> {
     })
 }
 
-fn rank(tier: StorageTier) -> Option<usize> {
-    TIERS.iter().position(|known| *known == tier)
+/// The size's own tier, which a disk has when nobody asks for another.
+pub fn own_tier(size_gib: i32) -> Option<StorageTier> {
+    tiers(size_gib).next()
+}
+
+/// How many steps lie between two tiers.
+pub fn tier_distance(one: StorageTier, other: StorageTier) -> usize {
+    rank(one).abs_diff(rank(other))
+}
+
+fn rank(tier: StorageTier) -> usize {
+    TIERS.iter().position(|known| *known == tier).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -15,9 +15,11 @@ fn is_allowed(context: &Context<'_>, tier: StorageTier) -> bool {
     context.profile.allow.tiers.as_ref().is_none_or(|allowed| allowed.contains(&tier))
 }
 
-/// Tiers that go with the size and are allowed, the slowest first.
-fn usable(context: &Context<'_>, size_gib: i32) -> Vec<StorageTier> {
-    catalogue::tiers(size_gib).filter(|tier| is_allowed(context, *tier)).collect()
+/// Tiers that go with the size and are allowed, the nearest to the wanted one first.
+fn usable(context: &Context<'_>, size_gib: i32, wanted: StorageTier) -> Vec<StorageTier> {
+    let mut usable: Vec<_> = catalogue::tiers(size_gib).filter(|tier| is_allowed(context, *tier)).collect();
+    usable.sort_by_key(|tier| catalogue::tier_distance(*tier, wanted));
+    usable
 }
 
 /// Azure has disks of this size with this tier.
@@ -31,7 +33,7 @@ pub(super) fn fitting(context: &Context<'_>) -> Option<Problem> {
     }
     let text = format!(
         "{tier_wanted} does not go with a disk of {size} GiB; {}",
-        instead(&usable(context, size), "leave it out")
+        instead(&usable(context, size, tier_wanted), "leave it out")
     );
     Some(Problem::new(Code::StorageTier, FIELD, &text))
 }
@@ -43,6 +45,7 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let size = size_gib(context.new)?;
-    let text = format!("{wanted} is not allowed here; {}", instead(&usable(context, size), "leave it out"));
+    let text =
+        format!("{wanted} is not allowed here; {}", instead(&usable(context, size, wanted), "leave it out"));
     Some(Problem::new(Code::StorageTier, FIELD, &text))
 }

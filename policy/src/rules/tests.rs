@@ -558,6 +558,7 @@ fn a_stricter_policy_leaves_old_databases_alone() {
 #[case::storage("orders", json!({"storage": {"sizeGiB": 100}}))]
 #[case::storage_limit("orders", json!({"storage": {"sizeGiB": 1024}}))]
 #[case::tier("orders", json!({"storage": {"sizeGiB": 128, "tier": "P6"}}))]
+#[case::tier_too_fast_for_the_size("orders", json!({"storage": {"sizeGiB": 128, "tier": "P80"}}))]
 #[case::standby("orders", json!({"highAvailability": "ZoneRedundant"}))]
 #[case::standby_demanded("orders-prod", json!({"highAvailability": "Disabled"}))]
 #[case::standby_of_a_size("orders-prod", json!({"sku": "Standard_B2s"}))]
