@@ -8,7 +8,7 @@ use kube::core::{
     admission::{AdmissionRequest, Operation},
 };
 use policy::{
-    Denial, Policy, Recorded, Request, defaults,
+    Denial, Policy, Problem, Recorded, Request, defaults,
     quote::clean,
     warning::{self, LONGEST},
 };
@@ -94,7 +94,7 @@ fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// A database that complies with the policy in force, and wouldn't with the new one.
+/// A database that would break more of the new policy than it does of the one in force.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
 struct Broken {
     namespace: String,
@@ -119,11 +119,11 @@ fn newly_broken(policy: &Policy, database: &Database, basis: &Basis<'_>) -> Opti
     let recorded = Recorded::from_status(database.status.as_ref());
     let breaches = policy.breaches(&request, recorded.as_ref());
     let before = basis.state.policy().map(|policy| policy.breaches(&request, recorded.as_ref()));
-    // What is out of policy already is no news.
-    if before.is_some_and(|before| !before.is_empty()) {
-        return None;
-    }
-    let (_, problem) = breaches.into_iter().next()?;
+    // What is broken already is no news.
+    let is_news = |problem: &Problem| {
+        !before.iter().flatten().any(|(_, old)| (old.code, &old.field) == (problem.code, &problem.field))
+    };
+    let problem = breaches.into_iter().map(|(_, problem)| problem).find(is_news)?;
     Some(Broken {
         namespace: namespace.to_owned(),
         name: name.to_owned(),

@@ -422,22 +422,26 @@ fn a_policy_that_puts_databases_out_of_policy_says_which() {
         database["metadata"]["name"] = json!(name);
         database
     };
+    let mut out_further = named("payments", "out-further", "Standard_D2ds_v5");
+    out_further["spec"]["extensions"] = json!(["hstore"]);
     let databases = facts(&[
         named("orders", "main", "Standard_B2s"),
         named("orders", "reports", "Standard_B2s"),
         named("payments", "main", "Standard_B2s"),
         named("payments", "small", "Standard_B1ms"),
         named("payments", "out-already", "Standard_D2ds_v5"),
+        out_further,
     ]);
-    let stricter = POLICY.replace("[\"Standard_B*\"]", "[Standard_B1ms]");
+    let stricter = POLICY.replace("[\"Standard_B*\"]", "[Standard_B1ms]\n      extensions: [vector]");
     let response = apply_policy(config_map(&stricter), &good(), &databases);
     assert_eq!(response["allowed"], true);
     insta::assert_snapshot!(serde_json::to_string_pretty(&response["warnings"]).unwrap(), @r#"
     [
-      "3 databases in 2 namespaces would no longer comply; none of them is changed",
+      "4 databases in 2 namespaces would no longer comply; none of them is changed",
       "orders/main: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]",
       "orders/reports: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]",
-      "payments/main: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]"
+      "payments/main: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]",
+      "payments/out-further: spec.extensions[0] \"hstore\" is not allowed here; use vector [DB112]"
     ]
     "#);
     assert_eq!(apply_policy(config_map(POLICY), &good(), &databases)["warnings"], Value::Null);
