@@ -14,7 +14,10 @@ use std::sync::LazyLock;
 
 pub use disks::{DISK_SIZES_GIB, own_tier, tier_distance, tiers};
 pub use extensions::{Extension, LOADED_ANYWAY, extension, extensions};
-pub use parameters::{Form, Parameter, Unsettable, library, names as parameter_names, parameter, spelling};
+pub use parameters::{
+    Form, Parameter, Unsettable, can_match as can_match_parameter, library, names as parameter_names,
+    parameter, spelling,
+};
 pub use regions::{has_zones, is_paired};
 
 use jiff::civil::{Date, date};

@@ -116,6 +116,15 @@ fn prefix(name: &str) -> Option<(&'static str, Option<&'static str>)> {
     PREFIXES.iter().find(|(prefix, _)| prefix.eq_ignore_ascii_case(first)).copied()
 }
 
+/// Whether a pattern of `*` and `?` can match a parameter: one that is known, or one of those that share a prefix.
+pub fn can_match(pattern: &str, matches: impl Fn(&str) -> bool) -> bool {
+    let known = names().chain(READ_ONLY.iter().copied()).chain(OF_EXTENSIONS.iter().copied());
+    let start = pattern.split(['*', '?']).next().unwrap_or_default().to_ascii_lowercase();
+    let mut prefixes = PREFIXES.iter().map(|(prefix, _)| format!("{prefix}."));
+    known.into_iter().any(matches)
+        || prefixes.any(|prefix| prefix.starts_with(&start) || start.starts_with(&prefix))
+}
+
 /// Every name that is known, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
     PARAMETERS.iter().map(|(name, ..)| *name)

@@ -67,6 +67,7 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::no_zones("location: norwayeast", "location: norwaywest")]
 #[case::no_such_extension("[pgcrypto,", "[pgcripto,")]
 #[case::no_such_parameter("require_secure_transport]", "require_secure_transprot]")]
+#[case::no_such_pattern_of_parameters("\"ssl*\"", "\"sls*\"")]
 #[case::no_such_level("versions: warn ", "versions: warning ")]
 #[case::no_such_rule_to_enforce("versions: warn ", "version: warn ")]
 #[case::no_such_rule_to_except("rules: [skus]", "rules: [sku]")]
@@ -102,6 +103,18 @@ fn each_mistake_names_the_line_and_what_to_write(
     #[case] new: &str,
 ) {
     insta::assert_snapshot!(context.description.unwrap(), errors(&with(old, new)));
+}
+
+#[rstest]
+#[case::of_known_ones("log_*")]
+#[case::in_whatever_case("LOG_*")]
+#[case::with_a_question_mark("work_me?")]
+#[case::that_azure_sets("archive_*")]
+#[case::of_an_extension("pgaudit.*")]
+#[case::of_several_extensions("pg*.log")]
+#[case::of_anything("*_mem")]
+fn a_pattern_of_parameters_can_match_what_only_an_extension_knows(#[case] pattern: &str) {
+    Policy::parse(&with("\"ssl*\"", &format!("\"{pattern}\""))).unwrap();
 }
 
 #[test]

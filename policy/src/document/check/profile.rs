@@ -228,10 +228,17 @@ fn check_patterns<'a, I: Iterator<Item = &'a str>>(
     }
 }
 
-/// A name without `*` and `?` is a parameter that can be set, or one of an extension.
+/// A name without `*` and `?` is a parameter that can be set, or one of an extension; a pattern matches one.
 fn check_parameter(pattern: &Located<String>, path: &str, findings: &mut Findings) {
-    let is_pattern = pattern.value.contains(['*', '?']);
-    if is_pattern || catalogue::parameter(&pattern.value) != Err(catalogue::Unsettable::Unknown) {
+    if pattern.value.contains(['*', '?']) {
+        let matcher = Patterns::new([pattern.value.as_str()]);
+        if !catalogue::can_match_parameter(&pattern.value, |name| matcher.matches(name)) {
+            let text = format!("{} matches no server parameter that Azure offers", quote(&pattern.value));
+            findings.add(pattern.line, path, Code::PolicyUnknownValue, text);
+        }
+        return;
+    }
+    if catalogue::parameter(&pattern.value) != Err(catalogue::Unsettable::Unknown) {
         return;
     }
     let meant = meant(&pattern.value, catalogue::parameter_names());
