@@ -77,6 +77,7 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::no_reason("reason: \"load test, ticket 4711\"", "reason: \"\"")]
 #[case::window("sku: Standard_B1ms", "sku: Standard_B1ms\n      maintenanceWindow: {day: Sunday, hour: 24}")]
 #[case::tier_of_another_size("sizeGiB: 32}", "sizeGiB: 32, tier: P60}")]
+#[case::own_tier_of_the_default_size("storage: {maxGiB: 256}", "storage: {maxGiB: 256, tiers: [P6]}")]
 #[case::too_few_days("minRetentionDays: 7", "minRetentionDays: 3")]
 #[case::bounds_crossed("minRetentionDays: 7", "minRetentionDays: 14, maxRetentionDays: 8")]
 #[case::no_namespaces("names: [\"*-prod\"]", "labels: {}")]

@@ -22,6 +22,17 @@ fn usable(context: &Context<'_>, size_gib: i32, wanted: StorageTier) -> Vec<Stor
     usable
 }
 
+/// What to write instead.
+fn advice(context: &Context<'_>, wanted: StorageTier) -> Option<String> {
+    // Leaving it out is no way around: then the size's own counts, and that isn't allowed either.
+    let otherwise = if context.stored.is_some() {
+        "leave spec.storage as it is, or ask the platform team"
+    } else {
+        "use another spec.storage.sizeGiB, or ask the platform team"
+    };
+    Some(instead(&usable(context, size_gib(context.new)?, wanted), otherwise))
+}
+
 /// Azure has disks of this size with this tier.
 pub(super) fn fitting(context: &Context<'_>) -> Option<Problem> {
     let (tier_wanted, size) = (tier(context.new)?, size_gib(context.new)?);
@@ -31,21 +42,23 @@ pub(super) fn fitting(context: &Context<'_>) -> Option<Problem> {
     if !is_judged || !exists || catalogue::tiers(size).any(|known| known == tier_wanted) {
         return None;
     }
-    let text = format!(
-        "{tier_wanted} does not go with a disk of {size} GiB; {}",
-        instead(&usable(context, size, tier_wanted), "leave it out")
-    );
+    let text =
+        format!("{tier_wanted} does not go with a disk of {size} GiB; {}", advice(context, tier_wanted)?);
     Some(Problem::new(Code::StorageTier, FIELD, &text))
 }
 
-/// The profile allows the tier.
+/// As it is, written or not.
+fn effective(spec: &DatabaseSpec) -> Option<StorageTier> {
+    tier(spec).or_else(|| catalogue::own_tier(size_gib(spec)?))
+}
+
+/// The profile allows the tier, be it written or the size's own.
 pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
-    let wanted = tier(context.new)?;
-    if !context.changed(tier) || is_allowed(context, wanted) {
+    let wanted = effective(context.new)?;
+    if !context.changed(effective) || is_allowed(context, wanted) {
         return None;
     }
-    let size = size_gib(context.new)?;
-    let text =
-        format!("{wanted} is not allowed here; {}", instead(&usable(context, size, wanted), "leave it out"));
+    let hint = if tier(context.new).is_none() { " (as it is when left out)" } else { "" };
+    let text = format!("{wanted}{hint} is not allowed here; {}", advice(context, wanted)?);
     Some(Problem::new(Code::StorageTier, FIELD, &text))
 }

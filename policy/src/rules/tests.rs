@@ -192,6 +192,8 @@ fn strict(allow: &str) -> String {
 
 #[rstest]
 #[case::tier("storage: {tiers: [P4, P6]}", json!({"storage": {"tier": "P10"}}), &[Code::StorageTier])]
+#[case::tier_of_a_larger_disk("storage: {tiers: [P4, P6]}", json!({"storage": {"sizeGiB": 128}}), &[Code::StorageTier])]
+#[case::tier_of_the_size("storage: {tiers: [P4, P6]}", json!({"storage": {"sizeGiB": 64}}), &[])]
 #[case::too_few_days("backup: {minRetentionDays: 14}", json!({"backup": {"retentionDays": 13}}), &[Code::Backup])]
 #[case::too_few_when_left_out("backup: {minRetentionDays: 14}", json!({}), &[Code::Backup])]
 #[case::too_many_days("backup: {maxRetentionDays: 14}", json!({"backup": {"retentionDays": 15}}), &[Code::Backup])]
@@ -506,7 +508,8 @@ fn a_version_stays_out_of_policy_when_its_support_ends(#[case] today: Date) {
 /// Where nothing is left to choose from, the message says what to do all the same.
 #[rstest]
 #[case::grown_beyond("storage: {maxGiB: 64}", json!({"storage": {"sizeGiB": 128}}), json!({"storage": {"sizeGiB": 256}}), "leave it as it is, or ask the platform team")]
-#[case::no_tier_for_the_size("storage: {tiers: [P4]}", json!({"storage": {"sizeGiB": 8192}}), json!({"storage": {"sizeGiB": 8192, "tier": "P60"}}), "leave it out")]
+#[case::no_tier_for_the_size("storage: {tiers: [P6]}", json!({"storage": {"sizeGiB": 8192}}), json!({"storage": {"sizeGiB": 8192, "tier": "P70"}}), "leave spec.storage as it is, or ask the platform team")]
+#[case::no_tier_for_a_larger_disk("storage: {tiers: [P6]}", json!({"storage": {"sizeGiB": 64}}), json!({"storage": {"sizeGiB": 8192}}), "P60 (as it is when left out) is not allowed here; leave spec.storage as it is")]
 #[case::no_older_version("versions: [16, 17]", json!({"version": 17}), json!({"version": 18}), "use 17 (until 2029-11-08) [")]
 #[case::older_than_all("versions: [16]", json!({"version": 17}), json!({"version": 18}), "18 is not allowed here; write 17 back [")]
 #[case::no_extension_known("extensions: []", json!({}), json!({"extensions": ["bitcoin"]}), "is no extension that Azure offers; no extension is allowed here, leave it out [")]

@@ -95,6 +95,16 @@ fn check_storage(raw: &raw::StorageDefaults, allow: &Allow, path: &str, findings
         } else if allow.max_gib.is_some_and(|max| size.value > max) {
             refused(findings, size, &path, "storage.maxGiB");
         }
+        let own = catalogue::own_tier(size.value).filter(|_| raw.tier.is_none());
+        if let (Some(own), Some(allowed)) = (own, &allow.tiers)
+            && !allowed.contains(&own)
+        {
+            let text = format!(
+                "{} comes with the tier {own}, which the profile's own allow.storage.tiers refuses; write a default tier as well",
+                size.value
+            );
+            findings.add(size.line, &path, Code::PolicyDefaultRefused, text);
+        }
     }
     let Some(tier) = &raw.tier else { return };
     let path = format!("{path}.tier");
