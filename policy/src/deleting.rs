@@ -222,7 +222,8 @@ pub fn judge_change(
         }
     }
     if new_confirmation != old_confirmation && new_confirmation.is_some() {
-        let text = "can't be given any more: this Database is being deleted; it can only be taken back";
+        let text =
+            "can't be given any more: this Database is being deleted; leave it as it was, or take it out";
         return Err(Problem::new(Code::RetentionWidened, &annotation(CONFIRM_DESTROY), text));
     }
     Ok(())

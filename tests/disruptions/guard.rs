@@ -233,7 +233,10 @@ fn deleting_the_crd_past_admission_keeps_every_server_and_the_manifest_finds_it_
     story.wait_ready("main");
     let before = story.server();
     let message = story.kubectl(&["delete", "crd", "databases.altinn.app"]).refused();
-    assert!(message.contains("has 1 object(s): swept/main") && message.contains("[DB302]"), "{message}");
+    assert!(
+        message.contains("first, by its own rules: swept/main") && message.contains("[DB302]"),
+        "{message}"
+    );
 
     let away = Away::take(&sandbox, CONFIGURATIONS);
     story.kubectl(&["delete", "crd", "databases.altinn.app"]).succeeded();

@@ -136,7 +136,7 @@ fn deleting_the_namespace_is_refused_before_anything_in_it_dies() {
         &["delete", "namespace", &story.namespace, "--force", "--grace-period=0"],
     ] {
         let message = story.kubectl(arguments).refused();
-        assert!(message.contains("holds a Database that can't be deleted yet: main [DB201]"), "{message}");
+        assert!(message.contains("It holds main [DB201]"), "{message}");
         assert!(message.contains("[DB301]"), "{message}");
     }
     let namespace = story.get("namespace", &story.namespace).unwrap();

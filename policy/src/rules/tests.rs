@@ -570,6 +570,7 @@ fn a_stricter_policy_leaves_old_databases_alone() {
 #[case::parameters("orders", json!({"parameters": {"work_men": "1", "fsync": "off", "max_connections": "1e9", "pgaudit.log": "ddl"}}))]
 #[case::database_name("orders", json!({"databaseName": "or ders"}))]
 #[case::service_account("orders", json!({"serviceAccountName": "a..b"}))]
+#[case::version_not_allowed("orders", json!({"version": 15}))]
 #[case::hour("orders", json!({"maintenanceWindow": {"day": "Sunday", "hour": 24}}))]
 #[case::days_of_backups("orders", json!({"backup": {"retentionDays": 36}}))]
 fn the_message_says_what_to_write(#[context] context: Context, #[case] namespace: &str, #[case] new: Value) {
@@ -577,6 +578,26 @@ fn the_message_says_what_to_write(#[context] context: Context, #[case] namespace
         context.description.unwrap(),
         judge(namespace, "main", new, None).unwrap().message()
     );
+}
+
+#[rstest]
+#[case::one_database_too_many("databasesPerNamespace: 3", json!({}))]
+#[case::no_databases("databasesPerNamespace: 0", json!({}))]
+#[case::no_passwords("authentication: [Identity]", json!({"authentication": "Password"}))]
+#[case::too_few_days("backup: {minRetentionDays: 14}", json!({}))]
+#[case::no_copies("backup: {geoRedundant: [false]}", json!({"backup": {"geoRedundant": true}}))]
+#[case::nothing_given("skus: [Standard_D2ds_v5]", json!({"sku": null}))]
+#[case::tier_of_a_larger_disk("storage: {tiers: [P4, P6]}", json!({"storage": {"sizeGiB": 128}}))]
+fn a_profile_says_what_it_allows(#[context] context: Context, #[case] allow: &str, #[case] new: Value) {
+    let mut yaml = strict(allow);
+    if context.description == Some("nothing_given") {
+        yaml =
+            yaml.replace("    defaults: {version: 17, sku: Standard_D2ds_v5, storage: {sizeGiB: 32}}\n", "");
+    }
+    let new = spec(new);
+    let request = Request { databases: Some(3), ..request("orders", "main", &new, None) };
+    let denial = Policy::parse(&yaml).unwrap().judge(&request, None).denial.unwrap();
+    insta::assert_snapshot!(context.description.unwrap(), denial.message());
 }
 
 #[test]

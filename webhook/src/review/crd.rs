@@ -51,8 +51,8 @@ pub(super) fn validate(
     let more = names.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
     let text = format!(
-        "has {} object(s): {}{more}. Deleting it would delete them all without a word on their data; delete each Database \
-         first, by its own rules",
+        "has {} object(s), and deleting it would delete them all without a word on their data; delete each Database \
+         first, by its own rules: {}{more}",
         names.len(),
         names[..names.len().min(SHOWN)].join(", ")
     );

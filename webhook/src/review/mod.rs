@@ -157,7 +157,10 @@ impl Question {
 pub fn answer(question: &Question, basis: &Basis<'_>) -> Answer {
     match &question.0 {
         Asked::Unreadable(hook, envelope, why) => {
-            let text = format!("the review can't be read, so nothing is admitted: {}", quote_text(why));
+            let text = format!(
+                "the review can't be read, so nothing is admitted; if the manifest is fine, tell the platform team: {}",
+                quote_text(why)
+            );
             let problem = Problem { code: Code::Unreadable, field: "request".into(), text };
             Answer { operation: "unreadable", ..envelope.answer(*hook, problem, basis) }
         }

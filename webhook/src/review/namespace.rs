@@ -69,9 +69,10 @@ fn problem(namespace: &str, refused: &[String]) -> Problem {
     let more = refused.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
     let shown = refused[..refused.len().min(SHOWN)].join(", ");
+    // The names come last: five long ones leave no room for what to do where a tool shows the beginning alone.
     let text = format!(
-        "namespace {} holds {} deleted yet: {shown}{more}. Nothing is deleted. Set altinn.app/retention to \
-         \"Retain\" on each, which keeps its server and data, and delete the namespace then",
+        "namespace {} holds {} deleted yet; set altinn.app/retention to \"Retain\" on each, which keeps its server and \
+         data, and delete the namespace then. Nothing is deleted now. It holds {shown}{more}",
         quote(namespace),
         if refused.len() == 1 {
             "a Database that can't be".to_owned()

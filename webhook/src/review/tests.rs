@@ -1,5 +1,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "values written in place read best")]
 
+mod messages;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::civil::date;
@@ -507,7 +509,8 @@ fn a_namespace_with_databases_that_say_nothing_is_refused_and_names_them() {
     let mut elsewhere = unsaid.clone();
     elsewhere["metadata"]["namespace"] = json!("payments");
     let response = delete_namespace(&facts(&[unsaid.clone(), kept.clone(), elsewhere.clone()]));
-    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"namespace "orders" holds a Database that can't be deleted yet: main [DB201]. Nothing is deleted. Set altinn.app/retention to "Retain" on each, which keeps its server and data, and delete the namespace then [DB301]. Policy database-policy, profile default."#);
+    let message = response["status"]["message"].as_str().unwrap();
+    assert!(message.contains("It holds main [DB201] [DB301]."), "{message}");
     let response = delete_namespace(&facts(&[kept, elsewhere.clone()]));
     assert_eq!(response["allowed"], true);
     assert_eq!(response["warnings"], json!(["1 Database(s) go with it, and their servers are kept"]));
@@ -564,17 +567,10 @@ fn delete_crd(group: &str, facts: &Facts) -> Value {
 fn our_crd_goes_only_without_objects() {
     let kept = database(json!({}), json!({"altinn.app/retention": "Retain"}));
     let response = delete_crd("altinn.app", &facts(std::slice::from_ref(&kept)));
-    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"the CRD databases.altinn.app has 1 object(s): orders/main. Deleting it would delete them all without a word on their data; delete each Database first, by its own rules [DB302]. Policy database-policy."#);
+    assert_eq!(response["auditAnnotations"]["codes"], "DB302");
     assert_eq!(delete_crd("altinn.app", &facts(&[]))["allowed"], true);
     assert_eq!(delete_crd("altinn.app", &Facts::default())["auditAnnotations"]["codes"], "DB303");
     assert_eq!(delete_crd("other.example", &facts(&[kept]))["allowed"], true);
-}
-
-#[test]
-fn the_refusal_of_a_delete_explains_the_two_commits() {
-    let old = database(json!({}), json!({}));
-    let response = ask(Hook::Validate, &review("DELETE", Value::Null, old), &good());
-    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"metadata.annotations[altinn.app/retention] is missing, so nothing says what becomes of the data. It takes two steps (in Git, two commits): set it to "Retain", which keeps the server and its data; when that is applied, delete [DB201]. Policy database-policy, profile default."#);
 }
 
 #[rstest]
@@ -649,63 +645,4 @@ fn what_cannot_be_read_is_denied_in_a_well_formed_review(#[case] body: &str, #[c
             assert_eq!(review["response"]["status"]["code"], 403);
         }
     }
-}
-
-/// What Flux and kubectl answer by deleting the object and making it anew, if they are told to force.
-///
-/// Flux: `IsImmutableError` of github.com/fluxcd/pkg/ssa/errors: a conflict, an invalid object, or one of these phrases.
-/// kubectl: `apply --force` on a conflict or an invalid object.
-fn forces(code: u64, reason: &str, message: &str) -> bool {
-    let phrases =
-        ["field is immutable", "is immutable", "cannot be updated", "can't be changed after creation"];
-    code == 409
-        || code == 422
-        || ["Conflict", "Invalid", "AlreadyExists"].contains(&reason)
-        || phrases.iter().any(|phrase| message.to_lowercase().contains(phrase))
-        || message.to_lowercase().contains("immutable")
-}
-
-/// Every code there is, with a text as each of them has, and with one that tries to set a tool off.
-#[test]
-fn flux_takes_no_denial_for_a_reason_to_delete() {
-    let state = good();
-    let facts = Facts::default();
-    let basis =
-        Basis { state: &state, policy_name: "database-policy", today: date(2026, 11, 22), facts: &facts };
-    for code in Code::ALL {
-        for (_, hook) in Hook::ALL.iter().copied().filter(|(_, hook)| *hook != Hook::Mutate) {
-            let problem =
-                Problem { code: *code, field: "spec".into(), text: format!("spec is refused with {code}") };
-            let review = review("UPDATE", database(json!({}), Value::Null), database(json!({}), Value::Null));
-            let request: AdmissionRequest<Database> =
-                parse::<SentDatabase, _>(Hook::Validate, review.to_string().as_bytes()).unwrap();
-            let target = Target::of(&request);
-            let answer = finish(hook, &request, &target, Err(denial(&basis, problem)), &basis);
-            let response = serde_json::to_value(answer.review).unwrap()["response"].clone();
-            let status = &response["status"];
-            assert_eq!((&status["code"], &status["reason"]), (&json!(403), &json!("Forbidden")), "{code}");
-            let message = status["message"].as_str().unwrap();
-            assert!(!forces(403, "Forbidden", message), "{code}: {message}");
-            assert!(message.ends_with(&format!("[{code}]. Policy database-policy.")), "{message}");
-            assert_eq!(response["allowed"], false);
-            assert_eq!(response["auditAnnotations"]["codes"], code.to_string());
-        }
-    }
-}
-
-/// The messages as they are: what the snapshots hold is what people and tools read.
-#[test]
-fn no_message_that_is_written_down_sets_off_a_tool() {
-    let mut read = 0;
-    for folder in ["rules", "deleting", "document"] {
-        let folder = format!("{}/../policy/src/{folder}/snapshots", env!("CARGO_MANIFEST_DIR"));
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-            let message = text.splitn(3, "---\n").nth(2).unwrap().trim_end();
-            assert!(!forces(403, "Forbidden", message) && !message.contains("map["), "{message}");
-            assert!(message.chars().count() <= 1000 && !message.contains(char::is_control), "{message}");
-            read += 1;
-        }
-    }
-    assert!(read > 50, "{read} messages");
 }

@@ -46,7 +46,7 @@ pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
     let issuer = &azure.workload_identity.issuer;
     if issuer.value.strip_prefix("https://").is_none_or(str::is_empty) {
         let text = format!(
-            "{} is no https URL; `kubectl get --raw /.well-known/openid-configuration` shows the cluster's issuer",
+            "{} is no https URL; write the issuer that `kubectl get --raw /.well-known/openid-configuration` shows",
             quote(&issuer.value)
         );
         findings.add(issuer.line, "azure.workloadIdentity.issuer", Code::PolicyMalformed, text);

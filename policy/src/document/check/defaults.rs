@@ -12,7 +12,7 @@ use crate::{
     catalogue::{self, Tier},
     document::{Allow, Located, raw},
     quote::quote,
-    suggest::alternatives,
+    suggest::{alternatives, instead},
 };
 
 pub(super) fn check_defaults(
@@ -37,7 +37,7 @@ pub(super) fn check_defaults(
     if let Some(window) = &raw.maintenance_window
         && !(0..=23).contains(&window.value.hour)
     {
-        let text = format!("{} is no hour of the day, 0 to 23", window.value.hour);
+        let text = format!("{} is no hour of the day; use 0 to 23", window.value.hour);
         findings.add(window.line, &format!("{path}.maintenanceWindow.hour"), Code::PolicyUnknownValue, text);
     }
     spec(raw)
@@ -114,7 +114,14 @@ fn check_storage(raw: &raw::StorageDefaults, allow: &Allow, path: &str, findings
     if let Some(size) = &raw.size_gib
         && !catalogue::tiers(size.value).any(|known| known == tier.value)
     {
-        let text = format!("{} is not for a disk of {} GiB, the default size", tier.value, size.value);
+        let mut usable: Vec<_> = catalogue::tiers(size.value).collect();
+        usable.sort_by_key(|usable| catalogue::tier_distance(*usable, tier.value));
+        let text = format!(
+            "{} is not for a disk of {} GiB, the default size; {}",
+            tier.value,
+            size.value,
+            instead(&usable, "use another size")
+        );
         findings.add(tier.line, &path, Code::PolicyDefaultRefused, text);
     }
 }
@@ -135,8 +142,10 @@ fn check_high_availability(
     if mode.value != HighAvailability::Disabled
         && let Some(size) = size.filter(|size| size.tier == Tier::Burstable)
     {
-        let text =
-            format!("{} does not go with the default size {}, which is Burstable", mode.value, size.name);
+        let text = format!(
+            "{} does not go with the default size {}, which is Burstable; use Disabled",
+            mode.value, size.name
+        );
         findings.add(mode.line, &path, Code::PolicyDefaultRefused, text);
     }
     if mode.value == HighAvailability::ZoneRedundant && !catalogue::has_zones(location) {
@@ -160,7 +169,7 @@ fn check_backup(
         let path = format!("{path}.backup.retentionDays");
         let (min, max) = allow.retention_days;
         if !(7..=35).contains(&days.value) {
-            let text = format!("{} is outside of what Azure offers, 7 to 35", days.value);
+            let text = format!("{} is outside of what Azure offers; use 7 to 35", days.value);
             findings.add(days.line, &path, Code::PolicyUnknownValue, text);
         } else if min.is_some_and(|min| days.value < min) || max.is_some_and(|max| days.value > max) {
             refused(findings, days, &path, "backup");
@@ -172,7 +181,8 @@ fn check_backup(
             refused(findings, geo, &path, "backup.geoRedundant");
         }
         if geo.value && !catalogue::is_paired(location) {
-            let text = format!("true needs a region with a paired one, and {} has none", quote(location));
+            let text =
+                format!("true needs a region with a paired one, and {} has none; use false", quote(location));
             findings.add(geo.line, &path, Code::PolicyDefaultRefused, text);
         }
     }

@@ -194,15 +194,17 @@ fn check_backup(raw: &raw::AllowBackup, path: &str, findings: &mut Findings) {
         if let Some(days) = days
             && !(7..=35).contains(&days.value)
         {
-            let text = format!("{} is outside of what Azure offers, 7 to 35", days.value);
+            let text = format!("{} is outside of what Azure offers; use 7 to 35", days.value);
             findings.add(days.line, &format!("{path}.backup.{key}"), Code::PolicyUnknownValue, text);
         }
     }
     if let (Some(min), Some(max)) = (&raw.min_retention_days, &raw.max_retention_days)
         && min.value > max.value
     {
-        let text =
-            format!("{} is more than maxRetentionDays {}, so nothing is allowed", min.value, max.value);
+        let text = format!(
+            "{} is more than maxRetentionDays {}, so nothing is allowed; swap them",
+            min.value, max.value
+        );
         findings.add(min.line, &format!("{path}.backup.minRetentionDays"), Code::PolicyMalformed, text);
     }
 }
@@ -221,7 +223,7 @@ fn check_patterns<'a, I: Iterator<Item = &'a str>>(
             let text = format!(
                 "{} matches no {what} that Azure offers{}",
                 quote(&pattern.value),
-                meant(&pattern.value, known())
+                meant_or_leave_out(&pattern.value, known())
             );
             findings.add(pattern.line, &format!("{path}[{index}]"), Code::PolicyUnknownValue, text);
         }
@@ -233,7 +235,10 @@ fn check_parameter(pattern: &Located<String>, path: &str, findings: &mut Finding
     if pattern.value.contains(['*', '?']) {
         let matcher = Patterns::new([pattern.value.as_str()]);
         if !catalogue::can_match_parameter(&pattern.value, |name| matcher.matches(name)) {
-            let text = format!("{} matches no server parameter that Azure offers", quote(&pattern.value));
+            let text = format!(
+                "{} matches no server parameter that Azure offers; leave it out",
+                quote(&pattern.value)
+            );
             findings.add(pattern.line, path, Code::PolicyUnknownValue, text);
         }
         return;
@@ -241,7 +246,7 @@ fn check_parameter(pattern: &Located<String>, path: &str, findings: &mut Finding
     if catalogue::parameter(&pattern.value) != Err(catalogue::Unsettable::Unknown) {
         return;
     }
-    let meant = meant(&pattern.value, catalogue::parameter_names());
+    let meant = meant_or_leave_out(&pattern.value, catalogue::parameter_names());
     let text = format!("{} is no server parameter that Azure offers{meant}", quote(&pattern.value));
     findings.add(pattern.line, path, Code::PolicyUnknownValue, text);
 }
@@ -252,6 +257,12 @@ pub(super) fn check_version(version: &Located<u16>, path: &str, findings: &mut F
         let text = format!("{} is no version that Azure offers; use {}", version.value, alternatives(&known));
         findings.add(version.line, path, Code::PolicyUnknownValue, text);
     }
+}
+
+fn meant_or_leave_out<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> String {
+    Some(meant(written, known))
+        .filter(|meant| !meant.is_empty())
+        .unwrap_or_else(|| "; leave it out".to_owned())
 }
 
 /// `; did you mean X?`, if something is near enough to what was written, and that is no pattern.
