@@ -1,13 +1,14 @@
 //! The rules as tables: a spec, and the codes that refuse it.
 
-use api::Storage;
+mod any;
+mod properties;
+
 use jiff::civil::date;
-use proptest::prelude::*;
 use rstest::{Context, rstest};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{document::Namespace, message};
+use crate::message;
 
 fn policy() -> Policy {
     Policy::parse(include_str!("../../../examples/policy.yaml")).unwrap()
@@ -605,165 +606,4 @@ fn the_message_of_an_update_says_what_to_write_back() {
     let old = json!({"version": 17, "storage": {"sizeGiB": 64}, "databaseName": "a"});
     let new = json!({"version": 16, "storage": {"sizeGiB": 32}, "databaseName": "b"});
     insta::assert_snapshot!(judge("orders", "main", new, Some(old)).unwrap().message());
-}
-
-/// Specs as people write them, with whatever text in them.
-fn any_spec() -> impl Strategy<Value = DatabaseSpec> {
-    let version = prop_oneof![
-        Just(None),
-        (0..25).prop_map(|version| Some(json!(version))),
-        ".{0,80}".prop_map(|text| Some(json!(text))),
-    ];
-    let sku = prop_oneof![
-        Just(None),
-        prop::sample::select(crate::catalogue::sizes().to_vec()).prop_map(|size| Some(json!(size.name))),
-        ".{0,200}".prop_map(|text| Some(json!(text))),
-    ];
-    let size = prop_oneof![
-        Just(None),
-        prop::sample::select(crate::catalogue::DISK_SIZES_GIB)
-            .prop_map(|size| Some(json!({"sizeGiB": size}))),
-        any::<i32>().prop_map(|size| Some(json!({"sizeGiB": size}))),
-    ];
-    let name = prop_oneof![
-        Just(None),
-        "[a-z_-]{1,70}".prop_map(|n| Some(json!(n))),
-        ".{0,80}".prop_map(|n| Some(json!(n)))
-    ];
-    let mode =
-        prop::sample::select(vec![Value::Null, json!("Disabled"), json!("SameZone"), json!("ZoneRedundant")]);
-    let tier = prop::sample::select(vec![Value::Null, json!("P4"), json!("P30"), json!("P80")]);
-    let backup = prop_oneof![
-        Just(Value::Null),
-        (proptest::option::of(0..50), proptest::option::of(any::<bool>()))
-            .prop_map(|(days, geo)| json!({"retentionDays": days, "geoRedundant": geo})),
-    ];
-    let word = prop_oneof![
-        "[a-z_.]{1,12}",
-        ".{0,80}",
-        prop::sample::select(vec!["vector", "pgaudit", "work_mem", "fsync", "pgaudit.log"])
-            .prop_map(str::to_owned)
-    ];
-    let extensions = proptest::option::of(prop::collection::vec(word.clone(), 0..4));
-    let parameters = proptest::option::of(prop::collection::btree_map(word.clone(), word, 0..4));
-    (version, sku, size, name, mode, (tier, backup), extensions, parameters).prop_map(
-        |(version, sku, storage, database_name, mode, (tier, backup), extensions, parameters)| {
-            let mut storage = storage.unwrap_or_else(|| json!({}));
-            storage["tier"] = tier;
-            spec(json!({
-                "version": version, "sku": sku, "storage": storage, "databaseName": database_name,
-                "highAvailability": mode, "backup": backup, "extensions": extensions, "parameters": parameters,
-            }))
-        },
-    )
-}
-
-/// The example, and one in which each rule says something.
-fn any_policy() -> impl Strategy<Value = Policy> {
-    let all = strict(
-        "skus: [Standard_D2ds_v5], versions: [17], storage: {maxGiB: 128, tiers: [P4, P6]}, highAvailability: [SameZone], \
-         backup: {minRetentionDays: 10, geoRedundant: [true]}, extensions: [vector], parameters: {allow: [\"log_*\"]}, \
-         authentication: [Identity]",
-    );
-    prop_oneof![Just(policy()), Just(Policy::parse(&all).unwrap()), Just(Policy::parse(&strict("")).unwrap())]
-}
-
-proptest! {
-    #[test]
-    fn a_denial_is_one_line_that_no_tool_stumbles_over(
-        policy in any_policy(), new in any_spec(), old in proptest::option::of(any_spec()),
-    ) {
-        let request = request("orders", "main", &new, old.as_ref());
-        if let Some(denial) = policy.judge(&request, None).denial {
-            let text = denial.message();
-            prop_assert!(text.chars().count() <= message::LONGEST, "{}", text);
-            prop_assert!(!text.contains(char::is_control), "{text:?}");
-            let lower = text.to_lowercase();
-            prop_assert!(!lower.contains("immutable") && !text.contains("map["), "{text}");
-            prop_assert_eq!(text, policy.judge(&request, None).denial.unwrap().message());
-        }
-    }
-
-    #[test]
-    fn what_is_admitted_can_be_built(new in any_spec()) {
-        let request = request("orders", "main", &new, None);
-        let admitted = policy().judge(&request, None).denial.is_none();
-        prop_assert_eq!(policy().resolve(&request, None).is_ok(), admitted);
-    }
-
-    #[test]
-    fn defaults_are_idempotent(new in any_spec(), old in proptest::option::of(any_spec())) {
-        let policy = policy();
-        let profile = policy.profile(Namespace::named("orders")).unwrap();
-        let once = defaults::fill(&new, old.as_ref(), None, profile, &[]);
-        let twice = defaults::fill(&once.spec, old.as_ref(), None, profile, &[]);
-        prop_assert_eq!(once.spec, twice.spec);
-    }
-
-    #[test]
-    fn an_unchanged_spec_is_never_refused(policy in any_policy(), stored in any_spec()) {
-        let request = request("orders", "main", &stored, Some(&stored));
-        for recorded in [None, Some(made(&stored))] {
-            let verdict = policy.judge(&request, recorded.as_ref());
-            prop_assert_eq!(verdict, Verdict::default());
-        }
-    }
-
-    #[test]
-    fn a_field_that_stays_is_never_judged(policy in any_policy(), stored in any_spec(), other in any_spec()) {
-        let storage = |spec: &DatabaseSpec| spec.storage.clone().unwrap_or_default();
-        // One change of many, and the fields that depend on it.
-        let changes: [(DatabaseSpec, &[&str]); 5] = [
-            (DatabaseSpec { sku: other.sku.clone(), ..stored.clone() }, &["spec.sku", "spec.highAvailability"]),
-            (DatabaseSpec { version: other.version.clone(), ..stored.clone() }, &["spec.version"]),
-            (
-                DatabaseSpec {
-                    storage: Some(Storage { size_gib: storage(&other).size_gib, ..storage(&stored) }),
-                    ..stored.clone()
-                },
-                &["spec.storage.sizeGiB", "spec.storage.tier"],
-            ),
-            (DatabaseSpec { backup: other.backup.clone(), ..stored.clone() }, &["spec.backup"]),
-            (
-                DatabaseSpec { extensions: other.extensions.clone(), ..stored.clone() },
-                &["spec.extensions", "spec.parameters"],
-            ),
-        ];
-        for (new, fields) in changes {
-            let denial = policy.judge(&request("orders", "main", &new, Some(&stored)), None).denial;
-            for problem in denial.into_iter().flat_map(|denial| denial.problems) {
-                prop_assert!(fields.iter().any(|field| problem.field.starts_with(field)), "{problem:?} of {fields:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_default_never_changes_a_server_that_exists(
-        major in 16_u16..19,
-        sku in prop::sample::select(vec!["Standard_B1ms", "Standard_B20ms", "Standard_D2ds_v5"]),
-        actual in prop::sample::select(crate::catalogue::DISK_SIZES_GIB),
-    ) {
-        let policy = policy();
-        let nothing = DatabaseSpec::default();
-        // As the webhook stores it: filled in, and noted.
-        let stored = defaults::fill(&nothing, None, None, policy.profile(Namespace::named("orders")).unwrap(), &[]);
-        let recorded = Recorded {
-            version: Some(major), sku: Some(sku.into()), size_gib: Some(actual), ..Recorded::default()
-        };
-        let request = Request { defaulted: &stored.defaulted, ..request("orders", "main", &stored.spec, None) };
-        let effective = policy.resolve(&request, Some(&recorded)).unwrap();
-        prop_assert_eq!(
-            (effective.version, effective.size.name.as_str(), effective.size_gib), (major, sku, actual)
-        );
-        prop_assert_eq!(effective.defaulted, stored.defaulted);
-    }
-
-    #[test]
-    fn a_disk_is_never_built_smaller_than_it_is(new in any_spec(), actual in prop::sample::select(crate::catalogue::DISK_SIZES_GIB)) {
-        let recorded = Recorded { version: Some(17), sku: Some("Standard_B1ms".into()), size_gib: Some(actual), database_name: Some("main".into()), ..Recorded::default() };
-        let request = request("orders", "main", &new, None);
-        if let Ok(effective) = policy().resolve(&request, Some(&recorded)) {
-            prop_assert!(effective.size_gib >= actual);
-        }
-    }
 }
