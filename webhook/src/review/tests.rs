@@ -190,6 +190,9 @@ fn verdict(mut response: Value) -> Value {
 #[case::created("CREATE", json!({"sku": "banana"}))]
 #[case::created_well("CREATE", json!({}))]
 #[case::changed("UPDATE", json!({"storage": {"sizeGiB": 32}}))]
+#[case::created_wrong_in_every_way("CREATE", json!({"version": 9, "sku": "banana", "storage": {"sizeGiB": 33}, "backup": {"retentionDays": 1}}))]
+#[case::changed_well("UPDATE", json!({"sku": "Standard_B2s", "extensions": ["pgaudit"], "parameters": {"max_connections": "100"}}))]
+#[case::changed_what_is_fixed("UPDATE", json!({"databaseName": "other"}))]
 #[case::deleted("DELETE", json!({}))]
 fn a_dry_run_gets_the_same_answer(#[case] operation: &str, #[case] spec: Value) {
     let old = database(json!({"storage": {"sizeGiB": 64}}), json!({}));
@@ -204,6 +207,32 @@ fn a_dry_run_gets_the_same_answer(#[case] operation: &str, #[case] spec: Value) 
         dry["request"]["dryRun"] = json!(true);
         dry["request"]["uid"] = json!("another");
         assert_eq!(verdict(ask(hook, &dry, &good())), verdict(ask(hook, &real, &good())));
+    }
+}
+
+#[test]
+fn a_dry_run_gets_the_same_answer_whatever_it_is_about() {
+    let facts = facts(&[database(json!({"sku": "Standard_D2ds_v5"}), json!({}))]);
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "orders"}});
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "databases.altinn.app"}, "spec": {"group": "altinn.app"},
+    });
+    let broken = config_map(&POLICY.replace("sizeGiB: 32}", "sizeGiB: 33}"));
+    let crds = ("apiextensions.k8s.io", "CustomResourceDefinition");
+    for (hook, real) in [
+        (
+            Hook::Policy,
+            about(("", "ConfigMap"), "CREATE", "database-policy", config_map(POLICY), Value::Null),
+        ),
+        (Hook::Policy, about(("", "ConfigMap"), "CREATE", "database-policy", broken, Value::Null)),
+        (Hook::Namespace, about(("", "Namespace"), "DELETE", "orders", Value::Null, namespace)),
+        (Hook::Crd, about(crds, "DELETE", "databases.altinn.app", Value::Null, crd)),
+    ] {
+        let mut dry = real.clone();
+        dry["request"]["dryRun"] = json!(true);
+        let answer = |review: &Value| ask_with(hook, review, &good(), &facts);
+        assert_eq!(answer(&dry), answer(&real));
     }
 }
 
