@@ -13,6 +13,11 @@ pub struct Located<T> {
     pub line: u64,
 }
 
+impl<T> Located<T> {
+    /// The step that reading it adds to a path.
+    pub(super) const STEP: &'static str = "value";
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = serde_saphyr::Spanned::<T>::deserialize(deserializer)?;

@@ -10,9 +10,10 @@ mod namespaces;
 mod profile;
 mod raw;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write};
 
 use jiff::civil::Date;
+use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
 
 pub use enforcement::{Exception, Level, Rule};
@@ -58,8 +59,7 @@ impl Policy {
         if let Some(error) = PolicyError::of_control_characters(yaml) {
             return Err(PolicyErrors(vec![error]));
         }
-        let document: Document = serde_saphyr::from_str(yaml)
-            .map_err(|error| PolicyErrors(vec![PolicyError::from_yaml(&error)]))?;
+        let document = read(yaml).map_err(|error| PolicyErrors(vec![error]))?;
         let mut policy = check::check(document)?;
         policy.revision = revision(yaml);
         Ok(policy)
@@ -125,6 +125,36 @@ impl Policy {
     }
 }
 
+/// Reads the YAML; of a mistake in it, where it is.
+fn read(yaml: &str) -> Result<Document, PolicyError> {
+    let mut path = String::new();
+    serde_saphyr::with_deserializer_from_str(yaml, |deserializer| {
+        serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            path = shown(error.path());
+            error.into_inner()
+        })
+    })
+    .map_err(|error| PolicyError::from_yaml(&error, path))
+}
+
+/// `profiles[0].allow.skus[1]`: without the steps that reading a line's number takes.
+fn shown(path: &serde_path_to_error::Path) -> String {
+    let mut shown = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => {
+                let _ = write!(shown, "[{index}]");
+            }
+            Segment::Map { key } if key != Located::<()>::STEP => {
+                let dot = if shown.is_empty() { "" } else { "." };
+                let _ = write!(shown, "{dot}{}", clean(key));
+            }
+            _ => {}
+        }
+    }
+    shown
+}
+
 /// First twelve hexadecimal digits of the document's SHA-256: short enough to read, and enough to tell
 /// two revisions apart.
 fn revision(yaml: &str) -> String {
@@ -172,7 +202,7 @@ impl PolicyError {
         Some(Self { line, path: String::new(), code: Code::PolicyUnreadable, text })
     }
 
-    fn from_yaml(error: &serde_saphyr::Error) -> Self {
+    fn from_yaml(error: &serde_saphyr::Error, path: String) -> Self {
         use serde_saphyr::Error;
 
         let error = error.without_snippet();
@@ -182,8 +212,8 @@ impl PolicyError {
                 let meant = did_you_mean(field, expected.iter().copied())
                     .map(|meant| format!("did you mean {meant}? "))
                     .unwrap_or_default();
-                let text =
-                    format!("unknown key {}; {meant}known here: {}", quote(field), expected.join(", "));
+                // The path ends with the key.
+                let text = format!("is no key that is known; {meant}known here: {}", expected.join(", "));
                 (Code::PolicyUnknownKey, text)
             }
             Error::SerdeUnknownVariant { variant, expected, .. } => {
@@ -195,22 +225,29 @@ impl PolicyError {
                 (Code::PolicyUnknownValue, text)
             }
             Error::SerdeMissingField { field, .. } => {
-                (Code::PolicyUnreadable, format!("the key {field} is missing"))
+                let text = format!("needs the key {field}, which is missing");
+                (Code::PolicyUnreadable, if path.is_empty() { format!("the policy {text}") } else { text })
             }
             other => {
                 // The library's text can span lines and repeat the place; ours is one line with the place first.
                 let text = other.render_with_options(serde_saphyr::RenderOptions::default());
                 let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
                 let first = first.split(" at line ").next().unwrap_or_default();
-                (
-                    Code::PolicyUnreadable,
-                    first
-                        .replace("invalid u16", "expected a whole number")
-                        .replace("invalid i32", "expected a whole number"),
-                )
+                let first = first
+                    .replace("invalid u16", "expected a whole number")
+                    .replace("invalid i32", "expected a whole number");
+                let text = match first.strip_prefix("expected ").filter(|_| !path.is_empty()) {
+                    Some("mapping start") => "must be keys with values".to_owned(),
+                    Some("string scalar") => "must be text".to_owned(),
+                    Some("sequence start") => "must be a list".to_owned(),
+                    Some(wanted) => format!("must be {wanted}"),
+                    None if path.is_empty() => first,
+                    None => format!("can't be read: {first}"),
+                };
+                (Code::PolicyUnreadable, text)
             }
         };
-        Self { line, path: String::new(), code, text }
+        Self { line, path, code, text }
     }
 }
 

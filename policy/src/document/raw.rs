@@ -15,7 +15,7 @@ pub struct Document {
     /// Where servers are created.
     pub azure: Azure,
     /// Rules for namespaces; the first profile that matches a namespace decides.
-    pub profiles: Vec<Profile>,
+    pub profiles: Located<Vec<Profile>>,
     /// Databases that need not keep some of the rules for a while.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
@@ -127,9 +127,9 @@ pub struct Passwords {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NamespaceMatch {
     /// Names; `*` stands for any characters, `?` for one. One of them must match.
-    pub names: Option<Vec<Located<String>>>,
+    pub names: Option<Located<Vec<Located<String>>>>,
     /// Labels of the namespace, with their values. All of them must be there.
-    pub labels: Option<BTreeMap<String, Located<String>>>,
+    pub labels: Option<Located<BTreeMap<String, Located<String>>>>,
 }
 
 /// What is filled in when a field is left out.
@@ -180,14 +180,14 @@ pub struct BackupDefaults {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Allow {
     /// Azure sizes; `*` stands for any characters, `?` for one.
-    pub skus: Option<Vec<Located<String>>>,
+    pub skus: Option<Located<Vec<Located<String>>>>,
     /// Major versions of PostgreSQL.
-    pub versions: Option<Vec<Located<u16>>>,
+    pub versions: Option<Located<Vec<Located<u16>>>>,
     /// Disk.
     #[serde(default)]
     pub storage: AllowStorage,
     /// Standby. Without `Disabled` in the list, each database must have one.
-    pub high_availability: Option<Vec<HighAvailability>>,
+    pub high_availability: Option<Located<Vec<HighAvailability>>>,
     /// Automatic backups.
     #[serde(default)]
     pub backup: AllowBackup,
@@ -197,7 +197,7 @@ pub struct Allow {
     #[serde(default)]
     pub parameters: AllowParameters,
     /// How apps may log in.
-    pub authentication: Option<Vec<Authentication>>,
+    pub authentication: Option<Located<Vec<Authentication>>>,
     /// How many databases a namespace may have.
     pub databases_per_namespace: Option<Located<u32>>,
 }
@@ -210,7 +210,7 @@ pub struct AllowStorage {
     #[serde(rename = "maxGiB")]
     pub max_gib: Option<Located<i32>>,
     /// Performance tiers.
-    pub tiers: Option<Vec<StorageTier>>,
+    pub tiers: Option<Located<Vec<StorageTier>>>,
 }
 
 /// Which backups may be written.
@@ -223,7 +223,7 @@ pub struct AllowBackup {
     pub max_retention_days: Option<Located<i32>>,
     /// Whether backups may be (`[false, true]`), must be (`[true]`) or can't be (`[false]`) copied to the paired
     /// region.
-    pub geo_redundant: Option<Vec<bool>>,
+    pub geo_redundant: Option<Located<Vec<bool>>>,
 }
 
 /// Which server parameters may be written.
@@ -298,7 +298,7 @@ pub struct Exception {
     /// The database, as `<namespace>/<name>`.
     pub database: Located<String>,
     /// Keys of `allow`.
-    pub rules: Vec<Located<String>>,
+    pub rules: Located<Vec<Located<String>>>,
     /// The last day of the exception in UTC, e.g. `2027-01-31`.
     pub until: Located<String>,
     /// Why; people read it in the audit log of the API server.

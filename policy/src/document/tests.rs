@@ -49,6 +49,14 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::wrong_type("version: 17", "version: seventeen")]
 #[case::guid("00000000-0000-4000-8000-000000000001", "my-subscription")]
 #[case::no_such_size("sku: Standard_B1ms", "sku: Standard_B1m")]
+#[case::key_missing(
+    "  clusterName: prod-1                 # part of every server's name: those are global in Azure\n",
+    ""
+)]
+#[case::no_list("versions: [16, 17, 18]", "versions: 16")]
+#[case::key_that_tools_stumble_over("costcenter: \"4711\"", "\"immutable field\\n\": [1]")]
+#[case::no_sizes("skus: [\"Standard_B*\"]", "skus: []")]
+#[case::no_rules("rules: [skus]", "rules: []")]
 #[case::no_such_pattern("Standard_D*ds_v5", "Standart_D*")]
 #[case::default_not_allowed("sku: Standard_B1ms", "sku: Standard_D2ds_v5")]
 #[case::no_such_version("versions: [16, 17, 18]", "versions: [9, 17]")]
@@ -122,6 +130,15 @@ fn a_pattern_of_parameters_can_match_what_only_an_extension_knows(#[case] patter
 fn a_profile_behind_one_that_takes_everything_can_never_match() {
     let yaml = with("\n# Databases", "  - name: never\n    namespaces: {names: [orders]}\n\n# Databases");
     insta::assert_snapshot!(errors(&yaml), @"line 53: profiles[2] (never) can never match: default stands before it and takes every namespace of it; put the narrower one first [DB406]");
+}
+
+#[test]
+fn a_policy_without_profiles_is_told_where_they_should_be() {
+    let azure = GOOD.split("profiles:").next().unwrap();
+    let empty = errors(&format!("{azure}profiles: []\n"));
+    assert!(empty.starts_with("line 18: profiles is empty, so no database is allowed anywhere"), "{empty}");
+    let missing = errors(azure);
+    assert!(missing.contains("the policy needs the key profiles, which is missing"), "{missing}");
 }
 
 #[test]

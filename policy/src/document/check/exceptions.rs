@@ -36,11 +36,11 @@ fn check_exception(raw: &raw::Exception, path: &str, findings: &mut Findings) ->
         findings.add(raw.database.line, &format!("{path}.database"), Code::PolicyMalformed, text);
     }
     let keys: Vec<&str> = Rule::ALL.iter().map(|(key, _)| *key).collect();
-    if raw.rules.is_empty() {
+    if raw.rules.value.is_empty() {
         let text = format!("is empty, so nothing is excepted; write some of {}", keys.join(", "));
-        findings.add(raw.database.line, &format!("{path}.rules"), Code::PolicyMalformed, text);
+        findings.add(raw.rules.line, &format!("{path}.rules"), Code::PolicyMalformed, text);
     }
-    for (index, rule) in raw.rules.iter().enumerate() {
+    for (index, rule) in raw.rules.value.iter().enumerate() {
         if Rule::parse(&rule.value).is_none() {
             let meant = meant(&rule.value, keys.iter().copied());
             let text = format!("{} is no rule{meant}; use {}", quote(&rule.value), alternatives(&keys));
@@ -66,7 +66,7 @@ fn check_exception(raw: &raw::Exception, path: &str, findings: &mut Findings) ->
     Some(Exception {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
-        rules: raw.rules.iter().filter_map(|rule| Rule::parse(&rule.value)).collect(),
+        rules: raw.rules.value.iter().filter_map(|rule| Rule::parse(&rule.value)).collect(),
         until: until?,
         reason: reason.to_owned(),
     })

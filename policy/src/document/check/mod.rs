@@ -21,12 +21,12 @@ impl Findings {
 pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     let mut findings = Findings(Vec::new());
     azure::check_azure(&document.azure, &mut findings);
-    if document.profiles.is_empty() {
+    if document.profiles.value.is_empty() {
         let text = "is empty, so no database is allowed anywhere; write at least one profile".into();
-        findings.add(0, "profiles", Code::PolicyMalformed, text);
+        findings.add(document.profiles.line, "profiles", Code::PolicyMalformed, text);
     }
     let mut profiles: Vec<Profile> = Vec::new();
-    for (index, raw) in document.profiles.into_iter().enumerate() {
+    for (index, raw) in document.profiles.value.into_iter().enumerate() {
         let path = format!("profiles[{index}]");
         let line = raw.name.line;
         let profile = profile::check_profile(raw, &path, &document.azure.location.value, &mut findings);

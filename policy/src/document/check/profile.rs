@@ -7,7 +7,7 @@ use crate::{
     Code, catalogue,
     deleting::{MOST_DAYS, Retention, RetentionRules},
     document::{Allow, Located, Patterns, Profile, namespaces::Namespaces, raw},
-    quote::{quote, sets_off},
+    quote::{clean, quote, sets_off},
     suggest::{alternatives, did_you_mean},
 };
 
@@ -57,15 +57,18 @@ fn check_namespaces(
 ) -> Namespaces {
     let Some(raw) = raw else { return Namespaces::default() };
     let path = format!("{path}.namespaces");
-    let names = raw.names.as_deref();
-    if names.is_some_and(<[_]>::is_empty) {
+    let names = raw.names.as_ref().map(|names| names.value.as_slice());
+    if let Some(names) = raw.names.as_ref().filter(|names| names.value.is_empty()) {
         let text = "is empty, so the profile matches no namespace; leave it out to match all".into();
-        findings.add(line, &format!("{path}.names"), Code::PolicyNeverMatches, text);
+        findings.add(names.line, &format!("{path}.names"), Code::PolicyNeverMatches, text);
     }
-    let labels = raw.labels.as_ref();
-    if labels.is_some_and(std::collections::BTreeMap::is_empty) || (names.is_none() && labels.is_none()) {
+    let labels = raw.labels.as_ref().map(|labels| &labels.value);
+    let empty = match &raw.labels {
+        Some(labels) => labels.value.is_empty().then(|| (labels.line, format!("{path}.labels"))),
+        None => names.is_none().then(|| (line, path.clone())),
+    };
+    if let Some((line, path)) = empty {
         let text = "is empty; leave it out to match all namespaces".into();
-        let path = if labels.is_some() { format!("{path}.labels") } else { path.clone() };
         findings.add(line, &path, Code::PolicyMalformed, text);
     }
     for (index, name) in names.into_iter().flatten().enumerate() {
@@ -81,7 +84,7 @@ fn check_namespaces(
     for (key, value) in labels.into_iter().flatten() {
         // Kubernetes' own rules; a pattern would be taken to the letter, which nobody means.
         let takes = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let path = format!("{path}.labels[{key}]");
+        let path = format!("{path}.labels[{}]", clean(key));
         if !value.value.is_empty() {
             shape(findings, &path, value, 63, "letters, digits, -, _ and .", takes);
         }
@@ -122,7 +125,7 @@ fn check_retention(raw: &raw::Retention, path: &str, findings: &mut Findings) ->
 fn check_allow(raw: &raw::Allow, path: &str, findings: &mut Findings) -> Allow {
     let path = format!("{path}.allow");
     let sizes = || catalogue::sizes().iter().map(|size| size.name.as_str());
-    check_patterns(raw.skus.as_deref(), &format!("{path}.skus"), "size", sizes, findings);
+    check_patterns(list(raw.skus.as_ref()), &format!("{path}.skus"), "size", sizes, findings);
     let extensions = || catalogue::extensions().map(|extension| extension.name);
     check_patterns(
         raw.extensions.as_deref(),
@@ -131,7 +134,7 @@ fn check_allow(raw: &raw::Allow, path: &str, findings: &mut Findings) -> Allow {
         extensions,
         findings,
     );
-    for (index, version) in raw.versions.iter().flatten().enumerate() {
+    for (index, version) in list(raw.versions.as_ref()).into_iter().flatten().enumerate() {
         check_version(version, &format!("{path}.versions[{index}]"), findings);
     }
     let parameters =
@@ -141,19 +144,18 @@ fn check_allow(raw: &raw::Allow, path: &str, findings: &mut Findings) -> Allow {
             check_parameter(pattern, &format!("{path}.parameters.{key}[{index}]"), findings);
         }
     }
-    for (name, empty) in [
-        ("skus", raw.skus.as_ref().is_some_and(Vec::is_empty)),
-        ("versions", raw.versions.as_ref().is_some_and(Vec::is_empty)),
-        ("storage.tiers", raw.storage.tiers.as_ref().is_some_and(Vec::is_empty)),
-        ("highAvailability", raw.high_availability.as_ref().is_some_and(Vec::is_empty)),
-        ("backup.geoRedundant", raw.backup.geo_redundant.as_ref().is_some_and(Vec::is_empty)),
-        ("authentication", raw.authentication.as_ref().is_some_and(Vec::is_empty)),
-    ] {
-        // An empty list of extensions or parameters is no mistake: there, nothing is a choice.
-        if empty {
-            let text = "is empty, so nothing is allowed; leave it out to allow all that Azure offers".into();
-            findings.add(0, &format!("{path}.{name}"), Code::PolicyMalformed, text);
-        }
+    let empty = [
+        ("skus", empty_at(raw.skus.as_ref())),
+        ("versions", empty_at(raw.versions.as_ref())),
+        ("storage.tiers", empty_at(raw.storage.tiers.as_ref())),
+        ("highAvailability", empty_at(raw.high_availability.as_ref())),
+        ("backup.geoRedundant", empty_at(raw.backup.geo_redundant.as_ref())),
+        ("authentication", empty_at(raw.authentication.as_ref())),
+    ];
+    // An empty list of extensions or parameters is no mistake: there, nothing is a choice.
+    for (name, line) in empty.into_iter().filter_map(|(name, line)| Some((name, line?))) {
+        let text = "is empty, so nothing is allowed; leave it out to allow all that Azure offers".into();
+        findings.add(line, &format!("{path}.{name}"), Code::PolicyMalformed, text);
     }
     if let Some(max) = &raw.storage.max_gib
         && max.value < catalogue::DISK_SIZES_GIB[0]
@@ -166,25 +168,32 @@ fn check_allow(raw: &raw::Allow, path: &str, findings: &mut Findings) -> Allow {
     let patterns =
         |written: &[Located<String>]| Patterns::new(written.iter().map(|pattern| pattern.value.as_str()));
     Allow {
-        skus: raw.skus.as_deref().map(patterns),
-        versions: raw
-            .versions
-            .as_ref()
+        skus: list(raw.skus.as_ref()).map(patterns),
+        versions: list(raw.versions.as_ref())
             .map(|versions| versions.iter().map(|version| version.value).collect()),
         max_gib: raw.storage.max_gib.as_ref().map(|max| max.value),
-        tiers: raw.storage.tiers.clone(),
-        high_availability: raw.high_availability.clone(),
+        tiers: list(raw.storage.tiers.as_ref()).map(<[_]>::to_vec),
+        high_availability: list(raw.high_availability.as_ref()).map(<[_]>::to_vec),
         retention_days: (
             raw.backup.min_retention_days.as_ref().map(|days| days.value),
             raw.backup.max_retention_days.as_ref().map(|days| days.value),
         ),
-        geo_redundant: raw.backup.geo_redundant.clone(),
+        geo_redundant: list(raw.backup.geo_redundant.as_ref()).map(<[_]>::to_vec),
         extensions: raw.extensions.as_deref().map(patterns),
         parameters: raw.parameters.allow.as_deref().map(patterns),
         parameters_denied: patterns(&raw.parameters.deny),
-        authentication: raw.authentication.clone(),
+        authentication: list(raw.authentication.as_ref()).map(<[_]>::to_vec),
         databases_per_namespace: raw.databases_per_namespace.as_ref().map(|most| most.value),
     }
+}
+
+fn list<T>(written: Option<&Located<Vec<T>>>) -> Option<&[T]> {
+    written.map(|list| list.value.as_slice())
+}
+
+/// The line of a list without items.
+fn empty_at<T>(written: Option<&Located<Vec<T>>>) -> Option<u64> {
+    written.filter(|list| list.value.is_empty()).map(|list| list.line)
 }
 
 fn check_backup(raw: &raw::AllowBackup, path: &str, findings: &mut Findings) {

@@ -92,7 +92,7 @@ fn flux_takes_no_denial_for_a_reason_to_delete() {
 /// Commit statuses and chat tools show no more than the beginning.
 #[test]
 fn the_first_two_hundred_characters_say_what_to_do() {
-    let advice = "use |write |leave |set |add |did you mean|ask |tell |wait |again|must |such as|swap |first|change |expected|delete ";
+    let advice = "use |write |leave |set |add |did you mean|ask |tell |wait |again|must |needs |such as|swap |first|change |expected|delete ";
     let advice: Vec<&str> = advice.split('|').collect();
     let start = |message: &str| message.chars().take(200).collect::<String>();
     let mut starts: Vec<String> = written_down().iter().map(|(_, message)| start(message)).collect();
