@@ -1,25 +1,19 @@
 //! A CRD of ours that is deleted: that deletes every object of its kind, and asks no webhook for them.
 
-use kube::core::{
-    DynamicObject,
-    admission::{AdmissionRequest, Operation},
-};
+use api::Database;
+use kube::{CustomResourceExt, core::admission::Operation};
 use policy::{Code, Denial, Problem, quote::clean};
 
-use super::{Admitted, Basis, Target, denial};
+use super::{Admitted, Basis, Request, Target, denial};
 
 /// As many databases as a message names; the rest is counted.
 const SHOWN: usize = 5;
 
-pub(super) fn validate(
-    request: &AdmissionRequest<DynamicObject>,
-    target: &Target<'_>,
-    basis: &Basis<'_>,
-) -> Result<Admitted, Denial> {
-    let Some(crd) = &request.old_object else { return Ok(Admitted::default()) };
-    let is_ours = crd.data["spec"]["group"] == api::GROUP;
-    let is_going = crd.metadata.deletion_timestamp.is_some();
-    if request.operation != Operation::Delete || !is_ours || is_going {
+pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted, Denial> {
+    let Some(crd) = &request.old else { return Ok(Admitted::default()) };
+    let target = Target::of(request);
+    let is_ours = target.name == Database::crd_name();
+    if request.operation != Operation::Delete || !is_ours || crd.is_going() {
         return Ok(Admitted::default());
     }
     let refuse = |code, text: String| {

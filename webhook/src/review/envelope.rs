@@ -1,14 +1,10 @@
 //! Answers from what surrounds a review, for when the review itself can't be judged.
 
-use kube::core::{TypeMeta, admission::AdmissionResponse, response::Status};
 use policy::Problem;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{
-    Answer, Basis, Hook, Subject, Target, denial,
-    respond::{annotate, deny},
-};
+use super::{Answer, Basis, Hook, Subject, Target, denial, respond};
 use crate::weight::{self, HEAVIEST, HEAVIEST_OBJECT};
 
 /// Of each field what can be read of it: a name that is a number must not cost the answer its uid.
@@ -62,19 +58,13 @@ impl Envelope {
             name: request.name.clone().unwrap_or_default(),
             dry_run: request.dry_run.unwrap_or_default(),
         };
-        let mut response = AdmissionResponse::invalid("");
-        response.types = TypeMeta {
-            api_version: self.api_version.clone().unwrap_or_else(|| "admission.k8s.io/v1".into()),
-            kind: "AdmissionReview".into(),
-        };
-        response.uid = request.uid.clone().unwrap_or_default();
-        response.allowed = true;
-        response.result = Status::default();
+        let version = self.api_version.clone().unwrap_or_else(|| "admission.k8s.io/v1".into());
+        let mut response = respond::to(version, request.uid.clone().unwrap_or_default());
         let denial = (hook != Hook::Mutate).then(|| denial(basis, problem));
         if let Some(denial) = &denial {
-            annotate(&mut response, basis);
             let target = Target { namespace: &subject.namespace, name: &subject.name };
-            deny(&mut response, denial, hook, &target);
+            response = respond::deny(response, denial, hook, &target);
+            respond::annotate(&mut response, basis);
         }
         let operation = operation(request.operation.as_deref());
         Answer { review: response.into_review(), operation, denial, subject }

@@ -3,29 +3,27 @@
 //! Without this the namespace's Secrets, ServiceAccounts and workloads would be gone, and the namespace would hang on
 //! its databases for ever.
 
-use kube::core::{
-    DynamicObject,
-    admission::{AdmissionRequest, Operation},
+use api::{
+    Database,
+    annotations::{CONFIRM_DESTROY, RETENTION},
 };
+use kube::core::admission::Operation;
 use policy::{
-    Code, Denial, Problem, deleting,
+    Code, Denial, Problem,
+    deleting::{self, Deletion},
     document::Namespace,
     quote::{clean, quote},
     warning::{self, LONGEST},
 };
 
-use super::{Admitted, Basis, Target, database, denial, labels};
+use super::{Admitted, Basis, Request, Target, denial, labels, sent::Metadata};
 
 /// As many databases as a message names; the rest is counted.
 const SHOWN: usize = 5;
 
-pub(super) fn validate(
-    request: &AdmissionRequest<DynamicObject>,
-    target: &Target<'_>,
-    basis: &Basis<'_>,
-) -> Result<Admitted, Denial> {
-    let is_going =
-        request.old_object.as_ref().is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some());
+pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted, Denial> {
+    let target = Target::of(request);
+    let is_going = request.old.as_ref().is_some_and(Metadata::is_going);
     if request.operation != Operation::Delete || is_going {
         return Ok(Admitted::default());
     }
@@ -43,8 +41,14 @@ pub(super) fn validate(
         .iter()
         .filter_map(|object| {
             let name = object.metadata.name.as_deref().unwrap_or_default();
-            let own = Target { namespace: target.name, name };
-            let problems = deleting::judge(&database::deletion(object, &own, basis), rules).err()?;
+            let deletion = Deletion {
+                namespace: target.name,
+                name,
+                retention: annotation(object, RETENTION),
+                confirmation: annotation(object, CONFIRM_DESTROY),
+                today: basis.today,
+            };
+            let problems = deleting::judge(&deletion, rules).err()?;
             Some(format!("{} [{}]", clean(name), problems.first()?.code))
         })
         .collect();
@@ -63,6 +67,10 @@ pub(super) fn validate(
         vec![warning::cut(&text, LONGEST)]
     };
     Ok(Admitted { warnings, ..Admitted::default() })
+}
+
+fn annotation<'a>(database: &'a Database, key: &str) -> Option<&'a str> {
+    database.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
 fn problem(namespace: &str, refused: &[String]) -> Problem {

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod unreadable;
+
 const POLICY: &str = include_str!("../../../examples/policy.yaml");
 
 fn good() -> PolicyState {
@@ -606,10 +608,9 @@ fn flux_takes_no_denial_for_a_reason_to_delete() {
             let problem =
                 Problem { code: *code, field: "spec".into(), text: format!("spec is refused with {code}") };
             let review = review("UPDATE", database(json!({}), Value::Null), database(json!({}), Value::Null));
-            let request: AdmissionRequest<Database> =
-                parse::<SentDatabase, _>(Hook::Validate, review.to_string().as_bytes()).unwrap();
-            let target = Target::of(&request);
-            let answer = finish(hook, &request, &target, Err(denial(&basis, problem)), &basis);
+            let review = review.to_string();
+            let request = Sent::read(Hook::Validate, review.as_bytes()).unwrap().request;
+            let answer = finish(hook, &request, Err(denial(&basis, problem)), &basis);
             let response = serde_json::to_value(answer.review).unwrap()["response"].clone();
             let status = &response["status"];
             assert_eq!((&status["code"], &status["reason"]), (&json!(403), &json!("Forbidden")), "{code}");
