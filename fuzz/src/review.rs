@@ -10,7 +10,7 @@ use jiff::civil::date;
 use policy::{Code, PolicyState, document::KEY, message, warning};
 use serde_json::{Map, Value, json};
 use webhook::{
-    cluster::Facts,
+    cluster::{Facts, Objects},
     review::{Basis, Hook, Question, answer, answer_mistake},
 };
 
@@ -104,6 +104,8 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
     Facts {
         databases: Some(databases.map(Arc::new).collect()),
         count: Some(menu.one(&[0, 4, 5, u32::MAX])),
+        inside: serde_json::from_value(json!([menu.database()["metadata"]])).ok(),
+        objects: Some(Objects { some: vec![menu.text(&["orders/main"])], count: menu.number(3) }),
         labels: BTreeMap::from([("orders".to_owned(), labels)]),
     }
 }
@@ -201,7 +203,7 @@ fn admitted(hook: Hook, request: &Value, basis: &Basis<'_>, response: &Value) {
     }
     let name = if request["name"] == "" { &old["metadata"]["name"] } else { &request["name"] };
     if hook == Hook::Crd && operation == "DELETE" && *name == "databases.altinn.app" {
-        let is_empty = basis.facts.databases.as_ref().is_some_and(Vec::is_empty);
+        let is_empty = basis.facts.objects.as_ref().is_some_and(|objects| objects.count == 0);
         assert!(is_empty || old["metadata"]["deletionTimestamp"].is_string(), "the CRD went: {response}");
     }
     if hook == Hook::Policy && operation != "DELETE" && request["name"] == POLICY_NAME {

@@ -4,51 +4,37 @@ use api::Database;
 use kube::{CustomResourceExt, core::admission::Operation};
 use policy::{Code, Denial, Problem, quote::clean};
 
-use super::{Admitted, Basis, Request, Target, denial};
+use super::{Admitted, Basis, Request, Target, denial, sent::Metadata};
 
-/// As many databases as a message names; the rest is counted.
-const SHOWN: usize = 5;
+/// Whether it is about deleting a CRD of ours; asking again changes nothing.
+pub(super) fn is_asked(request: &Request) -> bool {
+    let is_going = request.old.as_ref().is_some_and(Metadata::is_going);
+    request.operation == Operation::Delete && !is_going && Target::of(request).name == Database::crd_name()
+}
 
 pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted, Denial> {
-    let Some(crd) = &request.old else { return Ok(Admitted::default()) };
-    let target = Target::of(request);
-    let is_ours = target.name == Database::crd_name();
-    if request.operation != Operation::Delete || !is_ours || crd.is_going() {
+    if !is_asked(request) {
         return Ok(Admitted::default());
     }
-    let refuse = |code, text: String| {
-        Err(denial(
-            basis,
-            Problem {
-                code,
-                field: "metadata.name".into(),
-                text: format!("the CRD {} {text}", clean(target.name)),
-            },
-        ))
+    let (code, text) = match &basis.facts.objects {
+        Some(objects) if objects.count == 0 => return Ok(Admitted::default()),
+        Some(objects) => {
+            let more = objects.count.saturating_sub(objects.some.len());
+            let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
+            let names: Vec<String> = objects.some.iter().map(|name| clean(name)).collect();
+            let text = format!(
+                "has {} object(s): {}{more}. Deleting it would delete them all without a word on their data; delete each \
+                 Database first, by its own rules",
+                objects.count,
+                names.join(", ")
+            );
+            (Code::CrdHoldsDatabases, text)
+        }
+        None => {
+            let text = "can't be deleted at the moment, because it can't be told whether there are Databases; try again in a minute";
+            (Code::CrdUnreadable, text.to_owned())
+        }
     };
-    let Some(databases) = &basis.facts.databases else {
-        let text = "can't be deleted at the moment, because it can't be told whether there are Databases; try again in a minute";
-        return refuse(Code::CrdUnreadable, text.to_owned());
-    };
-    if databases.is_empty() {
-        return Ok(Admitted::default());
-    }
-    let mut names: Vec<String> = databases
-        .iter()
-        .map(|database| {
-            let metadata = &database.metadata;
-            let part = |part: &Option<String>| part.clone().unwrap_or_default();
-            clean(&format!("{}/{}", part(&metadata.namespace), part(&metadata.name)))
-        })
-        .collect();
-    names.sort();
-    let more = names.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
-    let text = format!(
-        "has {} object(s): {}{more}. Deleting it would delete them all without a word on their data; delete each Database \
-         first, by its own rules",
-        names.len(),
-        names[..names.len().min(SHOWN)].join(", ")
-    );
-    refuse(Code::CrdHoldsDatabases, text)
+    let text = format!("the CRD {} {text}", Database::crd_name());
+    Err(denial(basis, Problem { code, field: "metadata.name".into(), text }))
 }

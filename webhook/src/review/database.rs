@@ -26,7 +26,7 @@ pub(super) fn needs<'a>(hook: Hook, request: &'a Request, state: &PolicyState) -
     Needs {
         labels: policy.looks_at_labels().then_some(target.namespace),
         count_in: (is_new && policy.has_quotas()).then_some(target.namespace),
-        databases: false,
+        ..Needs::default()
     }
 }
 

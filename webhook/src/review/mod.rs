@@ -144,10 +144,9 @@ impl Question {
     pub fn needs(&self, state: &PolicyState) -> Needs<'_> {
         match &self.0 {
             Asked::Database(hook, asked) => database::needs(*hook, &asked.0, state),
-            Asked::Namespace(request) => {
-                Needs { labels: Some(Target::of(request).name), databases: true, ..Needs::default() }
-            }
-            Asked::Policy(..) | Asked::Crd(_) => Needs { databases: true, ..Needs::default() },
+            Asked::Namespace(request) => namespace::needs(request),
+            Asked::Policy(..) => Needs { databases: true, ..Needs::default() },
+            Asked::Crd(request) => Needs { objects: crd::is_asked(request), ..Needs::default() },
             Asked::Unreadable(..) => Needs::default(),
         }
     }
