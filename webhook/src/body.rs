@@ -15,7 +15,6 @@ use tokio::{
 use crate::{
     Limits,
     slots::{Slot, Slots, Work},
-    weight::{self, HEAVIEST},
 };
 
 /// The largest body: an object and its predecessor, 3 MiB each at most, and the review around them.
@@ -24,8 +23,6 @@ const LARGEST: usize = 7 * 1024 * 1024;
 const SMALL: usize = 64 * 1024;
 /// What large bodies have together for all that goes beyond that. Small ones never wait for it.
 const ROOM: usize = 2 * 1024 * 1024;
-/// Reviews that take more than that once they are parsed share what the heaviest may weigh. Others never wait for them.
-const LIGHT: usize = 64 * 1024;
 /// A sender that pauses for that long makes room for others, when all places or all the room is taken.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -37,7 +34,6 @@ pub(crate) struct Bodies {
     /// For one body at a time, which may take more than there is room for: without it, several that share the room
     /// could all wait for the rest of it.
     beyond: Arc<Semaphore>,
-    parsed: Arc<Semaphore>,
     limit: Duration,
 }
 
@@ -71,21 +67,19 @@ impl Refused {
     }
 }
 
-/// A whole body. Its place, and what it takes once it is parsed, are taken until it is dropped.
+/// A whole body. Its place and its room are taken until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) weight: usize,
     _taken: Taken,
     _work: Work,
 }
 
-/// What a large or heavy body has taken for itself.
+/// What a large body has taken for itself.
 #[derive(Debug, Default)]
 struct Taken {
     room: Vec<OwnedSemaphorePermit>,
     beyond: Option<OwnedSemaphorePermit>,
-    parsed: Option<OwnedSemaphorePermit>,
 }
 
 impl Bodies {
@@ -94,7 +88,6 @@ impl Bodies {
             places: Slots::new(limits.bodies, GRACE),
             room: Arc::new(Semaphore::new(ROOM)),
             beyond: Arc::new(Semaphore::new(1)),
-            parsed: Arc::new(Semaphore::new(HEAVIEST)),
             limit: limits.body,
         }
     }
@@ -135,14 +128,7 @@ impl Bodies {
             }
             bytes.extend_from_slice(&data);
         }
-        let work = slot.work();
-        let weight = weight::of(&bytes);
-        // What is heavier than any may be is never parsed.
-        if weight + bytes.len() > LIGHT && weight <= HEAVIEST {
-            let share = u32::try_from((weight + bytes.len()).min(HEAVIEST)).unwrap_or(u32::MAX);
-            taken.parsed = self.parsed.clone().acquire_many_owned(share).await.ok();
-        }
-        Ok(Received { bytes, weight, _taken: taken, _work: work })
+        Ok(Received { bytes, _taken: taken, _work: slot.work() })
     }
 
     /// Waits until a large body may have so much more.
@@ -205,22 +191,5 @@ mod tests {
             tokio::task::yield_now().await;
         }
         bodies.read(Body::from_stream(pieces(200_000))).await.unwrap();
-    }
-
-    /// Not large, and a hundred times as much once it is parsed.
-    fn heavy() -> Body {
-        Body::from(format!("[{}0]", "{\"\":0},".repeat(9000)))
-    }
-
-    #[tokio::test]
-    async fn heavy_bodies_are_parsed_one_after_the_other() {
-        let bodies = bodies();
-        let hasty = Bodies { limit: Duration::from_millis(50), ..bodies.clone() };
-        let first = bodies.read(heavy()).await.unwrap();
-        assert_eq!(hasty.read(heavy()).await.unwrap_err(), Refused::TooSlow);
-        bodies.read(Body::from("{}")).await.unwrap();
-        // Until there is an answer, and not only until it is parsed.
-        drop(first);
-        bodies.read(heavy()).await.unwrap();
     }
 }

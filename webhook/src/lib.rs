@@ -17,7 +17,6 @@ pub mod router;
 pub mod server;
 mod slots;
 pub mod tls;
-mod weight;
 
 pub use cluster::Cluster;
 pub use limits::Limits;

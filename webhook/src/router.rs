@@ -19,7 +19,7 @@ use policy::PolicyState;
 
 use crate::{
     Cluster, Limits, Metrics,
-    body::{Bodies, Received, Refused},
+    body::{Bodies, Refused},
     cluster::Facts,
     metrics::{Raised, RejectedLabels, ReviewLabels},
     review::{self, Answer, Basis, Hook, Question},
@@ -77,7 +77,7 @@ impl Desk {
         };
         let started = Instant::now();
         let policy = self.state.policy.load_full();
-        let answer = self.answer(hook, &body, &policy).await;
+        let answer = self.answer(hook, &body.bytes, &policy).await;
         metrics.duration.observe(started.elapsed().as_secs_f64());
         record(&self.state, hook, &answer);
         match serde_json::to_vec(&answer.review) {
@@ -89,15 +89,14 @@ impl Desk {
         }
     }
 
-    async fn answer(&self, hook: Hook, body: &Received, policy: &PolicyState) -> Answer {
-        let (body, weight) = (&body.bytes, body.weight);
+    async fn answer(&self, hook: Hook, body: &[u8], policy: &PolicyState) -> Answer {
         let mut basis = Basis {
             state: policy,
             policy_name: &self.state.policy_name,
             today: today(),
             facts: &Facts::default(),
         };
-        let Some(question) = self.sound(|| Question::weighed(hook, body, weight)) else {
+        let Some(question) = self.sound(|| Question::read(hook, body)) else {
             return mistaken(hook, body, &basis);
         };
         let facts = Facts::gather(question.needs(policy), &*self.state.cluster).await;

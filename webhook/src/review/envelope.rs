@@ -5,7 +5,6 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{Answer, Basis, Hook, Subject, Target, denial, respond};
-use crate::weight::{self, HEAVIEST, HEAVIEST_OBJECT};
 
 /// Of each field what can be read of it: a name that is a number must not cost the answer its uid.
 #[derive(Debug, Default, Deserialize)]
@@ -80,40 +79,6 @@ fn operation(text: Option<&str>) -> &'static str {
 fn lenient<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     // Text of the body, since a tree of it may take a hundred times as much.
     Ok(serde_json::from_str(<&RawValue>::deserialize(deserializer)?.get()).ok())
-}
-
-/// The objects of a review as they stand in its body.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Objects<'a> {
-    #[serde(borrow)]
-    request: BothObjects<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct BothObjects<'a> {
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
-    #[serde(borrow)]
-    old_object: Option<&'a RawValue>,
-}
-
-/// Why a body of this weight isn't parsed.
-pub(super) fn too_heavy(body: &[u8], weight: usize) -> Option<&'static str> {
-    if weight <= HEAVIEST_OBJECT {
-        return None;
-    }
-    if weight > HEAVIEST {
-        return Some("it has more parts than fit into memory; leave some out of the object");
-    }
-    let objects: Objects<'_> = serde_json::from_slice(body).ok()?;
-    let of = |object: Option<&RawValue>| object.map_or(0, |object| weight::of(object.get().as_bytes()));
-    let (new, old) = (of(objects.request.object), of(objects.request.old_object));
-    // One that has grown all the same can be changed as long as it doesn't grow further.
-    let grows = new > HEAVIEST_OBJECT && new > old;
-    grows
-        .then_some("the object has so many parts that a later change of it might not be read; leave some out")
 }
 
 #[cfg(test)]

@@ -24,10 +24,7 @@ use kube::core::{
 };
 use policy::{Code, Denial, PolicyState, Problem, document::Labels, quote::quote_text};
 
-use crate::{
-    cluster::{Facts, Needs},
-    weight,
-};
+use crate::cluster::{Facts, Needs};
 use change::Change;
 use envelope::Envelope;
 use sent::{Request, Sent};
@@ -128,16 +125,7 @@ enum Asked {
 impl Question {
     /// Reads the body of a request. What can't be read becomes a question too: the answer says so.
     pub fn read(hook: Hook, body: &[u8]) -> Self {
-        Self::weighed(hook, body, weight::of(body))
-    }
-
-    /// The same for a body whose weight is known.
-    pub(crate) fn weighed(hook: Hook, body: &[u8], weight: usize) -> Self {
-        let asked = match envelope::too_heavy(body, weight) {
-            Some(why) => Err(why.to_owned()),
-            None => Asked::read(hook, body),
-        };
-        Self(asked.unwrap_or_else(|why| Asked::Unreadable(hook, Envelope::read(body), why)))
+        Self(Asked::read(hook, body).unwrap_or_else(|why| Asked::Unreadable(hook, Envelope::read(body), why)))
     }
 
     /// What of the cluster must be known to answer.
