@@ -77,14 +77,12 @@ fn apply(
     target: &Target<'_>,
     basis: &Basis<'_>,
 ) -> Result<Admitted, Denial> {
-    let rules = profile(target, basis).map(|profile| profile.retention);
-    let mut warnings = warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
-    let Some(specs) = &change.specs else { return Ok(Admitted { warnings, ..Admitted::default() }) };
+    let rules = || profile(target, basis).map(|profile| profile.retention);
+    let retention = || warning::on_apply(&deletion(metadata, target, basis), rules().as_ref());
+    let Some(specs) = &change.specs else {
+        return Ok(Admitted { warnings: retention(), ..Admitted::default() });
+    };
     let recorded = change.recorded.as_ref();
-    warnings.extend(warning::on_defaults(&specs.new, metadata.defaulted(), recorded));
-    if let Some(old) = &specs.old {
-        warnings.extend(warning::on_change(&specs.new, old, recorded));
-    }
     let request = policy::Request {
         policy_name: basis.policy_name,
         namespace: target.namespace,
@@ -101,10 +99,16 @@ fn apply(
     if let Some(denial) = verdict.denial {
         return Err(denial);
     }
-    let breaches = basis.state.policy().map(|policy| policy.breaches(&request, recorded)).unwrap_or_default();
+    let mut warnings = retention();
+    warnings.extend(warning::on_defaults(&specs.new, metadata.defaulted(), recorded));
+    let mut breaches = Vec::new();
+    // All of a new one was judged just now.
+    if let Some(old) = &specs.old {
+        warnings.extend(warning::on_change(&specs.new, old, recorded));
+        breaches = basis.state.policy().map(|policy| policy.breaches(&request, recorded)).unwrap_or_default();
+    }
     let told = breaches.iter().filter(|(level, _)| *level != Level::Audit);
     warnings.extend(told.map(|(_, problem)| warning::of(problem)));
-    // A quota is no breach of any one database.
     let is_told = |problem: &Problem| breaches.iter().any(|(_, told)| told.code == problem.code);
     warnings.extend(verdict.warned.iter().filter(|problem| !is_told(problem)).map(warning::of));
     let audited = verdict.warned.iter().chain(&verdict.audited).map(|problem| problem.code).collect();
