@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, HttpBody},
+    body::{Body, Bytes, HttpBody},
     http::StatusCode,
 };
+use futures::FutureExt;
 use http_body_util::BodyExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -72,7 +73,14 @@ impl Refused {
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
     _taken: Taken,
-    _work: Work,
+    _place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Of a body that nothing had to be waited for.
+    Passed(#[expect(dead_code, reason = "it is held until it is dropped")] Option<OwnedSemaphorePermit>),
+    Settled(#[expect(dead_code, reason = "it is held until it is dropped")] Work),
 }
 
 /// What a large body has taken for itself.
@@ -92,14 +100,30 @@ impl Bodies {
         }
     }
 
-    pub(crate) async fn read(&self, body: Body) -> Result<Received, Refused> {
+    pub(crate) async fn read(&self, mut body: Body) -> Result<Received, Refused> {
         if body.size_hint().lower() > LARGEST as u64 {
             return Err(Refused::TooLarge);
         }
+        let (mut bytes, mut next) = (Vec::new(), None);
+        let permit = self.places.pass();
+        if permit.is_some() {
+            // Most reviews have come whole by now.
+            match at_once(&mut body, &mut bytes)? {
+                Come::Whole => {
+                    return Ok(Received { bytes, _taken: Taken::default(), _place: Place::Passed(permit) });
+                }
+                Come::Piece(piece) => next = Some(piece),
+                Come::Late => {}
+            }
+        }
         timeout(self.limit, async {
-            let slot = Arc::new(self.places.enter().await);
+            let slot = match permit {
+                Some(permit) => self.places.settle(Some(permit)),
+                None => self.places.enter().await,
+            };
+            let slot = Arc::new(slot);
             tokio::select! {
-                received = self.collect(body, &slot) => received,
+                received = self.collect(body, bytes, next, &slot) => received,
                 () = slot.told_to_leave() => Err(Refused::Overload),
             }
         })
@@ -108,12 +132,24 @@ impl Bodies {
     }
 
     /// Grows with what came and not with what was announced, since an announcement costs a sender nothing.
-    async fn collect(&self, mut body: Body, slot: &Arc<Slot>) -> Result<Received, Refused> {
-        let mut bytes = Vec::new();
+    async fn collect(
+        &self,
+        mut body: Body,
+        mut bytes: Vec<u8>,
+        mut next: Option<Bytes>,
+        slot: &Arc<Slot>,
+    ) -> Result<Received, Refused> {
         let mut taken = Taken::default();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Refused::Broken)?;
-            let Ok(data) = frame.into_data() else { continue };
+        loop {
+            let data = match next.take() {
+                Some(data) => data,
+                None => match body.frame().await {
+                    None => {
+                        return Ok(Received { bytes, _taken: taken, _place: Place::Settled(slot.work()) });
+                    }
+                    Some(frame) => frame.map_err(|_| Refused::Broken)?.into_data().unwrap_or_default(),
+                },
+            };
             let length = bytes.len() + data.len();
             if length > LARGEST {
                 return Err(Refused::TooLarge);
@@ -128,7 +164,6 @@ impl Bodies {
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(Received { bytes, _taken: taken, _work: slot.work() })
     }
 
     /// Waits until a large body may have so much more.
@@ -146,6 +181,28 @@ impl Bodies {
         };
         self.places.making_room(either).await;
     }
+}
+
+/// How much of a body is there.
+enum Come {
+    Whole,
+    /// With this piece it is more than a small one.
+    Piece(Bytes),
+    /// The rest has to be waited for.
+    Late,
+}
+
+/// Takes what is there of a small body.
+fn at_once(body: &mut Body, bytes: &mut Vec<u8>) -> Result<Come, Refused> {
+    while let Some(come) = body.frame().now_or_never() {
+        let Some(frame) = come else { return Ok(Come::Whole) };
+        let data = frame.map_err(|_| Refused::Broken)?.into_data().unwrap_or_default();
+        if bytes.len() + data.len() > SMALL {
+            return Ok(Come::Piece(data));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Come::Late)
 }
 
 #[cfg(test)]
@@ -178,6 +235,15 @@ mod tests {
         for received in join_all((0..10).map(whole).map(async |read| read.await.map(drop))).await {
             received.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn what_has_come_whole_has_a_place_until_it_is_answered() {
+        let bodies = Bodies::new(&Limits { bodies: 1, body: Duration::from_millis(50), ..Limits::default() });
+        let first = bodies.read(Body::from("{}")).await.unwrap();
+        assert_eq!(bodies.read(Body::from("{}")).await.unwrap_err(), Refused::TooSlow);
+        drop(first);
+        bodies.read(Body::from("{}")).await.unwrap();
     }
 
     #[tokio::test]

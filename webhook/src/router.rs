@@ -47,10 +47,10 @@ pub fn router(state: State) -> Router {
 
 /// The same with another judge, or other limits.
 pub fn routes(state: State, judge: Judge, limits: &Limits) -> Router {
-    let desk = Desk { state, judge, bodies: Bodies::new(limits) };
+    let desk = Arc::new(Desk { state, judge, bodies: Bodies::new(limits) });
     let mut router = Router::new();
     for (path, hook) in Hook::ALL.iter().copied() {
-        let handler = async move |axum::extract::State(desk): axum::extract::State<Desk>, body: Body| {
+        let handler = async move |axum::extract::State(desk): axum::extract::State<Arc<Desk>>, body: Body| {
             desk.handle(hook, body).await
         };
         router = router.route(path, post(handler));
@@ -58,7 +58,7 @@ pub fn routes(state: State, judge: Judge, limits: &Limits) -> Router {
     router.with_state(desk)
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Desk {
     state: State,
     judge: Judge,
@@ -68,17 +68,14 @@ struct Desk {
 impl Desk {
     /// The body is parsed here and not by an extractor: the API server takes any 4xx for a broken webhook, and a
     /// review that can't be read deserves an answer that says so.
-    async fn handle(self, hook: Hook, body: Body) -> Response {
+    async fn handle(&self, hook: Hook, body: Body) -> Response {
         let metrics = &self.state.metrics;
         let _in_flight = Raised::new(&metrics.in_flight);
         let body = match self.bodies.read(body).await {
             Ok(body) => body,
             Err(refused) => return refuse(metrics, hook, refused),
         };
-        let started = Instant::now();
-        let policy = self.state.policy.load_full();
-        let answer = self.answer(hook, &body.bytes, &policy).await;
-        metrics.duration.observe(started.elapsed().as_secs_f64());
+        let answer = self.answer(hook, &body.bytes).await;
         record(&self.state, hook, &answer);
         match serde_json::to_vec(&answer.review) {
             Ok(json) => ([("content-type", "application/json")], json).into_response(),
@@ -89,19 +86,25 @@ impl Desk {
         }
     }
 
-    async fn answer(&self, hook: Hook, body: &[u8], policy: &PolicyState) -> Answer {
+    async fn answer(&self, hook: Hook, body: &[u8]) -> Answer {
+        let started = Instant::now();
+        let policy = self.state.policy.load_full();
         let mut basis = Basis {
-            state: policy,
+            state: &policy,
             policy_name: &self.state.policy_name,
             today: today(),
             facts: &Facts::default(),
         };
-        let Some(question) = self.sound(|| Question::read(hook, body)) else {
-            return mistaken(hook, body, &basis);
+        let question = self.sound(|| Question::read(hook, body));
+        let facts = match &question {
+            Some(question) => Facts::gather(question.needs(&policy), &*self.state.cluster).await,
+            None => Facts::default(),
         };
-        let facts = Facts::gather(question.needs(policy), &*self.state.cluster).await;
         basis.facts = &facts;
-        self.sound(|| (self.judge)(&question, &basis)).unwrap_or_else(|| mistaken(hook, body, &basis))
+        let answer = question.and_then(|question| self.sound(|| (self.judge)(&question, &basis)));
+        let answer = answer.unwrap_or_else(|| mistaken(hook, body, &basis));
+        self.state.metrics.duration.observe(started.elapsed().as_secs_f64());
+        answer
     }
 
     /// `None` after a panic. One in a rule is a mistake of ours, and still gets a whole answer: a connection that just
