@@ -14,6 +14,7 @@ pub mod metrics;
 mod patience;
 pub mod review;
 pub mod router;
+mod seldom;
 pub mod server;
 mod slots;
 pub mod tls;

@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -21,9 +21,13 @@ use crate::{
     Cluster, Limits, Metrics,
     body::{Bodies, Refused},
     cluster::Facts,
-    metrics::{Raised, RejectedLabels, ReviewLabels},
+    metrics::{DenialLabels, Raised, RejectedLabels, ReviewLabels},
     review::{self, Answer, Basis, Hook, Question},
+    seldom::Seldom,
 };
+
+/// Anyone who reaches the port can have requests refused, and must not fill the log with them.
+const REFUSALS: Duration = Duration::from_secs(10);
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -47,7 +51,7 @@ pub fn router(state: State) -> Router {
 
 /// The same with another judge, or other limits.
 pub fn routes(state: State, judge: Judge, limits: &Limits) -> Router {
-    let desk = Arc::new(Desk { state, judge, bodies: Bodies::new(limits) });
+    let desk = Arc::new(Desk { state, judge, bodies: Bodies::new(limits), refusals: Seldom::new(REFUSALS) });
     let mut router = Router::new();
     for (path, hook) in Hook::ALL.iter().copied() {
         let handler = async move |axum::extract::State(desk): axum::extract::State<Arc<Desk>>, body: Body| {
@@ -63,6 +67,7 @@ struct Desk {
     state: State,
     judge: Judge,
     bodies: Bodies,
+    refusals: Seldom,
 }
 
 impl Desk {
@@ -73,7 +78,7 @@ impl Desk {
         let _in_flight = Raised::new(&metrics.in_flight);
         let body = match self.bodies.read(body).await {
             Ok(body) => body,
-            Err(refused) => return refuse(metrics, hook, refused),
+            Err(refused) => return self.refuse(hook, refused),
         };
         let answer = self.answer(hook, &body.bytes).await;
         record(&self.state, hook, &answer);
@@ -107,6 +112,15 @@ impl Desk {
         answer
     }
 
+    fn refuse(&self, hook: Hook, refused: Refused) -> Response {
+        let reason = refused.reason();
+        self.state.metrics.rejected.get_or_create(&RejectedLabels { reason }).inc();
+        if let Some(left_out) = self.refusals.now(reason) {
+            tracing::warn!(hook = hook.name(), reason, left_out, "a request gets no review");
+        }
+        refused.status().into_response()
+    }
+
     /// `None` after a panic. One in a rule is a mistake of ours, and still gets a whole answer: a connection that just
     /// ends tells the user nothing, and takes other reviews along.
     fn sound<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
@@ -131,13 +145,6 @@ fn mistaken(hook: Hook, body: &[u8], basis: &Basis<'_>) -> Answer {
     answer
 }
 
-fn refuse(metrics: &Metrics, hook: Hook, refused: Refused) -> Response {
-    let reason = refused.reason();
-    metrics.rejected.get_or_create(&RejectedLabels { reason }).inc();
-    tracing::warn!(hook = hook.name(), reason, "a request gets no review");
-    refused.status().into_response()
-}
-
 fn record(state: &State, hook: Hook, answer: &Answer) {
     let hook = hook.name();
     let codes = answer.denial.as_ref().map(policy::Denial::codes).unwrap_or_default();
@@ -148,7 +155,11 @@ fn record(state: &State, hook: Hook, answer: &Answer) {
         code: codes.first().map(ToString::to_string).unwrap_or_default(),
     };
     state.metrics.reviews.get_or_create(&labels).inc();
-    if answer.denial.is_some() {
+    if let Some(denial) = &answer.denial {
+        for problem in &denial.problems {
+            let labels = DenialLabels { hook, code: problem.code.to_string() };
+            state.metrics.denials.get_or_create(&labels).inc();
+        }
         let subject = &answer.subject;
         let codes: Vec<String> = codes.iter().map(ToString::to_string).collect();
         tracing::info!(

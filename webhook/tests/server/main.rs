@@ -88,6 +88,17 @@ async fn a_spec_of_more_parts_than_the_schema_allows_is_never_built(
 }
 
 #[tokio::test]
+async fn each_problem_of_a_denial_is_counted() {
+    let server = server().await;
+    let mut review = json_of(&review_of("banana"));
+    review["request"]["object"]["spec"]["version"] = json!(9);
+    server.ask(b"h2", review.to_string().into_bytes()).await;
+    for code in ["DB103", "DB115"] {
+        server.shows(&format!("admission_denials_total{{hook=\"validate\",code=\"{code}\"}} 1")).await;
+    }
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let server = server().await;
     let error = webhook::server::bind(server.address).await.unwrap_err().to_string();
