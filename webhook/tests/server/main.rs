@@ -9,10 +9,15 @@ mod mistakes;
 mod stopping;
 mod support;
 
-use hyper::StatusCode;
+use hyper::{
+    StatusCode,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rstest::rstest;
 use serde_json::{Map, Value, json};
-use support::{json_of, review_of, server};
+use support::{PATIENCE, json_of, review_of, server};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 #[rstest]
 #[case::http1(b"http/1.1")]
@@ -44,6 +49,37 @@ async fn a_body_beyond_the_limit_is_refused() {
     let server = server().await;
     let (status, _) = server.ask(b"h2", vec![b' '; 8 * 1024 * 1024]).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    server.shows("admission_requests_rejected_total{reason=\"too_large\"} 1").await;
+}
+
+/// Nothing announces its length.
+#[rstest]
+#[case::http1(b"http/1.1")]
+#[case::http2(b"h2")]
+#[tokio::test]
+async fn a_body_that_grows_beyond_the_limit_is_refused(#[case] alpn: &[u8]) {
+    let server = server().await;
+    let (mut body, sent) = tokio::io::duplex(64 * 1024);
+    let request = hyper::Request::post(format!("https://{}/validate", server.address))
+        .header("host", "x")
+        .body(bad_clients::Piped::new(sent))
+        .unwrap();
+    let io = TokioIo::new(server.connect(alpn).await);
+    tokio::spawn(async move {
+        let piece = vec![b' '; 64 * 1024];
+        // It ends early where the server takes no more.
+        while body.write_all(&piece).await.is_ok() {}
+    });
+    let response = if alpn == b"h2" {
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        tokio::spawn(connection);
+        timeout(PATIENCE, sender.send_request(request)).await
+    } else {
+        let (mut sender, connection) = http1::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        timeout(PATIENCE, sender.send_request(request)).await
+    };
+    assert_eq!(response.unwrap().unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
     server.shows("admission_requests_rejected_total{reason=\"too_large\"} 1").await;
 }
 
