@@ -46,6 +46,7 @@ fn with_the_webhook_down_nothing_is_created_and_nothing_deleted() {
     sandbox.process("webhook").start().unwrap();
     assert!(create.contains("failed calling webhook \"databases.altinn.app\""), "{create}");
     assert!(delete.contains("failed calling webhook \"databases.altinn.app\""), "{delete}");
+    story.data_is_kept();
     story.database("other", "{}").succeeded();
 }
 

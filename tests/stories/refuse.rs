@@ -73,6 +73,7 @@ fn force_does_not_delete_and_recreate_after_a_refusal() {
     let message = story.apply_with(&["--force"], &database("main", "{storage: {sizeGiB: 32}}")).refused();
     assert!(message.contains("[DB105]"), "{message}");
     assert_eq!(story.get("database", "main").unwrap()["metadata"]["uid"], uid);
+    story.data_is_kept();
 }
 
 #[test]
