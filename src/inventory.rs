@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use api::{
     Database,
-    annotations::{CONFIRM_DESTROY, RETENTION},
+    annotations::{CONFIRM_DESTROY, DEFAULTED, RETENTION},
 };
 use futures::{StreamExt, future::BoxFuture};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::ListParams,
-    core::DeserializeGuard,
+    core::{DeserializeGuard, ObjectList, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
         reflector::{self, Store},
@@ -22,6 +22,7 @@ use kube::{
 use policy::document::Labels;
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use tokio::sync::watch;
+use webhook::cluster::Objects;
 
 use crate::{
     namespaces::Namespaces,
@@ -37,7 +38,7 @@ enum Listing {
     Pending,
     Failed,
     /// The CRD isn't there. The process is ready nonetheless: it may be what an installation waits for before it
-    /// goes on to the CRD. It isn't taken for an empty list, though. Whoever deletes the CRD says that it is there.
+    /// goes on to the CRD. It isn't taken for an empty list, though: the CRD may come at any moment.
     NoKind,
     Done,
 }
@@ -60,7 +61,7 @@ impl std::fmt::Debug for Inventory {
 /// The metric that [`Inventory::watch`] keeps.
 pub(crate) fn synced(registry: &mut Registry) -> Gauge {
     let gauge = Gauge::default();
-    let help = "Whether Databases could be listed: 1, or 0 when the guards of namespaces and CRDs know none";
+    let help = "Whether Databases could be listed: 1, or 0 when no cache stands in for an API server that is slow to answer";
     registry.register("inventory_synced", help, gauge.clone());
     gauge
 }
@@ -117,7 +118,7 @@ fn prune(database: &mut Database) {
     metadata.labels = None;
     metadata.owner_references = None;
     if let Some(annotations) = &mut metadata.annotations {
-        annotations.retain(|key, _| [RETENTION, CONFIRM_DESTROY].contains(&key.as_str()));
+        annotations.retain(|key, _| [RETENTION, CONFIRM_DESTROY, DEFAULTED].contains(&key.as_str()));
     }
     if let Some(status) = &mut database.status {
         status.conditions = Vec::new();
@@ -150,20 +151,36 @@ impl webhook::Cluster for Inventory {
     /// Counted by the API server, since the cache lags behind a series of creations.
     fn count<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<u32>> {
         Box::pin(async move {
+            let inside = self.inside(namespace).await?;
+            u32::try_from(inside.len()).ok()
+        })
+    }
+
+    /// The cache lags behind, and doesn't have those that can't be read. It must do where there is no answer.
+    fn inside<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>> {
+        Box::pin(async move {
             let api: Api<Database> = Api::namespaced(self.client.clone(), namespace);
-            match tokio::time::timeout(LIMIT, api.list_metadata(&ListParams::default())).await {
-                Ok(Ok(list)) => u32::try_from(list.items.len()).ok(),
-                failed => {
-                    let error = match failed {
-                        Ok(Err(error)) => error.to_string(),
-                        _ => "no answer in time".to_owned(),
-                    };
-                    tracing::warn!(error, namespace, "databases can't be counted; the cache must do");
-                    let within =
-                        |database: &&Arc<Database>| database.metadata.namespace.as_deref() == Some(namespace);
-                    u32::try_from(self.databases()?.iter().filter(within).count()).ok()
-                }
+            if let Some(list) = list(&api, &ListParams::default()).await {
+                return Some(list.items.into_iter().map(|object| object.metadata).collect());
             }
+            let metadata = self.databases()?.into_iter().map(|database| database.metadata.clone());
+            Some(metadata.filter(|metadata| metadata.namespace.as_deref() == Some(namespace)).collect())
+        })
+    }
+
+    /// Nothing stands in for the answer here: deleting the CRD deletes what no cache knows of.
+    fn objects(&self) -> BoxFuture<'_, Option<Objects>> {
+        Box::pin(async move {
+            let api: Api<Database> = Api::all(self.client.clone());
+            let list = list(&api, &ListParams::default().limit(Objects::SHOWN)).await?;
+            let more = list.metadata.remaining_item_count.and_then(|more| usize::try_from(more).ok());
+            // The API server may leave the number out.
+            let is_cut = list.metadata.continue_.is_some_and(|next| !next.is_empty());
+            let count = list.items.len() + more.unwrap_or_else(|| usize::from(is_cut));
+            let name = |object: &PartialObjectMeta<Database>| {
+                format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+            };
+            Some(Objects { some: list.items.iter().map(name).collect(), count })
         })
     }
 
@@ -174,6 +191,17 @@ impl webhook::Cluster for Inventory {
     fn all_labels(&self) -> BTreeMap<String, Labels> {
         self.namespaces.all()
     }
+}
+
+/// Asks the API server; `None`, with a line in the log, when there is no answer in time.
+async fn list(api: &Api<Database>, params: &ListParams) -> Option<ObjectList<PartialObjectMeta<Database>>> {
+    let error = match tokio::time::timeout(LIMIT, api.list_metadata(params)).await {
+        Ok(Ok(list)) => return Some(list),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    tracing::warn!(error, "the API server doesn't list Databases");
+    None
 }
 
 #[cfg(test)]
@@ -194,8 +222,15 @@ mod tests {
     /// Far longer than anything here takes.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// An API server that answers each list with this status, and no watch.
+    const MAIN: &str = r#"{"apiVersion": "altinn.app/v1alpha1", "kind": "Database", "metadata":
+        {"name": "main", "namespace": "orders", "annotations": {"altinn.app/retention": "Retain"}}, "spec": {}}"#;
+
     fn answering(status: &Arc<AtomicU16>) -> Client {
+        answering_with(status, MAIN)
+    }
+
+    /// An API server with one database, that answers each list with this status, and no watch.
+    fn answering_with(status: &Arc<AtomicU16>, database: &'static str) -> Client {
         let list = |items: &'static str| {
             let status = status.clone();
             let answer = async move |RawQuery(query): RawQuery| {
@@ -212,8 +247,6 @@ mod tests {
             };
             get(answer)
         };
-        let database = r#"{"apiVersion": "altinn.app/v1alpha1", "kind": "Database",
-            "metadata": {"name": "main", "namespace": "orders"}, "spec": {}}"#;
         let router = Router::new()
             .route("/api/v1/namespaces", list(""))
             .route("/apis/altinn.app/v1alpha1/databases", list(database))
@@ -271,6 +304,27 @@ mod tests {
         // From now on the cache stands in.
         status.store(500, Ordering::Release);
         assert_eq!(inventory.count("orders").await, Some(1));
+        let inside = inventory.inside("orders").await.unwrap();
+        assert_eq!(inside[0].annotations.as_ref().unwrap()[RETENTION], "Retain");
+        assert_eq!(inventory.inside("payments").await, Some(Vec::new()));
+        assert!(lines.text().contains("the API server doesn't list Databases"), "{}", lines.text());
+        // But not where a delete of all of them hangs on it.
+        assert_eq!(inventory.objects().await, None);
+    }
+
+    /// As after a change of the CRD: no watch has it, and deletes reach it all the same.
+    #[tokio::test]
+    async fn a_database_that_can_not_be_read_counts() {
+        let odd =
+            r#"{"metadata": {"name": "odd", "namespace": "orders"}, "spec": {"sku": {"size": "large"}}}"#;
+        let inventory =
+            Inventory::watch(answering_with(&Arc::new(AtomicU16::new(200)), odd), Gauge::default());
+        tokio::time::timeout(PATIENCE, inventory.listed()).await.unwrap();
+        assert!(inventory.databases().unwrap().is_empty());
+        assert_eq!(inventory.count("orders").await, Some(1));
+        assert_eq!(inventory.inside("orders").await.unwrap()[0].name.as_deref(), Some("odd"));
+        let objects = Objects { some: vec!["orders/odd".to_owned()], count: 1 };
+        assert_eq!(inventory.objects().await, Some(objects));
     }
 
     /// What waits for the process to be ready may be what brings the CRD.

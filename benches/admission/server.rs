@@ -20,6 +20,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use jiff::{Timestamp, tz::TimeZone};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::{PolicyState, document::Labels};
 use prometheus_client::registry::Registry;
 use rustls::{
@@ -34,7 +35,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use webhook::{
     Cluster, Limits, Metrics, Server, State, Tls,
-    cluster::Facts,
+    cluster::{Facts, Objects},
     review::{Basis, Question, answer},
     server::bind,
 };
@@ -152,6 +153,14 @@ impl Cluster for Empty {
 
     fn count<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<u32>> {
         Box::pin(async { Some(0) })
+    }
+
+    fn inside<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>> {
+        Box::pin(async { Some(Vec::new()) })
+    }
+
+    fn objects(&self) -> BoxFuture<'_, Option<Objects>> {
+        Box::pin(async { Some(Objects::default()) })
     }
 
     fn databases(&self) -> Option<Vec<Arc<Database>>> {

@@ -10,7 +10,7 @@ use jiff::civil::date;
 use policy::{Code, PolicyState, document::KEY, message, warning};
 use serde_json::{Map, Value, json};
 use webhook::{
-    cluster::Facts,
+    cluster::{Facts, Objects},
     review::{Basis, Hook, Question, answer, answer_mistake},
 };
 
@@ -80,6 +80,7 @@ fn review(menu: &mut Menu<'_>) -> Value {
     }
     let name = match kind {
         "ConfigMap" => menu.text(&[POLICY_NAME]),
+        "CustomResourceDefinition" => menu.text(&["databases.altinn.app", ""]),
         _ => menu.text(&["main", ""]),
     };
     let mut request = json!({
@@ -103,6 +104,8 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
     Facts {
         databases: Some(databases.map(Arc::new).collect()),
         count: Some(menu.one(&[0, 4, 5, u32::MAX])),
+        inside: serde_json::from_value(json!([menu.database()["metadata"]])).ok(),
+        objects: Some(Objects { some: vec![menu.text(&["orders/main"])], count: menu.number(3) }),
         labels: BTreeMap::from([("orders".to_owned(), labels)]),
     }
 }
@@ -198,8 +201,9 @@ fn admitted(hook: Hook, request: &Value, basis: &Basis<'_>, response: &Value) {
     if hook == Hook::Validate && operation == "CREATE" {
         assert!(basis.state.policy().is_some(), "admitted without a policy: {request}");
     }
-    if hook == Hook::Crd && operation == "DELETE" && old["spec"]["group"] == api::GROUP {
-        let is_empty = basis.facts.databases.as_ref().is_some_and(Vec::is_empty);
+    let name = if request["name"] == "" { &old["metadata"]["name"] } else { &request["name"] };
+    if hook == Hook::Crd && operation == "DELETE" && *name == "databases.altinn.app" {
+        let is_empty = basis.facts.objects.as_ref().is_some_and(|objects| objects.count == 0);
         assert!(is_empty || old["metadata"]["deletionTimestamp"].is_string(), "the CRD went: {response}");
     }
     if hook == Hook::Policy && operation != "DELETE" && request["name"] == POLICY_NAME {

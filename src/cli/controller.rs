@@ -11,7 +11,7 @@ use crate::{
     controller::{self, Config, Metrics},
     leader::{self, Fence, Leader},
     policy_watch::PolicyWatch,
-    telemetry::{Readiness, serve_admin},
+    telemetry::{Dropped, Readiness, serve_admin},
 };
 
 #[derive(Args, Debug)]
@@ -36,10 +36,11 @@ fn lease_duration(text: &str) -> Result<Duration, String> {
 const POLICY: &str = "the policy to be read";
 const CRDS: &str = "the CRD databases.altinn.app to be installed";
 
-pub(super) async fn run(args: ControllerArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Failure> {
     let Place { namespace, policy_configmap, admin_listen } = args.place;
     let stop = stop_on_signal()?;
     let mut registry = Registry::with_prefix("database_operator");
+    dropped.register(&mut registry);
     let metrics = Metrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);
     let leads = leader::gauge(&mut registry);

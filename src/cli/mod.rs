@@ -13,6 +13,8 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry::{Dropped, Logs};
+
 /// One manifest in, a dedicated Azure Database for PostgreSQL out.
 ///
 /// In a cluster `webhook` and `controller` run as two Deployments, which the Helm chart installs.
@@ -56,8 +58,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Command::Webhook(args) => serve(webhook::run(*args)),
-        Command::Controller(args) => serve(controller::run(args)),
+        Command::Webhook(args) => serve(|dropped| webhook::run(*args, dropped)),
+        Command::Controller(args) => serve(|dropped| controller::run(args, dropped)),
         Command::Crds => crds::run(),
         Command::Policy(args) => policy::run(&args),
     };
@@ -70,9 +72,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn serve(run: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    crate::telemetry::init_logs();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run)
+fn serve<F>(run: impl FnOnce(Dropped) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    // Until the end, so that the last lines are written.
+    let logs = Logs::init();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(logs.dropped()))
 }
 
 /// A token that SIGTERM and SIGINT cancel.

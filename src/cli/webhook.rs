@@ -15,7 +15,7 @@ use crate::{
     cluster,
     inventory::{self, Inventory},
     policy_watch::PolicyWatch,
-    telemetry::{Readiness, serve_admin},
+    telemetry::{Dropped, Readiness, serve_admin},
 };
 
 #[derive(Args, Debug)]
@@ -38,7 +38,7 @@ pub(super) struct WebhookArgs {
 const POLICY: &str = "the policy to be read";
 const DATABASES: &str = "the Databases to be listed";
 
-pub(super) async fn run(args: WebhookArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: WebhookArgs, dropped: Dropped) -> Result<(), Failure> {
     let Place { namespace, policy_configmap, admin_listen } = args.place;
     let limits = Limits { settle: Duration::try_from(args.settle)?, ..Limits::default() };
     let stop = stop_on_signal()?;
@@ -46,6 +46,7 @@ pub(super) async fn run(args: WebhookArgs) -> Result<(), Failure> {
     let tls = Tls::for_everyone(resolver.clone())?;
     let client_ca = args.client_ca.start(&tls)?;
     let mut registry = Registry::with_prefix("database_operator");
+    dropped.register(&mut registry);
     let metrics = Metrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);
     let expiry = Expiry::new(&mut registry);

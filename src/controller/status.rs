@@ -178,7 +178,7 @@ fn fill(
         version: observed.and_then(|status| status.version.clone()).or(before.version),
         sku: observed.and_then(|status| Some(status.sku.as_ref()?.name.clone())).or(before.sku),
         size_gib: observed.and_then(|status| status.storage.as_ref()?.size_gib).or(before.size_gib),
-        location: known.server.as_ref().map(|server| server.spec.location.clone()).or(before.location),
+        location: known.recorded.as_ref().and_then(|server| server.location.clone()).or(before.location),
     });
     status.policy = Some(PolicyStatus {
         profile: effective.profile.clone(),

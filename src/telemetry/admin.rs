@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{Router, http::StatusCode, routing::get};
@@ -10,34 +10,45 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// What must be there before this process is ready; empty when it is.
+/// Whether requests should come to this process.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness {
-    missing: Arc<Mutex<Vec<&'static str>>>,
+pub struct Readiness(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// What must be there first.
+    missing: Vec<&'static str>,
+    is_stopping: bool,
 }
 
 impl Readiness {
     /// Not ready before each of these is done.
     pub fn waiting_for(what: &[&'static str]) -> Self {
-        Self { missing: Arc::new(Mutex::new(what.to_vec())) }
+        Self(Arc::new(Mutex::new(State { missing: what.to_vec(), is_stopping: false })))
     }
 
     /// Notes that it is done.
     pub fn done(&self, what: &'static str) {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).retain(|missing| *missing != what);
+        self.state().missing.retain(|missing| *missing != what);
     }
 
     /// Not ready again, for good: requests should go elsewhere.
     pub fn stopping(&self) {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).push("stopping");
+        self.state().is_stopping = true;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer(&self) -> (StatusCode, String) {
-        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        if missing.is_empty() {
+        let state = self.state();
+        if state.is_stopping {
+            (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned())
+        } else if state.missing.is_empty() {
             (StatusCode::OK, "ok\n".to_owned())
         } else {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", missing.join(", ")))
+            (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", state.missing.join(", ")))
         }
     }
 }
@@ -80,4 +91,22 @@ fn metrics(registry: &Registry) -> (StatusCode, [(&'static str, &'static str); 1
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     (status, [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_is_waited_for_and_that_it_stops() {
+        let readiness = Readiness::waiting_for(&["the policy to be read", "the certificate"]);
+        let told = || readiness.answer();
+        let waiting = "waiting for the policy to be read, the certificate\n".to_owned();
+        assert_eq!(told(), (StatusCode::SERVICE_UNAVAILABLE, waiting));
+        readiness.done("the policy to be read");
+        readiness.done("the certificate");
+        assert_eq!(told(), (StatusCode::OK, "ok\n".to_owned()));
+        readiness.stopping();
+        assert_eq!(told(), (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()));
+    }
 }

@@ -1,13 +1,24 @@
 //! The webhook's certificate is replaced while the API server goes on calling.
 
 use std::{
-    fs::File,
-    path::PathBuf,
+    fs::{self, File},
+    net::{SocketAddr, TcpStream},
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
     process::{Child, Command},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
     time::Instant,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
 use sandbox::{Options, Sandbox};
 
 use crate::common::{PATIENCE, Story, database, eventually, run};
@@ -31,7 +42,7 @@ impl Cluster {
     pub(crate) fn without(process: &str, options: &Options) -> Self {
         let sandbox = Sandbox::start(options).unwrap_or_else(|error| panic!("{error}"));
         let pid = sandbox.state().unwrap().processes[process].pid.unwrap();
-        let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+        let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
         let words = |text: String| {
             text.split('\0').filter(|word| !word.is_empty()).map(ToOwned::to_owned).collect::<Vec<_>>()
         };
@@ -66,6 +77,34 @@ impl Cluster {
         pem.split("-----BEGIN CERTIFICATE-----").skip(1).map(|ca| ca.trim().to_owned()).collect()
     }
 
+    /// The certificate in the Secret.
+    pub(crate) fn leaf(&self) -> Vec<u8> {
+        CertificateDer::from_pem_slice(&self.secret("tls.crt")).unwrap().to_vec()
+    }
+
+    /// The certificate that is shown at this address, to a client that trusts what the API server trusts; empty when
+    /// there is no handshake.
+    pub(crate) fn served(&self, address: SocketAddr) -> Vec<u8> {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let mut trust = RootCertStore::empty();
+        for authority in self.published() {
+            let pem = format!("-----BEGIN CERTIFICATE-----\n{authority}\n");
+            trust.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+        }
+        let config = ClientConfig::builder().with_root_certificates(trust).with_no_client_auth();
+        let mut tls = ClientConnection::new(Arc::new(config), ServerName::from(address.ip())).unwrap();
+        let shaken = TcpStream::connect(address).and_then(|mut tcp| {
+            while tls.is_handshaking() {
+                tls.complete_io(&mut tcp)?;
+            }
+            Ok(())
+        });
+        match (shaken, tls.peer_certificates()) {
+            (Ok(()), Some([leaf, ..])) => leaf.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(crate) fn secret(&self, key: &str) -> Vec<u8> {
         let path = format!("--output=jsonpath={{.data['{}']}}", key.replace('.', "\\."));
         BASE64_STANDARD.decode(self.kubectl(&["get", "secret", SECRET, &path])).unwrap()
@@ -80,7 +119,7 @@ pub(crate) struct Replica {
 
 impl Replica {
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
+        fs::read_to_string(&self.log).unwrap()
     }
 }
 
@@ -148,10 +187,68 @@ fn mounted_files_are_served_and_broken_ones_leave_them_served() {
     review(&story).refused();
 
     for file in ["tls.crt", "tls.key"] {
-        std::fs::write(directory.path().join(file), cluster.secret(file)).unwrap();
+        fs::write(directory.path().join(file), cluster.secret(file)).unwrap();
     }
     eventually("the webhook answers", || review(&story).ok.then_some(()));
-    std::fs::write(directory.path().join("tls.crt"), "half").unwrap();
+    fs::write(directory.path().join("tls.crt"), "half").unwrap();
     eventually("it says what is wrong", || replica.log().contains("tls.crt can't be read").then_some(()));
     review(&story).succeeded();
+}
+
+/// Ends the reviews also when the story fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// As the kubelet mounts a Secret: the files are links through `..data`, which is put on the next folder in one step.
+fn mount(cluster: &Cluster, directory: &Path, version: &str) {
+    let folder = directory.join(version);
+    fs::create_dir(&folder).unwrap();
+    for file in ["tls.crt", "tls.key"] {
+        fs::write(folder.join(file), cluster.secret(file)).unwrap();
+        if fs::symlink_metadata(directory.join(file)).is_err() {
+            symlink(format!("..data/{file}"), directory.join(file)).unwrap();
+        }
+    }
+    symlink(version, directory.join("..data_tmp")).unwrap();
+    fs::rename(directory.join("..data_tmp"), directory.join("..data")).unwrap();
+}
+
+#[test]
+fn a_mounted_certificate_is_replaced_and_no_review_fails() {
+    let cluster = Cluster::start();
+    let listen = cluster.arguments.iter().rposition(|argument| argument == "--listen").unwrap();
+    let address: SocketAddr = cluster.arguments[listen + 1].parse().unwrap();
+    // In place of cert-manager: it issues, publishes its CA, and answers nothing.
+    let elsewhere = ["--certificate-check=500ms", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+    let _issuer = cluster.replica("issuer", &elsewhere);
+    let directory = tempfile::tempdir().unwrap();
+    mount(&cluster, directory.path(), "..2026_1");
+    let flag = format!("--certificate-dir={}", directory.path().display());
+    let _replica = cluster.replica("mounted", &[&flag]);
+    let story = Story::new(&cluster.sandbox, "remounted");
+    eventually("the webhook answers", || review(&story).ok.then_some(()));
+    let before = cluster.leaf();
+    assert_eq!(cluster.served(address), before);
+
+    let (count, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let _ends = Ends(&done);
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                review(&story).succeeded();
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        cluster.kubectl(&["annotate", "secret", SECRET, "altinn.app/rotate=leaf"]);
+        eventually("another leaf is issued", || (cluster.leaf() != before).then_some(()));
+        mount(&cluster, directory.path(), "..2026_2");
+        eventually("it is served", || (cluster.served(address) == cluster.leaf()).then_some(()));
+        let served = count.load(Ordering::Relaxed);
+        eventually("reviews go on", || (count.load(Ordering::Relaxed) > served + 1).then_some(()));
+    });
 }

@@ -57,7 +57,13 @@ fn without_the_webhooks_configuration_the_admission_policy_still_refuses() {
     let sandbox = sandbox();
     let story = with_data(&sandbox, "unwatched");
     let away = Away::take(&sandbox, CONFIGURATIONS);
-    for (retention, code) in [(None, "DB201"), (Some("retain"), "DB206"), (Some("Destroy"), "DB209")] {
+    for (retention, code) in [
+        (None, "DB201"),
+        (Some("retain"), "DB206"),
+        (Some("3651d"), "DB206"),
+        (Some("9999d"), "DB206"),
+        (Some("Destroy"), "DB209"),
+    ] {
         if let Some(retention) = retention {
             let set = format!("altinn.app/retention={retention}");
             story.kubectl(&["annotate", "database", "main", "--overwrite", &set]).succeeded();
@@ -72,6 +78,9 @@ fn without_the_webhooks_configuration_the_admission_policy_still_refuses() {
     }
     let collection = story.delete_collection("databases").refused();
     assert!(collection.contains("DB209"), "{collection}");
+    // As many days as the webhook takes, and what it alone would say to them.
+    story.kubectl(&["annotate", "database", "main", "--overwrite", "altinn.app/retention=3650d"]).succeeded();
+    story.kubectl(&["delete", "database", "main", "--dry-run=server"]).succeeded();
     drop(away);
     story.data_is_kept();
 }
@@ -95,6 +104,69 @@ fn without_the_admission_policy_the_webhook_refuses_the_same() {
     }
     drop(away);
     story.data_is_kept();
+}
+
+/// Whoever asks, and whatever the request names.
+#[test]
+fn without_the_admission_policy_the_webhook_refuses_collections_the_garbage_collector_and_the_namespace_controller()
+ {
+    let sandbox = sandbox();
+    let story = with_data(&sandbox, "swept-at");
+    let away = Away::take(&sandbox, POLICIES);
+    let denied = "admission webhook \"databases.altinn.app\" denied the request";
+    eventually("the webhook is asked", || {
+        story
+            .kubectl(&["delete", "database", "main", "--dry-run=server"])
+            .refused()
+            .contains(denied)
+            .then_some(())
+    });
+    for output in [story.delete_collection("databases"), story.kubectl(&["delete", "databases", "--all"])] {
+        let message = output.refused();
+        assert!(message.contains(denied) && message.contains("[DB201]"), "{message}");
+    }
+
+    story.kubectl(&["create", "configmap", "owner"]).succeeded();
+    let uid = story.get("configmap", "owner").unwrap()["metadata"]["uid"].clone();
+    let owner = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid});
+    let patch = serde_json::json!({"metadata": {"ownerReferences": [owner]}}).to_string();
+    story.kubectl(&["patch", "database", "main", "--type=merge", "-p", &patch]).succeeded();
+    story.kubectl(&["delete", "configmap", "owner"]).succeeded();
+    eventually("the garbage collector was refused", || {
+        let log =
+            std::fs::read_to_string(sandbox.directory().join("logs/kube-controller-manager.log")).unwrap();
+        let is_refused = |line: &str| {
+            line.contains("swept-at") && line.contains("admission webhook") && line.contains("DB201")
+        };
+        log.lines().any(is_refused).then_some(())
+    });
+    assert!(story.get("database", "main").unwrap()["metadata"]["deletionTimestamp"].is_null());
+
+    // Past the guard of namespaces, which is asked with `failurePolicy: Ignore`.
+    sandbox.process("webhook").pause().unwrap();
+    let delete = story.kubectl(&["delete", "namespace", "swept-at", "--wait=false"]);
+    sandbox.process("webhook").resume().unwrap();
+    delete.succeeded();
+    let message = namespace_failure(&story);
+    assert!(message.contains(denied) && message.contains("[DB201]"), "{message}");
+    assert!(story.get("database", "main").unwrap()["metadata"]["deletionTimestamp"].is_null());
+    story.data_is_kept();
+    drop(away);
+    story.kubectl(&["annotate", "database", "main", "altinn.app/retention=Retain"]).succeeded();
+    eventually("the namespace is gone", || story.get("namespace", "swept-at").is_none().then_some(()));
+    story.data_is_kept();
+}
+
+/// Why the namespace controller can't delete what is in the namespace.
+fn namespace_failure(story: &Story<'_>) -> String {
+    eventually("the namespace tells why it stays", || {
+        let namespace = story.get("namespace", &story.namespace)?;
+        let conditions = namespace["status"]["conditions"].as_array()?.clone();
+        let failure = conditions.into_iter().find(|condition| {
+            condition["type"] == "NamespaceDeletionContentFailure" && condition["status"] == "True"
+        })?;
+        Some(failure["message"].as_str()?.to_owned())
+    })
 }
 
 #[test]
@@ -192,14 +264,7 @@ fn with_the_webhook_down_a_namespace_can_be_deleted_and_its_databases_hold_it() 
     let delete = story.kubectl(&["delete", "namespace", "held", "--wait=false"]);
     sandbox.process("webhook").resume().unwrap();
     delete.succeeded();
-    let message = eventually("the namespace tells why it stays", || {
-        let namespace = story.get("namespace", "held")?;
-        let conditions = namespace["status"]["conditions"].as_array()?.clone();
-        let failure = conditions.into_iter().find(|condition| {
-            condition["type"] == "NamespaceDeletionContentFailure" && condition["status"] == "True"
-        })?;
-        Some(failure["message"].as_str()?.to_owned())
-    });
+    let message = namespace_failure(&story);
     assert!(message.contains("[DB201]"), "{message}");
     assert!(story.get("database", "main").is_some());
     story.data_is_kept();

@@ -46,6 +46,7 @@ fn with_the_webhook_down_nothing_is_created_and_nothing_deleted() {
     sandbox.process("webhook").start().unwrap();
     assert!(create.contains("failed calling webhook \"databases.altinn.app\""), "{create}");
     assert!(delete.contains("failed calling webhook \"databases.altinn.app\""), "{delete}");
+    story.data_is_kept();
     story.database("other", "{}").succeeded();
 }
 
@@ -120,7 +121,7 @@ fn a_port_that_is_taken_is_named_with_the_flag_that_changes_it() {
 }
 
 #[test]
-fn a_database_that_can_not_be_read_holds_up_no_other() {
+fn a_database_that_can_not_be_read_holds_up_no_other_and_is_guarded_mended_and_deleted_like_one() {
     let options = Options { without_aso: true, ..Options::default() };
     let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
     let story = Story::new(&sandbox, "odd");
@@ -131,18 +132,45 @@ fn a_database_that_can_not_be_read_holds_up_no_other() {
     eventually("the API server takes what it didn't", || {
         story.database("odd", "{highAvailability: Sideways}").ok.then_some(())
     });
+    story.database("mended", "{highAvailability: Sideways}").succeeded();
     drop(away);
     for process in ["controller", "webhook"] {
         sandbox.process(process).restart().unwrap();
     }
+    // No watch has them, and the guards do.
+    let message = story.kubectl(&["delete", "crd", "databases.altinn.app", "--dry-run=server"]).refused();
+    assert!(
+        message.contains("has 2 object(s): odd/mended, odd/odd") && message.contains("[DB302]"),
+        "{message}"
+    );
+    let message = story.kubectl(&["delete", "namespace", "odd", "--dry-run=server"]).refused();
+    assert!(message.contains("mended [DB201], odd [DB201]"), "{message}");
     story.database("fine", "{}").succeeded();
     story.wait_reason("fine", "AzureServiceOperatorMissing");
     let unreadable = || metric(&sandbox, "controller", "database_operator_databases_unreadable");
-    assert_eq!(unreadable(), Some(1.0));
+    assert_eq!(unreadable(), Some(2.0));
     eventually("an event tells why", || {
         let events =
             ["get", "events", "--field-selector=involvedObject.name=odd,reason=Unreadable", "-o", "yaml"];
         story.kubectl(&events).succeeded().contains("Sideways").then_some(())
     });
-    story.kubectl(&["delete", "database", "odd", "--wait=false"]).refused();
+
+    // It is judged as any other, and read again.
+    let message = story.database("mended", "{sku: Standard_E64ds_v5}").refused();
+    assert!(message.contains("[DB101]"), "{message}");
+    story.database("mended", "{highAvailability: Disabled}").succeeded();
+    story.wait_reason("mended", "AzureServiceOperatorMissing");
+    eventually("it counts as readable", || (unreadable() == Some(1.0)).then_some(()));
+
+    let message = story.kubectl(&["delete", "database", "odd"]).refused();
+    assert!(message.contains("[DB201]"), "{message}");
+    // Labels, annotations and finalizers are free.
+    let held = r#"{"metadata": {"finalizers": ["example.com/hold"]}}"#;
+    story.kubectl(&["patch", "database", "odd", "--type=merge", "-p", held]).succeeded();
+    story.kubectl(&["annotate", "database", "odd", "altinn.app/retention=Retain"]).succeeded();
+    story.kubectl(&["delete", "database", "odd", "--wait=false"]).succeeded();
+    assert!(!story.get("database", "odd").unwrap()["metadata"]["deletionTimestamp"].is_null());
+    let free = r#"{"metadata": {"finalizers": null}}"#;
+    story.kubectl(&["patch", "database", "odd", "--type=merge", "-p", free]).succeeded();
+    assert!(story.get("database", "odd").is_none());
 }

@@ -67,12 +67,33 @@ impl Balancer {
 }
 
 fn is_ready(admin: SocketAddr) -> bool {
-    let ask = || -> io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&admin, Duration::from_secs(1))?;
-        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n")?;
-        io::read_to_string(stream)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
+    ask_admin(admin, "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
+}
+
+fn ask_admin(admin: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&admin, Duration::from_secs(1))?;
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
+    io::read_to_string(stream)
+}
+
+/// The sum of a metric over its labels.
+fn metric(admin: SocketAddr, name: &str) -> u64 {
+    let metrics = ask_admin(admin, "/metrics").unwrap();
+    let values = metrics.lines().filter_map(|line| {
+        let rest = line.strip_prefix("database_operator_")?.strip_prefix(name)?;
+        let labels_and_value = rest.starts_with([' ', '{']).then_some(rest)?;
+        labels_and_value.rsplit(' ').next()?.parse::<u64>().ok()
+    });
+    values.sum()
+}
+
+fn reviews(admin: SocketAddr) -> u64 {
+    metric(admin, "admission_reviews_total")
+}
+
+/// When the leaf and the CA of it expire.
+fn expiry(admin: SocketAddr) -> (u64, u64) {
+    (metric(admin, "certificate_not_after_seconds"), metric(admin, "certificate_authority_not_after_seconds"))
 }
 
 fn join(one: &TcpStream, other: &TcpStream) {
@@ -85,6 +106,22 @@ fn join(one: &TcpStream, other: &TcpStream) {
         scope.spawn(|| copy(one, other));
         copy(other, one);
     });
+}
+
+/// Has the API server speak HTTP/1.1, as it does to a Service, so that its requests are spread over the replicas: with one
+/// connection of HTTP/2 one of them would answer all. It doesn't take 0.0.0.0 for a loopback address, and Linux does.
+fn ask_as_a_service(cluster: &Cluster, address: SocketAddr) {
+    for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
+        let text = cluster.kubectl(&["get", kind, NAMESPACE, "--output=json"]);
+        let webhooks = serde_json::from_str::<Value>(&text).unwrap()["webhooks"].take();
+        let patch = webhooks.as_array().unwrap().iter().enumerate().map(|(index, webhook)| {
+            let url = webhook["clientConfig"]["url"].as_str().unwrap();
+            let url = url.replace(&address.to_string(), &format!("0.0.0.0:{}", address.port()));
+            json!({"op": "replace", "path": format!("/webhooks/{index}/clientConfig/url"), "value": url})
+        });
+        let patch = patch.collect::<Value>().to_string();
+        cluster.kubectl(&["patch", kind, NAMESPACE, "--type=json", "--patch", &patch]);
+    }
 }
 
 pub(crate) fn free_address() -> SocketAddr {
@@ -148,6 +185,19 @@ fn refused<T: std::fmt::Debug>(result: kube::Result<T>, code: &str) -> Result<()
     }
 }
 
+/// Ends when each replica shows the new leaf, and tells when it expires.
+fn replace_leaf(cluster: &Cluster, places: &[(SocketAddr, SocketAddr)]) {
+    let before = cluster.leaf();
+    let expired: Vec<_> = places.iter().map(|(_, admin)| expiry(*admin)).collect();
+    cluster.kubectl(&["annotate", "secret", SECRET, "altinn.app/rotate=leaf"]);
+    eventually("the leaf is replaced", || (cluster.leaf() != before).then_some(()));
+    for ((listen, admin), (leaf, authority)) in places.iter().zip(expired) {
+        eventually("the new leaf is served", || (cluster.served(*listen) == cluster.leaf()).then_some(()));
+        eventually("the metric has the new leaf's end", || (expiry(*admin).0 > leaf).then_some(()));
+        assert_eq!(expiry(*admin).1, authority);
+    }
+}
+
 #[test]
 fn a_thousand_reviews_go_on_while_leaf_and_ca_are_replaced_and_a_replica_restarts() {
     let cluster = Cluster::start();
@@ -161,6 +211,9 @@ fn a_thousand_reviews_go_on_while_leaf_and_ca_are_replaced_and_a_replica_restart
                 "--certificate-check=500ms",
                 "--ca-settle=3s",
                 "--ca-overlap=8s",
+                "--tls-name=127.0.0.1",
+                "--tls-name=0.0.0.0",
+                "--settle=3s",
                 &format!("--listen={listen}"),
                 &format!("--admin-listen={admin}"),
             ],
@@ -169,6 +222,7 @@ fn a_thousand_reviews_go_on_while_leaf_and_ca_are_replaced_and_a_replica_restart
     let mut one = replica("one", places[0]);
     let _two = replica("two", places[1]);
     Balancer::listen(address, places.to_vec()).unwrap();
+    ask_as_a_service(&cluster, address);
     eventually("both replicas are ready", || places.iter().all(|(_, admin)| is_ready(*admin)).then_some(()));
     let story = Story::new(&cluster.sandbox, "steady");
     for name in ["main", "kept", "later"] {
@@ -201,9 +255,10 @@ fn a_thousand_reviews_go_on_while_leaf_and_ca_are_replaced_and_a_replica_restart
         })
     };
 
-    let leaf = cluster.secret("tls.crt");
-    cluster.kubectl(&["annotate", "secret", SECRET, "altinn.app/rotate=leaf"]);
-    eventually("the leaf is replaced", || (cluster.secret("tls.crt") != leaf).then_some(()));
+    let admins = places.map(|(_, admin)| admin);
+    eventually("both replicas answer", || admins.iter().all(|admin| reviews(*admin) > 0).then_some(()));
+    let authority_end = expiry(admins[0]).1;
+    replace_leaf(&cluster, &places);
     let authority = cluster.published();
     cluster.kubectl(&["annotate", "secret", SECRET, "altinn.app/rotate=ca"]);
     eventually("both CAs are published", || (cluster.published().len() == 2).then_some(()));
@@ -211,14 +266,29 @@ fn a_thousand_reviews_go_on_while_leaf_and_ca_are_replaced_and_a_replica_restart
     // In the middle of it all a replica goes, as a rollout would have it, and comes again.
     let pid = one.child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let answer = eventually("it is unready", || {
+        let answer = ask_admin(admins[0], "/readyz").unwrap();
+        answer.starts_with("HTTP/1.0 503").then_some(answer)
+    });
+    assert!(answer.ends_with("\r\n\r\nstopping\n"), "{answer}");
+    // Who hasn't heard of it yet is served as before.
+    assert!(!cluster.served(places[0].0).is_empty());
+    let before = reviews(admins[1]);
     assert!(one.child.wait().unwrap().success());
     drop(one);
     let _one = replica("one-again", places[0]);
-    eventually("the replica is ready again", || is_ready(places[0].1).then_some(()));
+    eventually("the replica is ready again", || is_ready(admins[0]).then_some(()));
+    eventually("both replicas answer again", || {
+        (reviews(admins[0]) > 0 && reviews(admins[1]) > before).then_some(())
+    });
     eventually("the new CA alone is published", || {
         let published = cluster.published();
         (published.len() == 1 && published != authority).then_some(())
     });
+    for (listen, admin) in places {
+        assert_eq!(cluster.served(listen), cluster.leaf());
+        eventually("the metric has the new CA's end", || (expiry(admin).1 > authority_end).then_some(()));
+    }
     eventually("there were enough reviews", || (count.load(Ordering::Relaxed) >= REVIEWS).then_some(()));
     done.store(true, Ordering::Relaxed);
     load.join().unwrap();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    common::{Story, eventually, run},
+    common::{DATABASE, SERVER, Story, eventually, run},
     story,
 };
 
@@ -43,10 +43,13 @@ fn a_delete_that_does_not_say_what_becomes_of_the_data_is_refused() {
 fn a_collection_is_deleted_only_as_far_as_each_of_it_may_be() {
     let story = with_data();
     story.database("kept", "{}").succeeded();
+    story.wait_ready("kept");
     story.kubectl(&["annotate", "database", "kept", "altinn.app/retention=Retain"]).succeeded();
     story.delete_collection("databases").refused();
     assert!(story.get("database", "main").unwrap()["metadata"]["deletionTimestamp"].is_null());
     eventually("the one that may go is gone", || story.get("database", "kept").is_none().then_some(()));
+    // The data of both.
+    assert_eq!((story.in_azure(SERVER).len(), story.in_azure(DATABASE).len()), (2, 2));
 }
 
 #[test]
@@ -59,6 +62,7 @@ fn a_value_that_does_not_count_is_warned_of_at_apply_and_refused_at_delete() {
         ("yes", None, "DB206"),
         ("", None, "DB206"),
         ("0d", None, "DB206"),
+        ("3651d", None, "DB206"),
         ("14d", None, "DB209"),
         ("Destroy", None, "DB209"),
         ("Destroy", Some("yes"), "DB209"),

@@ -77,6 +77,7 @@ fn force_does_not_delete_and_recreate_after_a_refusal() {
         assert!(message.contains(code), "{message}");
         assert_eq!(story.get("database", "main").unwrap()["metadata"]["uid"], uid);
     }
+    story.data_is_kept();
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, HttpBody},
+    body::{Body, Bytes, HttpBody},
     http::StatusCode,
 };
+use futures::FutureExt;
 use http_body_util::BodyExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -15,7 +16,6 @@ use tokio::{
 use crate::{
     Limits,
     slots::{Slot, Slots, Work},
-    weight::{self, HEAVIEST},
 };
 
 /// The largest body: an object and its predecessor, 3 MiB each at most, and the review around them.
@@ -24,8 +24,6 @@ const LARGEST: usize = 7 * 1024 * 1024;
 const SMALL: usize = 64 * 1024;
 /// What large bodies have together for all that goes beyond that. Small ones never wait for it.
 const ROOM: usize = 2 * 1024 * 1024;
-/// Reviews that take more than that once they are parsed share what the heaviest may weigh. Others never wait for them.
-const LIGHT: usize = 64 * 1024;
 /// A sender that pauses for that long makes room for others, when all places or all the room is taken.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -37,7 +35,6 @@ pub(crate) struct Bodies {
     /// For one body at a time, which may take more than there is room for: without it, several that share the room
     /// could all wait for the rest of it.
     beyond: Arc<Semaphore>,
-    parsed: Arc<Semaphore>,
     limit: Duration,
 }
 
@@ -71,21 +68,26 @@ impl Refused {
     }
 }
 
-/// A whole body. Its place, and what it takes once it is parsed, are taken until it is dropped.
+/// A whole body. Its place and its room are taken until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) weight: usize,
     _taken: Taken,
-    _work: Work,
+    _place: Place,
 }
 
-/// What a large or heavy body has taken for itself.
+#[derive(Debug)]
+enum Place {
+    /// Of a body that nothing had to be waited for.
+    Passed(#[expect(dead_code, reason = "it is held until it is dropped")] Option<OwnedSemaphorePermit>),
+    Settled(#[expect(dead_code, reason = "it is held until it is dropped")] Work),
+}
+
+/// What a large body has taken for itself.
 #[derive(Debug, Default)]
 struct Taken {
     room: Vec<OwnedSemaphorePermit>,
     beyond: Option<OwnedSemaphorePermit>,
-    parsed: Option<OwnedSemaphorePermit>,
 }
 
 impl Bodies {
@@ -94,19 +96,34 @@ impl Bodies {
             places: Slots::new(limits.bodies, GRACE),
             room: Arc::new(Semaphore::new(ROOM)),
             beyond: Arc::new(Semaphore::new(1)),
-            parsed: Arc::new(Semaphore::new(HEAVIEST)),
             limit: limits.body,
         }
     }
 
-    pub(crate) async fn read(&self, body: Body) -> Result<Received, Refused> {
+    pub(crate) async fn read(&self, mut body: Body) -> Result<Received, Refused> {
         if body.size_hint().lower() > LARGEST as u64 {
             return Err(Refused::TooLarge);
         }
+        let (mut bytes, mut next) = (Vec::new(), None);
+        let permit = self.places.pass();
+        if permit.is_some() {
+            // Most reviews have come whole by now.
+            match at_once(&mut body, &mut bytes)? {
+                Come::Whole => {
+                    return Ok(Received { bytes, _taken: Taken::default(), _place: Place::Passed(permit) });
+                }
+                Come::Piece(piece) => next = Some(piece),
+                Come::Late => {}
+            }
+        }
         timeout(self.limit, async {
-            let slot = Arc::new(self.places.enter().await);
+            let slot = match permit {
+                Some(permit) => self.places.settle(Some(permit)),
+                None => self.places.enter().await,
+            };
+            let slot = Arc::new(slot);
             tokio::select! {
-                received = self.collect(body, &slot) => received,
+                received = self.collect(body, bytes, next, &slot) => received,
                 () = slot.told_to_leave() => Err(Refused::Overload),
             }
         })
@@ -115,12 +132,24 @@ impl Bodies {
     }
 
     /// Grows with what came and not with what was announced, since an announcement costs a sender nothing.
-    async fn collect(&self, mut body: Body, slot: &Arc<Slot>) -> Result<Received, Refused> {
-        let mut bytes = Vec::new();
+    async fn collect(
+        &self,
+        mut body: Body,
+        mut bytes: Vec<u8>,
+        mut next: Option<Bytes>,
+        slot: &Arc<Slot>,
+    ) -> Result<Received, Refused> {
         let mut taken = Taken::default();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Refused::Broken)?;
-            let Ok(data) = frame.into_data() else { continue };
+        loop {
+            let data = match next.take() {
+                Some(data) => data,
+                None => match body.frame().await {
+                    None => {
+                        return Ok(Received { bytes, _taken: taken, _place: Place::Settled(slot.work()) });
+                    }
+                    Some(frame) => frame.map_err(|_| Refused::Broken)?.into_data().unwrap_or_default(),
+                },
+            };
             let length = bytes.len() + data.len();
             if length > LARGEST {
                 return Err(Refused::TooLarge);
@@ -135,14 +164,6 @@ impl Bodies {
             }
             bytes.extend_from_slice(&data);
         }
-        let work = slot.work();
-        let weight = weight::of(&bytes);
-        // What is heavier than any may be is never parsed.
-        if weight + bytes.len() > LIGHT && weight <= HEAVIEST {
-            let share = u32::try_from((weight + bytes.len()).min(HEAVIEST)).unwrap_or(u32::MAX);
-            taken.parsed = self.parsed.clone().acquire_many_owned(share).await.ok();
-        }
-        Ok(Received { bytes, weight, _taken: taken, _work: work })
     }
 
     /// Waits until a large body may have so much more.
@@ -160,6 +181,28 @@ impl Bodies {
         };
         self.places.making_room(either).await;
     }
+}
+
+/// How much of a body is there.
+enum Come {
+    Whole,
+    /// With this piece it is more than a small one.
+    Piece(Bytes),
+    /// The rest has to be waited for.
+    Late,
+}
+
+/// Takes what is there of a small body.
+fn at_once(body: &mut Body, bytes: &mut Vec<u8>) -> Result<Come, Refused> {
+    while let Some(come) = body.frame().now_or_never() {
+        let Some(frame) = come else { return Ok(Come::Whole) };
+        let data = frame.map_err(|_| Refused::Broken)?.into_data().unwrap_or_default();
+        if bytes.len() + data.len() > SMALL {
+            return Ok(Come::Piece(data));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Come::Late)
 }
 
 #[cfg(test)]
@@ -195,6 +238,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_has_come_whole_has_a_place_until_it_is_answered() {
+        let bodies = Bodies::new(&Limits { bodies: 1, body: Duration::from_millis(50), ..Limits::default() });
+        let first = bodies.read(Body::from("{}")).await.unwrap();
+        assert_eq!(bodies.read(Body::from("{}")).await.unwrap_err(), Refused::TooSlow);
+        drop(first);
+        bodies.read(Body::from("{}")).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn who_fills_the_room_and_stops_makes_room_for_others() {
         let bodies = bodies();
         for _ in 0..3 {
@@ -205,22 +257,5 @@ mod tests {
             tokio::task::yield_now().await;
         }
         bodies.read(Body::from_stream(pieces(200_000))).await.unwrap();
-    }
-
-    /// Not large, and a hundred times as much once it is parsed.
-    fn heavy() -> Body {
-        Body::from(format!("[{}0]", "{\"\":0},".repeat(9000)))
-    }
-
-    #[tokio::test]
-    async fn heavy_bodies_are_parsed_one_after_the_other() {
-        let bodies = bodies();
-        let hasty = Bodies { limit: Duration::from_millis(50), ..bodies.clone() };
-        let first = bodies.read(heavy()).await.unwrap();
-        assert_eq!(hasty.read(heavy()).await.unwrap_err(), Refused::TooSlow);
-        bodies.read(Body::from("{}")).await.unwrap();
-        // Until there is an answer, and not only until it is parsed.
-        drop(first);
-        bodies.read(heavy()).await.unwrap();
     }
 }

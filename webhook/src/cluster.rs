@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use api::Database;
 use futures::future::BoxFuture;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::document::Labels;
 
 /// Looks things up. Every answer can be "not known", and each hook decides what that means.
@@ -14,11 +15,30 @@ pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
     /// How many databases the namespace has; `None` when they can't be counted.
     fn count<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<u32>>;
 
-    /// Every database; `None` when they can't be listed.
+    /// The metadata of each database in the namespace, whether it can be read or not; `None` when they can't be listed.
+    fn inside<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>>;
+
+    /// The databases that there are at this moment, whether they can be read or not; `None` when that can't be told.
+    fn objects(&self) -> BoxFuture<'_, Option<Objects>>;
+
+    /// Every database that is known; `None` when they can't be listed.
     fn databases(&self) -> Option<Vec<Arc<Database>>>;
 
     /// The labels of every namespace that is known.
     fn all_labels(&self) -> BTreeMap<String, Labels>;
+}
+
+/// The objects of a kind.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Objects {
+    /// Namespace and name of a few of them.
+    pub some: Vec<String>,
+    pub count: usize,
+}
+
+impl Objects {
+    /// As many as a message names.
+    pub const SHOWN: u32 = 5;
 }
 
 /// What of the cluster a question depends on.
@@ -28,6 +48,10 @@ pub struct Needs<'a> {
     pub labels: Option<&'a str>,
     /// The number of databases in this namespace.
     pub count_in: Option<&'a str>,
+    /// The metadata of the databases in this namespace.
+    pub inside: Option<&'a str>,
+    /// Whether there are databases anywhere.
+    pub objects: bool,
     /// Every database, and the labels of every namespace.
     pub databases: bool,
 }
@@ -39,6 +63,10 @@ pub struct Facts {
     pub labels: BTreeMap<String, Labels>,
     /// The number of databases in the namespace of the question.
     pub count: Option<u32>,
+    /// The metadata of the databases in the namespace of the question; `None` when they can't be listed.
+    pub inside: Option<Vec<ObjectMeta>>,
+    /// The databases that there are anywhere; `None` when that can't be told.
+    pub objects: Option<Objects>,
     /// Every database; `None` when they can't be listed.
     pub databases: Option<Vec<Arc<Database>>>,
 }
@@ -59,6 +87,12 @@ impl Facts {
         }
         if let Some(namespace) = needs.count_in {
             facts.count = cluster.count(namespace).await;
+        }
+        if let Some(namespace) = needs.inside {
+            facts.inside = cluster.inside(namespace).await;
+        }
+        if needs.objects {
+            facts.objects = cluster.objects().await;
         }
         facts
     }

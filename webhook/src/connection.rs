@@ -1,6 +1,14 @@
 //! One connection, from its handshake to its end.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -39,8 +47,8 @@ pub(crate) struct Host {
     pub(crate) tls: Tls,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
-    /// The process was told to stop.
-    pub(crate) stop: CancellationToken,
+    /// The process was told to stop. A token would have a lock that each request takes.
+    pub(crate) stopping: Arc<AtomicBool>,
     /// The server takes no new connections any more.
     pub(crate) closed: CancellationToken,
 }
@@ -112,15 +120,15 @@ impl Host {
         Error = Infallible,
         Future: Send,
     > + use<> {
-        let (router, stop) = (self.router.clone(), self.stop.clone());
+        let (router, stopping) = (self.router.clone(), self.stopping.clone());
         service_fn(move |request: Request<Incoming>| {
             let work = slot.work();
-            let (router, stop, version) = (router.clone(), stop.clone(), request.version());
+            let (router, stopping, version) = (router.clone(), stopping.clone(), request.version());
             async move {
                 let response = tower::ServiceExt::oneshot(router, request).await;
                 let mut response = response.unwrap_or_else(|never| match never {});
                 // An HTTP/1.1 client only learns with an answer that it should go elsewhere.
-                if stop.is_cancelled() && version < Version::HTTP_2 {
+                if version < Version::HTTP_2 && stopping.load(Ordering::Relaxed) {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 drop(work);

@@ -14,10 +14,10 @@ pub mod metrics;
 mod patience;
 pub mod review;
 pub mod router;
+mod seldom;
 pub mod server;
 mod slots;
 pub mod tls;
-mod weight;
 
 pub use cluster::Cluster;
 pub use limits::Limits;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 /// What one process takes on. The defaults fit a container of 64 MiB: in the worst case some 16 MiB for connections,
-/// 8 MiB each for small bodies and what they are parsed into, 9 MiB for large bodies, and 15 MiB for what large or heavy
-/// ones are parsed into.
+/// 8 MiB for small bodies, 9 MiB for large ones, and as much again for what is built of them: texts that stand in them,
+/// and of a spec no more parts than the schema allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once. An API server has one for each request at a time, and keeps at most 25 idle ones.

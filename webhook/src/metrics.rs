@@ -19,6 +19,14 @@ pub struct ReviewLabels {
     pub code: String,
 }
 
+/// Labels of a problem that a review is denied for.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct DenialLabels {
+    /// `validate`, `policy`, `namespace` or `crd`.
+    pub hook: &'static str,
+    pub code: String,
+}
+
 /// Labels of a request that isn't answered with a review.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct RejectedLabels {
@@ -30,6 +38,7 @@ pub struct RejectedLabels {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub reviews: Family<ReviewLabels, Counter>,
+    pub denials: Family<DenialLabels, Counter>,
     pub duration: Histogram,
     /// Requests between their head and their answer.
     pub in_flight: Gauge,
@@ -47,6 +56,7 @@ impl Metrics {
             [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0];
         let metrics = Self {
             reviews: Family::default(),
+            denials: Family::default(),
             duration: Histogram::new(buckets),
             in_flight: Gauge::default(),
             rejected: Family::default(),
@@ -55,6 +65,11 @@ impl Metrics {
             evicted: Counter::default(),
         };
         registry.register("admission_reviews", "Admission reviews answered", metrics.reviews.clone());
+        registry.register(
+            "admission_denials",
+            "Problems that admission reviews were denied for, each by its code",
+            metrics.denials.clone(),
+        );
         registry.register(
             "admission_review_duration_seconds",
             "Time from a review's last byte to its answer",

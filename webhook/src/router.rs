@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -19,11 +19,15 @@ use policy::PolicyState;
 
 use crate::{
     Cluster, Limits, Metrics,
-    body::{Bodies, Received, Refused},
+    body::{Bodies, Refused},
     cluster::Facts,
-    metrics::{Raised, RejectedLabels, ReviewLabels},
+    metrics::{DenialLabels, Raised, RejectedLabels, ReviewLabels},
     review::{self, Answer, Basis, Hook, Question},
+    seldom::Seldom,
 };
+
+/// Anyone who reaches the port can have requests refused, and must not fill the log with them.
+const REFUSALS: Duration = Duration::from_secs(10);
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -47,10 +51,10 @@ pub fn router(state: State) -> Router {
 
 /// The same with another judge, or other limits.
 pub fn routes(state: State, judge: Judge, limits: &Limits) -> Router {
-    let desk = Desk { state, judge, bodies: Bodies::new(limits) };
+    let desk = Arc::new(Desk { state, judge, bodies: Bodies::new(limits), refusals: Seldom::new(REFUSALS) });
     let mut router = Router::new();
     for (path, hook) in Hook::ALL.iter().copied() {
-        let handler = async move |axum::extract::State(desk): axum::extract::State<Desk>, body: Body| {
+        let handler = async move |axum::extract::State(desk): axum::extract::State<Arc<Desk>>, body: Body| {
             desk.handle(hook, body).await
         };
         router = router.route(path, post(handler));
@@ -58,27 +62,25 @@ pub fn routes(state: State, judge: Judge, limits: &Limits) -> Router {
     router.with_state(desk)
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Desk {
     state: State,
     judge: Judge,
     bodies: Bodies,
+    refusals: Seldom,
 }
 
 impl Desk {
     /// The body is parsed here and not by an extractor: the API server takes any 4xx for a broken webhook, and a
     /// review that can't be read deserves an answer that says so.
-    async fn handle(self, hook: Hook, body: Body) -> Response {
+    async fn handle(&self, hook: Hook, body: Body) -> Response {
         let metrics = &self.state.metrics;
         let _in_flight = Raised::new(&metrics.in_flight);
         let body = match self.bodies.read(body).await {
             Ok(body) => body,
-            Err(refused) => return refuse(metrics, hook, refused),
+            Err(refused) => return self.refuse(hook, refused),
         };
-        let started = Instant::now();
-        let policy = self.state.policy.load_full();
-        let answer = self.answer(hook, &body, &policy).await;
-        metrics.duration.observe(started.elapsed().as_secs_f64());
+        let answer = self.answer(hook, &body.bytes).await;
         record(&self.state, hook, &answer);
         match serde_json::to_vec(&answer.review) {
             Ok(json) => ([("content-type", "application/json")], json).into_response(),
@@ -89,20 +91,34 @@ impl Desk {
         }
     }
 
-    async fn answer(&self, hook: Hook, body: &Received, policy: &PolicyState) -> Answer {
-        let (body, weight) = (&body.bytes, body.weight);
+    async fn answer(&self, hook: Hook, body: &[u8]) -> Answer {
+        let started = Instant::now();
+        let policy = self.state.policy.load_full();
         let mut basis = Basis {
-            state: policy,
+            state: &policy,
             policy_name: &self.state.policy_name,
             today: today(),
             facts: &Facts::default(),
         };
-        let Some(question) = self.sound(|| Question::weighed(hook, body, weight)) else {
-            return mistaken(hook, body, &basis);
+        let question = self.sound(|| Question::read(hook, body));
+        let facts = match &question {
+            Some(question) => Facts::gather(question.needs(&policy), &*self.state.cluster).await,
+            None => Facts::default(),
         };
-        let facts = Facts::gather(question.needs(policy), &*self.state.cluster).await;
         basis.facts = &facts;
-        self.sound(|| (self.judge)(&question, &basis)).unwrap_or_else(|| mistaken(hook, body, &basis))
+        let answer = question.and_then(|question| self.sound(|| (self.judge)(&question, &basis)));
+        let answer = answer.unwrap_or_else(|| mistaken(hook, body, &basis));
+        self.state.metrics.duration.observe(started.elapsed().as_secs_f64());
+        answer
+    }
+
+    fn refuse(&self, hook: Hook, refused: Refused) -> Response {
+        let reason = refused.reason();
+        self.state.metrics.rejected.get_or_create(&RejectedLabels { reason }).inc();
+        if let Some(left_out) = self.refusals.now(reason) {
+            tracing::warn!(hook = hook.name(), reason, left_out, "a request gets no review");
+        }
+        refused.status().into_response()
     }
 
     /// `None` after a panic. One in a rule is a mistake of ours, and still gets a whole answer: a connection that just
@@ -129,13 +145,6 @@ fn mistaken(hook: Hook, body: &[u8], basis: &Basis<'_>) -> Answer {
     answer
 }
 
-fn refuse(metrics: &Metrics, hook: Hook, refused: Refused) -> Response {
-    let reason = refused.reason();
-    metrics.rejected.get_or_create(&RejectedLabels { reason }).inc();
-    tracing::warn!(hook = hook.name(), reason, "a request gets no review");
-    refused.status().into_response()
-}
-
 fn record(state: &State, hook: Hook, answer: &Answer) {
     let hook = hook.name();
     let codes = answer.denial.as_ref().map(policy::Denial::codes).unwrap_or_default();
@@ -146,7 +155,11 @@ fn record(state: &State, hook: Hook, answer: &Answer) {
         code: codes.first().map(ToString::to_string).unwrap_or_default(),
     };
     state.metrics.reviews.get_or_create(&labels).inc();
-    if answer.denial.is_some() {
+    if let Some(denial) = &answer.denial {
+        for problem in &denial.problems {
+            let labels = DenialLabels { hook, code: problem.code.to_string() };
+            state.metrics.denials.get_or_create(&labels).inc();
+        }
         let subject = &answer.subject;
         let codes: Vec<String> = codes.iter().map(ToString::to_string).collect();
         tracing::info!(

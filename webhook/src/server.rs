@@ -1,6 +1,13 @@
 //! Listening, and an end that lets running reviews finish.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::Router;
 use tokio::{
@@ -41,10 +48,12 @@ impl Server {
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) {
         let Self { router, tls, limits, metrics } = self;
         let closed = CancellationToken::new();
-        let host = Host { router, tls, limits, metrics, stop: stop.clone(), closed: closed.clone() };
+        let stopping = Arc::new(AtomicBool::new(false));
+        let host = Host { router, tls, limits, metrics, stopping: stopping.clone(), closed: closed.clone() };
         let connections = TaskTracker::new();
         let settled = async {
             stop.cancelled().await;
+            stopping.store(true, Ordering::Relaxed);
             sleep(limits.settle).await;
         };
         tokio::select! {

@@ -6,7 +6,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,34 +24,55 @@ pub(crate) struct Slots {
     free: Arc<Semaphore>,
     /// Whoever went quiet more recently than that is left alone.
     grace: Duration,
-    quiet: Mutex<Quiet>,
+    opened: Instant,
+    /// Looked through for a newcomer alone, so that who works never waits for anyone.
+    taken: Mutex<Taken>,
 }
 
 #[derive(Debug, Default)]
-struct Quiet {
+struct Taken {
     next: u64,
-    /// By the order in which they went quiet.
-    since: BTreeMap<u64, (Instant, Arc<Notify>)>,
+    places: BTreeMap<u64, Arc<Place>>,
+}
+
+/// What a newcomer looks at.
+#[derive(Debug, Default)]
+struct Place {
+    works: AtomicUsize,
+    begun: AtomicU64,
+    /// Since when it has been quiet, in nanoseconds; of no matter while there is work.
+    quiet_since: AtomicU64,
+    told: AtomicBool,
+    leave: Notify,
 }
 
 impl Slots {
     pub(crate) fn new(places: usize, grace: Duration) -> Arc<Self> {
-        Arc::new(Self { free: Arc::new(Semaphore::new(places)), grace, quiet: Mutex::default() })
+        let free = Arc::new(Semaphore::new(places));
+        Arc::new(Self { free, grace, opened: Instant::now(), taken: Mutex::default() })
     }
 
     /// Waits for a place, and has others make room where there is none. The newcomer counts as quiet.
     pub(crate) async fn enter(self: &Arc<Self>) -> Slot {
         // It fails only for a semaphore that was closed, and nobody closes it.
         let permit = self.making_room(self.free.clone().acquire_owned()).await.ok();
-        let slot = Slot {
-            slots: self.clone(),
-            leave: Arc::default(),
-            begun: AtomicU64::new(0),
-            place: Mutex::default(),
-            _permit: permit,
-        };
-        lock(&slot.place).quiet = Some(self.went_quiet(&slot.leave));
-        slot
+        self.settle(permit)
+    }
+
+    /// Takes a place that is free, for who works and is gone before anyone could be told to leave.
+    pub(crate) fn pass(&self) -> Option<OwnedSemaphorePermit> {
+        self.free.clone().try_acquire_owned().ok()
+    }
+
+    /// Stays at a place, and counts as quiet.
+    pub(crate) fn settle(self: &Arc<Self>, permit: Option<OwnedSemaphorePermit>) -> Slot {
+        let place = Arc::new(Place { quiet_since: AtomicU64::new(self.now()), ..Place::default() });
+        let mut taken = lock(&self.taken);
+        let key = taken.next;
+        taken.next += 1;
+        taken.places.insert(key, place.clone());
+        drop(taken);
+        Slot { slots: self.clone(), key, place, _permit: permit }
     }
 
     /// Waits for what others hold, and has them leave for it, who has been quiet longest first.
@@ -66,21 +87,22 @@ impl Slots {
         }
     }
 
-    fn went_quiet(&self, leave: &Arc<Notify>) -> u64 {
-        let mut quiet = lock(&self.quiet);
-        let key = quiet.next;
-        quiet.next += 1;
-        quiet.since.insert(key, (Instant::now(), leave.clone()));
-        key
+    fn make_room(&self) {
+        let taken = lock(&self.taken);
+        let is_quiet = |place: &&Arc<Place>| {
+            place.works.load(Ordering::Acquire) == 0 && !place.told.load(Ordering::Relaxed)
+        };
+        let since = |place: &Place| place.quiet_since.load(Ordering::Relaxed);
+        if let Some(place) = taken.places.values().filter(is_quiet).min_by_key(|place| since(place))
+            && Duration::from_nanos(self.now().saturating_sub(since(place))) >= self.grace
+        {
+            place.told.store(true, Ordering::Relaxed);
+            place.leave.notify_one();
+        }
     }
 
-    fn make_room(&self) {
-        let mut quiet = lock(&self.quiet);
-        if let Some(first) = quiet.since.first_entry()
-            && first.get().0.elapsed() >= self.grace
-        {
-            first.remove().1.notify_one();
-        }
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -88,51 +110,37 @@ impl Slots {
 #[derive(Debug)]
 pub(crate) struct Slot {
     slots: Arc<Slots>,
-    leave: Arc<Notify>,
-    begun: AtomicU64,
-    place: Mutex<Place>,
+    key: u64,
+    place: Arc<Place>,
     _permit: Option<OwnedSemaphorePermit>,
-}
-
-#[derive(Debug, Default)]
-struct Place {
-    works: usize,
-    /// The key among the quiet ones.
-    quiet: Option<u64>,
 }
 
 impl Slot {
     /// Ends when a newcomer needs the place.
     pub(crate) async fn told_to_leave(&self) {
-        self.leave.notified().await;
+        self.place.leave.notified().await;
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
-        lock(&self.place).works == 0
+        self.place.works.load(Ordering::Acquire) == 0
     }
 
     /// How often work was begun.
     pub(crate) fn begun(&self) -> u64 {
-        self.begun.load(Ordering::Relaxed)
+        self.place.begun.load(Ordering::Relaxed)
     }
 
     /// Nobody is told to leave while there is work.
     pub(crate) fn work(self: &Arc<Self>) -> Work {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        let mut place = lock(&self.place);
-        place.works += 1;
-        if let Some(key) = place.quiet.take() {
-            lock(&self.slots.quiet).since.remove(&key);
-        }
+        self.place.begun.fetch_add(1, Ordering::Relaxed);
+        self.place.works.fetch_add(1, Ordering::AcqRel);
         Work(self.clone())
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(key) = lock(&self.place).quiet.take() {
-            lock(&self.slots.quiet).since.remove(&key);
-        }
+        lock(&self.slots.taken).places.remove(&self.key);
     }
 }
 
@@ -142,11 +150,11 @@ pub(crate) struct Work(Arc<Slot>);
 
 impl Drop for Work {
     fn drop(&mut self) {
-        let mut place = lock(&self.0.place);
-        place.works -= 1;
-        if place.works == 0 {
-            place.quiet = Some(self.0.slots.went_quiet(&self.0.leave));
-        }
+        let place = &self.0.place;
+        // Before it can be seen as quiet.
+        place.quiet_since.store(self.0.slots.now(), Ordering::Relaxed);
+        place.told.store(false, Ordering::Relaxed);
+        place.works.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

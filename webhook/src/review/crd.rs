@@ -1,60 +1,40 @@
 //! A CRD of ours that is deleted: that deletes every object of its kind, and asks no webhook for them.
 
-use kube::core::{
-    DynamicObject,
-    admission::{AdmissionRequest, Operation},
-};
+use api::Database;
+use kube::{CustomResourceExt, core::admission::Operation};
 use policy::{Code, Denial, Problem, quote::clean};
 
-use super::{Admitted, Basis, Target, denial};
+use super::{Admitted, Basis, Request, Target, denial, sent::Metadata};
 
-/// As many databases as a message names; the rest is counted.
-const SHOWN: usize = 5;
+/// Whether it is about deleting a CRD of ours; asking again changes nothing.
+pub(super) fn is_asked(request: &Request) -> bool {
+    let is_going = request.old.as_ref().is_some_and(Metadata::is_going);
+    request.operation == Operation::Delete && !is_going && Target::of(request).name == Database::crd_name()
+}
 
-pub(super) fn validate(
-    request: &AdmissionRequest<DynamicObject>,
-    target: &Target<'_>,
-    basis: &Basis<'_>,
-) -> Result<Admitted, Denial> {
-    let Some(crd) = &request.old_object else { return Ok(Admitted::default()) };
-    let is_ours = crd.data["spec"]["group"] == api::GROUP;
-    let is_going = crd.metadata.deletion_timestamp.is_some();
-    if request.operation != Operation::Delete || !is_ours || is_going {
+pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted, Denial> {
+    if !is_asked(request) {
         return Ok(Admitted::default());
     }
-    let refuse = |code, text: String| {
-        Err(denial(
-            basis,
-            Problem {
-                code,
-                field: "metadata.name".into(),
-                text: format!("the CRD {} {text}", clean(target.name)),
-            },
-        ))
+    let (code, text) = match &basis.facts.objects {
+        Some(objects) if objects.count == 0 => return Ok(Admitted::default()),
+        Some(objects) => {
+            let more = objects.count.saturating_sub(objects.some.len());
+            let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
+            let names: Vec<String> = objects.some.iter().map(|name| clean(name)).collect();
+            let text = format!(
+                "has {} object(s), and deleting it would delete them all without a word on their data; delete each Database \
+                 first, by its own rules: {}{more}",
+                objects.count,
+                names.join(", ")
+            );
+            (Code::CrdHoldsDatabases, text)
+        }
+        None => {
+            let text = "can't be deleted at the moment, because it can't be told whether there are Databases; try again in a minute";
+            (Code::CrdUnreadable, text.to_owned())
+        }
     };
-    let Some(databases) = &basis.facts.databases else {
-        let text = "can't be deleted at the moment, because it can't be told whether there are Databases; try again in a minute";
-        return refuse(Code::CrdUnreadable, text.to_owned());
-    };
-    if databases.is_empty() {
-        return Ok(Admitted::default());
-    }
-    let mut names: Vec<String> = databases
-        .iter()
-        .map(|database| {
-            let metadata = &database.metadata;
-            let part = |part: &Option<String>| part.clone().unwrap_or_default();
-            clean(&format!("{}/{}", part(&metadata.namespace), part(&metadata.name)))
-        })
-        .collect();
-    names.sort();
-    let more = names.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
-    let text = format!(
-        "has {} object(s), and deleting it would delete them all without a word on their data; delete each Database \
-         first, by its own rules: {}{more}",
-        names.len(),
-        names[..names.len().min(SHOWN)].join(", ")
-    );
-    refuse(Code::CrdHoldsDatabases, text)
+    let text = format!("the CRD {} {text}", Database::crd_name());
+    Err(denial(basis, Problem { code, field: "metadata.name".into(), text }))
 }

@@ -1,15 +1,10 @@
 //! Answers from what surrounds a review, for when the review itself can't be judged.
 
-use kube::core::{TypeMeta, admission::AdmissionResponse, response::Status};
 use policy::Problem;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{
-    Answer, Basis, Hook, Subject, Target, denial,
-    respond::{annotate, deny},
-};
-use crate::weight::{self, HEAVIEST, HEAVIEST_OBJECT};
+use super::{Answer, Basis, Hook, Subject, Target, denial, respond};
 
 /// Of each field what can be read of it: a name that is a number must not cost the answer its uid.
 #[derive(Debug, Default, Deserialize)]
@@ -62,19 +57,13 @@ impl Envelope {
             name: request.name.clone().unwrap_or_default(),
             dry_run: request.dry_run.unwrap_or_default(),
         };
-        let mut response = AdmissionResponse::invalid("");
-        response.types = TypeMeta {
-            api_version: self.api_version.clone().unwrap_or_else(|| "admission.k8s.io/v1".into()),
-            kind: "AdmissionReview".into(),
-        };
-        response.uid = request.uid.clone().unwrap_or_default();
-        response.allowed = true;
-        response.result = Status::default();
+        let version = self.api_version.clone().unwrap_or_else(|| "admission.k8s.io/v1".into());
+        let mut response = respond::to(version, request.uid.clone().unwrap_or_default());
         let denial = (hook != Hook::Mutate).then(|| denial(basis, problem));
         if let Some(denial) = &denial {
-            annotate(&mut response, basis);
             let target = Target { namespace: &subject.namespace, name: &subject.name };
-            deny(&mut response, denial, hook, &target);
+            response = respond::deny(response, denial, hook, &target);
+            respond::annotate(&mut response, basis);
         }
         let operation = operation(request.operation.as_deref());
         Answer { review: response.into_review(), operation, denial, subject }
@@ -90,40 +79,6 @@ fn operation(text: Option<&str>) -> &'static str {
 fn lenient<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     // Text of the body, since a tree of it may take a hundred times as much.
     Ok(serde_json::from_str(<&RawValue>::deserialize(deserializer)?.get()).ok())
-}
-
-/// The objects of a review as they stand in its body.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Objects<'a> {
-    #[serde(borrow)]
-    request: BothObjects<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct BothObjects<'a> {
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
-    #[serde(borrow)]
-    old_object: Option<&'a RawValue>,
-}
-
-/// Why a body of this weight isn't parsed.
-pub(super) fn too_heavy(body: &[u8], weight: usize) -> Option<&'static str> {
-    if weight <= HEAVIEST_OBJECT {
-        return None;
-    }
-    if weight > HEAVIEST {
-        return Some("it has more parts than fit into memory; leave some out of the object");
-    }
-    let objects: Objects<'_> = serde_json::from_slice(body).ok()?;
-    let of = |object: Option<&RawValue>| object.map_or(0, |object| weight::of(object.get().as_bytes()));
-    let (new, old) = (of(objects.request.object), of(objects.request.old_object));
-    // One that has grown all the same can be changed as long as it doesn't grow further.
-    let grows = new > HEAVIEST_OBJECT && new > old;
-    grows
-        .then_some("the object has so many parts that a later change of it might not be read; leave some out")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! [`Question::read`] parses, [`Question::needs`] says what of the cluster must be known, and [`answer`] judges. Each
 //! kind that is judged has a file of its own.
 
+mod change;
 mod crd;
 mod database;
 mod envelope;
@@ -11,23 +12,22 @@ mod namespace;
 mod policy_config;
 mod respond;
 mod sent;
+mod spec;
+mod status;
 
-use api::Database;
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{
-    DynamicObject, Resource,
-    admission::{AdmissionRequest, AdmissionResponse, AdmissionReview, Operation},
+    DynamicObject,
+    admission::{AdmissionReview, Operation},
 };
 use policy::{Code, Denial, PolicyState, Problem, document::Labels, quote::quote_text};
-use serde::de::DeserializeOwned;
 
-use crate::{
-    cluster::{Facts, Needs},
-    weight,
-};
+use crate::cluster::{Facts, Needs};
+use change::Change;
 use envelope::Envelope;
-use sent::{Review, SentDatabase};
+use sent::{Request, Sent};
 
 /// What a review is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -113,8 +113,11 @@ pub struct Question(Asked);
 
 #[derive(Debug)]
 enum Asked {
-    Database(Hook, Box<AdmissionRequest<Database>>),
-    Other(Hook, Box<AdmissionRequest<DynamicObject>>),
+    Database(Hook, Box<(Request, Change)>),
+    /// With the data of the ConfigMap.
+    Policy(Box<Request>, Option<BTreeMap<String, String>>),
+    Namespace(Box<Request>),
+    Crd(Box<Request>),
     /// With what surrounds it, and why.
     Unreadable(Hook, Envelope, String),
 }
@@ -122,68 +125,67 @@ enum Asked {
 impl Question {
     /// Reads the body of a request. What can't be read becomes a question too: the answer says so.
     pub fn read(hook: Hook, body: &[u8]) -> Self {
-        Self::weighed(hook, body, weight::of(body))
-    }
-
-    /// The same for a body whose weight is known.
-    pub(crate) fn weighed(hook: Hook, body: &[u8], weight: usize) -> Self {
-        let asked = match (envelope::too_heavy(body, weight), hook) {
-            (Some(why), _) => Err(why.to_owned()),
-            (None, Hook::Mutate | Hook::Validate) => {
-                parse::<SentDatabase, _>(hook, body).map(|request| Asked::Database(hook, Box::new(request)))
-            }
-            (None, Hook::Policy | Hook::Namespace | Hook::Crd) => {
-                parse::<DynamicObject, _>(hook, body).map(|request| Asked::Other(hook, Box::new(request)))
-            }
-        };
-        Self(asked.unwrap_or_else(|why| Asked::Unreadable(hook, Envelope::read(body), why)))
+        Self(Asked::read(hook, body).unwrap_or_else(|why| Asked::Unreadable(hook, Envelope::read(body), why)))
     }
 
     /// What of the cluster must be known to answer.
     pub fn needs(&self, state: &PolicyState) -> Needs<'_> {
         match &self.0 {
-            Asked::Database(hook, request) => database::needs(*hook, request, state),
-            Asked::Other(Hook::Namespace, request) => {
-                let target = Target::of(request);
-                Needs { labels: Some(target.name), databases: true, ..Needs::default() }
-            }
-            Asked::Other(..) => Needs { databases: true, ..Needs::default() },
+            Asked::Database(hook, asked) => database::needs(*hook, &asked.0, state),
+            Asked::Namespace(request) => namespace::needs(request),
+            Asked::Policy(..) => Needs { databases: true, ..Needs::default() },
+            Asked::Crd(request) => Needs { objects: crd::is_asked(request), ..Needs::default() },
             Asked::Unreadable(..) => Needs::default(),
         }
     }
 }
 
+impl Asked {
+    fn read(hook: Hook, body: &[u8]) -> Result<Self, String> {
+        let sent = Sent::read(hook, body)?;
+        Ok(match hook {
+            Hook::Mutate | Hook::Validate => {
+                let change = Change::read(&sent)?;
+                Self::Database(hook, Box::new((sent.request, change)))
+            }
+            Hook::Policy => {
+                let data = policy_config::data(sent.new_data);
+                Self::Policy(Box::new(sent.request), data)
+            }
+            Hook::Namespace => Self::Namespace(Box::new(sent.request)),
+            Hook::Crd => Self::Crd(Box::new(sent.request)),
+        })
+    }
+}
+
 /// Answers a question. Whatever it is, the answer is a well-formed review.
 pub fn answer(question: &Question, basis: &Basis<'_>) -> Answer {
-    match &question.0 {
+    let (hook, request, outcome) = match &question.0 {
         Asked::Unreadable(hook, envelope, why) => {
             let text = format!(
                 "the review can't be read, so nothing is admitted; if the manifest is fine, tell the platform team: {}",
                 quote_text(why)
             );
             let problem = Problem { code: Code::Unreadable, field: "request".into(), text };
-            Answer { operation: "unreadable", ..envelope.answer(*hook, problem, basis) }
+            return Answer { operation: "unreadable", ..envelope.answer(*hook, problem, basis) };
         }
-        Asked::Database(hook, request) => {
-            let target = Target::of(request);
+        Asked::Database(hook, asked) => {
+            let (request, change) = &**asked;
             let outcome = match hook {
                 Hook::Mutate => {
-                    Ok(Admitted { patch: database::mutate(request, &target, basis), ..Admitted::default() })
+                    Ok(Admitted { patch: database::mutate(request, change, basis), ..Admitted::default() })
                 }
-                _ => database::validate(request, &target, basis),
+                _ => database::validate(request, change, basis),
             };
-            finish(*hook, request, &target, outcome, basis)
+            (*hook, request, outcome)
         }
-        Asked::Other(hook, request) => {
-            let target = Target::of(request);
-            let outcome = match hook {
-                Hook::Policy => policy_config::validate(request, &target, basis),
-                Hook::Namespace => namespace::validate(request, &target, basis),
-                _ => crd::validate(request, &target, basis),
-            };
-            finish(*hook, request, &target, outcome, basis)
+        Asked::Policy(request, data) => {
+            (Hook::Policy, &**request, policy_config::validate(request, data.as_ref(), basis))
         }
-    }
+        Asked::Namespace(request) => (Hook::Namespace, &**request, namespace::validate(request, basis)),
+        Asked::Crd(request) => (Hook::Crd, &**request, crd::validate(request, basis)),
+    };
+    finish(hook, request, outcome, basis)
 }
 
 /// The answer when the judgement itself failed: the validating hooks deny, the mutating one fills in nothing.
@@ -193,31 +195,20 @@ pub fn answer_mistake(hook: Hook, body: &[u8], basis: &Basis<'_>) -> Answer {
     Envelope::read(body).answer(hook, problem, basis)
 }
 
-fn finish<T: Resource>(
-    hook: Hook,
-    request: &AdmissionRequest<T>,
-    target: &Target<'_>,
-    outcome: Result<Admitted, Denial>,
-    basis: &Basis<'_>,
-) -> Answer {
+fn finish(hook: Hook, request: &Request, outcome: Result<Admitted, Denial>, basis: &Basis<'_>) -> Answer {
+    let target = Target::of(request);
     let subject = Subject {
-        user: request.user_info.username.clone().unwrap_or_default(),
+        user: request.user.clone(),
         namespace: target.namespace.to_owned(),
         name: target.name.to_owned(),
         dry_run: request.dry_run,
     };
-    let mut response = AdmissionResponse::from(request);
-    respond::annotate(&mut response, basis);
-    let denial = match outcome {
-        Ok(admitted) => {
-            respond::admit(&mut response, admitted);
-            None
-        }
-        Err(denial) => {
-            respond::deny(&mut response, &denial, hook, target);
-            Some(denial)
-        }
+    let blank = || respond::to(request.api_version.clone(), request.uid.clone());
+    let (mut response, denial) = match outcome {
+        Ok(admitted) => (respond::admit(blank, admitted), None),
+        Err(denial) => (respond::deny(blank(), &denial, hook, &target), Some(denial)),
     };
+    respond::annotate(&mut response, basis);
     Answer { review: response.into_review(), operation: operation(&request.operation), denial, subject }
 }
 
@@ -230,8 +221,8 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn of<T: Resource>(request: &'a AdmissionRequest<T>) -> Self {
-        let metadata = request.object.as_ref().or(request.old_object.as_ref()).map(Resource::meta);
+    fn of(request: &'a Request) -> Self {
+        let metadata = request.new.as_ref().or(request.old.as_ref());
         let own = metadata.and_then(|metadata| metadata.name.as_deref());
         let own_namespace = metadata.and_then(|metadata| metadata.namespace.as_deref());
         Self {
@@ -251,38 +242,6 @@ struct Admitted {
     audited: Vec<Code>,
     /// The exception that lets something pass: until when, and why.
     exception: Option<String>,
-}
-
-/// Reads a review whose objects are sent as `S`, for a judge of `T`.
-fn parse<S, T>(hook: Hook, body: &[u8]) -> Result<AdmissionRequest<T>, String>
-where
-    S: DeserializeOwned + Into<T>,
-    T: Resource,
-{
-    let review: Review<S> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let request = review.into_request()?;
-    let (group, kind) = hook.kind();
-    if request.kind.group != group || request.kind.kind != kind {
-        let got = &request.kind;
-        return Err(format!("it is about a {} of the group {:?}, and not a {kind}", got.kind, got.group));
-    }
-    let (wants_object, wants_old) = match request.operation {
-        Operation::Create => (true, false),
-        Operation::Update => (true, true),
-        Operation::Delete => (false, true),
-        Operation::Connect => return Err(format!("CONNECT is not for a {kind}")),
-    };
-    if wants_object && request.object.is_none() {
-        return Err("it holds no object".into());
-    }
-    if wants_old && request.old_object.is_none() {
-        return Err("it holds no oldObject".into());
-    }
-    Ok(request)
-}
-
-fn annotation<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
-    metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
 fn denial(basis: &Basis<'_>, problem: Problem) -> Denial {

@@ -3,48 +3,60 @@
 //! Without this the namespace's Secrets, ServiceAccounts and workloads would be gone, and the namespace would hang on
 //! its databases for ever.
 
-use kube::core::{
-    DynamicObject,
-    admission::{AdmissionRequest, Operation},
-};
+use api::annotations::{CONFIRM_DESTROY, RETENTION};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::admission::Operation;
 use policy::{
-    Code, Denial, Problem, deleting,
+    Code, Denial, Problem,
+    deleting::{self, Deletion},
     document::Namespace,
     quote::{clean, quote},
     warning::{self, LONGEST},
 };
 
-use super::{Admitted, Basis, Target, database, denial, labels};
+use super::{Admitted, Basis, Request, Target, denial, labels, sent::Metadata};
+use crate::cluster::Needs;
 
 /// As many databases as a message names; the rest is counted.
 const SHOWN: usize = 5;
 
-pub(super) fn validate(
-    request: &AdmissionRequest<DynamicObject>,
-    target: &Target<'_>,
-    basis: &Basis<'_>,
-) -> Result<Admitted, Denial> {
-    let is_going =
-        request.old_object.as_ref().is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some());
-    if request.operation != Operation::Delete || is_going {
+pub(super) fn needs(request: &Request) -> Needs<'_> {
+    if !is_asked(request) {
+        return Needs::default();
+    }
+    let name = Some(Target::of(request).name);
+    Needs { labels: name, inside: name, ..Needs::default() }
+}
+
+/// Whether it is about a delete; asking again changes nothing.
+fn is_asked(request: &Request) -> bool {
+    let is_going = request.old.as_ref().is_some_and(Metadata::is_going);
+    request.operation == Operation::Delete && !is_going
+}
+
+pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted, Denial> {
+    let target = Target::of(request);
+    if !is_asked(request) {
         return Ok(Admitted::default());
     }
     // Each database is guarded by itself: not knowing them here lets nothing be lost.
-    let Some(databases) = &basis.facts.databases else { return Ok(Admitted::default()) };
-    let inside: Vec<_> = databases
-        .iter()
-        .filter(|database| database.metadata.namespace.as_deref() == Some(target.name))
-        .filter(|database| database.metadata.deletion_timestamp.is_none())
-        .collect();
+    let Some(inside) = &basis.facts.inside else { return Ok(Admitted::default()) };
+    let inside: Vec<_> = inside.iter().filter(|database| database.deletion_timestamp.is_none()).collect();
     let namespace = Namespace { name: target.name, labels: labels(basis, target.name) };
     let profile = basis.state.policy().and_then(|policy| policy.profile(namespace).ok());
     let rules = profile.map(|profile| &profile.retention);
     let mut refused: Vec<String> = inside
         .iter()
-        .filter_map(|object| {
-            let name = object.metadata.name.as_deref().unwrap_or_default();
-            let own = Target { namespace: target.name, name };
-            let problems = deleting::judge(&database::deletion(object, &own, basis), rules).err()?;
+        .filter_map(|database| {
+            let name = database.name.as_deref().unwrap_or_default();
+            let deletion = Deletion {
+                namespace: target.name,
+                name,
+                retention: annotation(database, RETENTION),
+                confirmation: annotation(database, CONFIRM_DESTROY),
+                today: basis.today,
+            };
+            let problems = deleting::judge(&deletion, rules).err()?;
             Some(format!("{} [{}]", clean(name), problems.first()?.code))
         })
         .collect();
@@ -63,6 +75,10 @@ pub(super) fn validate(
         vec![warning::cut(&text, LONGEST)]
     };
     Ok(Admitted { warnings, ..Admitted::default() })
+}
+
+fn annotation<'a>(database: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    database.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
 fn problem(namespace: &str, refused: &[String]) -> Problem {

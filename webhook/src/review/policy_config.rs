@@ -1,39 +1,74 @@
 //! The ConfigMap of the policy: a broken one is refused, and one that would put databases out of policy is warned of.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use api::{Database, annotations::DEFAULTED};
-use kube::core::{
-    DynamicObject,
-    admission::{AdmissionRequest, Operation},
-};
+use kube::{ResourceExt, core::admission::Operation};
 use policy::{
-    Denial, Policy, Problem, Recorded, Request, defaults,
+    Denial, Policy, Problem, Recorded, defaults,
+    document::KEY,
     quote::clean,
     warning::{self, LONGEST},
 };
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 
-use super::{Admitted, Basis, Target, annotation, labels};
+use super::{Admitted, Basis, Request, Target, labels, sent::Raw};
 
 /// As many databases and as many exceptions as the warnings name; the rest is counted.
 const SHOWN: usize = 8;
 
+/// The policy among the data of a ConfigMap, and as many other keys as a message needs to say what is there instead.
+pub(super) fn data(sent: Raw<'_>) -> Option<BTreeMap<String, String>> {
+    // Data that are no texts are refused by the API server's own schema.
+    serde_json::from_str::<Data>(sent?.get()).ok().map(|data| data.0)
+}
+
+struct Data(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FewKeys)
+    }
+}
+
+struct FewKeys;
+
+impl<'de> Visitor<'de> for FewKeys {
+    type Value = Data;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the data of a ConfigMap")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
+        let mut data = BTreeMap::new();
+        while let Some((key, value)) = map.next_entry::<String, String>()? {
+            if key == KEY {
+                data.insert(key, value);
+            } else if data.len() < SHOWN {
+                data.insert(key, String::new());
+            }
+        }
+        Ok(Data(data))
+    }
+}
+
 pub(super) fn validate(
-    request: &AdmissionRequest<DynamicObject>,
-    target: &Target<'_>,
+    request: &Request,
+    data: Option<&BTreeMap<String, String>>,
     basis: &Basis<'_>,
 ) -> Result<Admitted, Denial> {
-    if target.name != basis.policy_name {
+    if Target::of(request).name != basis.policy_name {
         return Ok(Admitted::default());
     }
-    let Some(config_map) = request.object.as_ref().filter(|_| request.operation != Operation::Delete) else {
+    if request.operation == Operation::Delete {
         let text = "without its policy the operator keeps the last one, and after a restart admits no change";
         return Ok(Admitted { warnings: vec![text.to_owned()], ..Admitted::default() });
-    };
-    // Data that are no texts are refused by the API server's own schema.
-    let data: Option<BTreeMap<String, String>> =
-        serde_json::from_value(config_map.data["data"].clone()).unwrap_or_default();
-    let policy = Policy::from_config_map(data.as_ref()).map_err(|errors| Denial {
+    }
+    let policy = Policy::from_config_map(data).map_err(|errors| Denial {
         problems: errors.to_problems(),
         policy: basis.policy_name.to_owned(),
         profile: None,
@@ -104,8 +139,9 @@ struct Broken {
 
 fn newly_broken(policy: &Policy, database: &Database, basis: &Basis<'_>) -> Option<Broken> {
     let (namespace, name) = (database.metadata.namespace.as_deref()?, database.metadata.name.as_deref()?);
-    let noted = annotation(&database.metadata, DEFAULTED).map(defaults::from_annotation).unwrap_or_default();
-    let request = Request {
+    let noted = database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text));
+    let noted = noted.unwrap_or_default();
+    let request = policy::Request {
         policy_name: basis.policy_name,
         namespace,
         labels: labels(basis, namespace),

@@ -8,7 +8,23 @@ use policy::{Code, Denial};
 
 use super::{Admitted, Basis, Hook, Target};
 
-pub(super) fn admit(response: &mut AdmissionResponse, admitted: Admitted) {
+/// An answer that admits, and says nothing else.
+pub(super) fn to(api_version: String, uid: String) -> AdmissionResponse {
+    let mut response = AdmissionResponse::invalid("");
+    response.types.api_version = api_version;
+    response.uid = uid;
+    response.allowed = true;
+    response.result = Status::default();
+    response
+}
+
+pub(super) fn admit(blank: impl Fn() -> AdmissionResponse, admitted: Admitted) -> AdmissionResponse {
+    let mut response = match admitted.patch {
+        // A patch of ours always serializes; were it not so, going without defaults is safe, because the
+        // validating hook and the controller fill in the same ones.
+        Some(patch) => blank().with_patch(patch).unwrap_or_else(|_| blank()),
+        None => blank(),
+    };
     if !admitted.warnings.is_empty() {
         response.warnings = Some(admitted.warnings);
     }
@@ -18,17 +34,18 @@ pub(super) fn admit(response: &mut AdmissionResponse, admitted: Admitted) {
     if let Some(exception) = admitted.exception {
         response.audit_annotations.insert("exception".into(), exception);
     }
-    // A patch of ours always serializes; were it not so, going without defaults is safe, because the
-    // validating hook and the controller fill in the same ones.
-    if let Some(patch) = admitted.patch {
-        *response = response.clone().with_patch(patch).unwrap_or_else(|_| response.clone());
-    }
+    response
 }
 
 /// Writes the denial into the response.
 ///
 /// 403 and `Forbidden`: to 409 and 422 Flux and `kubectl apply --force` answer by deleting the object.
-pub(super) fn deny(response: &mut AdmissionResponse, denial: &Denial, hook: Hook, target: &Target<'_>) {
+pub(super) fn deny(
+    mut response: AdmissionResponse,
+    denial: &Denial,
+    hook: Hook,
+    target: &Target<'_>,
+) -> AdmissionResponse {
     let (group, kind) = hook.kind();
     response.allowed = false;
     response.result = Status {
@@ -58,6 +75,7 @@ pub(super) fn deny(response: &mut AdmissionResponse, denial: &Denial, hook: Hook
     if let Some(profile) = &denial.profile {
         response.audit_annotations.insert("profile".into(), profile.clone());
     }
+    response
 }
 
 fn join(codes: &[Code]) -> String {

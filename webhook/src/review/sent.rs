@@ -1,49 +1,57 @@
-//! The parts of a review that are read. Most of a large one is what nobody here looks at: who owns which field, and what
-//! was applied last.
+//! What is read of a review. Most of a large one is what nobody here looks at: who owns which field, and what was applied
+//! last. It is skipped and not built, so a review never takes much more than its own text.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
-use api::{Database, DatabaseSpec, DatabaseStatus};
-use k8s_openapi::{
-    api::authentication::v1::UserInfo,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
-};
-use kube::core::{
-    GroupVersionKind, GroupVersionResource, Resource, TypeMeta,
-    admission::{AdmissionRequest, Operation},
-};
+use api::annotations::{CONFIRM_DESTROY, DEFAULTED, RETENTION};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::admission::Operation;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
-/// A review whose objects are read as `S`.
-///
-/// kube's own type keeps a whole review in an intermediate form, to flatten two of its fields, and then reads it once
-/// more from there.
+use super::Hook;
+
+/// A part of an object as it stands in the body; `None` when it is left out, or null.
+pub(super) type Raw<'a> = Option<&'a RawValue>;
+
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", bound = "S: DeserializeOwned")]
-pub(super) struct Review<S> {
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
     api_version: String,
-    kind: String,
-    request: Option<Request<S>>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    request: Option<SentRequest<'a>>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", bound = "S: DeserializeOwned")]
-struct Request<S> {
+#[serde(rename_all = "camelCase")]
+struct SentRequest<'a> {
     uid: String,
-    kind: GroupVersionKind,
-    resource: GroupVersionResource,
+    #[serde(borrow)]
+    kind: Kind<'a>,
     #[serde(default)]
     name: String,
     namespace: Option<String>,
     operation: Operation,
     user_info: User,
-    object: Option<S>,
-    old_object: Option<S>,
+    #[serde(borrow)]
+    object: Option<Object<'a>>,
+    #[serde(borrow)]
+    old_object: Option<Object<'a>>,
     #[serde(default)]
     dry_run: bool,
+}
+
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow)]
+    group: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -51,71 +59,54 @@ struct User {
     username: Option<String>,
 }
 
-impl<S> Review<S> {
-    pub(super) fn into_request<T: Resource>(self) -> Result<AdmissionRequest<T>, String>
-    where
-        S: Into<T>,
-    {
-        let Self { api_version, kind, request } = self;
-        if kind != "AdmissionReview" {
-            return Err(format!("it is a {kind:?}, and no AdmissionReview"));
-        }
-        let request = request.ok_or("it holds no request")?;
-        Ok(AdmissionRequest {
-            // The answer must echo the review's version.
-            types: TypeMeta { api_version, kind },
-            uid: request.uid,
-            kind: request.kind,
-            resource: request.resource,
-            sub_resource: None,
-            request_kind: None,
-            request_resource: None,
-            request_sub_resource: None,
-            name: request.name,
-            namespace: request.namespace,
-            operation: request.operation,
-            user_info: UserInfo { username: request.user_info.username, ..UserInfo::default() },
-            object: request.object.map(Into::into),
-            old_object: request.old_object.map(Into::into),
-            dry_run: request.dry_run,
-            options: None,
-        })
-    }
-}
-
-/// A `Database` without what no rule looks at.
 #[derive(Deserialize)]
-pub(super) struct SentDatabase {
+struct Object<'a> {
     metadata: Metadata,
-    spec: DatabaseSpec,
-    status: Option<DatabaseStatus>,
+    #[serde(borrow)]
+    spec: Raw<'a>,
+    #[serde(borrow)]
+    status: Raw<'a>,
+    #[serde(borrow)]
+    data: Raw<'a>,
 }
 
-#[derive(Deserialize)]
+/// What of an object's metadata anyone looks at.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: Option<String>,
-    namespace: Option<String>,
-    deletion_timestamp: Option<Time>,
-    annotations: Option<Annotations>,
+pub(super) struct Metadata {
+    pub(super) name: Option<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) deletion_timestamp: Option<Time>,
+    /// `None` when there are none at all, not even others'.
+    pub(super) annotations: Option<Annotations>,
 }
 
-impl From<SentDatabase> for Database {
-    fn from(sent: SentDatabase) -> Self {
-        let SentDatabase { metadata, spec, status } = sent;
-        let metadata = ObjectMeta {
-            name: metadata.name,
-            namespace: metadata.namespace,
-            deletion_timestamp: metadata.deletion_timestamp,
-            annotations: metadata.annotations.map(|annotations| annotations.0),
-            ..ObjectMeta::default()
-        };
-        Self { metadata, spec, status }
+impl Metadata {
+    /// It is being deleted.
+    pub(super) fn is_going(&self) -> bool {
+        self.deletion_timestamp.is_some()
+    }
+
+    pub(super) fn retention(&self) -> Option<&str> {
+        self.annotations.as_ref()?.retention.as_deref()
+    }
+
+    pub(super) fn confirmation(&self) -> Option<&str> {
+        self.annotations.as_ref()?.confirmation.as_deref()
+    }
+
+    pub(super) fn defaulted(&self) -> Option<&str> {
+        self.annotations.as_ref()?.defaulted.as_deref()
     }
 }
 
 /// Our own annotations, among those of others.
-struct Annotations(BTreeMap<String, String>);
+#[derive(Debug, Default)]
+pub(super) struct Annotations {
+    retention: Option<String>,
+    confirmation: Option<String>,
+    defaulted: Option<String>,
+}
 
 impl<'de> Deserialize<'de> for Annotations {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -133,15 +124,91 @@ impl<'de> Visitor<'de> for OurAnnotations {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
-        let mut ours = BTreeMap::new();
-        while let Some(key) = map.next_key::<String>()? {
-            let is_ours = key.strip_prefix(api::GROUP).is_some_and(|rest| rest.starts_with('/'));
-            if is_ours {
-                ours.insert(key, map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        let mut ours = Annotations::default();
+        while let Some(Key(key)) = map.next_key()? {
+            match &*key {
+                RETENTION => ours.retention = Some(map.next_value()?),
+                CONFIRM_DESTROY => ours.confirmation = Some(map.next_value()?),
+                DEFAULTED => ours.defaulted = Some(map.next_value()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(Annotations(ours))
+        Ok(ours)
+    }
+}
+
+/// Without a copy, where the body has it as it is.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A request, and who asks it.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// The answer must echo the review's version.
+    pub(super) api_version: String,
+    pub(super) uid: String,
+    pub(super) operation: Operation,
+    pub(super) name: String,
+    pub(super) namespace: Option<String>,
+    pub(super) user: String,
+    pub(super) dry_run: bool,
+    /// There in a CREATE and an UPDATE.
+    pub(super) new: Option<Metadata>,
+    /// There in an UPDATE and a DELETE.
+    pub(super) old: Option<Metadata>,
+}
+
+/// A review, with the parts of its objects that each hook reads by itself.
+pub(super) struct Sent<'a> {
+    pub(super) request: Request,
+    pub(super) new_spec: Raw<'a>,
+    pub(super) old_spec: Raw<'a>,
+    pub(super) old_status: Raw<'a>,
+    pub(super) new_data: Raw<'a>,
+}
+
+impl<'a> Sent<'a> {
+    pub(super) fn read(hook: Hook, body: &'a [u8]) -> Result<Self, String> {
+        let review: Review<'_> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        if review.kind != "AdmissionReview" {
+            return Err(format!("it is a {:?}, and no AdmissionReview", review.kind));
+        }
+        let request = review.request.ok_or("it holds no request")?;
+        let (group, kind) = hook.kind();
+        if request.kind.group != group || request.kind.kind != kind {
+            let got = &request.kind;
+            return Err(format!("it is about a {} of the group {:?}, and not a {kind}", got.kind, got.group));
+        }
+        let (wants_new, wants_old) = match request.operation {
+            Operation::Create => (true, false),
+            Operation::Update => (true, true),
+            Operation::Delete => (false, true),
+            Operation::Connect => return Err(format!("CONNECT is not for a {kind}")),
+        };
+        let new = request.object.filter(|_| wants_new);
+        let old = request.old_object.filter(|_| wants_old);
+        if wants_new && new.is_none() {
+            return Err("it holds no object".into());
+        }
+        if wants_old && old.is_none() {
+            return Err("it holds no oldObject".into());
+        }
+        Ok(Self {
+            new_spec: new.as_ref().and_then(|new| new.spec),
+            old_spec: old.as_ref().and_then(|old| old.spec),
+            old_status: old.as_ref().and_then(|old| old.status),
+            new_data: new.as_ref().and_then(|new| new.data),
+            request: Request {
+                api_version: review.api_version,
+                uid: request.uid,
+                operation: request.operation,
+                name: request.name,
+                namespace: request.namespace,
+                user: request.user_info.username.unwrap_or_default(),
+                dry_run: request.dry_run,
+                new: new.map(|new| new.metadata),
+                old: old.map(|old| old.metadata),
+            },
+        })
     }
 }

@@ -9,6 +9,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cluster::Objects;
+
+mod unreadable;
 
 const POLICY: &str = include_str!("../../../examples/policy.yaml");
 
@@ -407,6 +410,18 @@ fn facts(databases: &[Value]) -> Facts {
     Facts { databases: Some(databases.collect()), ..Facts::default() }
 }
 
+/// Databases as the API server lists them in the namespace.
+fn inside(databases: &[Value]) -> Facts {
+    let metadata = |database: &Value| serde_json::from_value(database["metadata"].clone()).unwrap();
+    Facts { inside: Some(databases.iter().map(metadata).collect()), ..Facts::default() }
+}
+
+/// Databases as the API server lists them in all namespaces.
+fn objects(some: &[&str], count: usize) -> Facts {
+    let some = some.iter().map(ToString::to_string).collect();
+    Facts { objects: Some(Objects { some, count }), ..Facts::default() }
+}
+
 fn about(kind: (&str, &str), operation: &str, name: &str, object: Value, old: Value) -> Value {
     let mut review = review(operation, object, old);
     review["request"]["kind"] = json!({"group": kind.0, "version": "v1", "kind": kind.1});
@@ -535,15 +550,15 @@ fn delete_namespace(facts: &Facts) -> Value {
 fn a_namespace_with_databases_that_say_nothing_is_refused_and_names_them() {
     let (unsaid, kept) =
         (database(json!({}), json!({})), database(json!({}), json!({"altinn.app/retention": "Retain"})));
-    let mut elsewhere = unsaid.clone();
-    elsewhere["metadata"]["namespace"] = json!("payments");
-    let response = delete_namespace(&facts(&[unsaid.clone(), kept.clone(), elsewhere.clone()]));
+    let mut going = unsaid.clone();
+    going["metadata"]["deletionTimestamp"] = json!("2026-11-22T12:00:00Z");
+    let response = delete_namespace(&inside(&[unsaid.clone(), kept.clone(), going.clone()]));
     let message = response["status"]["message"].as_str().unwrap();
     assert!(message.contains("It holds main [DB201] [DB301]."), "{message}");
-    let response = delete_namespace(&facts(&[kept, elsewhere.clone()]));
+    let response = delete_namespace(&inside(&[kept, going.clone()]));
     assert_eq!(response["allowed"], true);
     assert_eq!(response["warnings"], json!(["1 Database(s) go with it, and their servers are kept"]));
-    assert_eq!(delete_namespace(&facts(&[elsewhere]))["warnings"], Value::Null);
+    assert_eq!(delete_namespace(&inside(&[going]))["warnings"], Value::Null);
     // Not knowing what is in it lets nothing be lost: each database is guarded by itself.
     assert_eq!(delete_namespace(&Facts::default())["allowed"], true);
 }
@@ -557,7 +572,7 @@ fn many_databases_in_a_namespace_fit_into_the_message() {
             database
         })
         .collect();
-    let response = delete_namespace(&facts(&databases));
+    let response = delete_namespace(&inside(&databases));
     let message = response["status"]["message"].as_str().unwrap();
     assert!(message.chars().count() <= 1000 && message.contains("(+45 more)"), "{message}");
     assert!(message.ends_with("[DB301]. Policy database-policy, profile default."), "{message}");
@@ -568,8 +583,12 @@ fn a_database_whose_name_sets_off_a_tool_is_not_named() {
     let mut odd = database(json!({}), json!({}));
     odd["metadata"]["name"] = json!("immutable");
     odd["spec"] = json!({"sku": "Standard_B2s", "version": 17, "storage": {"sizeGiB": 32}});
+    let guarded = [
+        delete_namespace(&inside(std::slice::from_ref(&odd))),
+        delete_crd(OURS, &objects(&["orders/immutable"], 1)),
+    ];
     let odd = facts(&[odd]);
-    for response in [delete_namespace(&odd), delete_crd("altinn.app", &odd)] {
+    for response in guarded {
         let message = response["status"]["message"].as_str().unwrap();
         assert!(!message.contains("immutable"), "{message}");
     }
@@ -578,28 +597,51 @@ fn a_database_whose_name_sets_off_a_tool_is_not_named() {
     assert!(warnings.contains("(a value that can't be shown): spec.sku"), "{warnings}");
 }
 
-fn delete_crd(group: &str, facts: &Facts) -> Value {
+const OURS: &str = "databases.altinn.app";
+
+fn crd_review(name: &str) -> Value {
+    let (_, group) = name.split_once('.').unwrap();
     let crd = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("databases.{group}")}, "spec": {"group": group},
+        "metadata": {"name": name}, "spec": {"group": group},
     });
-    let kind = ("apiextensions.k8s.io", "CustomResourceDefinition");
-    ask_with(
-        Hook::Crd,
-        &about(kind, "DELETE", &format!("databases.{group}"), Value::Null, crd),
-        &good(),
-        facts,
-    )
+    about(("apiextensions.k8s.io", "CustomResourceDefinition"), "DELETE", name, Value::Null, crd)
+}
+
+fn delete_crd(name: &str, facts: &Facts) -> Value {
+    ask_with(Hook::Crd, &crd_review(name), &good(), facts)
 }
 
 #[test]
 fn our_crd_goes_only_without_objects() {
-    let kept = database(json!({}), json!({"altinn.app/retention": "Retain"}));
-    let response = delete_crd("altinn.app", &facts(std::slice::from_ref(&kept)));
+    let response = delete_crd(OURS, &objects(&["orders/main"], 1));
     assert_eq!(response["auditAnnotations"]["codes"], "DB302");
-    assert_eq!(delete_crd("altinn.app", &facts(&[]))["allowed"], true);
-    assert_eq!(delete_crd("altinn.app", &Facts::default())["auditAnnotations"]["codes"], "DB303");
-    assert_eq!(delete_crd("other.example", &facts(&[kept]))["allowed"], true);
+    let many = delete_crd(OURS, &objects(&["orders/main", "payments/main"], 1000));
+    let message = many["status"]["message"].as_str().unwrap();
+    assert!(message.contains("orders/main, payments/main (+998 more)"), "{message}");
+    assert_eq!(delete_crd(OURS, &objects(&[], 0))["allowed"], true);
+    // What a watch knows may be old, and what it can't read isn't in it.
+    assert_eq!(delete_crd(OURS, &facts(&[]))["auditAnnotations"]["codes"], "DB303");
+}
+
+#[rstest]
+#[case::ours(OURS, true)]
+#[case::another_of_the_group("applications.altinn.app", false)]
+#[case::of_another_group("databases.other.example", false)]
+fn a_crd_is_ours_by_its_name(#[case] name: &str, #[case] is_ours: bool) {
+    let question = Question::read(Hook::Crd, crd_review(name).to_string().as_bytes());
+    assert_eq!(question.needs(&good()).objects, is_ours);
+    assert_eq!(delete_crd(name, &Facts::default())["allowed"], !is_ours);
+}
+
+#[test]
+fn every_crd_of_ours_is_guarded_by_the_chart_and_by_the_webhook() {
+    let chart = include_str!("../../../charts/database-operator/templates/webhook-configurations.yaml");
+    for crd in api::crd::all() {
+        let name = crd.metadata.name.unwrap();
+        assert!(chart.contains(&format!("oldObject.metadata.name == '{name}'")), "{name}");
+        assert_eq!(delete_crd(&name, &Facts::default())["auditAnnotations"]["codes"], "DB303", "{name}");
+    }
 }
 
 #[rstest]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{body::Body, http::Request};
-use prometheus_client::registry::Registry;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -27,24 +27,35 @@ impl Write for Lines {
     }
 }
 
-/// The lines that a review leaves behind, without a policy.
-async fn logged(body: Vec<u8>) -> Vec<Value> {
+/// The lines that reviews leave behind, without a policy, and the metrics.
+async fn asked(bodies: Vec<Vec<u8>>) -> (Vec<Value>, String) {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber =
         tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
     let guard = tracing::subscriber::set_default(subscriber);
+    let mut registry = Registry::default();
     let state = State {
         cluster: Arc::new(Empty),
         policy: Arc::default(),
         policy_name: "database-policy".into(),
-        metrics: Metrics::new(&mut Registry::default()),
+        metrics: Metrics::new(&mut registry),
     };
-    let request = Request::post("/validate").body(Body::from(body)).unwrap();
-    webhook::router(state).oneshot(request).await.unwrap();
+    let router = webhook::router(state);
+    for body in bodies {
+        let request = Request::post("/validate").body(Body::from(body)).unwrap();
+        router.clone().oneshot(request).await.unwrap();
+    }
     drop(guard);
     let text = lines.0.lock().unwrap().clone();
-    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(json_of).collect()
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(json_of).collect();
+    let mut metrics = String::new();
+    encode(&mut metrics, &registry).unwrap();
+    (lines, metrics)
+}
+
+async fn logged(body: Vec<u8>) -> Vec<Value> {
+    asked(vec![body]).await.0
 }
 
 fn review() -> Value {
@@ -87,4 +98,13 @@ async fn a_name_of_any_length_makes_a_short_line() {
     review["request"]["userInfo"]["username"] = json!("ø".repeat(100_000));
     let lines = logged(review.to_string().into_bytes()).await;
     assert!(lines[0].to_string().len() < 1000);
+}
+
+/// Whoever reaches the port could fill the log.
+#[tokio::test]
+async fn a_flood_of_requests_that_get_no_review_is_one_line() {
+    let (lines, metrics) = asked(vec![vec![b' '; 8 * 1024 * 1024]; 20]).await;
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!((&line["level"], &line["reason"]), (&json!("WARN"), &json!("too_large")));
+    assert!(metrics.contains("admission_requests_rejected_total{reason=\"too_large\"} 20\n"), "{metrics}");
 }

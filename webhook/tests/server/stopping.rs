@@ -16,9 +16,14 @@ use webhook::{Limits, review};
 
 use super::support::{PATIENCE, json_of, quick, review_of, server, server_with, whole};
 
+/// What ends in time ends for another reason than that the server waits for nobody any longer.
+fn patient() -> Limits {
+    Limits { drain: PATIENCE * 10, ..quick() }
+}
+
 #[tokio::test]
 async fn it_ends_although_an_http2_connection_is_open() {
-    let server = server().await;
+    let server = server_with(patient(), review::answer).await;
     let io = TokioIo::new(server.connect(b"h2").await);
     let (_sender, connection) =
         conn::http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), io).await.unwrap();
@@ -42,7 +47,7 @@ async fn it_ends_although_an_http1_connection_is_kept_alive() {
 
 #[tokio::test]
 async fn it_ends_although_a_client_never_shakes_hands() {
-    let limits = Limits { handshake: Duration::from_millis(100), ..quick() };
+    let limits = Limits { handshake: Duration::from_millis(100), ..patient() };
     let server = server_with(limits, review::answer).await;
     let _silent = TcpStream::connect(server.address).await.unwrap();
     server.shows("admission_connections 1").await;

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, StatusCode, body::Incoming, client::conn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::{PolicyState, document::Labels};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use rcgen::CertifiedKey as Issued;
@@ -26,7 +27,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
-use webhook::{Cluster, Limits, Metrics, State, Tls, review, router::Judge};
+use webhook::{Cluster, Limits, Metrics, State, Tls, cluster::Objects, review, router::Judge};
 
 /// Far longer than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -208,6 +209,14 @@ impl Cluster for Empty {
 
     fn count<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<u32>> {
         Box::pin(async { Some(0) })
+    }
+
+    fn inside<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>> {
+        Box::pin(async { Some(Vec::new()) })
+    }
+
+    fn objects(&self) -> BoxFuture<'_, Option<Objects>> {
+        Box::pin(async { Some(Objects::default()) })
     }
 
     fn databases(&self) -> Option<Vec<Arc<Database>>> {

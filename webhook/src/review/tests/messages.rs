@@ -73,14 +73,14 @@ fn flux_takes_no_denial_for_a_reason_to_delete() {
     let basis =
         Basis { state: &state, policy_name: "database-policy", today: date(2026, 11, 22), facts: &facts };
     let review = review("UPDATE", database(json!({}), Value::Null), database(json!({}), Value::Null));
-    let request: AdmissionRequest<Database> =
-        parse::<SentDatabase, _>(Hook::Validate, review.to_string().as_bytes()).unwrap();
+    let review = review.to_string();
+    let request = Sent::read(Hook::Validate, review.as_bytes()).unwrap().request;
     for (file, text) in written_down() {
         for (_, hook) in Hook::ALL.iter().copied().filter(|(_, hook)| *hook != Hook::Mutate) {
             let code = *Code::ALL.iter().find(|code| text.contains(&code.to_string())).unwrap();
             let problem = Problem { code, field: "spec".into(), text: text.clone() };
             let denial = denial(&basis, problem);
-            let answer = finish(hook, &request, &Target::of(&request), Err(denial), &basis);
+            let answer = finish(hook, &request, Err(denial), &basis);
             let response = serde_json::to_value(answer.review).unwrap()["response"].clone();
             assert_eq!(response["allowed"], false, "{file}");
             assert_eq!(response["auditAnnotations"]["codes"], code.to_string(), "{file}");
@@ -143,9 +143,8 @@ fn a_name_or_annotation_that_would_set_off_a_tool_is_not_repeated() {
         assert_sets_off_no_tool(&apply_policy(config_map(&yaml), &good(), &facts(&[])));
         let mut odd = database(json!({}), json!({}));
         odd["metadata"]["name"] = json!(text);
-        let odd = facts(&[odd]);
-        assert_sets_off_no_tool(&delete_namespace(&odd));
-        assert_sets_off_no_tool(&delete_crd("altinn.app", &odd));
+        assert_sets_off_no_tool(&delete_namespace(&inside(&[odd])));
+        assert_sets_off_no_tool(&delete_crd(OURS, &objects(&[text], 1)));
     }
 }
 
@@ -162,13 +161,13 @@ fn created(spec: Value, state: &PolicyState) -> Value {
     ask(Hook::Validate, &review("CREATE", database(spec, Value::Null), Value::Null), state)
 }
 
-fn databases(number: usize) -> Facts {
+fn databases(number: usize) -> Vec<Value> {
     let database = |number: usize| {
         let mut database = database(json!({}), json!({}));
         database["metadata"]["name"] = json!(format!("{number:02}-{}", "x".repeat(60)));
         database
     };
-    facts(&(0..number).map(database).collect::<Vec<_>>())
+    (0..number).map(database).collect()
 }
 
 fn mistake() -> Value {
@@ -185,11 +184,11 @@ fn mistake() -> Value {
 #[case::confirmed_late(terminating(json!({"annotations": {"altinn.app/confirm-destroy": "orders/main@2026-11-22"}}), json!({})))]
 #[case::terminating(terminating(json!({}), json!({"sku": "Standard_B2s"})))]
 #[case::delete_that_says_nothing(ask(Hook::Validate, &review("DELETE", Value::Null, database(json!({}), json!({}))), &good()))]
-#[case::namespace_with_a_database(delete_namespace(&facts(&[database(json!({}), json!({}))])))]
-#[case::namespace_with_many_databases(delete_namespace(&databases(50)))]
-#[case::crd_with_an_object(delete_crd("altinn.app", &facts(&[database(json!({}), json!({}))])))]
-#[case::crd_with_many_objects(delete_crd("altinn.app", &databases(50)))]
-#[case::crd_that_cannot_be_told(delete_crd("altinn.app", &Facts::default()))]
+#[case::namespace_with_a_database(delete_namespace(&inside(&[database(json!({}), json!({}))])))]
+#[case::namespace_with_many_databases(delete_namespace(&inside(&databases(50))))]
+#[case::crd_with_an_object(delete_crd(OURS, &objects(&["orders/main"], 1)))]
+#[case::crd_with_many_objects(delete_crd(OURS, &objects(&["orders/main", "payments/main"], 1000)))]
+#[case::crd_that_cannot_be_told(delete_crd(OURS, &Facts::default()))]
 #[case::no_policy(created(json!({}), &PolicyState::Missing))]
 #[case::broken_policy(created(json!({}), &with_policy("azure: [")))]
 #[case::no_profile(created(json!({}), &with_policy(&POLICY.replace("  - name: default\n", "  - name: default\n    namespaces: {names: [payments]}\n"))))]
