@@ -76,6 +76,11 @@ impl Client {
         self.send(Method::DELETE, "/faults", None::<&()>).await.map(drop)
     }
 
+    /// Only those that were injected for this path.
+    pub async fn clear_faults_of(&self, path: &str) -> Result<(), Error> {
+        self.send(Method::DELETE, &format!("/faults?path={}", in_query(path)), None::<&()>).await.map(drop)
+    }
+
     /// How long each long-running operation takes from now on.
     pub async fn set_delay(&self, delay: Duration) -> Result<(), Error> {
         let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);

@@ -165,8 +165,14 @@ async fn inject(State(shared): State<Shared>, fault: Result<Json<Fault>, JsonRej
     StatusCode::NO_CONTENT.into_response()
 }
 
-async fn clear_faults(State(shared): State<Shared>) -> StatusCode {
-    shared.lock().faults.clear();
+#[derive(Deserialize)]
+struct ByPath {
+    path: Option<String>,
+}
+
+/// All of them, or those that were injected for this path: other tests may have theirs.
+async fn clear_faults(State(shared): State<Shared>, Query(by): Query<ByPath>) -> StatusCode {
+    shared.lock().faults.clear(by.path.as_deref());
     StatusCode::NO_CONTENT
 }
 

@@ -96,8 +96,9 @@ impl Faults {
         &self.0
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// Forgets all faults, or those for this very path.
+    pub(super) fn clear(&mut self, path: Option<&str>) {
+        self.0.retain(|fault| path.is_some_and(|path| fault.path != path));
     }
 
     /// The error that this request must get, if a fault hits it. Uses the fault up.
@@ -171,6 +172,17 @@ mod tests {
         faults.inject(fault(None, "x", 2));
         let mut strikes = || faults.strike(Phase::Request, "GET", "/x").is_some();
         assert_eq!([strikes(), strikes(), strikes()], [true, true, false]);
+    }
+
+    #[test]
+    fn faults_are_cleared_by_the_path_that_they_were_injected_for() {
+        let mut faults = Faults::default();
+        faults.inject(fault(None, "one", 1));
+        faults.inject(fault(None, "two", 1));
+        faults.clear(Some("one"));
+        assert_eq!(faults.all(), [fault(None, "two", 1)]);
+        faults.clear(None);
+        assert_eq!(faults.all(), []);
     }
 
     #[test]
