@@ -45,17 +45,28 @@ impl Progress {
     }
 }
 
-/// Reasons of severity Warning that ASO retries ever more slowly, because only a person can mend them.
-/// <https://github.com/Azure/azure-service-operator/blob/main/v2/pkg/genruntime/conditions/error_classifier.go>
+/// Reasons of severity Warning that only a person can mend. ASO tries again all the same: after a quota was raised, within
+/// three minutes; after the others, as seldom as it compares with Azure at all.
+/// <https://github.com/Azure/azure-service-operator/blob/main/v2/internal/reconcilers/arm/errorclassification/error_classifier.go>
 const NEEDS_A_PERSON: &[&str] = &[
     "BadRequest",
     "InvalidParameter",
     "InvalidParameterValue",
-    "SkuNotAvailable",
+    "QuotaExceeded",
     "RegionIsOfferRestricted",
+    "ResourceQuotaExceeded",
     "ScopeLocked",
+    "SkuNotAvailable",
     "SubscriptionNotFound",
 ];
+
+/// Whether a warning is one that only a person can mend.
+fn needs_a_person(ready: &Condition) -> bool {
+    // A code for much, by which a quota of cores is told, too.
+    // <https://learn.microsoft.com/azure/azure-resource-manager/templates/error-resource-quota>
+    let is_quota = ready.reason == "OperationNotAllowed" && ready.message.contains("quota");
+    is_quota || NEEDS_A_PERSON.contains(&ready.reason.as_str())
+}
 
 /// Reasons of severity Warning that pass by themselves in the ordinary course of a creation.
 const PASSING: &[&str] = &[
@@ -88,7 +99,7 @@ pub fn progress<K: AsoObject>(object: &K) -> Progress {
             let (reason, message) = words();
             Progress::GaveUp { reason, message }
         }
-        (_, "Warning") if NEEDS_A_PERSON.contains(&ready.reason.as_str()) => {
+        (_, "Warning") if needs_a_person(ready) => {
             let (reason, message) = words();
             Progress::GaveUp { reason, message }
         }
@@ -135,6 +146,8 @@ mod tests {
     #[case::busy("False", "Warning", "ServerIsBusy", 2, Progress::Working)]
     #[case::retried("False", "Warning", "AuthorizationFailed", 2, { let (reason, message) = words("AuthorizationFailed"); Progress::Retrying { reason, message } })]
     #[case::slow("False", "Warning", "SkuNotAvailable", 2, { let (reason, message) = words("SkuNotAvailable"); Progress::GaveUp { reason, message } })]
+    #[case::quota("False", "Warning", "ResourceQuotaExceeded", 2, { let (reason, message) = words("ResourceQuotaExceeded"); Progress::GaveUp { reason, message } })]
+    #[case::not_allowed("False", "Warning", "OperationNotAllowed", 2, { let (reason, message) = words("OperationNotAllowed"); Progress::Retrying { reason, message } })]
     #[case::given_up("False", "Error", "PropertyChangeNotAllowed", 2, { let (reason, message) = words("PropertyChangeNotAllowed"); Progress::GaveUp { reason, message } })]
     fn asos_condition_is_judged_by_severity_and_generation(
         #[case] status: &str,
@@ -148,6 +161,17 @@ mod tests {
             "message": "Azure's words", "observedGeneration": observed, "lastTransitionTime": "2026-11-22T12:00:00Z",
         }]);
         assert_eq!(progress(&object(2, &condition)), expected);
+    }
+
+    #[test]
+    fn a_quota_of_cores_is_told_by_its_words() {
+        let message = "Operation could not be completed as it results in exceeding approved B Cores quota.";
+        let condition = json!([{
+            "type": "Ready", "status": "False", "severity": "Warning", "reason": "OperationNotAllowed",
+            "message": message, "observedGeneration": 2,
+        }]);
+        let gave_up = Progress::GaveUp { reason: "OperationNotAllowed".into(), message: message.into() };
+        assert_eq!(progress(&object(2, &condition)), gave_up);
     }
 
     #[test]
