@@ -205,6 +205,12 @@ impl<'a> Story<'a> {
         format!("/prod-1-{}-", self.namespace)
     }
 
+    /// When Azure made the namespace's one server: made again, it would be another one of the same name, and empty.
+    #[track_caller]
+    pub fn born(&self) -> String {
+        self.server().body["systemData"]["createdAt"].as_str().unwrap().to_owned()
+    }
+
     /// The one server of the namespace.
     #[track_caller]
     pub fn server(&self) -> Existing {
@@ -271,6 +277,11 @@ pub fn inject(sandbox: &Sandbox, fault: &Fault) {
 /// Faults that have not struck as often as they will.
 pub fn faults(sandbox: &Sandbox) -> Vec<Fault> {
     ask(Client::new(sandbox.azure_control()).faults()).unwrap()
+}
+
+/// Forgets the faults that were injected for this path.
+pub fn clear_faults_of(sandbox: &Sandbox, path: &str) {
+    ask(Client::new(sandbox.azure_control()).clear_faults_of(path)).unwrap();
 }
 
 /// How long each of Azure's long-running operations takes from now on.

@@ -10,6 +10,7 @@ mod apply;
 mod change;
 mod delete;
 mod examples;
+mod faults;
 mod ownership;
 mod password;
 mod refuse;
