@@ -4,7 +4,7 @@ use rstest::rstest;
 use sandbox::Sandbox;
 
 use crate::{
-    common::{Output, Story, eventually, run},
+    common::{IDENTITY, Output, SERVER, Story, eventually, run},
     sandbox,
 };
 
@@ -225,4 +225,56 @@ fn a_profile_by_labels_follows_the_labels_of_the_namespace() {
     story.database("main", "{}").succeeded();
     story.wait_ready("main");
     assert_eq!(story.get("database", "main").unwrap()["status"]["policy"]["profile"], "production");
+}
+
+#[test]
+fn where_policy_allows_both_a_standby_comes_and_goes_and_comes_back() {
+    let sandbox = sandbox();
+    let _restored = Restored(&sandbox);
+    apply_policy(
+        &sandbox,
+        &GOOD.replace("highAvailability: [SameZone,", "highAvailability: [Disabled, SameZone,"),
+    );
+    let story = Story::new(&sandbox, "standby-prod");
+    eventually("a database may go without", || ask(&story, "{highAvailability: Disabled}").ok.then_some(()));
+    let availability = |spec: &str| {
+        story.database("main", spec).succeeded();
+        story.wait_ready("main");
+        story.server().body["properties"]["highAvailability"].clone()
+    };
+    let none = serde_json::json!({"mode": "Disabled", "state": "NotEnabled"});
+    assert_eq!(availability("{highAvailability: Disabled}"), none);
+    let born = story.born();
+    let zones = availability("{highAvailability: ZoneRedundant}");
+    assert_eq!((&zones["mode"], &zones["state"]), (&"ZoneRedundant".into(), &"Healthy".into()));
+    assert_eq!(availability("{}"), zones, "left out, it stays");
+    assert_eq!(availability("{highAvailability: Disabled}"), none);
+    assert_eq!(availability("{highAvailability: SameZone}")["mode"], "SameZone");
+    assert_eq!(story.born(), born);
+    story.data_is_kept();
+}
+
+#[test]
+fn tags_of_the_policy_reach_servers_that_exist() {
+    let sandbox = sandbox();
+    let restored = Restored(&sandbox);
+    let story = Story::new(&sandbox, "tagged");
+    story.database("main", "{}").succeeded();
+    story.wait_settled("main");
+    let tags = |kind: &str| story.in_azure(kind).remove(0).body["tags"].clone();
+    let before = tags(SERVER);
+    assert_eq!(before["costcenter"], "4711");
+
+    apply_policy(&sandbox, &GOOD.replace("costcenter: \"4711\"", "costcenter: \"4712\"\n    team: data"));
+    let both = [SERVER, IDENTITY];
+    eventually("the new tags are in Azure", || {
+        both.iter()
+            .all(|kind| tags(kind)["costcenter"] == "4712" && tags(kind)["team"] == "data")
+            .then_some(())
+    });
+    assert_eq!(tags(SERVER)["database-operator-name"], "main", "by which it is known for ours");
+    drop(restored);
+    eventually("the old ones alone are back", || (tags(SERVER) == before).then_some(()));
+    story.wait_ready("main");
+    story.data_is_kept();
 }

@@ -11,6 +11,7 @@ mod change;
 mod delete;
 mod examples;
 mod faults;
+mod fields;
 mod ownership;
 mod password;
 mod refuse;
