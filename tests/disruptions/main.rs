@@ -8,6 +8,7 @@ mod common;
 
 mod certificate;
 mod guard;
+mod killed;
 mod leader;
 mod missing;
 mod network;
