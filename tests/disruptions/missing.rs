@@ -140,7 +140,7 @@ fn a_database_that_can_not_be_read_holds_up_no_other_and_is_guarded_mended_and_d
     // No watch has them, and the guards do.
     let message = story.kubectl(&["delete", "crd", "databases.altinn.app", "--dry-run=server"]).refused();
     assert!(
-        message.contains("has 2 object(s): odd/mended, odd/odd") && message.contains("[DB302]"),
+        message.contains("has 2 object(s)") && message.contains("odd/mended, odd/odd [DB302]"),
         "{message}"
     );
     let message = story.kubectl(&["delete", "namespace", "odd", "--dry-run=server"]).refused();
