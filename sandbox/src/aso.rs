@@ -42,6 +42,15 @@ pub enum Error {
     Install(#[from] kubectl::Error),
 }
 
+/// Which of ASO's CRDs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Crds {
+    /// All versions, which ASO converts into each other.
+    Converted,
+    /// The newest version alone, for which ASO needn't run.
+    Newest,
+}
+
 /// ASO, ready to be installed.
 #[derive(Debug)]
 pub(crate) struct Aso {
@@ -105,10 +114,14 @@ impl Aso {
 
     /// Installs the CRDs, as ASO's release does, and waits until they are served: ASO asks once, when it starts,
     /// which of its kinds there are.
-    pub(crate) async fn install_crds(&self, kubectl: &Kubectl) -> Result<(), Error> {
+    pub(crate) async fn install_crds(&self, kubectl: &Kubectl, crds: Crds) -> Result<(), Error> {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
         kubectl.apply(&namespace.to_string()).await?;
-        kubectl.apply(&self.manifests.crds.to_string()).await?;
+        let crds = match crds {
+            Crds::Converted => self.manifests.crds.to_string(),
+            Crds::Newest => aso_manifests::newest(self.manifests.crds.clone()).to_string(),
+        };
+        kubectl.apply(&crds).await?;
         let start = Instant::now();
         let selector = "app.kubernetes.io/name=azure-service-operator";
         let wait = ["wait", "crd", "--selector", selector, "--for=condition=Established", "--timeout=10s"];

@@ -79,6 +79,25 @@ fn crd(mut crd: Value, endpoint: &Endpoint) -> Value {
     crd
 }
 
+/// The same CRDs with one version each, stored as it is. ASO stores a version of its own, named after the newest that
+/// people write, and converts all others into it.
+pub(crate) fn newest(mut crds: Value) -> Value {
+    for crd in crds["items"].as_array_mut().into_iter().flatten() {
+        crd["spec"]["conversion"] = json!({ "strategy": "None" });
+        let versions = crd["spec"]["versions"].as_array().cloned().unwrap_or_default();
+        let stored = versions.iter().find(|version| version["storage"] == true);
+        let stored = stored.and_then(|version| version["name"].as_str()).unwrap_or_default();
+        let newest = stored.strip_suffix("storage").unwrap_or(stored);
+        let mut kept: Vec<Value> =
+            versions.iter().filter(|version| version["name"] == newest).cloned().collect();
+        for version in &mut kept {
+            version["storage"] = true.into();
+        }
+        crd["spec"]["versions"] = kept.into();
+    }
+    crds
+}
+
 fn webhook(mut configuration: Value, endpoint: &Endpoint) -> Value {
     if let Some(name) = configuration["metadata"]["name"].as_str() {
         configuration["metadata"]["name"] = format!("azureserviceoperator-{name}").into();
@@ -114,6 +133,16 @@ mod tests {
         assert_eq!(crd["metadata"]["labels"]["app.kubernetes.io/name"], "azure-service-operator");
         let client = &crd["spec"]["conversion"]["webhook"]["clientConfig"];
         assert_eq!(*client, json!({"url": "https://127.0.0.1:1234/convert", "caBundle": "UEVN"}));
+    }
+
+    #[test]
+    fn the_newest_version_is_the_one_that_is_stored_without_a_name_of_its_own() {
+        let version = |name: &str, storage: bool| json!({"name": name, "served": true, "storage": storage});
+        let versions = [version("v1", false), version("v2", false), version("v2storage", true)];
+        let crds =
+            newest(list(&[json!({"spec": {"versions": versions, "conversion": {"strategy": "Webhook"}}})]));
+        let spec = &crds["items"][0]["spec"];
+        assert_eq!(*spec, json!({"versions": [version("v2", true)], "conversion": {"strategy": "None"}}));
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub struct Options {
     /// Leave out Azure Service Operator, its CRDs too; `POST /aso/install` brings it later
     #[arg(long)]
     pub without_aso: bool,
+    /// Install only the CRDs of Azure Service Operator, each in its newest version: something else plays its part
+    #[arg(long, conflicts_with = "without_aso")]
+    pub aso_crds_only: bool,
     /// Leave out the database operator, its chart and its policy
     #[arg(long)]
     pub without_operator: bool,
@@ -36,6 +39,7 @@ impl Default for Options {
             azure_delay_seconds: 0,
             aso_sync_seconds: 3600,
             without_aso: false,
+            aso_crds_only: false,
             without_operator: false,
             operator_binary: None,
             policy: None,
@@ -52,6 +56,9 @@ impl Options {
         ];
         if self.without_aso {
             arguments.push("--without-aso".into());
+        }
+        if self.aso_crds_only {
+            arguments.push("--aso-crds-only".into());
         }
         if self.without_operator {
             arguments.push("--without-operator".into());
@@ -86,12 +93,13 @@ impl Options {
         differences.join("; ")
     }
 
-    fn values(&self) -> [(&'static str, String); 6] {
+    fn values(&self) -> [(&'static str, String); 7] {
         let binary = self.operator_binary.as_ref();
         [
             ("--azure-delay-seconds", self.azure_delay_seconds.to_string()),
             ("--aso-sync-seconds", self.aso_sync_seconds.to_string()),
             ("--without-aso", self.without_aso.to_string()),
+            ("--aso-crds-only", self.aso_crds_only.to_string()),
             ("--without-operator", self.without_operator.to_string()),
             (
                 "--operator-binary",
@@ -143,12 +151,16 @@ mod tests {
             azure_delay_seconds: 3,
             aso_sync_seconds: 20,
             without_aso: true,
+            aso_crds_only: false,
             without_operator: true,
             operator_binary: Some("a b".into()),
             policy: Some("policy.yaml".into()),
         };
-        let arguments = [OsString::from("x")].into_iter().chain(options.to_arguments());
-        assert_eq!(Cli::parse_from(arguments).options, options);
+        let others = Options { without_aso: false, aso_crds_only: true, ..options.clone() };
+        for options in [options, others] {
+            let arguments = [OsString::from("x")].into_iter().chain(options.to_arguments());
+            assert_eq!(Cli::parse_from(arguments).options, options);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::aso::{self, ASO, Aso};
+use crate::aso::{self, ASO, Aso, Crds};
 use crate::azure;
 use crate::certificates::{self, Authority};
 use crate::control::{self, Answer, Command, Request};
@@ -234,9 +234,12 @@ impl Sandbox {
         }
 
         let kubectl = plane.kubectl.clone();
+        let runs_aso = !options.without_aso && !options.aso_crds_only;
         if !options.without_aso {
-            aso.install_crds(&kubectl).await?;
+            aso.install_crds(&kubectl, if runs_aso { Crds::Converted } else { Crds::Newest }).await?;
             progress.say("the CRDs of Azure Service Operator are installed");
+        }
+        if runs_aso {
             self.processes.add(aso.spec.clone())?;
         }
         let mut operator = Vec::new();
@@ -248,7 +251,7 @@ impl Sandbox {
         // After all CRDs: its garbage collector then knows them at once, and not only when it looks again, up to
         // half a minute later.
         self.processes.add(plane.controller_manager.clone())?;
-        if !options.without_aso {
+        if runs_aso {
             self.processes.ready(ASO, READY).await?;
             aso.install_webhooks(&kubectl).await?;
             progress.say("Azure Service Operator is ready");
@@ -330,7 +333,7 @@ impl Sandbox {
 
     /// Also for a sandbox that has it: nothing changes then.
     async fn install_aso(&mut self, running: &Running) -> Result<(), Error> {
-        running.aso.install_crds(&running.kubectl).await?;
+        running.aso.install_crds(&running.kubectl, Crds::Converted).await?;
         if !self.processes.has(ASO) {
             self.processes.add(running.aso.spec.clone())?;
         }
