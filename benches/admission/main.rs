@@ -11,15 +11,20 @@ mod report;
 #[path = "../reviews.rs"]
 mod reviews;
 mod server;
+#[path = "../table.rs"]
+mod table;
+#[path = "../usage.rs"]
+mod usage;
 
 use std::{env, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use client::{Clients, Load, Round, Version};
-use process::{Memory, Process, SERVE};
+use process::{Process, SERVE};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reviews::Review;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use usage::Memory;
 
 /// The load that the budgets are for.
 const BUDGETED: Load = Load { connections: 8, version: Version::Http2 };

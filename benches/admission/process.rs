@@ -1,12 +1,14 @@
 //! A server's process: started, asked what it takes, and ended.
 
 use std::{
-    env, fs,
+    env,
     io::{BufRead, BufReader, Write},
     net::SocketAddr,
     process::{Child, Command, Stdio},
     time::Duration,
 };
+
+use crate::usage::{self, Memory};
 
 /// The argument that makes this program a server.
 pub const SERVE: &str = "--serve";
@@ -15,17 +17,6 @@ pub const SERVE: &str = "--serve";
 pub struct Process {
     child: Child,
     pub address: SocketAddr,
-}
-
-/// Memory in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Memory {
-    /// What is resident, with the parts of the program's file that were read.
-    pub resident: u64,
-    /// Of that, what belongs to no file.
-    pub anonymous: u64,
-    /// The most that ever was resident.
-    pub peak: u64,
 }
 
 impl Process {
@@ -46,21 +37,11 @@ impl Process {
     }
 
     pub fn memory(&self) -> Memory {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-            line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1024
-        };
-        Memory { resident: field("VmRSS:"), anonymous: field("RssAnon:"), peak: field("VmHWM:") }
+        usage::memory(self.child.id())
     }
 
-    /// Time on a processor so far, to a hundredth of a second, which is the unit of the kernel's interface.
     pub fn processor(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // The second field is a name in brackets; the first one after it is the third.
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks: u64 = fields[11..13].iter().filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Duration::from_millis(ticks * 10)
+        usage::processor(self.child.id())
     }
 }
 

@@ -5,6 +5,7 @@ use std::{fmt::Write, time::Duration};
 use crate::{
     BUDGETED, LOADS, Measured, Memories, ROUNDS, Side,
     client::{Round, Version},
+    table::{head, mb, met, row},
 };
 
 /// At least so much of the bare handler's throughput.
@@ -189,33 +190,10 @@ impl Side {
     }
 }
 
-fn head(text: &mut String, heads: &[&str]) {
-    row(text, heads);
-    let rules: Vec<&str> =
-        heads.iter().enumerate().map(|(at, _)| if at == 0 { "---" } else { "---:" }).collect();
-    row(text, &rules);
-}
-
-fn row<T: AsRef<str>>(text: &mut String, cells: &[T]) {
-    for cell in cells {
-        write!(text, "| {} ", cell.as_ref()).unwrap();
-    }
-    text.push_str("|\n");
-}
-
 fn verdict(ratio: f64, is_met: bool) -> String {
     format!("{ratio:.2} {}", met(is_met))
 }
 
-fn met(is_met: bool) -> String {
-    if is_met { "met".into() } else { "**missed**".into() }
-}
-
 fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
-}
-
-/// In tenths of a million bytes.
-fn mb(bytes: u64) -> String {
-    format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10)
 }
