@@ -43,7 +43,9 @@ fuzz: ## Feed the pure parts arbitrary input, SECONDS=60 each (needs a C++ compi
 	@fuzz/run $(SECONDS)
 
 .PHONY: bench
-bench: ## Measure, and write docs/performance.md; takes four minutes once built, BENCH_SECONDS=1 for less
+bench: ## Measure, and write docs/performance.md; takes half an hour once built, BENCH_SECONDS=1 BENCH_COUNTS=100 for less
+	$(CARGO) build --locked --release --package database-operator --package sandbox --bins
+	@target/release/database-sandbox tools
 	BENCH_DOCUMENT=$(CURDIR)/docs/performance.md $(CARGO) bench --locked --package benches
 
 .PHONY: lint

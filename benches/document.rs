@@ -34,6 +34,14 @@ pub fn write(section: &str, text: &str) {
     fs::write(place, document).unwrap_or_else(|error| eprintln!("{}: {error}", place.display()));
 }
 
+/// Puts a picture into the document's folder.
+#[allow(dead_code, reason = "not every bench draws")]
+pub fn write_beside(file: &str, content: &str) {
+    let Some(place) = env::var_os(PLACE) else { return };
+    let place = Path::new(&place).with_file_name(file);
+    fs::write(&place, content).unwrap_or_else(|error| eprintln!("{}: {error}", place.display()));
+}
+
 /// Cores, processor and kernel.
 fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();

@@ -1,0 +1,294 @@
+//! The tables, as Markdown.
+
+use std::{collections::BTreeSet, fmt::Write, time::Duration};
+
+use crate::{
+    Creation, Life, Measured, PACE, REST, ROUNDS, SINGLE, SMALL,
+    databases::TOGETHER,
+    plot,
+    table::{head, mb, met, row},
+};
+
+/// Bytes, by how many databases there are.
+const MEMORY: [(usize, u64); 2] = [(1000, 40_000_000), (10_000, 150_000_000)];
+/// At most so many times what the bare client takes, for so many databases.
+const TO_READY: (usize, f64) = (1000, 1.2);
+const FIRST_CHILD: Duration = Duration::from_secs(1);
+const STATUSES: usize = 3;
+/// Resources that the controller writes once for each database, and the server, which it writes twice.
+const CHILDREN: [(&str, usize); 8] = [
+    ("flexibleservers", 2),
+    ("flexibleserversdatabases", 1),
+    ("flexibleserversfirewallrules", 1),
+    ("flexibleserversadministrators", 1),
+    ("userassignedidentities", 1),
+    ("federatedidentitycredentials", 1),
+    ("serviceaccounts", 1),
+    ("secrets", 1),
+];
+const STATUS: &str = "databases/status";
+
+pub fn text(all: &[Measured]) -> String {
+    let mut text = how();
+    budgets(&mut text, all);
+    writeln!(text, "![Time to Ready, and memory, by the number of databases]({})\n", plot::FILE).unwrap();
+    creation(&mut text, all);
+    single(&mut text, all);
+    requests(&mut text, all);
+    memory(&mut text, all);
+    restart(&mut text, all);
+    text
+}
+
+fn how() -> String {
+    format!(
+        "\
+## Controller
+
+The operator's release, controller and webhook, against a real API server and etcd. All `Database` objects are applied \
+at once, {TOGETHER} requests at a time, with an empty spec. Azure Service Operator's CRDs are installed in their newest \
+version, and its part is played by the bench: it answers each object through its status as soon as it sees it, {TOGETHER} \
+at a time. So what is measured is the operator and the API server. A real Azure takes minutes, and the real ASO converts \
+each object and writes it a few times more.
+
+Beside it stands a bare client of kube-rs. It writes each object of a database once, as the controller left it, and one \
+status, by server-side apply with the controller's own rights; it starts on a database when its watch shows it, and has \
+{TOGETHER} under way, as the controller has. It has no caches, compares nothing, and doesn't wait for ASO's answers. They are \
+given all the same and count: a run is over when all databases are ready and all objects answered. The controller \
+writes more than that: a finalizer, which passes the webhook again; the server twice, since it has ASO look \
+whether Azure has one of that name; a status while it works; an event for each new reason; and it reads what may stand in the \
+way of a Secret and a ServiceAccount. Both sides get a fresh control plane. Up to {SMALL} databases they take turns in \
+{ROUNDS} rounds, and the middle one counts.
+
+Everything shares the machine's cores: API server, etcd, operator and bench. Times are those of the bench's watches. \
+Requests are counted in the API server's audit log, without the Lease.
+
+"
+    )
+}
+
+fn budgets(text: &mut String, all: &[Measured]) {
+    write!(text, "### Budgets\n\n").unwrap();
+    head(text, &["what", "budget", "measured", ""]);
+    for (count, budget) in MEMORY {
+        let Some(measured) = all.iter().find(|measured| measured.count == count) else { continue };
+        let rest = measured.life.as_ref().map(|life| life.rest.resident.max(life.restarted.resident));
+        let peak = measured.creations.iter().map(|creation| creation.memory.peak);
+        let peak = peak.chain(measured.life.as_ref().map(|life| life.restarted.peak)).max();
+        for (when, bytes) in [("at rest", rest), ("at its peak", peak)] {
+            let Some(bytes) = bytes else { continue };
+            let what = format!("memory {when}, {count} databases");
+            let (budget, bytes, is_met) = (budget / 1_000_000, mb(bytes), met(bytes <= budget));
+            row(text, &[what, format!("{budget} MB"), format!("{bytes} MB"), is_met]);
+        }
+    }
+    if let Some(measured) = all.iter().find(|measured| measured.count == TO_READY.0)
+        && let Some(ratio) = measured.ratio()
+    {
+        let what = format!("{} databases to Ready, of the bare client's time", TO_READY.0);
+        row(
+            text,
+            &[what, format!("at most {}", TO_READY.1), format!("{ratio:.2}"), met(ratio <= TO_READY.1)],
+        );
+    }
+    for measured in all {
+        let count = measured.count;
+        let (one, together) = (
+            measured.life.as_ref().map(|life| life.single[0].percentile(99)),
+            measured.creations.first().map(|creation| creation.first_child.percentile(99)),
+        );
+        let ways = [(one, format!("one by one beside {count}")), (together, format!("{count} at once"))];
+        for (p99, how) in ways {
+            let Some(p99) = p99 else { continue };
+            let what = format!("apply to first child, p99, {how}");
+            row(text, &[what, "under 1 s".into(), seconds(p99), met(p99 < FIRST_CHILD)]);
+        }
+    }
+    for measured in all {
+        let (count, Some(creation)) = (measured.count, measured.creations.first()) else { continue };
+        let excess: usize = CHILDREN
+            .iter()
+            .map(|(resource, times)| creation.requests.writes_of(resource).abs_diff(times * count))
+            .sum();
+        let what = format!("writes of children, {count} databases, more or less than once each");
+        row(text, &[what, "0".into(), excess.to_string(), met(excess == 0)]);
+        let statuses = creation.requests.writes_of(STATUS);
+        let what = format!("writes of status, {count} databases");
+        let most = STATUSES * count;
+        row(text, &[what, format!("at most {most}"), statuses.to_string(), met(statuses <= most)]);
+        let Some(life) = &measured.life else { continue };
+        let idle = [
+            (format!("in {} s at rest", REST.as_secs()), life.writes_at_rest),
+            ("after a change of the policy that changes nothing".into(), life.policy.writes()),
+            ("on a restart".into(), life.restart_requests.writes()),
+        ];
+        for (when, writes) in idle {
+            let what = format!("writes {when}, {count} databases");
+            row(text, &[what, "0".into(), writes.to_string(), met(writes == 0)]);
+        }
+    }
+    text.push('\n');
+}
+
+fn creation(text: &mut String, all: &[Measured]) {
+    let about = "### All at once\n\nFrom the first apply to the last database that is ready, and of each database from its own \
+                 apply. Applied together they wait for each other. Work is the processor time of the controller.\n\n";
+    text.push_str(about);
+    let heads = [
+        "databases",
+        "to Ready s",
+        "bare",
+        "ratio",
+        "first child p50 s",
+        "p99 s",
+        "Ready p50 s",
+        "p99 s",
+        "work ms for each",
+    ];
+    head(text, &heads);
+    for measured in all {
+        let Some(creation) = measured.middle() else { continue };
+        let mut count = measured.count.to_string();
+        if creation.ready < measured.count {
+            write!(count, ", {} of them ready in time", creation.ready).unwrap();
+        }
+        let bare = middle(&measured.bare).map_or_else(String::new, |bare| seconds(bare.took));
+        let ratio = measured.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        let [child, ready] = [&creation.first_child, &creation.to_ready];
+        let work = creation.processor.as_secs_f64() * 1000.0 / real(creation.ready.max(1));
+        let times = [child.percentile(50), child.percentile(99), ready.percentile(50), ready.percentile(99)];
+        let mut cells = vec![count, seconds(creation.took), bare, ratio];
+        cells.extend(times.map(seconds));
+        cells.push(format!("{work:.1}"));
+        row(text, &cells);
+    }
+    text.push('\n');
+}
+
+fn single(text: &mut String, all: &[Measured]) {
+    let (single, pace) = (SINGLE, PACE.as_millis());
+    write!(
+        text,
+        "### One by one\n\nAs an app team sees it: {single} databases, one every {pace} ms, beside those that are ready.\n\n"
+    )
+    .unwrap();
+    head(text, &["databases before", "first child p50 s", "p99 s", "Ready p50 s", "p99 s", "ready"]);
+    for (count, life) in lives(all) {
+        let [child, ready] = &life.single;
+        let times = [child.percentile(50), child.percentile(99), ready.percentile(50), ready.percentile(99)];
+        let mut cells = vec![count.to_string()];
+        cells.extend(times.map(seconds));
+        cells.push(format!("{} of {single}", ready.0.len()));
+        row(text, &cells);
+    }
+    text.push('\n');
+}
+
+/// What the controller asked of the API server while it created, for each database.
+fn requests(text: &mut String, all: &[Measured]) {
+    let about = "### Requests\n\nOf the controller while it creates, for each database. A `Database` itself is patched for its \
+                 finalizer.\n\n";
+    text.push_str(about);
+    let measured: Vec<&Measured> = all.iter().filter(|measured| !measured.creations.is_empty()).collect();
+    let mut heads = vec!["request".to_owned()];
+    heads.extend(measured.iter().map(|measured| format!("{} databases", measured.count)));
+    if let Some(last) = all.iter().rfind(|measured| !measured.bare.is_empty()) {
+        heads.push(format!("bare, {}", last.count));
+    }
+    head(text, &heads.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut columns: Vec<(&Creation, usize)> =
+        measured.iter().map(|measured| (&measured.creations[0], measured.count)).collect();
+    columns
+        .extend(all.iter().filter_map(|measured| Some((measured.bare.first()?, measured.count))).next_back());
+    let all: BTreeSet<_> = columns.iter().flat_map(|(creation, _)| creation.requests.0.keys()).collect();
+    for key in all {
+        let mut cells = vec![format!("{} {}", key.0, key.1)];
+        for (creation, count) in &columns {
+            let requests = creation.requests.0.get(key).copied().unwrap_or_default();
+            cells.push(format!("{:.2}", real(requests) / real(*count)));
+        }
+        row(text, &cells);
+    }
+    let verbs: BTreeSet<&str> = columns
+        .iter()
+        .flat_map(|(creation, _)| creation.requests.0.keys())
+        .map(|(verb, _)| &**verb)
+        .collect();
+    for verb in verbs {
+        let mut cells = vec![format!("**all {verb}**")];
+        for (creation, count) in &columns {
+            cells.push(format!("{:.2}", real(creation.requests.of_verb(verb)) / real(*count)));
+        }
+        row(text, &cells);
+    }
+    text.push('\n');
+}
+
+fn memory(text: &mut String, all: &[Measured]) {
+    let about = "### Memory\n\nResident MB of the controller, and in brackets what of it belongs to no file: right after the \
+                 creation, at rest, and after a restart, which lists everything anew.\n\n";
+    text.push_str(about);
+    head(text, &["databases", "created", "peak", "at rest", "restarted", "peak"]);
+    for measured in all {
+        let Some(creation) = measured.creations.first() else { continue };
+        let bytes = |memory: crate::Memory| format!("{} ({})", mb(memory.resident), mb(memory.anonymous));
+        let mut cells = vec![measured.count.to_string(), bytes(creation.memory), mb(creation.memory.peak)];
+        match &measured.life {
+            Some(life) => cells.extend([bytes(life.rest), bytes(life.restarted), mb(life.restarted.peak)]),
+            None => cells.extend(["", "", ""].map(str::to_owned)),
+        }
+        row(text, &cells);
+    }
+    text.push('\n');
+}
+
+fn restart(text: &mut String, all: &[Measured]) {
+    let about = "### Restart and policy\n\nFrom the start of the process to the end of its first reconcile, and of the last one. \
+                 After a change of the policy all databases are looked at again.\n\n";
+    text.push_str(about);
+    head(text, &["databases", "first reconcile s", "last s", "reconciles", "policy: last s"]);
+    for (count, life) in lives(all) {
+        let cells = [
+            count.to_string(),
+            seconds(life.restart.first),
+            seconds(life.restart.quiet),
+            life.restart.reconciles.to_string(),
+            seconds(life.policy_took),
+        ];
+        row(text, &cells);
+    }
+    text.push('\n');
+}
+
+fn lives(all: &[Measured]) -> impl Iterator<Item = (usize, &Life)> {
+    all.iter().filter_map(|measured| Some((measured.count, measured.life.as_ref()?)))
+}
+
+impl Measured {
+    pub fn middle(&self) -> Option<&Creation> {
+        middle(&self.creations)
+    }
+
+    /// How many times longer than the bare client the controller takes.
+    fn ratio(&self) -> Option<f64> {
+        let (ours, bare) = (self.middle()?, middle(&self.bare)?);
+        let is_complete = ours.ready == self.count && bare.ready == self.count;
+        is_complete.then(|| ours.took.as_secs_f64() / bare.took.as_secs_f64())
+    }
+}
+
+/// The round that took the middle time.
+pub fn middle(rounds: &[Creation]) -> Option<&Creation> {
+    let mut rounds: Vec<&Creation> = rounds.iter().collect();
+    rounds.sort_unstable_by_key(|round| round.took);
+    rounds.get(rounds.len().saturating_sub(1) / 2).copied()
+}
+
+fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 10.0 { format!("{seconds:.3}") } else { format!("{seconds:.1}") }
+}
+
+fn real(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
