@@ -11,12 +11,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Resource,
     runtime::{
-        events::{Event, EventType, Recorder},
+        events::{Event, EventType},
         reflector::ObjectRef,
     },
 };
 
-use super::status::{self, is_change};
+use super::{
+    recorder::Recorder,
+    status::{self, is_change},
+};
 
 /// Events of one object that go out at once.
 const BURST: u32 = 10;

@@ -17,6 +17,7 @@ mod in_flight;
 mod metrics;
 mod password;
 mod reconcile;
+mod recorder;
 mod resolve;
 mod states;
 mod status;
@@ -35,7 +36,7 @@ use kube::{
     core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt, controller,
-        events::{Event, EventType, Recorder, Reporter},
+        events::{Event, EventType},
         reflector::{self, ObjectRef, Store},
         watcher,
     },
@@ -51,6 +52,7 @@ use crate::{
 };
 use context::Context;
 pub use metrics::Metrics;
+use recorder::Recorder;
 
 /// Reconciles that run at the same time. kube's default is without bound, which runs out of memory when all
 /// databases come due together.
@@ -75,8 +77,7 @@ pub async fn run(
     metrics: Metrics,
     stop: CancellationToken,
 ) {
-    let reporter = Reporter { controller: "database-operator".into(), instance: None };
-    let recorder = Recorder::new(client.clone(), reporter);
+    let recorder = Recorder::new(client.clone());
     let config_map = ObjectReference {
         api_version: Some("v1".to_owned()),
         kind: Some("ConfigMap".to_owned()),

@@ -12,10 +12,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use api::Database;
 use arc_swap::ArcSwap;
-use kube::runtime::{
-    controller::Action,
-    events::{Recorder, Reporter},
-};
+use kube::runtime::controller::Action;
 use policy::PolicyState;
 use prometheus_client::registry::Registry;
 use rstest::rstest;
@@ -24,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::{
     backoff::Backoff, caches::Caches, compliance::Compliance, context::Context, events::Events,
-    in_flight::InFlight, metrics::Metrics, reconcile::reconcile, states::States,
+    in_flight::InFlight, metrics::Metrics, reconcile::reconcile, recorder::Recorder, states::States,
 };
 use crate::namespaces::Namespaces;
 use api_server::ApiServer;
@@ -75,9 +72,8 @@ impl There {
 
 fn context(there: &There, client: kube::Client) -> Context {
     let metrics = Metrics::new(&mut Registry::default());
-    let reporter = Reporter { controller: "database-operator".into(), instance: Some("golden".into()) };
     Context {
-        events: Events::new(Recorder::new(client.clone(), reporter)),
+        events: Events::new(Recorder::new(client.clone())),
         client,
         operator_namespace: "database-operator".to_owned(),
         policy_name: "database-policy".to_owned(),
