@@ -90,7 +90,7 @@ pub async fn run(
     let unreadable = Unreadable::new(metrics.unreadable.clone(), tell_of_unreadable(recorder.clone()));
     let databases = Api::<DeserializeGuard<Database>>::all(client.clone());
     let (store, writer) = reflector::store();
-    let stream = readable(watcher(databases, watcher::Config::default()).default_backoff(), unreadable)
+    let stream = readable(watcher(databases, caches::watch()).default_backoff(), unreadable)
         .modify(caches::prune)
         .reflect(writer)
         .touched_objects();
