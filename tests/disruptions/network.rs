@@ -66,16 +66,17 @@ fn a_server_is_made_in_a_virtual_network_and_one_outside_stays_where_it_is() {
     assert_eq!(rules(&inside), Vec::<String>::new());
 
     // The one outside can still be changed, and who may connect to it stays.
-    story.database("main", "{sku: Standard_B2s}").succeeded();
-    eventually("it is resized", || (story.server().body["sku"]["name"] == "Standard_B2s").then_some(()));
+    let is_larger = |story: &Story<'_>| {
+        (story.server().body["properties"]["storage"]["storageSizeGB"] == 64).then_some(())
+    };
+    story.database("main", "{storage: {sizeGiB: 64}}").succeeded();
+    eventually("its disk is larger", || is_larger(&story));
     story.wait_ready("main");
     assert_eq!(rules(&story), ["cluster-egress"]);
 
     drop(restored);
-    inside.database("main", "{sku: Standard_B2s}").succeeded();
-    eventually("it is resized, too", || {
-        (inside.server().body["sku"]["name"] == "Standard_B2s").then_some(())
-    });
+    inside.database("main", "{storage: {sizeGiB: 64}}").succeeded();
+    eventually("the other one's, too", || is_larger(&inside));
     inside.wait_ready("main");
     assert_eq!(rules(&inside), Vec::<String>::new());
 }
