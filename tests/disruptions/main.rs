@@ -20,13 +20,15 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sandbox::{Options, Sandbox};
 
-/// The sandbox that these stories break and mend, for one story at a time. Azure Service Operator looks at
-/// Azure every few seconds here.
+/// The sandbox that these stories break and mend, for one story at a time.
 fn sandbox() -> MutexGuard<'static, Sandbox> {
     static SANDBOX: OnceLock<Mutex<Sandbox>> = OnceLock::new();
-    let options = Options { aso_sync_seconds: 5, ..Options::default() };
-    SANDBOX
-        .get_or_init(|| Mutex::new(Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"))))
+    shared(&SANDBOX, &Options::default())
+}
+
+fn shared(sandbox: &'static OnceLock<Mutex<Sandbox>>, options: &Options) -> MutexGuard<'static, Sandbox> {
+    sandbox
+        .get_or_init(|| Mutex::new(Sandbox::start(options).unwrap_or_else(|error| panic!("{error}"))))
         .lock()
         // A story that failed has said so itself.
         .unwrap_or_else(PoisonError::into_inner)
