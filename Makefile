@@ -44,7 +44,7 @@ fuzz: ## Feed the pure parts arbitrary input, SECONDS=60 each (needs a C++ compi
 
 .PHONY: bench
 bench: ## Measure, and write docs/performance.md; takes half an hour once built, BENCH_SECONDS=1 BENCH_COUNTS=100 for less
-	$(CARGO) build --locked --release --package database-operator --package sandbox --bins
+	$(CARGO) build --locked --release --workspace --bins
 	@target/release/database-sandbox tools
 	BENCH_DOCUMENT=$(CURDIR)/docs/performance.md $(CARGO) bench --locked --package benches
 

@@ -1,13 +1,15 @@
-//! A client that writes what the controller writes, and nothing else: no caches, no comparing, no waiting for Azure.
+//! A client that writes what the controller writes, and does nothing else: no caches, no comparing, no waiting for Azure.
 
 use std::sync::Arc;
 
+use api::annotations::FINALIZER;
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{ObjectReference, Secret, ServiceAccount};
 use kube::{
     Api, Client,
     api::{ListParams, Patch, PatchParams},
     core::{ApiResource, DynamicObject},
+    runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -79,32 +81,113 @@ fn written(resource: &ApiResource, object: &DynamicObject) -> Value {
     written
 }
 
+/// How much is written for each database.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Amount {
+    /// Each object, and one status.
+    Once,
+    /// As many requests of each sort as the controller makes.
+    Alike,
+}
+
 /// Writes the objects of each database that was made, of so many at the same time as the controller reconciles.
-pub fn start(client: &Client, made: mpsc::UnboundedReceiver<Made>, template: Template) {
-    let (client, template) = (client.clone(), Arc::new(template));
+pub fn start(client: &Client, made: mpsc::UnboundedReceiver<Made>, template: Template, amount: Amount) {
+    let writer = Arc::new(Writer { client: client.clone(), template, amount });
     tokio::spawn(UnboundedReceiverStream::new(made).for_each_concurrent(TOGETHER, move |made| {
-        let (client, template) = (client.clone(), template.clone());
-        async move {
-            for (resource, object) in &template.objects {
-                apply(&client, resource, &template.of(&made, object)).await;
-            }
-            let status = template.of(&made, &template.status);
-            let databases: Api<Plain> =
-                Api::namespaced_with(client, &namespace(made.number), &databases::resource());
-            let body = json!({
-                "apiVersion": "altinn.app/v1alpha1", "kind": "Database",
-                "metadata": {"name": name(made.number)}, "status": status,
-            });
-            let parameters = PatchParams::apply("database-operator-status").force();
-            databases.patch_status(&name(made.number), &parameters, &Patch::Apply(body)).await.unwrap();
-        }
+        let writer = writer.clone();
+        async move { writer.write(&made).await }
     }));
 }
 
-async fn apply(client: &Client, resource: &ApiResource, object: &Value) {
-    let (namespace, name) = (&object["metadata"]["namespace"], &object["metadata"]["name"]);
-    let (namespace, name) = (namespace.as_str().unwrap(), name.as_str().unwrap());
-    let api: Api<Plain> = Api::namespaced_with(client.clone(), namespace, resource);
-    let parameters = PatchParams::apply("database-operator").force();
-    api.patch(name, &parameters, &Patch::Apply(object)).await.unwrap();
+struct Writer {
+    client: Client,
+    template: Template,
+    amount: Amount,
+}
+
+impl Writer {
+    async fn write(&self, made: &Made) {
+        let alike = self.amount == Amount::Alike;
+        if alike {
+            let finalizer = json!({"metadata": {"finalizers": [FINALIZER]}});
+            let parameters = PatchParams::default();
+            self.databases(made)
+                .patch(&name(made.number), &parameters, &Patch::Merge(finalizer))
+                .await
+                .unwrap();
+        }
+        for (resource, object) in &self.template.objects {
+            let object = self.template.of(made, object);
+            if alike && resource.kind == "FlexibleServer" {
+                let mut looking = object.clone();
+                looking["spec"]["tags"] = json!({});
+                looking["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"] =
+                    json!("skip");
+                self.apply(resource, &looking).await;
+                self.report(made, "Unknown", "Creating").await;
+            }
+            if alike && resource.group.is_empty() {
+                self.plain(resource, &object).get_opt(&text(&object, "name")).await.unwrap();
+            }
+            self.apply(resource, &object).await;
+        }
+        if alike {
+            self.report(made, "Unknown", "Configuring").await;
+        }
+        self.report(made, "True", "Ready").await;
+    }
+
+    async fn apply(&self, resource: &ApiResource, object: &Value) {
+        let parameters = PatchParams::apply("database-operator").force();
+        let api = self.plain(resource, object);
+        api.patch(&text(object, "name"), &parameters, &Patch::Apply(object)).await.unwrap();
+    }
+
+    async fn report(&self, made: &Made, ready: &str, reason: &str) {
+        let mut status = self.template.of(made, &self.template.status);
+        status["conditions"][0]["status"] = json!(ready);
+        status["conditions"][0]["reason"] = json!(reason);
+        let body = json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "Database",
+            "metadata": {"name": name(made.number)}, "status": status,
+        });
+        let parameters = PatchParams::apply("database-operator-status").force();
+        let databases = self.databases(made);
+        databases.patch_status(&name(made.number), &parameters, &Patch::Apply(body)).await.unwrap();
+        if self.amount == Amount::Alike {
+            self.announce(made, reason).await;
+        }
+    }
+
+    async fn announce(&self, made: &Made, reason: &str) {
+        let reporter = Reporter { controller: "bench".into(), instance: None };
+        let event = Event {
+            type_: EventType::Normal,
+            reason: reason.to_owned(),
+            note: Some("The database is ready for connections".to_owned()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let reference = ObjectReference {
+            api_version: Some("altinn.app/v1alpha1".to_owned()),
+            kind: Some("Database".to_owned()),
+            name: Some(name(made.number)),
+            namespace: Some(namespace(made.number)),
+            uid: Some(made.uid.clone()),
+            ..ObjectReference::default()
+        };
+        Recorder::new(self.client.clone(), reporter).publish(&event, &reference).await.unwrap();
+    }
+
+    fn databases(&self, made: &Made) -> Api<Plain> {
+        Api::namespaced_with(self.client.clone(), &namespace(made.number), &databases::resource())
+    }
+
+    fn plain(&self, resource: &ApiResource, object: &Value) -> Api<Plain> {
+        Api::namespaced_with(self.client.clone(), &text(object, "namespace"), resource)
+    }
+}
+
+fn text(object: &Value, field: &str) -> String {
+    object["metadata"][field].as_str().unwrap_or_default().to_owned()
 }

@@ -26,7 +26,7 @@ use std::{
 };
 
 use audit::Requests;
-use bare::Template;
+use bare::{Amount, Template};
 use cluster::{Cluster, Start};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -56,6 +56,8 @@ pub struct Measured {
     pub creations: Vec<Creation>,
     /// The same of the bare client.
     pub bare: Vec<Creation>,
+    /// Of one that makes as many requests as the controller.
+    pub alike: Vec<Creation>,
     /// `None` when the databases didn't become ready in time.
     pub life: Option<Life>,
 }
@@ -131,21 +133,26 @@ async fn measure(count: usize) -> Measured {
         cluster.end();
         let Some(template) = &template else { continue };
 
-        let mut cluster = Cluster::start().await;
-        let creation = create(&mut cluster, count, &Arc::default(), Some(template.clone())).await;
-        say(count, "the bare client", &creation);
-        measured.bare.push(creation);
-        cluster.end();
+        for amount in [Amount::Once, Amount::Alike] {
+            if amount == Amount::Alike && count > SMALL {
+                continue;
+            }
+            let mut cluster = Cluster::start().await;
+            let bare = Some((template.clone(), amount));
+            let creation = create(&mut cluster, count, &Arc::default(), bare).await;
+            say(count, &format!("the bare client, {amount:?}"), &creation);
+            let rounds = if amount == Amount::Once { &mut measured.bare } else { &mut measured.alike };
+            rounds.push(creation);
+            cluster.end();
+        }
     }
     measured
 }
 
 fn say(count: usize, who: &str, creation: &Creation) {
-    eprintln!(
-        "{count} databases, {who}: {} ready after {:.1} s",
-        creation.ready,
-        creation.took.as_secs_f64()
-    );
+    let Creation { ready, took, memory, .. } = creation;
+    let memory = if memory.peak > 0 { format!(", {} MB", table::mb(memory.peak)) } else { String::new() };
+    eprintln!("{count} databases, {who}: {ready} ready after {:.1} s{memory}", took.as_secs_f64());
 }
 
 /// Applies all databases at once, and has the controller, or the bare client, make them ready.
@@ -153,15 +160,15 @@ async fn create(
     cluster: &mut Cluster,
     count: usize,
     observed: &Arc<Observed>,
-    bare: Option<Template>,
+    bare: Option<(Template, Amount)>,
 ) -> Creation {
     let is_bare = bare.is_some();
     databases::make_namespaces(&cluster.admin, count + SINGLE).await;
     responder::start(&cluster.admin, observed);
     let made = observed.watch(cluster.admin.clone());
-    if let Some(template) = bare {
+    if let Some((template, amount)) = bare {
         cluster.stop_controller();
-        bare::start(&cluster.controller, made, template);
+        bare::start(&cluster.controller, made, template, amount);
     }
     // For what new namespaces get, and for the watches.
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -214,6 +221,7 @@ async fn live(cluster: &mut Cluster, count: usize, observed: &Observed) -> Life 
     tokio::time::sleep(REST).await;
     let restart_requests = cluster.audit.since();
     let restarted = usage::memory(cluster.pid());
+    eprintln!("{count} databases, restarted: {} MB", table::mb(restarted.peak));
 
     let mut pace = tokio::time::interval(PACE);
     for number in count..count + SINGLE {

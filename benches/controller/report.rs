@@ -26,6 +26,9 @@ const CHILDREN: [(&str, usize); 8] = [
     ("serviceaccounts", 1),
     ("secrets", 1),
 ];
+/// The rounds of one side.
+type Rounds = fn(&Measured) -> &[Creation];
+
 const STATUS: &str = "databases/status";
 
 pub fn text(all: &[Measured]) -> String {
@@ -57,7 +60,8 @@ status, by server-side apply with the controller's own rights; it starts on a da
 given all the same and count: a run is over when all databases are ready and all objects answered. The controller \
 writes more than that: a finalizer, which passes the webhook again; the server twice, since it has ASO look \
 whether Azure has one of that name; a status while it works; an event for each new reason; and it reads what may stand in the \
-way of a Secret and a ServiceAccount. Both sides get a fresh control plane. Up to {SMALL} databases they take turns in \
+way of a Secret and a ServiceAccount. A second bare client makes as many requests of each sort, still without waiting: \
+beside it shows what the controller itself costs. Each gets a fresh control plane. Up to {SMALL} databases they take turns in \
 {ROUNDS} rounds, and the middle one counts.
 
 Everything shares the machine's cores: API server, etcd, operator and bench. Times are those of the bench's watches. \
@@ -83,7 +87,7 @@ fn budgets(text: &mut String, all: &[Measured]) {
         }
     }
     if let Some(measured) = all.iter().find(|measured| measured.count == TO_READY.0)
-        && let Some(ratio) = measured.ratio()
+        && let Some(ratio) = measured.ratio(&measured.bare)
     {
         let what = format!("{} databases to Ready, of the bare client's time", TO_READY.0);
         row(
@@ -139,6 +143,8 @@ fn creation(text: &mut String, all: &[Measured]) {
         "to Ready s",
         "bare",
         "ratio",
+        "as many requests",
+        "ratio",
         "first child p50 s",
         "p99 s",
         "Ready p50 s",
@@ -152,12 +158,14 @@ fn creation(text: &mut String, all: &[Measured]) {
         if creation.ready < measured.count {
             write!(count, ", {} of them ready in time", creation.ready).unwrap();
         }
-        let bare = middle(&measured.bare).map_or_else(String::new, |bare| seconds(bare.took));
-        let ratio = measured.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         let [child, ready] = [&creation.first_child, &creation.to_ready];
         let work = creation.processor.as_secs_f64() * 1000.0 / real(creation.ready.max(1));
         let times = [child.percentile(50), child.percentile(99), ready.percentile(50), ready.percentile(99)];
-        let mut cells = vec![count, seconds(creation.took), bare, ratio];
+        let mut cells = vec![count, seconds(creation.took)];
+        for bare in [&measured.bare, &measured.alike] {
+            cells.push(middle(bare).map_or_else(String::new, |bare| seconds(bare.took)));
+            cells.push(measured.ratio(bare).map_or_else(String::new, |ratio| format!("{ratio:.2}")));
+        }
         cells.extend(times.map(seconds));
         cells.push(format!("{work:.1}"));
         row(text, &cells);
@@ -189,17 +197,22 @@ fn requests(text: &mut String, all: &[Measured]) {
     let about = "### Requests\n\nOf the controller while it creates, for each database. A `Database` itself is patched for its \
                  finalizer.\n\n";
     text.push_str(about);
-    let measured: Vec<&Measured> = all.iter().filter(|measured| !measured.creations.is_empty()).collect();
     let mut heads = vec!["request".to_owned()];
-    heads.extend(measured.iter().map(|measured| format!("{} databases", measured.count)));
-    if let Some(last) = all.iter().rfind(|measured| !measured.bare.is_empty()) {
-        heads.push(format!("bare, {}", last.count));
+    let mut columns: Vec<(&Creation, usize)> = Vec::new();
+    let sides: [(&str, Rounds); 3] = [
+        ("", |measured| &measured.creations),
+        ("bare, ", |measured| &measured.bare),
+        ("as many, ", |measured| &measured.alike),
+    ];
+    for (side, rounds) in sides {
+        let mut those = all.iter().filter_map(|measured| Some((rounds(measured).first()?, measured.count)));
+        // The bare ones are the same for any count.
+        let those: Vec<_> =
+            if side.is_empty() { those.collect() } else { those.next().into_iter().collect() };
+        heads.extend(those.iter().map(|(_, count)| format!("{side}{count}")));
+        columns.extend(those);
     }
     head(text, &heads.iter().map(String::as_str).collect::<Vec<_>>());
-    let mut columns: Vec<(&Creation, usize)> =
-        measured.iter().map(|measured| (&measured.creations[0], measured.count)).collect();
-    columns
-        .extend(all.iter().filter_map(|measured| Some((measured.bare.first()?, measured.count))).next_back());
     let all: BTreeSet<_> = columns.iter().flat_map(|(creation, _)| creation.requests.0.keys()).collect();
     for key in all {
         let mut cells = vec![format!("{} {}", key.0, key.1)];
@@ -269,9 +282,9 @@ impl Measured {
         middle(&self.creations)
     }
 
-    /// How many times longer than the bare client the controller takes.
-    fn ratio(&self) -> Option<f64> {
-        let (ours, bare) = (self.middle()?, middle(&self.bare)?);
+    /// How many times longer than a bare client the controller takes.
+    fn ratio(&self, bare: &[Creation]) -> Option<f64> {
+        let (ours, bare) = (self.middle()?, middle(bare)?);
         let is_complete = ours.ready == self.count && bare.ready == self.count;
         is_complete.then(|| ours.took.as_secs_f64() / bare.took.as_secs_f64())
     }
