@@ -10,10 +10,7 @@ use api::{Database, DatabaseStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Resource,
-    runtime::{
-        events::{Event, EventType},
-        reflector::ObjectRef,
-    },
+    runtime::{events::EventType, reflector::ObjectRef},
 };
 
 use super::{
@@ -25,9 +22,6 @@ use super::{
 const BURST: u32 = 10;
 /// How soon there may be one more after that.
 const REFILL: Duration = Duration::from_mins(1);
-/// The API server takes at most 1024 bytes.
-/// <https://github.com/kubernetes/kubernetes/blob/v1.36.2/pkg/apis/core/validation/events.go>
-pub(super) const LONGEST: usize = 1000;
 
 /// Writes events.
 pub(super) struct Events {
@@ -48,7 +42,7 @@ impl Events {
         }
     }
 
-    /// An event, unless the object had too many of late. Events are a courtesy: one that can't be written is logged, no more.
+    /// An event, unless the object had too many of late.
     pub(super) async fn publish(&self, database: &Database, type_: EventType, reason: &str, note: &str) {
         let may_go = self
             .limits
@@ -59,16 +53,7 @@ impl Events {
             tracing::debug!(reason, "the object has had too many events of late; this one is left out");
             return;
         }
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(note[..note.floor_char_boundary(LONGEST)].to_owned()),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = self.recorder.publish(&event, &database.object_ref(&())).await {
-            tracing::debug!(%error, reason, "the event can't be written");
-        }
+        self.recorder.publish(&database.object_ref(&()), type_, "Reconcile", reason, note).await;
     }
 }
 

@@ -36,7 +36,7 @@ use kube::{
     core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt, controller,
-        events::{Event, EventType},
+        events::EventType,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
@@ -158,17 +158,7 @@ async fn tell_of_policy(
             }
         };
         if now.is_some() || was_troubled {
-            let note = note[..note.floor_char_boundary(events::LONGEST)].to_owned();
-            let event = Event {
-                type_,
-                reason: reason.to_owned(),
-                note: Some(note),
-                action: "Watch".to_owned(),
-                secondary: None,
-            };
-            if let Err(error) = recorder.publish(&event, &config_map).await {
-                tracing::debug!(%error, "the event of the policy can't be written");
-            }
+            recorder.publish(&config_map, type_, "Watch", reason, &note).await;
         }
         was_troubled = now.is_some();
         if trouble.changed().await.is_err() {
@@ -187,18 +177,10 @@ fn tell_of_unreadable(recorder: Recorder) -> impl Fn(&ObjectMeta, &str) {
             "a Database can't be read, and is left as it is"
         );
         let object = Database { metadata: metadata.clone(), ..Database::default() }.object_ref(&());
-        let event = Event {
-            type_: EventType::Warning,
-            reason: "Unreadable".to_owned(),
-            note: Some(format!("can't be read, and is left as it is: {}", clean(error))),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
+        let note = format!("can't be read, and is left as it is: {}", clean(error));
         let recorder = recorder.clone();
         tokio::spawn(async move {
-            if let Err(error) = recorder.publish(&event, &object).await {
-                tracing::debug!(%error, "the event can't be written");
-            }
+            recorder.publish(&object, EventType::Warning, "Reconcile", "Unreadable", &note).await;
         });
     }
 }
