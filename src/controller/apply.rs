@@ -71,10 +71,10 @@ pub(super) async fn apply(
 
     others.one_by_one(&caches.databases, Some(&azure.database)).await?;
     for rule in &azure.firewall_removed {
-        others.remove(&caches.firewall_rules, rule).await?;
+        others.remove(&caches.firewall_rules.cache, rule).await?;
     }
     for rule in &azure.firewall {
-        others.one_by_one(&caches.firewall_rules, Some(rule)).await?;
+        others.one_by_one(&caches.firewall_rules.cache, Some(rule)).await?;
     }
     others.one_by_one(&caches.administrators, azure.administrator.as_ref()).await?;
     let mut applied = Applied { server, others: others.progress, parameters: Vec::new(), unconfirmed: false };
@@ -113,7 +113,7 @@ async fn apply_parameters(
     desired: &[FlexibleServersConfiguration],
     mut is_free: bool,
 ) -> Result<Vec<(String, Progress)>, Error> {
-    let cache = &context.caches.configurations;
+    let cache = &context.caches.configurations.cache;
     let mut all = Vec::new();
     // One that is on its way already comes first, wherever it stands.
     for desired in desired {

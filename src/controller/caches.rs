@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -34,13 +33,11 @@ pub(super) struct Caches {
     pub(super) credentials: Cache<FederatedIdentityCredential>,
     pub(super) servers: Cache<FlexibleServer>,
     pub(super) databases: Cache<FlexibleServersDatabase>,
-    pub(super) firewall_rules: Cache<FlexibleServersFirewallRule>,
+    /// The policy may have lost some that are there.
+    pub(super) firewall_rules: Indexed<FlexibleServersFirewallRule>,
     pub(super) administrators: Cache<FlexibleServersAdministrator>,
-    pub(super) configurations: Cache<FlexibleServersConfiguration>,
-    /// The names of each database's parameters' objects: how many and which can't be told from the spec alone.
-    configurations_of: Index,
-    /// The same for the rules of its firewall, of which the policy may have lost some.
-    firewall_rules_of: Index,
+    /// How many there are, and of which parameters, can't be told from the spec alone.
+    pub(super) configurations: Indexed<FlexibleServersConfiguration>,
     pub(super) secrets: Cache<Secret>,
     pub(super) service_accounts: Cache<ServiceAccount>,
 }
@@ -52,6 +49,12 @@ type Index = Arc<Mutex<HashMap<ObjectRef<Database>, BTreeSet<String>>>>;
 pub(super) struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<K>,
     health: Arc<Mutex<Health>>,
+}
+
+/// The objects of a kind of which a `Database` has several.
+pub(super) struct Indexed<K: Resource<DynamicType = ()> + Clone + 'static> {
+    pub(super) cache: Cache<K>,
+    index: Index,
 }
 
 /// How the watch of a cache is.
@@ -122,27 +125,14 @@ pub(super) fn start(
     let everything = watch;
     let ours = || watch().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     let namespace = operator_namespace;
-    let (configurations_of, firewall_rules_of) = (Index::default(), Index::default());
     Caches {
         identities: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         credentials: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         servers: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         databases: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        firewall_rules: indexed(
-            Api::namespaced(client.clone(), namespace),
-            everything(),
-            triggers,
-            Some(firewall_rules_of.clone()),
-        ),
-        firewall_rules_of,
+        firewall_rules: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers),
         administrators: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        configurations: indexed(
-            Api::namespaced(client.clone(), namespace),
-            everything(),
-            triggers,
-            Some(configurations_of.clone()),
-        ),
-        configurations_of,
+        configurations: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers),
         secrets: cache(Api::all(client.clone()), ours(), triggers),
         service_accounts: cache(Api::all(client.clone()), ours(), triggers),
     }
@@ -170,7 +160,13 @@ impl Caches {
             }
             Cache { store, health: Arc::new(Mutex::new(health.clone())) }
         }
-        let (configurations_of, firewall_rules_of) = (Index::default(), Index::default());
+        fn filled_indexed<K>(objects: &[serde_json::Value], health: &Health) -> Indexed<K>
+        where
+            K: Resource<DynamicType = ()> + Clone + DeserializeOwned,
+        {
+            let index = Index::default();
+            Indexed { cache: filled(objects, Some(&index), health), index }
+        }
         let aso = if unknown { Health::UnknownKind } else { Health::Synced };
         // As the watches of the real ones: labelled ones alone.
         let ours = |object: &&serde_json::Value| object["metadata"]["labels"][MANAGED_BY] == OPERATOR;
@@ -180,55 +176,30 @@ impl Caches {
             credentials: filled(objects, None, &aso),
             servers: filled(objects, None, &aso),
             databases: filled(objects, None, &aso),
-            firewall_rules: filled(objects, Some(&firewall_rules_of), &aso),
+            firewall_rules: filled_indexed(objects, &aso),
             administrators: filled(objects, None, &aso),
-            configurations: filled(objects, Some(&configurations_of), &aso),
-            configurations_of,
-            firewall_rules_of,
+            configurations: filled_indexed(objects, &aso),
             secrets: filled(&labelled, None, &Health::Synced),
             service_accounts: filled(&labelled, None, &Health::Synced),
         }
     }
 }
 
-impl Caches {
-    /// The parameters' objects of a `Database`.
-    pub(super) fn configurations_of(
-        &self,
-        operator_namespace: &str,
-        database: &ObjectRef<Database>,
-    ) -> Vec<Arc<FlexibleServersConfiguration>> {
-        all_of(&self.configurations_of, &self.configurations, operator_namespace, database)
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Indexed<K> {
+    /// Those that stand for this `Database`.
+    pub(super) fn of(&self, operator_namespace: &str, database: &ObjectRef<Database>) -> Vec<Arc<K>> {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = index.get(database);
+        names
+            .into_iter()
+            .flatten()
+            .filter_map(|object| self.cache.get(operator_namespace, object))
+            .filter(|object| {
+                let namespace = database.namespace.as_deref().unwrap_or_default();
+                belongs_to(object.as_ref(), namespace, &database.name)
+            })
+            .collect()
     }
-
-    /// The firewall's rules of a `Database`.
-    pub(super) fn firewall_rules_of(
-        &self,
-        operator_namespace: &str,
-        database: &ObjectRef<Database>,
-    ) -> Vec<Arc<FlexibleServersFirewallRule>> {
-        all_of(&self.firewall_rules_of, &self.firewall_rules, operator_namespace, database)
-    }
-}
-
-/// The objects of one kind that stand for a `Database`.
-fn all_of<K: Resource<DynamicType = ()> + Clone + 'static>(
-    index: &Index,
-    cache: &Cache<K>,
-    operator_namespace: &str,
-    database: &ObjectRef<Database>,
-) -> Vec<Arc<K>> {
-    let index = index.lock().unwrap_or_else(PoisonError::into_inner);
-    let names = index.get(database);
-    names
-        .into_iter()
-        .flatten()
-        .filter_map(|object| cache.get(operator_namespace, object))
-        .filter(|object| {
-            let namespace = database.namespace.as_deref().unwrap_or_default();
-            belongs_to(object.as_ref(), namespace, &database.name)
-        })
-        .collect()
 }
 
 fn cache<K>(
@@ -238,12 +209,23 @@ fn cache<K>(
 ) -> Cache<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-    K::DynamicType: Hash + Eq,
 {
-    indexed(api, config, triggers, None)
+    watched(api, config, triggers, None)
 }
 
 fn indexed<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
+) -> Indexed<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    let index = Index::default();
+    Indexed { cache: watched(api, config, triggers, Some(index.clone())), index }
+}
+
+fn watched<K>(
     api: Api<K>,
     config: watcher::Config,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
@@ -251,7 +233,6 @@ fn indexed<K>(
 ) -> Cache<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-    K::DynamicType: Hash + Eq,
 {
     let (store, writer) = reflector::store();
     let health = Arc::new(Mutex::new(Health::default()));

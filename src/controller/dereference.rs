@@ -135,8 +135,8 @@ pub(super) fn dereference(
     });
     let inner = caches.databases.get(operator_namespace, &server_name);
     let object = ObjectRef::from_obj(database);
-    let configurations = caches.configurations_of(operator_namespace, &object);
-    let firewall_rules = caches.firewall_rules_of(operator_namespace, &object);
+    let configurations = caches.configurations.of(operator_namespace, &object);
+    let firewall_rules = caches.firewall_rules.of(operator_namespace, &object);
     let recorded = recorded(
         database,
         server.as_deref(),
@@ -151,9 +151,9 @@ fn check(caches: &Caches) -> Result<(), Error> {
     let checks = [
         caches.servers.check(),
         caches.databases.check(),
-        caches.firewall_rules.check(),
+        caches.firewall_rules.cache.check(),
         caches.administrators.check(),
-        caches.configurations.check(),
+        caches.configurations.cache.check(),
         caches.identities.check(),
         caches.credentials.check(),
         caches.secrets.check(),
