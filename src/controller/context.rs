@@ -38,4 +38,10 @@ impl Context {
     pub(super) fn count(&self, outcome: &'static str) {
         self.metrics.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
     }
+
+    /// Metrics tell of a database that is gone no longer.
+    pub(super) fn forget(&self, namespace: &str, name: &str) {
+        self.compliance.set(namespace, name, true);
+        self.states.forget(namespace, name);
+    }
 }

@@ -131,9 +131,7 @@ pub async fn run(
                     controller::Error::ReconcilerFailed(..) => {}
                     // It is gone since it was queued, perhaps without our finalizer.
                     controller::Error::ObjectNotFound(gone) => {
-                        let namespace = gone.namespace.as_deref().unwrap_or_default();
-                        gone_context.compliance.set(namespace, &gone.name, true);
-                        gone_context.states.forget(namespace, &gone.name);
+                        gone_context.forget(gone.namespace.as_deref().unwrap_or_default(), &gone.name);
                     }
                     error => tracing::warn!(%error, "a watch was interrupted"),
                 }

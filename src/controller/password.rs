@@ -65,14 +65,15 @@ pub(super) struct Passwords {
 }
 
 impl Passwords {
-    /// The passwords that are to be there, by those that are. `fresh` is called when a new one is due.
+    /// The passwords that are to be there, by those that are. `fresh` is called when a new one is due; `None` if it has
+    /// none to give.
     pub(super) fn plan(
         existing: Option<&Secret>,
         told: Told<'_>,
         wanted: Wanted<'_>,
         now: Timestamp,
-        fresh: impl FnOnce() -> String,
-    ) -> Self {
+        fresh: impl FnOnce() -> Option<String>,
+    ) -> Option<Self> {
         let mut kept: BTreeMap<String, ByteString> = existing
             .and_then(|secret| secret.data.clone())
             .unwrap_or_default()
@@ -104,15 +105,17 @@ impl Passwords {
                 is_asked || is_old(newest, wanted.rotate_after_days, now)
             }
         };
-        let newest = newest.filter(|_| !is_due).unwrap_or_else(|| {
+        let newest = if let Some(newest) = newest.filter(|_| !is_due) {
+            newest
+        } else {
             let key = format!("{KEY}{}", now.strftime(TIME));
-            kept.insert(key.clone(), ByteString(fresh().into_bytes()));
+            kept.insert(key.clone(), ByteString(fresh()?.into_bytes()));
             if let Some(request) = wanted.request {
                 fulfilled = Some(request.to_owned());
             }
             key
-        });
-        Self { kept, fulfilled, newest, works }
+        };
+        Some(Self { kept, fulfilled, newest, works })
     }
 }
 
@@ -176,7 +179,7 @@ mod tests {
     }
 
     fn plan(existing: Option<&Secret>, told: Told<'_>, wanted: Wanted<'_>) -> Passwords {
-        Passwords::plan(existing, told, wanted, now(), || "fresh".to_owned())
+        Passwords::plan(existing, told, wanted, now(), || Some("fresh".to_owned())).unwrap()
     }
 
     const NOTHING: Wanted<'_> = Wanted { request: None, rotate_after_days: None };
@@ -245,6 +248,14 @@ mod tests {
     fn while_aso_only_compares_the_one_that_works_goes_on_working() {
         let plan = plan(Some(&secret(&[(OLD, "old")], None)), sent(OLD), NOTHING);
         assert_eq!(plan.works.as_deref(), Some("old"));
+    }
+
+    #[test]
+    fn without_a_new_one_those_that_are_there_go_on() {
+        let existing = secret(&[(OLD, "old")], None);
+        let plan = |existing, told| Passwords::plan(existing, told, NOTHING, now(), || None);
+        assert_eq!(plan(Some(&existing), taken(OLD)).and_then(|plan| plan.works).as_deref(), Some("old"));
+        assert_eq!(plan(None, Told { key: None, is_taken: false }), None);
     }
 
     #[test]

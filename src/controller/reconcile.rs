@@ -154,19 +154,16 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         context.count("not-synced");
         return Ok(Action::requeue(backoff::jittered(SYNCING)));
     }
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     let now = Timestamp::now();
     let today = now.to_zoned(TimeZone::UTC).date();
-    let labels = database.namespace().and_then(|namespace| context.namespaces.labels(&namespace));
+    let labels = context.namespaces.labels(&namespace);
     let resolved = resolve::resolve(database, &known, policy, &context.policy_name, labels.as_ref(), today);
     let Resolved { effective, breaches } = match resolved {
         Ok(resolved) => resolved,
         Err(why) => {
             if why.out_of_policy {
-                context.compliance.set(
-                    &database.namespace().unwrap_or_default(),
-                    &database.name_any(),
-                    false,
-                );
+                context.compliance.set(&namespace, &name, false);
             }
             return blocked(database, context, &why).await;
         }
@@ -201,7 +198,6 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         breaches: &breaches,
         revision: &policy.revision,
     };
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     context.compliance.set(&namespace, &name, breaches.is_empty());
     if let Some(secret) = replaced {
         let note = format!(
@@ -225,14 +221,16 @@ fn passwords(
     effective: &Effective,
     now: Timestamp,
 ) -> Result<Passwords, Error> {
-    let mut bytes = [0; 512];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::NoPassword)?;
-    let fresh = password::from_bytes(&bytes).ok_or(Error::NoPassword)?;
+    let fresh = || {
+        let mut bytes = [0; 512];
+        SystemRandom::new().fill(&mut bytes).ok()?;
+        password::from_bytes(&bytes)
+    };
     let wanted = password::Wanted {
         request: database.annotations().get(ROTATE_PASSWORD).map(String::as_str),
         rotate_after_days: effective.rotate_after_days,
     };
-    Ok(Passwords::plan(known.admin_secret.as_deref(), known.told(), wanted, now, || fresh))
+    Passwords::plan(known.admin_secret.as_deref(), known.told(), wanted, now, fresh).ok_or(Error::NoPassword)
 }
 
 /// The app's Secret, if it has a password and is about to get another.
@@ -260,11 +258,11 @@ async fn blocked(database: &Database, context: &Context, why: &Blocked) -> Resul
 /// Writes the status if it differs, and an event if it says something new.
 async fn report(database: &Database, context: &Context, outcome: &Outcome<'_>) -> Result<(), Error> {
     let new = status::report(database, outcome, Timestamp::now());
-    context.states.set(&database.namespace().unwrap_or_default(), &database.name_any(), &new);
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    context.states.set(&namespace, &name, &new);
     if !status::is_news(database.status.as_ref(), &new) {
         return Ok(());
     }
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     let key = format!("status/{namespace}/{name}");
     let version = database.resource_version();
     let timeless = without_times(&new);
@@ -300,9 +298,7 @@ fn without_times(status: &DatabaseStatus) -> DatabaseStatus {
 /// The fate of the data was settled at admission; here a missing or unknown annotation means the same as
 /// `Retain`, because admission can be bypassed: by deleting the CRD, or with the webhook's configuration.
 async fn keep_data(database: &Database, context: &Context) -> Result<Action, Error> {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    context.compliance.set(&namespace, &name, true);
-    context.states.forget(&namespace, &name);
+    context.forget(&database.namespace().unwrap_or_default(), &database.name_any());
     if let Some(server) = database.status.as_ref().and_then(|status| status.server.as_ref()) {
         let note = format!(
             "Server {} and its data are kept. Apply the same manifest again to get them back; the platform team \
