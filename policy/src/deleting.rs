@@ -4,7 +4,7 @@ use api::annotations::{CONFIRM_DESTROY, RETENTION};
 use jiff::{ToSpan, civil::Date};
 
 use crate::{
-    Code, Problem,
+    Code, Problem, day,
     document::Destroy,
     quote::{quote, sets_off},
 };
@@ -171,11 +171,7 @@ fn confirmed(deletion: &Deletion<'_>) -> Result<(), Problem> {
         let text = "is missing, and \"Destroy\" ends the server with all its data and backups".to_owned();
         return fail(Code::DestroyUnconfirmed, text);
     };
-    // A day to the letter: the parser would take times of it as well.
-    let parsed = value
-        .split_once('@')
-        .filter(|(_, day)| day.len() == "2026-11-30".len())
-        .and_then(|(whose, day)| Some((whose, day.parse::<Date>().ok()?)));
+    let parsed = value.split_once('@').and_then(|(whose, day)| Some((whose, day::parse(day)?)));
     let Some((whose, day)) = parsed else {
         let text = format!("{} is not of the form <namespace>/<name>@<day>", quote(value));
         return fail(Code::DestroyUnconfirmed, text);

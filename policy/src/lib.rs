@@ -13,6 +13,7 @@
 
 pub mod catalogue;
 pub mod code;
+mod day;
 pub mod defaults;
 pub mod deleting;
 pub mod document;

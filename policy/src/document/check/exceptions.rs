@@ -1,10 +1,8 @@
 //! Exceptions: which database, from which rules, until when, and why.
 
-use jiff::civil::Date;
-
 use super::{Findings, profile::meant};
 use crate::{
-    Code,
+    Code, day,
     document::{Exception, Rule, raw},
     quote::{quote, sets_off},
     suggest::alternatives,
@@ -47,9 +45,7 @@ fn check_exception(raw: &raw::Exception, path: &str, findings: &mut Findings) ->
             findings.add(rule.line, &format!("{path}.rules[{index}]"), Code::PolicyUnknownValue, text);
         }
     }
-    // A day to the letter: the parser would take times of it as well.
-    let is_day = raw.until.value.len() == "2027-01-31".len();
-    let until = raw.until.value.parse::<Date>().ok().filter(|_| is_day);
+    let until = day::parse(&raw.until.value);
     if until.is_none() {
         let text = format!("{} is no day; write its last day as 2027-01-31", quote(&raw.until.value));
         findings.add(raw.until.line, &format!("{path}.until"), Code::PolicyMalformed, text);
