@@ -11,7 +11,7 @@ use policy::{
     warning::{self, LONGEST},
 };
 use serde::{
-    Deserialize, Deserializer,
+    Deserializer,
     de::{MapAccess, Visitor},
 };
 
@@ -23,27 +23,19 @@ const SHOWN: usize = 8;
 /// The policy among the data of a ConfigMap, and as many other keys as a message needs to say what is there instead.
 pub(super) fn data(sent: Raw<'_>) -> Option<BTreeMap<String, String>> {
     // Data that are no texts are refused by the API server's own schema.
-    serde_json::from_str::<Data>(sent?.get()).ok().map(|data| data.0)
-}
-
-struct Data(BTreeMap<String, String>);
-
-impl<'de> Deserialize<'de> for Data {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FewKeys)
-    }
+    serde_json::Deserializer::from_str(sent?.get()).deserialize_map(FewKeys).ok()
 }
 
 struct FewKeys;
 
 impl<'de> Visitor<'de> for FewKeys {
-    type Value = Data;
+    type Value = BTreeMap<String, String>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the data of a ConfigMap")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut data = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, String>()? {
             if key == KEY {
@@ -52,7 +44,7 @@ impl<'de> Visitor<'de> for FewKeys {
                 data.insert(key, String::new());
             }
         }
-        Ok(Data(data))
+        Ok(data)
     }
 }
 
