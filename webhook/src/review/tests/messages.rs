@@ -10,7 +10,7 @@ use super::*;
 fn written_down() -> Vec<(String, String)> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let folders = [
-        "policy/src/rules/snapshots",
+        "policy/src/rules/tests/snapshots",
         "policy/src/deleting/snapshots",
         "policy/src/document/snapshots",
         "webhook/src/review/tests/snapshots",

@@ -1,0 +1,255 @@
+//! The objects that a `Database` becomes.
+
+use policy::{Policy, Request};
+
+use super::*;
+use crate::azure::AsoObject;
+
+fn objects(identity: Option<&Identity>) -> Objects {
+    objects_by(include_str!("../../../examples/policy.yaml"), identity, None)
+}
+
+fn objects_by(policy: &str, identity: Option<&Identity>, existing: Option<&FlexibleServer>) -> Objects {
+    objects_with(policy, identity, existing, &api::DatabaseSpec::default(), &[])
+}
+
+fn objects_of(spec: &serde_json::Value, configurations: &[Arc<FlexibleServersConfiguration>]) -> Objects {
+    let spec = serde_json::from_value(spec.clone()).unwrap();
+    let policy = include_str!("../../../examples/policy.yaml");
+    objects_with(policy, Some(&identity()), None, &spec, configurations)
+}
+
+fn objects_with(
+    policy: &str,
+    identity: Option<&Identity>,
+    existing: Option<&FlexibleServer>,
+    spec: &api::DatabaseSpec,
+    configurations: &[Arc<FlexibleServersConfiguration>],
+) -> Objects {
+    let existing = Existing { server: existing, configurations, firewall: &[] };
+    objects_beside(policy, identity, existing, spec, &Claim::Take)
+}
+
+fn objects_beside(
+    policy: &str,
+    identity: Option<&Identity>,
+    existing: Existing<'_>,
+    spec: &api::DatabaseSpec,
+    claim: &Claim,
+) -> Objects {
+    let policy = Policy::parse(policy).unwrap();
+    let request = Request {
+        policy_name: "database-policy",
+        namespace: "orders",
+        labels: None,
+        databases: None,
+        name: "my-app-db",
+        new: spec,
+        old: None,
+        defaulted: &[],
+        today: jiff::civil::date(2026, 11, 22),
+    };
+    let effective = policy.resolve(&request, None).unwrap();
+    build(&Input {
+        namespace: "orders",
+        name: "my-app-db",
+        operator_namespace: "database-operator",
+        server_name: "prod-1-orders-my-app-db-0a1b2c3d",
+        effective: &effective,
+        azure: &policy.azure,
+        claim,
+        existing,
+        identity,
+        administrator: None,
+    })
+}
+
+fn identity() -> Identity {
+    Identity { client_id: "client".into(), principal_id: "principal".into() }
+}
+
+#[test]
+fn an_empty_spec_becomes_these_objects() {
+    let objects = objects(Some(&identity()));
+    let all = serde_json::json!([
+        objects.identity,
+        objects.credential,
+        objects.server,
+        objects.database,
+        objects.firewall,
+        objects.administrator
+    ]);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&all).unwrap());
+}
+
+#[test]
+fn every_object_is_detached_on_delete_and_lives_with_the_operator() {
+    fn check<K: AsoObject>(object: &K) {
+        let metadata = object.meta();
+        assert_eq!(metadata.namespace.as_deref(), Some("database-operator"));
+        let policy = metadata.annotations.as_ref().and_then(|all| all.get(RECONCILE_POLICY));
+        assert_eq!(policy.map(String::as_str), Some("detach-on-delete"), "{}", K::kind(&()));
+    }
+    let all = objects_of(&serde_json::json!({"parameters": {"work_mem": "8192"}}), &[]);
+    let Objects { identity, credential, server, database, firewall, administrator, configurations, .. } = all;
+    check(&identity);
+    check(&credential);
+    check(&server);
+    check(&database);
+    firewall.iter().for_each(check);
+    check(&administrator.unwrap());
+    assert_eq!(configurations.len(), 1);
+    configurations.iter().for_each(check);
+}
+
+#[test]
+fn a_server_is_not_moved_by_a_policy_that_names_another_place() {
+    let mut before = objects(Some(&identity()));
+    let moved = include_str!("../../../examples/policy.yaml")
+        .replace("norwayeast", "westeurope")
+        .replace("rg-databases", "rg-other")
+        .replace("clusterName: prod-1", "clusterName: prod-2")
+        .replace("0000000000f1", "0000000000f2");
+    // Azure refused it, so the mended policy takes effect.
+    let after = objects_by(&moved, None, Some(&before.server));
+    assert_eq!(after.server.spec.location, "westeurope");
+
+    let status = serde_json::json!({"id": "/subscriptions/s/flexibleServers/x"});
+    before.server.status = Some(serde_json::from_value(status).unwrap());
+    let after = objects_by(&moved, Some(&identity()), Some(&before.server));
+    assert_eq!(after.server.spec, before.server.spec);
+    assert_eq!(after.identity, before.identity);
+    assert_eq!(after.administrator, before.administrator);
+}
+
+/// Name, source and value of each parameter.
+fn set(objects: &Objects) -> Vec<(&str, &str, Option<&str>)> {
+    let specs = objects.configurations.iter().map(|object| &object.spec);
+    specs.map(|spec| (spec.azure_name.as_str(), spec.source.as_str(), spec.value.as_deref())).collect()
+}
+
+#[test]
+fn extensions_and_parameters_become_server_parameters() {
+    let spec = serde_json::json!({
+        "extensions": ["PgCrypto", "pgaudit", "pg_cron"],
+        "parameters": {"Work_Mem": "8192", "timezone": "Europe/Oslo", "pgaudit.log": "ddl"},
+    });
+    let objects = objects_of(&spec, &[]);
+    assert_eq!(
+        set(&objects),
+        [
+            ("TimeZone", "user-override", Some("Europe/Oslo")),
+            ("azure.extensions", "user-override", Some("pg_cron,pgaudit,pgcrypto")),
+            ("pgaudit.log", "user-override", Some("ddl")),
+            ("shared_preload_libraries", "user-override", Some("pg_cron,pg_stat_statements,pgaudit")),
+            ("work_mem", "user-override", Some("8192")),
+        ]
+    );
+    let names: Vec<String> = objects.configurations.iter().map(kube::ResourceExt::name_any).collect();
+    assert!(
+        names.contains(&"prod-1-orders-my-app-db-0a1b2c3d-shared-preload-libraries".to_owned()),
+        "{names:?}"
+    );
+    let (extensions, read) = parameters::read(objects.configurations.iter().map(|object| &object.spec));
+    assert_eq!(extensions, ["pg_cron", "pgaudit", "pgcrypto"]);
+    assert_eq!(read.len(), 3);
+}
+
+#[test]
+fn what_azure_loads_anyway_needs_no_parameter() {
+    let objects = objects_of(&serde_json::json!({"extensions": ["pg_cron"]}), &[]);
+    assert_eq!(set(&objects), [("azure.extensions", "user-override", Some("pg_cron"))]);
+}
+
+#[test]
+fn a_parameter_that_is_left_out_gets_its_default_back_once() {
+    let mut before = objects_of(&serde_json::json!({"parameters": {"work_mem": "8192"}}), &[]).configurations;
+    before[0].status = Some(serde_json::from_value(serde_json::json!({"defaultValue": "4096"})).unwrap());
+    let there = Arc::new(before.remove(0));
+    let after = objects_of(&serde_json::json!({}), std::slice::from_ref(&there));
+    assert_eq!(set(&after), [("work_mem", "system-default", Some("4096"))]);
+    assert_eq!(after.configurations[0].metadata, there.metadata, "the same object");
+    assert_eq!(parameters::read([&after.configurations[0].spec]), (Vec::new(), BTreeMap::new()));
+
+    // What Azure says later is no reason to write again.
+    let mut reset = after.configurations[0].clone();
+    reset.status = Some(serde_json::from_value(serde_json::json!({"defaultValue": "5000"})).unwrap());
+    let again = objects_of(&serde_json::json!({}), &[Arc::new(reset)]);
+    assert_eq!(set(&again), set(&after));
+    // And it can be set again.
+    let set_again = objects_of(&serde_json::json!({"parameters": {"work_mem": "16384"}}), &[there]);
+    assert_eq!(set(&set_again), [("work_mem", "user-override", Some("16384"))]);
+}
+
+const POLICY: &str = include_str!("../../../examples/policy.yaml");
+
+/// The example with servers in a virtual network.
+fn private() -> String {
+    let place = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-network/providers";
+    let network = format!(
+        "{{private: {{subnetId: {place}/Microsoft.Network/virtualNetworks/v/subnets/s, \
+         dnsZoneId: {place}/Microsoft.Network/privateDnsZones/prod.postgres.database.azure.com}}}}\n"
+    );
+    let (before, rest) = POLICY.split_once("network:\n").unwrap();
+    let (_, after) = rest.split_once("end: 20.100.0.4}\n").unwrap();
+    format!("{before}network: {network}{after}")
+}
+
+#[test]
+fn an_object_that_only_looks_carries_nothing_by_which_a_server_would_be_ours() {
+    let spec = api::DatabaseSpec::default();
+    let objects = objects_beside(POLICY, None, Existing::default(), &spec, &Claim::Look);
+    assert!(claim::only_looks(&objects.server));
+    let taken = objects_beside(POLICY, None, Existing::default(), &spec, &Claim::Take).server;
+    assert!(!claim::only_looks(&taken));
+    assert_ne!(taken.spec, objects.server.spec, "so that ASO's word on one is none on the other");
+}
+
+#[test]
+fn a_rule_that_the_policy_has_no_more_goes_in_azure_too() {
+    let objects = objects(None);
+    let existing: Vec<_> = objects.firewall.into_iter().map(Arc::new).collect();
+    let renamed = POLICY.replace("name: cluster-egress", "name: office");
+    let spec = api::DatabaseSpec::default();
+    let beside = Existing { firewall: &existing, ..Existing::default() };
+    let after = objects_beside(&renamed, None, beside, &spec, &Claim::Take);
+    let names = |rules: &[FlexibleServersFirewallRule]| {
+        rules
+            .iter()
+            .map(|rule| (rule.spec.azure_name.clone(), rule.metadata.annotations.clone().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let policy = |policy: &str| BTreeMap::from([(RECONCILE_POLICY.to_owned(), policy.to_owned())]);
+    assert_eq!(names(&after.firewall), [("office".to_owned(), policy(DETACH_ON_DELETE))]);
+    assert_eq!(names(&after.firewall_removed), [("cluster-egress".to_owned(), policy(MANAGE))]);
+}
+
+#[test]
+fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
+    let spec = api::DatabaseSpec::default();
+    let new = objects_beside(&private(), None, Existing::default(), &spec, &Claim::Take);
+    assert!(new.server.spec.network.is_private() && new.firewall.is_empty());
+    assert_eq!(new.server.spec.network.public_network_access, None);
+
+    // Made before the policy said so, it stays as it is, and so does who may connect.
+    let mut public = objects(None);
+    let status = serde_json::json!({"id": "/subscriptions/s/flexibleServers/x"});
+    public.server.status = Some(serde_json::from_value(status).unwrap());
+    let rules: Vec<_> = public.firewall.iter().cloned().map(Arc::new).collect();
+    let beside = Existing { server: Some(&public.server), configurations: &[], firewall: &rules };
+    let after = objects_beside(&private(), None, beside, &spec, &Claim::Take);
+    assert_eq!(after.server.spec.network, public.server.spec.network);
+    assert_eq!((after.firewall, after.firewall_removed), (public.firewall, Vec::new()));
+
+    // And the other way round.
+    let mut inside = new.server;
+    inside.status = public.server.status;
+    let beside = Existing { server: Some(&inside), ..Existing::default() };
+    let after = objects_beside(POLICY, None, beside, &spec, &Claim::Take);
+    assert!(after.server.spec.network.is_private() && after.firewall.is_empty());
+}
+
+#[test]
+fn nobody_administers_before_the_identity_exists() {
+    assert_eq!(objects(None).administrator, None);
+}

@@ -1,0 +1,77 @@
+//! What is let through all the same: it is warned of, or stands in the audit log.
+
+use super::*;
+
+#[test]
+fn what_breaks_the_policy_is_warned_of_with_each_change() {
+    let old =
+        database(json!({"sku": "Standard_D2ds_v5", "version": 17, "storage": {"sizeGiB": 32}}), Value::Null);
+    let mut new = old.clone();
+    new["metadata"]["labels"] = json!({"a": "b"});
+    let response = ask(Hook::Validate, &review("UPDATE", new, old), &good());
+    assert_eq!(response["allowed"], true);
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("spec.sku \"Standard_D2ds_v5\" is not allowed here"), "{warning}");
+    assert!(warning.ends_with("[DB101]") && warning.chars().count() <= 120, "{warning}");
+}
+
+#[rstest]
+#[case::warned("warn", 1, "DB101")]
+#[case::audited("audit", 0, "DB101")]
+fn a_rule_that_is_not_enforced_shows_in_the_audit_log(
+    #[case] level: &str,
+    #[case] warnings: usize,
+    #[case] broken: &str,
+) {
+    let yaml = POLICY.replace("# Databases", &format!("    enforcement: {{skus: {level}}}\n\n# Databases"));
+    let object = database(json!({"sku": "Standard_D2ds_v5"}), Value::Null);
+    let response = ask(Hook::Validate, &review("CREATE", object, Value::Null), &with_policy(&yaml));
+    assert_eq!(response["allowed"], true, "{response}");
+    assert_eq!(response["warnings"].as_array().map_or(0, Vec::len), warnings);
+    assert_eq!(response["auditAnnotations"]["broken"], broken);
+}
+
+#[test]
+fn what_an_exception_lets_pass_is_in_the_audit_log_with_its_reason() {
+    let object = database(json!({"sku": "Standard_D2ds_v5"}), Value::Null);
+    let mut review = review("CREATE", object, Value::Null);
+    review["request"]["namespace"] = json!("reports");
+    let response = ask(Hook::Validate, &review, &good());
+    assert_eq!(response["allowed"], true, "{response}");
+    assert_eq!(response["auditAnnotations"]["broken"], "DB101");
+    assert_eq!(response["auditAnnotations"]["exception"], "until 2027-01-31: load test, ticket 4711");
+}
+
+#[test]
+fn only_an_exception_that_lifted_something_is_in_the_audit_log() {
+    let second = "  - {database: reports/main, rules: [storage], until: 2027-03-31, reason: \"archive\"}\n";
+    let state = with_policy(&(POLICY.to_owned() + second));
+    let exception = |spec: Value| {
+        let mut review = review("CREATE", database(spec, Value::Null), Value::Null);
+        review["request"]["namespace"] = json!("reports");
+        ask(Hook::Validate, &review, &state)["auditAnnotations"]["exception"].clone()
+    };
+    let (size, disk) = ("until 2027-01-31: load test, ticket 4711", "until 2027-03-31: archive");
+    assert_eq!(exception(json!({"sku": "Standard_D2ds_v5"})), size);
+    assert_eq!(exception(json!({"storage": {"sizeGiB": 512}})), disk);
+    let both = json!({"sku": "Standard_D2ds_v5", "storage": {"sizeGiB": 512}});
+    assert_eq!(exception(both), format!("{size}; {disk}"));
+    assert_eq!(exception(json!({})), Value::Null);
+}
+
+#[test]
+fn one_database_too_many_is_warned_of_where_the_quota_is_not_enforced() {
+    let yaml = POLICY
+        .replace("      versions: warn ", "      databasesPerNamespace: warn\n      versions: warn ")
+        .replace("databasesPerNamespace: 5", "databasesPerNamespace: 1");
+    let mut object = database(json!({"highAvailability": "SameZone"}), Value::Null);
+    object["metadata"]["namespace"] = json!("orders-prod");
+    let mut review = review("CREATE", object, Value::Null);
+    review["request"]["namespace"] = json!("orders-prod");
+    let full = Facts { count: Some(1), ..Facts::default() };
+    let response = ask_with(Hook::Validate, &review, &with_policy(&yaml), &full);
+    assert_eq!(response["allowed"], true, "{response}");
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("[DB116]"), "{warning}");
+    assert_eq!(response["warnings"].as_array().unwrap().len(), 1);
+}

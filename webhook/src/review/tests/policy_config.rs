@@ -1,0 +1,106 @@
+//! The ConfigMap of the policy.
+
+use super::*;
+
+#[test]
+fn a_policy_is_warned_of_what_runs_and_not_of_a_default_that_gave_way() {
+    let wide = POLICY.replace("[\"Standard_B*\"]", "[\"Standard_B*\", Standard_D4ds_v5]");
+    let response = apply_policy(config_map(POLICY), &with_policy(&wide), &facts(&[found_again(json!({}))]));
+    let told = response["warnings"][1].as_str().unwrap();
+    assert!(told.starts_with("orders/main: spec.sku \"Standard_D4ds_v5\" is not allowed here"), "{told}");
+}
+
+#[test]
+fn a_broken_policy_is_refused_with_line_path_and_suggestion() {
+    let yaml =
+        POLICY.replace("sku: Standard_B1ms", "sku: Standard_B1m").replace("sizeGiB: 32}", "sizeGiB: 33}");
+    let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
+    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"2 problems: (1) policy.yaml, line 45: profiles[1].defaults.sku "Standard_B1m" is no size that Azure offers; did you mean Standard_B1ms? [DB404]; (2) policy.yaml, line 46: profiles[1].defaults.storage.sizeGiB 33 is no disk size of Azure's; use 32 or 64 [DB404]. Policy database-policy."#);
+    assert_eq!(response["status"]["code"], 403);
+    let response = apply_policy(config_map(POLICY), &good(), &facts(&[]));
+    assert_eq!(response["allowed"], true);
+    let mut empty = config_map("");
+    empty["data"] = Value::Null;
+    assert_eq!(apply_policy(empty, &good(), &facts(&[]))["auditAnnotations"]["codes"], "DB401");
+    // Another ConfigMap is none of ours.
+    let mut other = config_map("azure: [");
+    other["metadata"]["name"] = json!("other");
+    assert_eq!(apply_policy(other, &good(), &facts(&[]))["allowed"], true);
+}
+
+#[test]
+fn a_policy_that_puts_databases_out_of_policy_says_which() {
+    let named = |namespace: &str, name: &str, sku: &str| {
+        let mut database =
+            database(json!({"sku": sku, "version": 17, "storage": {"sizeGiB": 32}}), Value::Null);
+        database["metadata"]["namespace"] = json!(namespace);
+        database["metadata"]["name"] = json!(name);
+        database
+    };
+    let mut out_further = named("payments", "out-further", "Standard_D2ds_v5");
+    out_further["spec"]["extensions"] = json!(["hstore"]);
+    let databases = facts(&[
+        named("orders", "main", "Standard_B2s"),
+        named("orders", "reports", "Standard_B2s"),
+        named("payments", "main", "Standard_B2s"),
+        named("payments", "small", "Standard_B1ms"),
+        named("payments", "out-already", "Standard_D2ds_v5"),
+        out_further,
+    ]);
+    let stricter = POLICY.replace("[\"Standard_B*\"]", "[Standard_B1ms]\n      extensions: [vector]");
+    let response = apply_policy(config_map(&stricter), &good(), &databases);
+    assert_eq!(response["allowed"], true);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&response["warnings"]).unwrap(), @r#"
+    [
+      "4 databases in 2 namespaces would no longer comply; none of them is changed",
+      "orders/main: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]",
+      "orders/reports: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]",
+      "payments/main: spec.sku \"Standard_B2s\" is not allowed here; use Standard_B1ms [DB101]",
+      "payments/out-further: spec.extensions[0] \"hstore\" is not allowed here; use vector [DB112]"
+    ]
+    "#);
+    assert_eq!(apply_policy(config_map(POLICY), &good(), &databases)["warnings"], Value::Null);
+}
+
+#[test]
+fn an_exception_that_has_ended_is_told() {
+    let yaml = POLICY.replace("2027-01-31", "2026-11-21");
+    let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
+    assert_eq!(response["warnings"], json!(["the exception of reports/main ended on 2026-11-21"]));
+}
+
+#[test]
+fn the_databases_that_a_policy_puts_out_come_before_exceptions_however_many_have_ended() {
+    let ended = |n: i32| format!("  - {{database: a/b-{n}, rules: [skus], until: 2026-11-21, reason: x}}\n");
+    let ended: Vec<String> = (0..90).map(ended).collect();
+    let stricter = POLICY.replace("[\"Standard_B*\"]", "[Standard_B1ms]") + &ended.concat();
+    let one =
+        database(json!({"sku": "Standard_B2s", "version": 17, "storage": {"sizeGiB": 32}}), Value::Null);
+    let response = apply_policy(config_map(&stricter), &good(), &facts(&[one]));
+    let warnings = response["warnings"].as_array().unwrap();
+    assert!(warnings[0].as_str().unwrap().starts_with("1 database in 1 namespace would no longer comply"));
+    assert_eq!(warnings.last().unwrap(), "and 82 more exceptions have ended");
+    // The API server shows no more in all.
+    assert!(warnings.iter().map(|warning| warning.as_str().unwrap().len()).sum::<usize>() < 4096);
+}
+
+#[test]
+fn a_default_version_whose_support_has_ended_is_told() {
+    let old = POLICY.replace("version: 17", "version: 14").replace("[16, 17, 18]", "[14, 17]");
+    let response = apply_policy(config_map(&old), &good(), &facts(&[]));
+    assert_eq!(
+        response["warnings"],
+        json!([
+            "profile production: the default version 14 is out of support since 2026-11-12, and nothing can be created with it",
+            "profile default: the default version 14 is out of support since 2026-11-12, and nothing can be created with it",
+        ])
+    );
+}
+
+#[test]
+fn deleting_the_policy_is_warned_of() {
+    let review = about(("", "ConfigMap"), "DELETE", "", Value::Null, config_map(POLICY));
+    let response = ask(Hook::Policy, &review, &good());
+    assert_eq!(response["allowed"], true);
+    assert!(response["warnings"][0].as_str().unwrap().contains("after a restart admits no change"));
+}
