@@ -10,7 +10,7 @@ mod extensions;
 mod parameters;
 mod regions;
 
-use std::sync::LazyLock;
+use std::{ops::RangeInclusive, sync::LazyLock};
 
 pub use disks::{DISK_SIZES_GIB, own_tier, tier_distance, tiers};
 pub use extensions::{Extension, LOADED_ANYWAY, extension, extensions};
@@ -122,6 +122,10 @@ pub const VERSIONS: &[Version] = &[
     Version { major: 17, end_of_support: date(2029, 11, 8) },
     Version { major: 18, end_of_support: date(2030, 11, 14) },
 ];
+
+/// Days that Azure can keep backups.
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore>
+pub const BACKUP_DAYS: RangeInclusive<i32> = 7..=35;
 
 /// The version of that number.
 pub fn version(major: u16) -> Option<&'static Version> {

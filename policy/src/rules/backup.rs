@@ -3,13 +3,13 @@
 use api::DatabaseSpec;
 
 use super::Context;
-use crate::{Code, Problem, catalogue};
+use crate::{
+    Code, Problem,
+    catalogue::{self, BACKUP_DAYS},
+};
 
 /// What Azure does by itself.
 const AZURES_DAYS: i32 = 7;
-/// Fewest and most days that Azure keeps backups.
-/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore>
-const POSSIBLE: (i32, i32) = (7, 35);
 
 fn days(spec: &DatabaseSpec) -> i32 {
     spec.backup.as_ref().and_then(|backup| backup.retention_days).unwrap_or(AZURES_DAYS)
@@ -33,20 +33,16 @@ pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
     Some(Problem::new(Code::Backup, "spec.backup.geoRedundant", &text))
 }
 
-fn is_possible(days: i32) -> bool {
-    (POSSIBLE.0..=POSSIBLE.1).contains(&days)
-}
-
 /// Fewest and most days that the profile allows.
 fn allowed_days(context: &Context<'_>) -> (i32, i32) {
     let (min, max) = context.profile.allow.retention_days;
-    (min.unwrap_or(POSSIBLE.0), max.unwrap_or(POSSIBLE.1))
+    (min.unwrap_or(*BACKUP_DAYS.start()), max.unwrap_or(*BACKUP_DAYS.end()))
 }
 
 /// Azure keeps backups for so many days.
 pub(super) fn days_possible(context: &Context<'_>) -> Option<Problem> {
     let wanted = days(context.new);
-    if !context.changed(days) || is_possible(wanted) {
+    if !context.changed(days) || BACKUP_DAYS.contains(&wanted) {
         return None;
     }
     let (min, max) = allowed_days(context);
@@ -58,7 +54,7 @@ pub(super) fn days_possible(context: &Context<'_>) -> Option<Problem> {
 pub(super) fn retention_days(context: &Context<'_>) -> Option<Problem> {
     let (min, max) = allowed_days(context);
     let wanted = days(context.new);
-    if !context.changed(days) || (min..=max).contains(&wanted) || !is_possible(wanted) {
+    if !context.changed(days) || (min..=max).contains(&wanted) || !BACKUP_DAYS.contains(&wanted) {
         return None;
     }
     let written = context.new.backup.as_ref().is_some_and(|backup| backup.retention_days.is_some());

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{
     Findings,
-    profile::{check_version, meant},
+    profile::{check_backup_days, check_version, meant},
 };
 use crate::{
     Code,
@@ -168,10 +168,8 @@ fn check_backup(
     if let Some(days) = &raw.retention_days {
         let path = format!("{path}.backup.retentionDays");
         let (min, max) = allow.retention_days;
-        if !(7..=35).contains(&days.value) {
-            let text = format!("{} is outside of what Azure offers; use 7 to 35", days.value);
-            findings.add(days.line, &path, Code::PolicyUnknownValue, text);
-        } else if min.is_some_and(|min| days.value < min) || max.is_some_and(|max| days.value > max) {
+        let is_outside = min.is_some_and(|min| days.value < min) || max.is_some_and(|max| days.value > max);
+        if check_backup_days(days, &path, findings) && is_outside {
             refused(findings, days, &path, "backup");
         }
     }

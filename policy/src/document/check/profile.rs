@@ -4,7 +4,8 @@ use wildmatch::WildMatch;
 
 use super::{Findings, defaults::check_defaults, shape};
 use crate::{
-    Code, catalogue,
+    Code,
+    catalogue::{self, BACKUP_DAYS},
     deleting::{MOST_DAYS, Retention, RetentionRules},
     document::{Allow, Located, Patterns, Profile, namespaces::Namespaces, raw},
     quote::{clean, quote, sets_off},
@@ -196,15 +197,23 @@ fn empty_at<T>(written: Option<&Located<Vec<T>>>) -> Option<u64> {
     written.filter(|list| list.value.is_empty()).map(|list| list.line)
 }
 
+/// Whether Azure keeps backups for so many days.
+pub(super) fn check_backup_days(days: &Located<i32>, path: &str, findings: &mut Findings) -> bool {
+    let is_offered = BACKUP_DAYS.contains(&days.value);
+    if !is_offered {
+        let (min, max) = (BACKUP_DAYS.start(), BACKUP_DAYS.end());
+        let text = format!("{} is outside of what Azure offers; use {min} to {max}", days.value);
+        findings.add(days.line, path, Code::PolicyUnknownValue, text);
+    }
+    is_offered
+}
+
 fn check_backup(raw: &raw::AllowBackup, path: &str, findings: &mut Findings) {
     let bounds =
         [("minRetentionDays", &raw.min_retention_days), ("maxRetentionDays", &raw.max_retention_days)];
     for (key, days) in bounds {
-        if let Some(days) = days
-            && !(7..=35).contains(&days.value)
-        {
-            let text = format!("{} is outside of what Azure offers; use 7 to 35", days.value);
-            findings.add(days.line, &format!("{path}.backup.{key}"), Code::PolicyUnknownValue, text);
+        if let Some(days) = days {
+            check_backup_days(days, &format!("{path}.backup.{key}"), findings);
         }
     }
     if let (Some(min), Some(max)) = (&raw.min_retention_days, &raw.max_retention_days)
