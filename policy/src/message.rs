@@ -61,6 +61,11 @@ impl Denial {
     }
 }
 
+/// ` (+3 more)` for those that a message leaves out; nothing when it leaves none out.
+pub fn and_more(left_out: usize) -> String {
+    if left_out > 0 { format!(" (+{left_out} more)") } else { String::new() }
+}
+
 /// `2 problems: (1) … [DB101]; (2) … [DB103].` with as many whole problems as fit; one alone has no number.
 fn numbered(problems: &[Problem], room: usize) -> String {
     let mut body = String::new();
@@ -71,7 +76,7 @@ fn numbered(problems: &[Problem], room: usize) -> String {
         let number = if problems.len() > 1 { format!("({}) ", index + 1) } else { String::new() };
         let code = format!(" [{}]", problem.code);
         let left = problems.len() - index;
-        let more = format!(" (+{left} more)");
+        let more = and_more(left);
         let separator = if index > 0 { "; " } else { "" };
         // What stands beside the text, with the full stop, and with the count of those that may not fit.
         let beside = separator.len() + number.len() + code.len() + 1 + if left > 1 { more.len() } else { 0 };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{Code, Denial, Policy, Problem, document::PolicyErrors, quote::clean};
+use crate::{Code, Denial, Policy, Problem, document::PolicyErrors, message::and_more, quote::clean};
 
 /// The policy ConfigMap as it stands.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +76,7 @@ impl PolicyState {
                 _ => None,
             };
             let (code, text) = if let Some((first, rest)) = broken {
-                let more = if rest.is_empty() { String::new() } else { format!(" (+{} more)", rest.len()) };
+                let more = and_more(rest.len());
                 // A parser's own words can hold what the policy's author wrote.
                 let first_text = clean(&first.without_code());
                 let text = format!(

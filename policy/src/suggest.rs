@@ -1,6 +1,9 @@
 //! What to write instead.
 
-use crate::catalogue::{self, Size};
+use crate::{
+    catalogue::{self, Size},
+    message::and_more,
+};
 
 /// As many alternatives as a message names; the rest is counted.
 const SHOWN: usize = 5;
@@ -21,7 +24,7 @@ pub(crate) fn alternatives<T: ToString>(all: &[T]) -> String {
         [only] => only.clone(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     };
-    if all.len() > SHOWN { format!("{list} (+{} more)", all.len() - SHOWN) } else { list }
+    list + &and_more(all.len().saturating_sub(SHOWN))
 }
 
 /// The sizes nearest to `wanted` first: itself, the same tier, then vCores, then memory, then newer families.

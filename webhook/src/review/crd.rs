@@ -2,7 +2,7 @@
 
 use api::Database;
 use kube::{CustomResourceExt, core::admission::Operation};
-use policy::{Code, Denial, Problem, quote::clean};
+use policy::{Code, Denial, Problem, message::and_more, quote::clean};
 
 use super::{Admitted, Basis, Request, Target, denial, sent::Metadata};
 
@@ -19,8 +19,7 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
     let (code, text) = match &basis.facts.objects {
         Some(objects) if objects.count == 0 => return Ok(Admitted::default()),
         Some(objects) => {
-            let more = objects.count.saturating_sub(objects.some.len());
-            let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
+            let more = and_more(objects.count.saturating_sub(objects.some.len()));
             let names: Vec<String> = objects.some.iter().map(|name| clean(name)).collect();
             let text = format!(
                 "has {} object(s), and deleting it would delete them all without a word on their data; delete each Database \

@@ -10,6 +10,7 @@ use policy::{
     Code, Denial, Problem,
     deleting::{self, Deletion},
     document::Namespace,
+    message::and_more,
     quote::{clean, quote},
     warning::{self, LONGEST},
 };
@@ -82,8 +83,7 @@ fn annotation<'a>(database: &'a ObjectMeta, key: &str) -> Option<&'a str> {
 }
 
 fn problem(namespace: &str, refused: &[String]) -> Problem {
-    let more = refused.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
+    let more = and_more(refused.len().saturating_sub(SHOWN));
     let shown = refused[..refused.len().min(SHOWN)].join(", ");
     // The names come last: five long ones leave no room for what to do where a tool shows the beginning alone.
     let text = format!(
