@@ -1,15 +1,14 @@
 //! A CRD of ours that is deleted: that deletes every object of its kind, and asks no webhook for them.
 
 use api::Database;
-use kube::{CustomResourceExt, core::admission::Operation};
+use kube::CustomResourceExt;
 use policy::{Code, Denial, Problem, message::and_more, quote::clean};
 
-use super::{Admitted, Basis, Request, Target, denial, sent::Metadata};
+use super::{Admitted, Basis, Request, Target, denial};
 
-/// Whether it is about deleting a CRD of ours; asking again changes nothing.
+/// Whether it is about deleting a CRD of ours.
 pub(super) fn is_asked(request: &Request) -> bool {
-    let is_going = request.old.as_ref().is_some_and(Metadata::is_going);
-    request.operation == Operation::Delete && !is_going && Target::of(request).name == Database::crd_name()
+    request.deletes() && Target::of(request).name == Database::crd_name()
 }
 
 pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted, Denial> {

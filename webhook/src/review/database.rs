@@ -5,7 +5,7 @@ use kube::core::admission::Operation;
 use policy::{
     Code, Denial, PolicyState, Problem, Verdict, defaults,
     deleting::{self, Deletion},
-    document::{Level, Namespace, Profile},
+    document::Level,
     warning,
 };
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     Admitted, Basis, Hook, Request, Target,
     change::{Change, Specs},
-    denial, labels,
+    denial, labels, profile,
     sent::Metadata,
 };
 use crate::cluster::Needs;
@@ -35,7 +35,7 @@ pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> O
     let metadata = request.new.as_ref().filter(|metadata| !metadata.is_going())?;
     let Specs { new, old, .. } = change.specs.as_ref()?;
     // Without a policy, or a profile, nothing is filled in, and the validating hook says why.
-    let profile = profile(&Target::of(request), basis)?;
+    let profile = profile(basis, Target::of(request).namespace)?;
     let stored = request.old.as_ref().and_then(Metadata::defaulted);
     // The API server asks again when another webhook changed the object: what was filled in then stands in it already.
     let sent = metadata.defaulted();
@@ -78,7 +78,7 @@ fn apply(
     target: &Target<'_>,
     basis: &Basis<'_>,
 ) -> Result<Admitted, Denial> {
-    let profile = profile(target, basis);
+    let profile = profile(basis, target.namespace);
     let rules = profile.map(|profile| profile.retention);
     let retention = || warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
     let Some(specs) = &change.specs else {
@@ -153,7 +153,7 @@ fn delete(old: &Metadata, target: &Target<'_>, basis: &Basis<'_>) -> Result<Admi
     if old.is_going() {
         return Ok(Admitted::default());
     }
-    let profile = profile(target, basis);
+    let profile = profile(basis, target.namespace);
     let rules = profile.map(|profile| &profile.retention);
     match deleting::judge(&deletion(old, target, basis), rules) {
         Ok(_) => Ok(Admitted::default()),
@@ -163,12 +163,6 @@ fn delete(old: &Metadata, target: &Target<'_>, basis: &Basis<'_>) -> Result<Admi
             profile: profile.map(|profile| profile.name.clone()),
         }),
     }
-}
-
-/// The profile in force for the namespace, if there is one and it can be told.
-fn profile<'a>(target: &Target<'_>, basis: &Basis<'a>) -> Option<&'a Profile> {
-    let namespace = Namespace { name: target.namespace, labels: labels(basis, target.namespace) };
-    basis.state.policy()?.profile(namespace).ok()
 }
 
 /// What an object says of its own deletion.

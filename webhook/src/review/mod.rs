@@ -22,7 +22,11 @@ use kube::core::{
     DynamicObject,
     admission::{AdmissionReview, Operation},
 };
-use policy::{Code, Denial, PolicyState, Problem, document::Labels, quote::quote_text};
+use policy::{
+    Code, Denial, PolicyState, Problem,
+    document::{Labels, Namespace, Profile},
+    quote::quote_text,
+};
 
 use crate::cluster::{Facts, Needs};
 use change::Change;
@@ -260,6 +264,12 @@ fn operation(operation: &Operation) -> &'static str {
 /// Labels of a namespace, as far as they are known.
 fn labels<'a>(basis: &Basis<'a>, namespace: &str) -> Option<&'a Labels> {
     basis.facts.labels.get(namespace)
+}
+
+/// The profile in force for a namespace, if there is one and it can be told.
+fn profile<'a>(basis: &Basis<'a>, namespace: &str) -> Option<&'a Profile> {
+    let namespace = Namespace { name: namespace, labels: labels(basis, namespace) };
+    basis.state.policy()?.profile(namespace).ok()
 }
 
 #[cfg(test)]

@@ -5,46 +5,37 @@
 
 use api::annotations::{CONFIRM_DESTROY, RETENTION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::admission::Operation;
 use policy::{
     Code, Denial, Problem,
     deleting::{self, Deletion},
-    document::Namespace,
     message::and_more,
     quote::{clean, quote},
     warning::{self, LONGEST},
 };
 
-use super::{Admitted, Basis, Request, Target, denial, labels, sent::Metadata};
+use super::{Admitted, Basis, Request, Target, denial, profile};
 use crate::cluster::Needs;
 
 /// As many databases as a message names; the rest is counted.
 const SHOWN: usize = 5;
 
 pub(super) fn needs(request: &Request) -> Needs<'_> {
-    if !is_asked(request) {
+    if !request.deletes() {
         return Needs::default();
     }
     let name = Some(Target::of(request).name);
     Needs { labels: name, inside: name, ..Needs::default() }
 }
 
-/// Whether it is about a delete; asking again changes nothing.
-fn is_asked(request: &Request) -> bool {
-    let is_going = request.old.as_ref().is_some_and(Metadata::is_going);
-    request.operation == Operation::Delete && !is_going
-}
-
 pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted, Denial> {
     let target = Target::of(request);
-    if !is_asked(request) {
+    if !request.deletes() {
         return Ok(Admitted::default());
     }
     // Each database is guarded by itself: not knowing them here lets nothing be lost.
     let Some(inside) = &basis.facts.inside else { return Ok(Admitted::default()) };
     let inside: Vec<_> = inside.iter().filter(|database| database.deletion_timestamp.is_none()).collect();
-    let namespace = Namespace { name: target.name, labels: labels(basis, target.name) };
-    let profile = basis.state.policy().and_then(|policy| policy.profile(namespace).ok());
+    let profile = profile(basis, target.name);
     let rules = profile.map(|profile| &profile.retention);
     let mut refused: Vec<String> = inside
         .iter()

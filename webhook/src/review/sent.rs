@@ -158,6 +158,13 @@ pub(super) struct Request {
     pub(super) old: Option<Metadata>,
 }
 
+impl Request {
+    /// It deletes what isn't being deleted yet: asking again changes nothing.
+    pub(super) fn deletes(&self) -> bool {
+        self.operation == Operation::Delete && !self.old.as_ref().is_some_and(Metadata::is_going)
+    }
+}
+
 /// A review, with the parts of its objects that each hook reads by itself.
 pub(super) struct Sent<'a> {
     pub(super) request: Request,
