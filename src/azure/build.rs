@@ -1,6 +1,6 @@
 //! From an effective spec to every object that we want.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use kube::api::ObjectMeta;
 use policy::{Effective, document};
@@ -52,8 +52,8 @@ pub struct Existing<'a> {
     /// A server that Azure has made stays in its place, network, tenant and cluster, whatever the policy names since;
     /// one that Azure refused can still go elsewhere.
     pub server: Option<&'a FlexibleServer>,
-    pub configurations: &'a [Arc<FlexibleServersConfiguration>],
-    pub firewall: &'a [Arc<FlexibleServersFirewallRule>],
+    pub configurations: &'a [FlexibleServersConfiguration],
+    pub firewall: &'a [FlexibleServersFirewallRule],
 }
 
 /// What Entra calls an identity.

@@ -1,7 +1,5 @@
 //! Fourth stage: writes what differs, and nothing else.
 
-use std::sync::Arc;
-
 use api::Database;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::{
@@ -63,7 +61,7 @@ pub(super) async fn apply(
     }
     // The login is made while Azure still works on the server: it takes seconds, and the server minutes.
     let identity = aso(context, &caches.identities, &azure.identity).await?;
-    let server = aso(context, &caches.servers, &azure.server).await?;
+    let server = aso(context, &caches.servers.cache, &azure.server).await?;
     let credential = aso(context, &caches.credentials, &azure.credential).await?;
     let mut others = Others { context, is_free: server == Progress::Ready, progress: Vec::new() };
     others.progress.push((condition::describe(&azure.identity), identity));
@@ -96,7 +94,7 @@ pub(super) async fn apply(
 
 /// Has ASO look whether Azure has such a server. Nothing else is written before that is known.
 async fn look(context: &Context, azure: &azure::Objects) -> Result<Applied, Error> {
-    let server = match aso(context, &context.caches.servers, &azure.server).await? {
+    let server = match aso(context, &context.caches.servers.cache, &azure.server).await? {
         // The cache may have moved since the claim was judged; the next pass takes what is free.
         Progress::Retrying { reason, .. } if reason == claim::NOT_FOUND => Progress::Sent,
         // What keeps ASO from looking is worth telling.
@@ -118,7 +116,7 @@ async fn apply_parameters(
     // One that is on its way already comes first, wherever it stands.
     for desired in desired {
         let found = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any());
-        is_free &= found.is_none_or(|found| !condition::progress(found.as_ref()).is_under_way());
+        is_free &= found.is_none_or(|found| !condition::progress(&found).is_under_way());
     }
     for desired in desired {
         let found = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any());
@@ -159,10 +157,10 @@ impl Others<'_> {
         let Some(found) = cache.get(&namespace, &name) else { return Ok(()) };
         let progress = if found.meta().deletion_timestamp.is_some() {
             // ASO tells of what keeps it from deleting.
-            condition::progress(found.as_ref())
+            condition::progress(&found)
         } else {
-            if has_marks(found.as_ref(), desired) {
-                delete(self.context, found.as_ref()).await?;
+            if has_marks(&found, desired) {
+                delete(self.context, &found).await?;
             } else {
                 aso(self.context, cache, desired).await?;
             }
@@ -203,15 +201,15 @@ async fn aso<K: AsoObject>(context: &Context, cache: &Cache<K>, desired: &K) -> 
     let namespace = desired.namespace().unwrap_or_default();
     let found = cache.get(&namespace, &desired.name_any());
     if let Some(found) = &found {
-        if !same_owner(found.as_ref(), desired) {
+        if !same_owner(found, desired) {
             return Err(foreign(desired, &namespace));
         }
-        if found.same_spec(desired) && has_marks(found.as_ref(), desired) {
-            return Ok(condition::progress(found.as_ref()));
+        if found.same_spec(desired) && has_marks(found, desired) {
+            return Ok(condition::progress(found));
         }
     }
     match (write(context, &namespace, desired, found.as_ref()).await?, found) {
-        (Written::Settled, Some(found)) => Ok(condition::progress(found.as_ref())),
+        (Written::Settled, Some(found)) => Ok(condition::progress(&found)),
         _ => Ok(Progress::Sent),
     }
 }
@@ -226,7 +224,7 @@ async fn write<K>(
     context: &Context,
     namespace: &str,
     desired: &K,
-    found: Option<&Arc<K>>,
+    found: Option<&K>,
 ) -> Result<Written, Error>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
@@ -236,7 +234,7 @@ where
         + std::fmt::Debug,
 {
     let (kind, name) = (K::kind(&()).into_owned(), desired.name_any());
-    let (key, version) = (key::<K>(namespace, &name), caches::version(found));
+    let (key, version) = (key::<K>(namespace, &name), found.and_then(K::resource_version));
     if let Some(written) = context.in_flight.holds(&key, desired, version.as_deref()) {
         return Ok(written);
     }
@@ -286,7 +284,7 @@ async fn apply_secret(context: &Context, database: &Database, desired: &Secret) 
     let namespace = desired.namespace().unwrap_or_default();
     let found = cached_secret(context, desired);
     match &found {
-        Some(found) if found.data == desired.data && has_marks(found.as_ref(), desired) => {
+        Some(found) if found.data == desired.data && has_marks(found, desired) => {
             return Ok(Written::Settled);
         }
         Some(_) => {}
@@ -306,8 +304,8 @@ async fn apply_admin_secret(context: &Context, desired: &Secret) -> Result<(), E
     let namespace = desired.namespace().unwrap_or_default();
     let found = cached_secret(context, desired);
     match &found {
-        Some(found) if !same_owner(found.as_ref(), desired) => return Err(foreign(desired, &namespace)),
-        Some(found) if found.data == desired.data && has_marks(found.as_ref(), desired) => return Ok(()),
+        Some(found) if !same_owner(found, desired) => return Err(foreign(desired, &namespace)),
+        Some(found) if found.data == desired.data && has_marks(found, desired) => return Ok(()),
         Some(_) => {}
         None => match live::<Secret>(context, desired).await? {
             Some(live) if !same_owner(&live, desired) => return Err(foreign(desired, &namespace)),
@@ -318,11 +316,11 @@ async fn apply_admin_secret(context: &Context, desired: &Secret) -> Result<(), E
     }
     // The same goes for one that has changed since.
     let mut desired = desired.clone();
-    desired.metadata.resource_version = caches::version(found.as_ref());
+    desired.metadata.resource_version = found.as_ref().and_then(ResourceExt::resource_version);
     write(context, &namespace, &desired, found.as_ref()).await.map(drop)
 }
 
-fn cached_secret(context: &Context, desired: &Secret) -> Option<Arc<Secret>> {
+fn cached_secret(context: &Context, desired: &Secret) -> Option<Secret> {
     context.caches.secrets.get(&desired.namespace().unwrap_or_default(), &desired.name_any())
 }
 
@@ -335,8 +333,8 @@ async fn apply_service_account(
     let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
     let found = context.caches.service_accounts.get(&namespace, &name);
     match &found {
-        Some(found) if !same_owner(found.as_ref(), desired) => return Err(foreign(desired, &namespace)),
-        Some(found) if has_marks(found.as_ref(), desired) => return Ok(Written::Settled),
+        Some(found) if !same_owner(found, desired) => return Err(foreign(desired, &namespace)),
+        Some(found) if has_marks(found, desired) => return Ok(Written::Settled),
         Some(_) => {}
         None => match live::<ServiceAccount>(context, desired).await? {
             Some(live) if !is_owned_by(&live, database) => {

@@ -64,7 +64,7 @@ pub(super) fn build(
         azure,
         claim: &known.claim,
         existing: azure::Existing {
-            server: known.server.as_deref(),
+            server: known.server.as_ref(),
             configurations: &known.configurations,
             firewall: &known.firewall_rules,
         },

@@ -1,7 +1,8 @@
 //! What the API server holds, as the watches tell it. Everything that stages read comes from here.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -12,15 +13,16 @@ use futures::{
 };
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, Resource,
     runtime::{
         WatchStreamExt,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
+use super::compact::{Compact, Packer};
 use crate::azure::{
     DATABASE_NAME, DATABASE_NAMESPACE, FederatedIdentityCredential, FlexibleServer,
     FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
@@ -31,7 +33,8 @@ use crate::azure::{
 pub(super) struct Caches {
     pub(super) identities: Cache<UserAssignedIdentity>,
     pub(super) credentials: Cache<FederatedIdentityCredential>,
-    pub(super) servers: Cache<FlexibleServer>,
+    /// A status may have lost the name of the server.
+    pub(super) servers: Indexed<FlexibleServer>,
     pub(super) databases: Cache<FlexibleServersDatabase>,
     /// The policy may have lost some that are there.
     pub(super) firewall_rules: Indexed<FlexibleServersFirewallRule>,
@@ -42,17 +45,17 @@ pub(super) struct Caches {
     pub(super) service_accounts: Cache<ServiceAccount>,
 }
 
-/// Names of objects by the `Database` that they stand for. It may still hold one that is gone.
-type Index = Arc<Mutex<HashMap<ObjectRef<Database>, BTreeSet<String>>>>;
+/// Names of objects by a hash of the `Database` that they stand for: ten thousand must fit into little memory.
+type Index = Arc<Mutex<HashMap<u64, Vec<Box<str>>>>>;
 
 /// The objects of one kind.
-pub(super) struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
-    store: Store<K>,
+pub(super) struct Cache<K: Resource<DynamicType = ()> + 'static> {
+    store: Store<Compact<K>>,
     health: Arc<Mutex<Health>>,
 }
 
-/// The objects of a kind of which a `Database` has several.
-pub(super) struct Indexed<K: Resource<DynamicType = ()> + Clone + 'static> {
+/// The objects of a kind, found by the `Database` that they stand for.
+pub(super) struct Indexed<K: Resource<DynamicType = ()> + 'static> {
     pub(super) cache: Cache<K>,
     index: Index,
 }
@@ -82,7 +85,7 @@ pub(super) enum Unreadable {
     UnknownKind(String),
 }
 
-impl<K: Resource<DynamicType = ()> + Clone + 'static> Cache<K> {
+impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     /// Whether the cache can be believed.
     pub(super) fn check(&self) -> Result<(), Unreadable> {
         match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -95,12 +98,8 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Cache<K> {
         }
     }
 
-    pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.store.get(&ObjectRef::new(name).within(namespace))
-    }
-
-    pub(super) fn find(&self, matches: impl Fn(&K) -> bool) -> Option<Arc<K>> {
-        self.store.find(matches)
+    pub(super) fn get(&self, namespace: &str, name: &str) -> Option<K> {
+        self.store.get(&ObjectRef::new(name).within(namespace))?.unpack()
     }
 }
 
@@ -128,7 +127,7 @@ pub(super) fn start(
     Caches {
         identities: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         credentials: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        servers: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
+        servers: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers),
         databases: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
         firewall_rules: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers),
         administrators: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
@@ -144,9 +143,9 @@ impl Caches {
     pub(super) fn holding(objects: &[serde_json::Value], unknown: bool) -> Self {
         fn filled<K>(objects: &[serde_json::Value], index: Option<&Index>, health: &Health) -> Cache<K>
         where
-            K: Resource<DynamicType = ()> + Clone + DeserializeOwned,
+            K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
         {
-            let (store, mut writer) = reflector::store();
+            let ((store, mut writer), mut packer) = (reflector::store(), Packer::default());
             let of_kind = |object: &&serde_json::Value| {
                 object["kind"] == *K::kind(&()) && object["apiVersion"] == *K::api_version(&())
             };
@@ -156,13 +155,13 @@ impl Caches {
                 if let Some(index) = index {
                     note(&event, index);
                 }
-                writer.apply_watcher_event(&event);
+                writer.apply_watcher_event(&compact(&event, &mut packer));
             }
             Cache { store, health: Arc::new(Mutex::new(health.clone())) }
         }
         fn filled_indexed<K>(objects: &[serde_json::Value], health: &Health) -> Indexed<K>
         where
-            K: Resource<DynamicType = ()> + Clone + DeserializeOwned,
+            K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
         {
             let index = Index::default();
             Indexed { cache: filled(objects, Some(&index), health), index }
@@ -174,7 +173,7 @@ impl Caches {
         Self {
             identities: filled(objects, None, &aso),
             credentials: filled(objects, None, &aso),
-            servers: filled(objects, None, &aso),
+            servers: filled_indexed(objects, &aso),
             databases: filled(objects, None, &aso),
             firewall_rules: filled_indexed(objects, &aso),
             administrators: filled(objects, None, &aso),
@@ -185,19 +184,16 @@ impl Caches {
     }
 }
 
-impl<K: Resource<DynamicType = ()> + Clone + 'static> Indexed<K> {
+impl<K: Resource<DynamicType = ()> + DeserializeOwned> Indexed<K> {
     /// Those that stand for this `Database`.
-    pub(super) fn of(&self, operator_namespace: &str, database: &ObjectRef<Database>) -> Vec<Arc<K>> {
+    pub(super) fn of(&self, operator_namespace: &str, namespace: &str, name: &str) -> Vec<K> {
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = index.get(database);
-        names
+        index
+            .get(&hash(namespace, name))
             .into_iter()
             .flatten()
             .filter_map(|object| self.cache.get(operator_namespace, object))
-            .filter(|object| {
-                let namespace = database.namespace.as_deref().unwrap_or_default();
-                belongs_to(object.as_ref(), namespace, &database.name)
-            })
+            .filter(|object| belongs_to(object, namespace, name))
             .collect()
     }
 }
@@ -208,7 +204,7 @@ fn cache<K>(
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
 ) -> Cache<K>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug + Send + 'static,
 {
     watched(api, config, triggers, None)
 }
@@ -219,7 +215,7 @@ fn indexed<K>(
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
 ) -> Indexed<K>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug + Send + 'static,
 {
     let index = Index::default();
     Indexed { cache: watched(api, config, triggers, Some(index.clone())), index }
@@ -232,26 +228,41 @@ fn watched<K>(
     index: Option<Index>,
 ) -> Cache<K>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug + Send + 'static,
 {
-    let (store, writer) = reflector::store();
+    let ((store, mut writer), mut packer) = (reflector::store(), Packer::default());
     let health = Arc::new(Mutex::new(Health::default()));
     let observed = health.clone();
     let stream = watcher(api, config)
         .default_backoff()
         .modify(prune)
-        .reflect(writer)
-        // After the store: who reads that it is complete must find it so.
         .inspect(move |event| {
-            observe::<K>(event, &observed);
-            if let (Some(index), Ok(event)) = (&index, event) {
-                note(event, index);
+            if let Ok(event) = event {
+                writer.apply_watcher_event(&compact(event, &mut packer));
+                if let Some(index) = &index {
+                    note(event, index);
+                }
             }
+            // After the store: who reads that it is complete must find it so.
+            observe::<K>(event, &observed);
         })
         .touched_objects()
         .filter_map(|object| future::ready(object.ok().and_then(|object| stands_for(&object))));
     triggers.push(stream.boxed());
     Cache { store, health }
+}
+
+fn compact<K: Resource<DynamicType = ()> + Serialize>(
+    event: &watcher::Event<K>,
+    packer: &mut Packer,
+) -> watcher::Event<Compact<K>> {
+    match event {
+        watcher::Event::Apply(object) => watcher::Event::Apply(packer.pack(object)),
+        watcher::Event::InitApply(object) => watcher::Event::InitApply(packer.pack(object)),
+        watcher::Event::Delete(object) => watcher::Event::Delete(packer.pack(object)),
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitDone => watcher::Event::InitDone,
+    }
 }
 
 fn observe<K: Resource<DynamicType = ()>>(
@@ -291,16 +302,25 @@ fn note<K: Resource>(event: &watcher::Event<K>, index: &Index) {
         watcher::Event::Init | watcher::Event::InitDone => return,
     };
     let Some(database) = stands_for(object) else { return };
+    let (key, name) = (
+        hash(database.namespace.as_deref().unwrap_or_default(), &database.name),
+        object.meta().name.as_deref().unwrap_or_default(),
+    );
     let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-    let names = index.entry(database.clone()).or_default();
+    let names = index.entry(key).or_default();
+    names.retain(|other| **other != *name);
     if is_there {
-        names.insert(object.meta().name.clone().unwrap_or_default());
-    } else {
-        names.remove(object.meta().name.as_deref().unwrap_or_default());
+        names.push(name.into());
+    } else if names.is_empty() {
+        index.remove(&key);
     }
-    if names.is_empty() {
-        index.remove(&database);
-    }
+}
+
+/// Of a namespace and a name.
+pub(super) fn hash(namespace: &str, name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (namespace, name).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn is_unknown_kind(error: &watcher::Error) -> bool {
@@ -330,9 +350,4 @@ pub(super) fn belongs_to<K: Resource>(object: &K, namespace: &str, name: &str) -
     label(MANAGED_BY) == Some(OPERATOR)
         && label(DATABASE_NAMESPACE) == Some(namespace)
         && label(DATABASE_NAME) == Some(name)
-}
-
-/// The version of a cached object.
-pub(super) fn version<K: Resource>(object: Option<&Arc<K>>) -> Option<String> {
-    object.and_then(|object| object.resource_version())
 }

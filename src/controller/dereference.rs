@@ -1,10 +1,8 @@
 //! First stage: everything that is known of a `Database`, from the caches and nothing else.
 
-use std::sync::Arc;
-
 use api::{Authentication, Database};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use kube::ResourceExt;
 use policy::Recorded;
 
 use super::{
@@ -23,24 +21,24 @@ use crate::azure::{
 pub(super) struct Known {
     /// Name of the server in Azure: recorded, found, or derived for the first time.
     pub(super) server_name: String,
-    pub(super) server: Option<Arc<FlexibleServer>>,
+    pub(super) server: Option<FlexibleServer>,
     /// Whether the server may be written.
     pub(super) claim: Claim,
     /// What the existing server is; `None` before it exists.
     pub(super) recorded: Option<Recorded>,
     pub(super) identity: Option<Identity>,
     /// The objects of the server's parameters.
-    pub(super) configurations: Vec<Arc<FlexibleServersConfiguration>>,
+    pub(super) configurations: Vec<FlexibleServersConfiguration>,
     /// The objects of the rules of its firewall.
-    pub(super) firewall_rules: Vec<Arc<FlexibleServersFirewallRule>>,
+    pub(super) firewall_rules: Vec<FlexibleServersFirewallRule>,
     /// The Secret with the administrator's passwords.
-    pub(super) admin_secret: Option<Arc<Secret>>,
+    pub(super) admin_secret: Option<Secret>,
 }
 
 impl Known {
     /// What Azure was told of passwords.
     pub(super) fn told(&self) -> password::Told<'_> {
-        let server = self.server.as_deref().filter(|server| !claim::only_looks(server));
+        let server = self.server.as_ref().filter(|server| !claim::only_looks(server));
         password::Told {
             key: server
                 .and_then(|server| server.spec.administrator_login_password.as_ref())
@@ -82,15 +80,16 @@ pub(super) fn dereference(
         database.status.as_ref().and_then(|status| status.server.as_ref()).map(|server| server.name.clone());
     let derived = names::server(cluster_name, &namespace, &name);
     let is_ours = |server: &FlexibleServer| caches::belongs_to(server, &namespace, &name);
-    let has =
-        |name: &str| caches.servers.get(operator_namespace, name).is_some_and(|server| is_ours(&server));
+    let has = |name: &str| {
+        caches.servers.cache.get(operator_namespace, name).is_some_and(|server| is_ours(&server))
+    };
     let server_name = match recorded_name.filter(|recorded| !recorded.is_empty()) {
         // Whoever may write a status could name any server, so a name counts only if it is the one that we would
         // give, or the server's object says the same.
         Some(recorded) if recorded == derived || has(&recorded) => recorded,
         None if has(&derived) => derived,
         // The status was lost, and the policy names another cluster since: the server's object still tells.
-        recorded => match (caches.servers.find(is_ours), recorded) {
+        recorded => match (caches.servers.of(operator_namespace, &namespace, &name).pop(), recorded) {
             (Some(server), _) => server.name_any(),
             (None, None) => derived,
             (None, Some(recorded)) => {
@@ -106,9 +105,9 @@ pub(super) fn dereference(
         },
     };
 
-    let server = caches.servers.get(operator_namespace, &server_name);
+    let server = caches.servers.cache.get(operator_namespace, &server_name);
     if let Some(server) = &server
-        && !caches::belongs_to(server.as_ref(), &namespace, &name)
+        && !caches::belongs_to(server, &namespace, &name)
     {
         return Err(Error::Blocked(Blocked::stalled(
             "ServerNameTaken",
@@ -118,7 +117,7 @@ pub(super) fn dereference(
             ),
         )));
     }
-    let claim = claim::claim(server.as_deref(), &namespace, &name);
+    let claim = claim::claim(server.as_ref(), &namespace, &name);
     if let Claim::Foreign(tags) = &claim {
         return Err(Error::Blocked(Blocked::stalled(
             "ServerNotOurs",
@@ -134,12 +133,11 @@ pub(super) fn dereference(
         Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
     });
     let inner = caches.databases.get(operator_namespace, &server_name);
-    let object = ObjectRef::from_obj(database);
-    let configurations = caches.configurations.of(operator_namespace, &object);
-    let firewall_rules = caches.firewall_rules.of(operator_namespace, &object);
+    let configurations = caches.configurations.of(operator_namespace, &namespace, &name);
+    let firewall_rules = caches.firewall_rules.of(operator_namespace, &namespace, &name);
     let recorded = recorded(
         database,
-        server.as_deref(),
+        server.as_ref(),
         &configurations,
         inner.map(|inner| inner.spec.azure_name.clone()).filter(|name| !name.is_empty()),
     );
@@ -149,7 +147,7 @@ pub(super) fn dereference(
 
 fn check(caches: &Caches) -> Result<(), Error> {
     let checks = [
-        caches.servers.check(),
+        caches.servers.cache.check(),
         caches.databases.check(),
         caches.firewall_rules.cache.check(),
         caches.administrators.check(),
@@ -196,7 +194,7 @@ fn check(caches: &Caches) -> Result<(), Error> {
 fn recorded(
     database: &Database,
     server: Option<&FlexibleServer>,
-    configurations: &[Arc<FlexibleServersConfiguration>],
+    configurations: &[FlexibleServersConfiguration],
     database_name: Option<String>,
 ) -> Option<Recorded> {
     let from_status = Recorded::from_status(database.status.as_ref());

@@ -7,6 +7,7 @@ mod apply;
 mod backoff;
 mod build;
 mod caches;
+mod compact;
 mod compliance;
 mod context;
 mod dereference;

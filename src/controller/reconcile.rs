@@ -23,7 +23,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
 use super::{
-    apply, backoff, build, caches,
+    apply, backoff, build,
     context::Context,
     dereference::{self, Known, dereference},
     in_flight::{EXPIRY, Written},
@@ -149,7 +149,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
     // A new password that the cache doesn't show yet would be made once more.
     let admin_secret =
         apply::key::<Secret>(&context.operator_namespace, &password::secret_name(&known.server_name));
-    let version = caches::version(known.admin_secret.as_ref());
+    let version = known.admin_secret.as_ref().and_then(ResourceExt::resource_version);
     if context.in_flight.is_pending(&admin_secret, version.as_deref()) {
         context.count("not-synced");
         return Ok(Action::requeue(backoff::jittered(SYNCING)));
@@ -230,7 +230,7 @@ fn passwords(
         request: database.annotations().get(ROTATE_PASSWORD).map(String::as_str),
         rotate_after_days: effective.rotate_after_days,
     };
-    Passwords::plan(known.admin_secret.as_deref(), known.told(), wanted, now, fresh).ok_or(Error::NoPassword)
+    Passwords::plan(known.admin_secret.as_ref(), known.told(), wanted, now, fresh).ok_or(Error::NoPassword)
 }
 
 /// The app's Secret, if it has a password and is about to get another.
@@ -239,8 +239,8 @@ fn replaced_password(context: &Context, desired: &build::Desired) -> Option<Stri
     let (namespace, name) = (wanted.namespace().unwrap_or_default(), wanted.name_any());
     let found = context.caches.secrets.get(&namespace, &name);
     let password = |secret: &Secret| secret.data.as_ref()?.get("password").cloned();
-    let (before, after) = (password(found.as_deref()?)?, password(wanted)?);
-    let version = caches::version(found.as_ref());
+    let (before, after) = (password(found.as_ref()?)?, password(wanted)?);
+    let version = found.as_ref().and_then(ResourceExt::resource_version);
     // What was written a moment ago was told of then.
     let is_told = context.in_flight.is_pending(&apply::key::<Secret>(&namespace, &name), version.as_deref());
     (before != after && !is_told).then_some(name)

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Mutex, PoisonError},
 };
 
@@ -12,7 +11,7 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
 };
 
-use super::status;
+use super::{caches, status};
 
 /// Labels of a number of databases.
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -61,9 +60,7 @@ impl States {
     }
 
     fn change(&self, namespace: &str, name: &str, state: Option<&'static str>) {
-        let mut hasher = DefaultHasher::new();
-        (namespace, name).hash(&mut hasher);
-        let key = hasher.finish();
+        let key = caches::hash(namespace, name);
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match state {
             Some(state) => of.insert(key, state),

@@ -13,7 +13,7 @@ fn objects_by(policy: &str, identity: Option<&Identity>, existing: Option<&Flexi
     objects_with(policy, identity, existing, &api::DatabaseSpec::default(), &[])
 }
 
-fn objects_of(spec: &serde_json::Value, configurations: &[Arc<FlexibleServersConfiguration>]) -> Objects {
+fn objects_of(spec: &serde_json::Value, configurations: &[FlexibleServersConfiguration]) -> Objects {
     let spec = serde_json::from_value(spec.clone()).unwrap();
     let policy = include_str!("../../../examples/policy.yaml");
     objects_with(policy, Some(&identity()), None, &spec, configurations)
@@ -24,7 +24,7 @@ fn objects_with(
     identity: Option<&Identity>,
     existing: Option<&FlexibleServer>,
     spec: &api::DatabaseSpec,
-    configurations: &[Arc<FlexibleServersConfiguration>],
+    configurations: &[FlexibleServersConfiguration],
 ) -> Objects {
     let existing = Existing { server: existing, configurations, firewall: &[] };
     objects_beside(policy, identity, existing, spec, &Claim::Take)
@@ -165,7 +165,7 @@ fn what_azure_loads_anyway_needs_no_parameter() {
 fn a_parameter_that_is_left_out_gets_its_default_back_once() {
     let mut before = objects_of(&serde_json::json!({"parameters": {"work_mem": "8192"}}), &[]).configurations;
     before[0].status = Some(serde_json::from_value(serde_json::json!({"defaultValue": "4096"})).unwrap());
-    let there = Arc::new(before.remove(0));
+    let there = before.remove(0);
     let after = objects_of(&serde_json::json!({}), std::slice::from_ref(&there));
     assert_eq!(set(&after), [("work_mem", "system-default", Some("4096"))]);
     assert_eq!(after.configurations[0].metadata, there.metadata, "the same object");
@@ -174,7 +174,7 @@ fn a_parameter_that_is_left_out_gets_its_default_back_once() {
     // What Azure says later is no reason to write again.
     let mut reset = after.configurations[0].clone();
     reset.status = Some(serde_json::from_value(serde_json::json!({"defaultValue": "5000"})).unwrap());
-    let again = objects_of(&serde_json::json!({}), &[Arc::new(reset)]);
+    let again = objects_of(&serde_json::json!({}), &[reset]);
     assert_eq!(set(&again), set(&after));
     // And it can be set again.
     let set_again = objects_of(&serde_json::json!({"parameters": {"work_mem": "16384"}}), &[there]);
@@ -208,7 +208,7 @@ fn an_object_that_only_looks_carries_nothing_by_which_a_server_would_be_ours() {
 #[test]
 fn a_rule_that_the_policy_has_no_more_goes_in_azure_too() {
     let objects = objects(None);
-    let existing: Vec<_> = objects.firewall.into_iter().map(Arc::new).collect();
+    let existing: Vec<_> = objects.firewall;
     let renamed = POLICY.replace("name: cluster-egress", "name: office");
     let spec = api::DatabaseSpec::default();
     let beside = Existing { firewall: &existing, ..Existing::default() };
@@ -235,7 +235,7 @@ fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
     let mut public = objects(None);
     let status = serde_json::json!({"id": "/subscriptions/s/flexibleServers/x"});
     public.server.status = Some(serde_json::from_value(status).unwrap());
-    let rules: Vec<_> = public.firewall.iter().cloned().map(Arc::new).collect();
+    let rules = public.firewall.clone();
     let beside = Existing { server: Some(&public.server), configurations: &[], firewall: &rules };
     let after = objects_beside(&private(), None, beside, &spec, &Claim::Take);
     assert_eq!(after.server.spec.network, public.server.spec.network);

@@ -1,7 +1,5 @@
 #![allow(clippy::needless_pass_by_value, reason = "values written in place read best")]
 
-use std::sync::Arc;
-
 use policy::{Policy, Request};
 use rstest::rstest;
 use serde_json::json;
@@ -47,7 +45,7 @@ fn known(server_status: serde_json::Value) -> Known {
     .unwrap();
     Known {
         server_name: "prod-1-orders-main".into(),
-        server: Some(Arc::new(server)),
+        server: Some(server),
         recorded: None,
         claim: crate::azure::Claim::Take,
         identity: None,
@@ -344,12 +342,12 @@ fn a_ready_database_that_no_profile_is_for_any_more_stays_ready_and_says_so() {
 #[test]
 fn a_parameter_that_waits_for_a_restart_is_named_until_it_is_in_effect() {
     let parameter = |name: &str, pending: bool| {
-        Arc::new(serde_json::from_value(json!({
+        serde_json::from_value(json!({
             "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServersConfiguration",
             "metadata": {"name": name}, "spec": {"azureName": name, "owner": {}, "source": "user-override", "value": "1"},
             "status": {"isConfigPendingRestart": pending},
         }))
-        .unwrap())
+        .unwrap()
     };
     let ready =
         Applied { server: Progress::Ready, others: Vec::new(), parameters: Vec::new(), unconfirmed: false };
