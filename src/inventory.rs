@@ -4,13 +4,13 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use api::{
-    Database,
+    Database, RetainedDatabase,
     annotations::{CONFIRM_DESTROY, DEFAULTED, RETENTION},
 };
 use futures::{StreamExt, future::BoxFuture};
 use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::ListParams,
     core::{DeserializeGuard, ObjectList, PartialObjectMeta},
     runtime::{
@@ -21,8 +21,9 @@ use kube::{
 };
 use policy::document::Labels;
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
-use webhook::cluster::Objects;
+use webhook::cluster::{Kind, Objects};
 
 use crate::{
     namespaces::Namespaces,
@@ -169,19 +170,19 @@ impl webhook::Cluster for Inventory {
     }
 
     /// Nothing stands in for the answer here: deleting the CRD deletes what no cache knows of.
-    fn objects(&self) -> BoxFuture<'_, Option<Objects>> {
+    fn objects(&self, kind: Kind) -> BoxFuture<'_, Option<Objects>> {
         Box::pin(async move {
-            let api: Api<Database> = Api::all(self.client.clone());
-            let list = list(&api, &ListParams::default().limit(Objects::SHOWN)).await?;
-            let more = list.metadata.remaining_item_count.and_then(|more| usize::try_from(more).ok());
-            // The API server may leave the number out.
-            let is_cut = list.metadata.continue_.is_some_and(|next| !next.is_empty());
-            let count = list.items.len() + more.unwrap_or_else(|| usize::from(is_cut));
-            let name = |object: &PartialObjectMeta<Database>| {
-                format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
-            };
-            Some(Objects { some: list.items.iter().map(name).collect(), count })
+            match kind {
+                Kind::Database => some(&Api::<Database>::all(self.client.clone())).await,
+                Kind::RetainedDatabase => some(&Api::<RetainedDatabase>::all(self.client.clone())).await,
+            }
         })
+    }
+
+    fn kept<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Objects>> {
+        Box::pin(
+            async move { some(&Api::<RetainedDatabase>::namespaced(self.client.clone(), namespace)).await },
+        )
     }
 
     fn databases(&self) -> Option<Vec<Arc<Database>>> {
@@ -193,14 +194,33 @@ impl webhook::Cluster for Inventory {
     }
 }
 
+/// A few of the objects, and how many there are.
+async fn some<K>(api: &Api<K>) -> Option<Objects>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let list = list(api, &ListParams::default().limit(Objects::SHOWN)).await?;
+    let more = list.metadata.remaining_item_count.and_then(|more| usize::try_from(more).ok());
+    // The API server may leave the number out.
+    let is_cut = list.metadata.continue_.is_some_and(|next| !next.is_empty());
+    let count = list.items.len() + more.unwrap_or_else(|| usize::from(is_cut));
+    let name = |object: &PartialObjectMeta<K>| {
+        format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+    };
+    Some(Objects { some: list.items.iter().map(name).collect(), count })
+}
+
 /// Asks the API server; `None`, with a line in the log, when there is no answer in time.
-async fn list(api: &Api<Database>, params: &ListParams) -> Option<ObjectList<PartialObjectMeta<Database>>> {
+async fn list<K>(api: &Api<K>, params: &ListParams) -> Option<ObjectList<PartialObjectMeta<K>>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
     let error = match tokio::time::timeout(LIMIT, api.list_metadata(params)).await {
         Ok(Ok(list)) => return Some(list),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no answer in time".to_owned(),
     };
-    tracing::warn!(error, "the API server doesn't list Databases");
+    tracing::warn!(error, "the API server doesn't list {}", K::plural(&()));
     None
 }
 
@@ -307,9 +327,9 @@ mod tests {
         let inside = inventory.inside("orders").await.unwrap();
         assert_eq!(inside[0].annotations.as_ref().unwrap()[RETENTION], "Retain");
         assert_eq!(inventory.inside("payments").await, Some(Vec::new()));
-        assert!(lines.text().contains("the API server doesn't list Databases"), "{}", lines.text());
+        assert!(lines.text().contains("the API server doesn't list databases"), "{}", lines.text());
         // But not where a delete of all of them hangs on it.
-        assert_eq!(inventory.objects().await, None);
+        assert_eq!(inventory.objects(Kind::Database).await, None);
     }
 
     /// As after a change of the CRD: no watch has it, and deletes reach it all the same.
@@ -324,7 +344,7 @@ mod tests {
         assert_eq!(inventory.count("orders").await, Some(1));
         assert_eq!(inventory.inside("orders").await.unwrap()[0].name.as_deref(), Some("odd"));
         let objects = Objects { some: vec!["orders/odd".to_owned()], count: 1 };
-        assert_eq!(inventory.objects().await, Some(objects));
+        assert_eq!(inventory.objects(Kind::Database).await, Some(objects));
     }
 
     /// What waits for the process to be ready may be what brings the CRD.

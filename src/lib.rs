@@ -3,6 +3,7 @@
 //! - [`cli`]: a file for each subcommand
 //! - [`azure`]: pure builders of Azure Service Operator's objects
 //! - [`controller`]: the reconcile loop
+//! - [`clock`]: by which what is kept comes to its end
 //! - `inventory`, `namespaces`: what is known of the cluster beside the databases at hand
 //! - `leader`: which of several controllers works
 //! - [`policy_watch`]: keeps the policy of the ConfigMap in force
@@ -13,6 +14,7 @@
 pub mod azure;
 mod certificate;
 pub mod cli;
+pub mod clock;
 mod cluster;
 pub mod controller;
 mod inventory;

@@ -6,11 +6,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use crate::Database;
+use crate::{Database, RetainedDatabase};
 
 /// Every CRD of the group, ready to be applied.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![database()]
+    vec![database(), retained_database()]
 }
 
 /// Makes one line of each paragraph: `kubectl explain` breaks lines by itself, and would keep those of the
@@ -28,13 +28,22 @@ fn unwrap_descriptions(schema: &mut JSONSchemaProps) {
 }
 
 fn database() -> CustomResourceDefinition {
-    let mut crd = Database::crd();
+    let mut crd = shipped(Database::crd());
+    let labels = crd.metadata.labels.get_or_insert_default();
+    // `status.binding.name` names a Secret: https://servicebinding.io/spec/core/1.1.0/#provisioned-service
+    labels.insert("servicebinding.io/provisioned-service".into(), "true".into());
+    crd
+}
+
+fn retained_database() -> CustomResourceDefinition {
+    shipped(RetainedDatabase::crd())
+}
+
+fn shipped(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let labels = crd.metadata.labels.get_or_insert_default();
     labels.insert("app.kubernetes.io/name".into(), "database-operator".into());
     labels.insert("app.kubernetes.io/part-of".into(), "database-operator".into());
-    // `status.binding.name` names a Secret: https://servicebinding.io/spec/core/1.1.0/#provisioned-service
-    labels.insert("servicebinding.io/provisioned-service".into(), "true".into());
-    // A database outlives the operator's Helm release: deleting the CRD would delete every Database.
+    // A database outlives the operator's Helm release: deleting the CRD would delete every object of it.
     let annotations = crd.metadata.annotations.get_or_insert_default();
     annotations.insert("helm.sh/resource-policy".into(), "keep".into());
 

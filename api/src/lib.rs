@@ -1,9 +1,10 @@
-//! The API of the operator: the custom resource `Database`, its status, and the annotations that
-//! people write on it. Types and their schema, no behaviour: what is allowed is the `policy` crate's.
+//! The API of the operator: the custom resources `Database` and `RetainedDatabase`, their status, and the annotations
+//! that people write on them. Types and their schema, no behaviour: what is allowed is the `policy` crate's.
 
 pub mod annotations;
 pub mod crd;
 pub mod database;
+pub mod retained;
 pub mod status;
 pub mod version;
 
@@ -11,8 +12,12 @@ pub use database::{
     Authentication, Backup, Database, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, Storage,
     StorageTier,
 };
+pub use retained::{
+    RetainedDatabase, RetainedDatabaseSpec, RetainedDatabaseStatus, RetainedReason, RetainedServer,
+};
 pub use status::{
-    BindingReference, DatabaseStatus, DefaultedField, PolicyStatus, ProvisioningState, ServerStatus,
+    BindingReference, DatabaseStatus, DefaultedField, PolicyStatus, ProvisioningState, Recovered,
+    ServerStatus,
 };
 
 /// The API group of every kind here.

@@ -1,6 +1,6 @@
 //! What the controller reports back on a `Database`.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,17 @@ pub struct DatabaseStatus {
     /// The policy that was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyStatus>,
+
+    /// The kept server that this `Database` brought back. Missing for one that was made anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<Recovered>,
+}
+
+/// Where the data came from.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Recovered {
+    /// Since when the server was kept without a `Database`.
+    pub since: Time,
 }
 
 /// State in one word, for people; machines read the conditions.

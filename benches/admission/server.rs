@@ -35,7 +35,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use webhook::{
     Cluster, Limits, Metrics, Server, State, Tls,
-    cluster::{Facts, Objects},
+    cluster::{Facts, Kind, Objects},
     review::{Basis, Question, answer},
     server::bind,
 };
@@ -159,7 +159,11 @@ impl Cluster for Empty {
         Box::pin(async { Some(Vec::new()) })
     }
 
-    fn objects(&self) -> BoxFuture<'_, Option<Objects>> {
+    fn objects(&self, _: Kind) -> BoxFuture<'_, Option<Objects>> {
+        Box::pin(async { Some(Objects::default()) })
+    }
+
+    fn kept<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<Objects>> {
         Box::pin(async { Some(Objects::default()) })
     }
 

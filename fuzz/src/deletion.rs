@@ -1,6 +1,6 @@
 //! Annotations of a `Database` that is deleted: nothing but the whole word lets data go.
 
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use policy::{
     Problem,
     deleting::{Deletion, Retention, RetentionRules, judge, judge_change},
@@ -34,7 +34,16 @@ pub fn hold(data: &[u8]) {
                 let when_missing = rules.and_then(|rules| rules.when_missing);
                 let said = deletion.retention.map_or(when_missing, Retention::parse);
                 assert_eq!(Some(fate), said, "{deletion:?}");
-                assert_ne!(fate, Retention::Destroy, "no version destroys yet: {deletion:?}");
+                if fate == Retention::Destroy {
+                    assert!(rules.is_some_and(|rules| rules.destroy == Destroy::Allow), "{deletion:?}");
+                    let confirmed = deletion.confirmation.and_then(|text| text.strip_prefix("orders/main@"));
+                    let last = confirmed.and_then(|day| day.parse::<Date>().ok());
+                    let days = last.and_then(|last| Some(deletion.today.until(last).ok()?.get_days()));
+                    assert!(days.is_some_and(|days| (0..=7).contains(&days)), "{deletion:?}");
+                }
+                if let (Retention::Days(days), Some(rules), Some(_)) = (fate, rules, deletion.retention) {
+                    assert!(days >= rules.minimum_days, "{deletion:?}");
+                }
             }
             Err(problems) => {
                 assert!(!problems.is_empty());

@@ -106,6 +106,7 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
         count: Some(menu.one(&[0, 4, 5, u32::MAX])),
         inside: serde_json::from_value(json!([menu.database()["metadata"]])).ok(),
         objects: Some(Objects { some: vec![menu.text(&["orders/main"])], count: menu.number(3) }),
+        kept: Some(Objects { some: vec![menu.text(&["database-operator/x"])], count: menu.number(2) }),
         labels: BTreeMap::from([("orders".to_owned(), labels)]),
     }
 }
@@ -187,6 +188,7 @@ fn admitted(hook: Hook, request: &Value, basis: &Basis<'_>, response: &Value) {
         Hook::Policy => "ConfigMap",
         Hook::Namespace => "Namespace",
         Hook::Crd => "CustomResourceDefinition",
+        Hook::Retained => "RetainedDatabase",
     };
     assert!(request["uid"].is_string(), "allowed without a uid: {request}");
     assert_eq!(request["kind"]["kind"], kind);
@@ -195,14 +197,16 @@ fn admitted(hook: Hook, request: &Value, basis: &Basis<'_>, response: &Value) {
     assert!(operation == "DELETE" || new.is_object(), "{request}");
     assert!(operation == "CREATE" || old.is_object(), "{request}");
     if hook == Hook::Validate && operation == "DELETE" {
-        let kept = old["metadata"]["annotations"][api::annotations::RETENTION] == "Retain";
-        assert!(kept || old["metadata"]["deletionTimestamp"].is_string(), "let go without a word: {old}");
+        let said = old["metadata"]["annotations"][api::annotations::RETENTION].as_str().unwrap_or_default();
+        let is_known = policy::deleting::Retention::parse(said).is_some();
+        assert!(is_known || old["metadata"]["deletionTimestamp"].is_string(), "let go without a word: {old}");
     }
     if hook == Hook::Validate && operation == "CREATE" {
         assert!(basis.state.policy().is_some(), "admitted without a policy: {request}");
     }
     let name = if request["name"] == "" { &old["metadata"]["name"] } else { &request["name"] };
-    if hook == Hook::Crd && operation == "DELETE" && *name == "databases.altinn.app" {
+    let is_ours = *name == "databases.altinn.app" || *name == "retaineddatabases.altinn.app";
+    if hook == Hook::Crd && operation == "DELETE" && is_ours {
         let is_empty = basis.facts.objects.as_ref().is_some_and(|objects| objects.count == 0);
         assert!(is_empty || old["metadata"]["deletionTimestamp"].is_string(), "the CRD went: {response}");
     }

@@ -57,8 +57,10 @@ pub enum Code {
     Terminating = 207,
     /// Fewer days than policy demands.
     RetentionTooShort = 208,
-    /// A retention whose behaviour doesn't exist yet.
-    RetentionNotAvailable = 209,
+    /// A delete of the record of data that are kept. DB209 was another code once.
+    RecordHoldsData = 210,
+    /// The end of data that are kept was brought too near.
+    EndTooNear = 211,
     /// A namespace with databases whose deletion would be refused.
     NamespaceHoldsDatabases = 301,
     /// A CRD of ours with objects.
@@ -119,7 +121,8 @@ impl Code {
         Self::RetentionUnknown,
         Self::Terminating,
         Self::RetentionTooShort,
-        Self::RetentionNotAvailable,
+        Self::RecordHoldsData,
+        Self::EndTooNear,
         Self::NamespaceHoldsDatabases,
         Self::CrdHoldsDatabases,
         Self::CrdUnreadable,

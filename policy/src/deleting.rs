@@ -94,40 +94,12 @@ pub fn judge(deletion: &Deletion<'_>, rules: Option<&RetentionRules>) -> Result<
         );
         return Err(vec![Problem::new(Code::RetentionUnknown, &field, &text)]);
     };
-    if retention == Retention::Retain {
-        return Ok(retention);
-    }
-    if retention == Retention::Destroy {
-        destroy_allowed(rules).map_err(|problem| vec![problem])?;
-    }
-    // Of what can't be had nothing else is said: who followed it would be refused once more.
-    available(value).map_err(|problem| vec![problem])?;
-    granted(deletion, retention, rules).map_err(|problem| vec![problem])
-}
-
-/// Whether an end of the data counts, in a version that has one.
-fn granted(
-    deletion: &Deletion<'_>,
-    retention: Retention,
-    rules: Option<&RetentionRules>,
-) -> Result<Retention, Problem> {
-    match retention {
-        Retention::Retain => {}
-        Retention::Days(days) => long_enough(days, rules)?,
-        Retention::Destroy => confirmed(deletion)?,
-    }
-    Ok(retention)
-}
-
-/// No delete ends data yet. The value is refused rather than taken for another: who asks for data to be destroyed
-/// must not believe that it was.
-fn available(value: &str) -> Result<(), Problem> {
-    let text = format!(
-        "{} is not available in this version of the operator, which never destroys data; write \"Retain\", let that \
-         be applied, and then delete",
-        quote(value)
-    );
-    Err(Problem::new(Code::RetentionNotAvailable, &annotation(RETENTION), &text))
+    let counts = match retention {
+        Retention::Retain => Ok(()),
+        Retention::Days(days) => long_enough(days, rules),
+        Retention::Destroy => destroy_allowed(rules).and_then(|()| confirmed(deletion)),
+    };
+    counts.map(|()| retention).map_err(|problem| vec![problem])
 }
 
 fn long_enough(days: u16, rules: Option<&RetentionRules>) -> Result<(), Problem> {

@@ -8,6 +8,7 @@
 //! - [`defaults`]: which fields are filled in
 //! - [`rules`]: a file for each field that can be refused
 //! - [`deleting`]: what may be deleted
+//! - [`retained`]: what may become of data that are kept
 //! - [`resolve`]: spec and policy become what is built
 //! - [`message`]: the one generator of what people read
 
@@ -20,6 +21,7 @@ pub mod document;
 pub mod message;
 pub mod quote;
 pub mod resolve;
+pub mod retained;
 pub mod rules;
 pub mod state;
 mod suggest;

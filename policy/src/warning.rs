@@ -136,7 +136,7 @@ mod tests {
     #[case::absent(None, None, &[])]
     #[case::kept(Some("Retain"), None, &[])]
     #[case::wrong_case(Some("retain"), None, &["altinn.app/retention: with \"retain\" a delete will be refused [DB206]"])]
-    #[case::unconfirmed(Some("Destroy"), None, &["altinn.app/retention: with \"Destroy\" a delete will be refused [DB209]"])]
+    #[case::unconfirmed(Some("Destroy"), None, &["altinn.app/retention: with \"Destroy\" a delete will be refused [DB202]"])]
     fn a_retention_that_will_not_work_is_told_at_apply(
         #[case] retention: Option<&str>,
         #[case] confirmation: Option<&str>,

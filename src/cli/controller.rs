@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use clap::Args;
+use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
 
 use super::{Failure, Place, certificate::duration, stop_on_signal};
 use crate::{
+    clock::Clock,
     cluster,
     controller::{self, Config, Metrics},
     leader::{self, Fence, Leader},
@@ -21,6 +23,9 @@ pub(super) struct ControllerArgs {
     /// How long a controller that leads and falls silent is waited for before another takes its place
     #[arg(long, default_value = "15s", value_parser = lease_duration)]
     lease_duration: Duration,
+    /// For tests: has the end of what is kept come so much earlier
+    #[arg(long, hide = true, default_value = "0s")]
+    clock_ahead: SignedDuration,
 }
 
 /// Short of this a slow API server would end the process.
@@ -67,7 +72,8 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
         () = stop.cancelled() => return Ok(()),
     }
     tracing::info!(namespace, "controller running");
-    let config = Config { operator_namespace: namespace, policy_name: policy_configmap };
+    let clock = Clock::ahead(args.clock_ahead);
+    let config = Config { operator_namespace: namespace, policy_name: policy_configmap, clock };
     tokio::select! {
         // In this order: who has finished its work hasn't lost it.
         biased;

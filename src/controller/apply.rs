@@ -258,7 +258,7 @@ where
 }
 
 /// Deletes this very object, as it is in the cache: a newer one may be wanted again.
-async fn delete<K>(context: &Context, found: &K) -> Result<(), Error>
+pub(super) async fn delete<K>(context: &Context, found: &K) -> Result<(), Error>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + DeserializeOwned

@@ -8,16 +8,21 @@ use std::{
     time::Duration,
 };
 
-use api::Database;
-use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, runtime::reflector::ObjectRef};
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 
 /// Failures in a row by object.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
-    failures: Mutex<HashMap<ObjectRef<Database>, Failures>>,
+#[derive(Debug)]
+pub(super) struct Backoff<K: Resource<DynamicType = ()>> {
+    failures: Mutex<HashMap<ObjectRef<K>, Failures>>,
+}
+
+impl<K: Resource<DynamicType = ()>> Default for Backoff<K> {
+    fn default() -> Self {
+        Self { failures: Mutex::default() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -27,9 +32,9 @@ struct Failures {
     generation: Option<i64>,
 }
 
-impl Backoff {
+impl<K: Resource<DynamicType = ()>> Backoff<K> {
     /// Counts a failure of this generation and gives the time to wait.
-    pub(super) fn failed(&self, object: &ObjectRef<Database>, generation: Option<i64>) -> Duration {
+    pub(super) fn failed(&self, object: &ObjectRef<K>, generation: Option<i64>) -> Duration {
         let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let failures = all.entry(object.clone()).or_default();
         if failures.generation != generation {
@@ -40,7 +45,7 @@ impl Backoff {
     }
 
     /// Forgets the failures of an object that succeeded or is gone.
-    pub(super) fn succeeded(&self, object: &ObjectRef<Database>) {
+    pub(super) fn succeeded(&self, object: &ObjectRef<K>) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
     }
 }
@@ -54,11 +59,13 @@ pub(super) fn jittered(duration: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use api::Database;
+
     use super::*;
 
     #[test]
     fn an_object_waits_longer_each_time_until_it_succeeds() {
-        let backoff = Backoff::default();
+        let backoff = Backoff::<Database>::default();
         let (one, other) = (ObjectRef::new("one").within("a"), ObjectRef::new("other").within("a"));
         let mut before = Duration::ZERO;
         for _ in 0..4 {
@@ -73,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_spec_that_changes_begins_anew() {
-        let backoff = Backoff::default();
+        let backoff = Backoff::<Database>::default();
         let object = ObjectRef::new("one").within("a");
         for _ in 0..4 {
             backoff.failed(&object, Some(1));
@@ -84,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_wait_has_an_end() {
-        let backoff = Backoff::default();
+        let backoff = Backoff::<Database>::default();
         let object = ObjectRef::new("one").within("a");
         let longest = (0..100).map(|_| backoff.failed(&object, None)).max();
         assert!(longest <= Some(LONGEST * 5 / 4));

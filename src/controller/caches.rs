@@ -1,7 +1,7 @@
 //! What the API server holds, as the watches tell it. Everything that stages read comes from here.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -195,6 +195,15 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Indexed<K> {
             .filter_map(|object| self.cache.get(operator_namespace, object))
             .filter(|object| belongs_to(object, namespace, name))
             .collect()
+    }
+}
+
+impl<K: Resource<DynamicType = ()>> Indexed<K> {
+    /// Names of the objects that stand for none of these databases, given by their [`hash`].
+    pub(super) fn names_except(&self, databases: &HashSet<u64>) -> Vec<Box<str>> {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = index.iter().filter(|(database, _)| !databases.contains(database));
+        others.flat_map(|(_, names)| names.iter().cloned()).collect()
     }
 }
 

@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
+use api::{Database, RetainedDatabase};
 use arc_swap::ArcSwap;
-use kube::Client;
+use jiff::Timestamp;
+use kube::{
+    Client,
+    runtime::reflector::{ObjectRef, Store},
+};
 use policy::PolicyState;
+use tokio::sync::mpsc::UnboundedSender;
 
-use crate::namespaces::Namespaces;
+use crate::{clock::Clock, namespaces::Namespaces};
 
 use super::{
     backoff::Backoff,
@@ -14,7 +20,7 @@ use super::{
     compliance::Compliance,
     events::Events,
     in_flight::InFlight,
-    metrics::{Metrics, ReconcileLabels},
+    metrics::{Metrics, ReconcileLabels, WriteLabels},
     states::States,
 };
 
@@ -26,17 +32,42 @@ pub(super) struct Context {
     pub(super) caches: Caches,
     pub(super) namespaces: Namespaces,
     pub(super) in_flight: InFlight,
-    pub(super) backoff: Backoff,
+    pub(super) backoff: Backoff<Database>,
+    pub(super) retained_backoff: Backoff<RetainedDatabase>,
     pub(super) events: Events,
     pub(super) compliance: Compliance,
     pub(super) states: States,
     pub(super) metrics: Metrics,
+    pub(super) clock: Clock,
+    /// What is kept without a `Database`.
+    pub(super) retained: Store<RetainedDatabase>,
+    /// Takes the records whose `Database` is back.
+    pub(super) returned: UnboundedSender<ObjectRef<RetainedDatabase>>,
 }
 
 impl Context {
     /// Counts a reconcile by what it came to.
     pub(super) fn count(&self, outcome: &'static str) {
         self.metrics.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
+    }
+
+    /// Counts an object that was written.
+    pub(super) fn count_write(&self, kind: &str) {
+        self.metrics.writes.get_or_create(&WriteLabels { kind: kind.to_owned() }).inc();
+    }
+
+    /// The time, by the clock of this machine.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The `Database` of this server is there: if a record says that it is gone, the record has had its day.
+    pub(super) fn tell_of_return(&self, server_name: &str) {
+        let record = ObjectRef::new(server_name).within(&self.operator_namespace);
+        if self.retained.get(&record).is_some() {
+            // Without a receiver the process is ending.
+            let _ = self.returned.send(record);
+        }
     }
 
     /// Metrics tell of a database that is gone no longer.

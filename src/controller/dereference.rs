@@ -11,7 +11,8 @@ use super::{
     status::Blocked,
 };
 use crate::azure::{
-    Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersFirewallRule, Identity, claim,
+    Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersFirewallRule, Identity, MANAGE,
+    RECONCILE_POLICY, claim,
     condition::{self, Progress},
     names, parameters, settings,
 };
@@ -117,6 +118,18 @@ pub(super) fn dereference(
             ),
         )));
     }
+    if let Some(server) = &server
+        && server.metadata.deletion_timestamp.is_some()
+        && server.annotations().get(RECONCILE_POLICY).is_some_and(|policy| policy == MANAGE)
+    {
+        return Err(Error::Blocked(Blocked::working(
+            "ServerBeingDestroyed",
+            format!(
+                "Server {server_name} is being destroyed with all its data, as was decided before this Database was applied; \
+                 a new and empty one is made once it is gone"
+            ),
+        )));
+    }
     let claim = claim::claim(server.as_ref(), &namespace, &name);
     if let Claim::Foreign(tags) = &claim {
         return Err(Error::Blocked(Blocked::stalled(
@@ -145,7 +158,8 @@ pub(super) fn dereference(
     Ok(Known { server_name, server, claim, recorded, identity, configurations, firewall_rules, admin_secret })
 }
 
-fn check(caches: &Caches) -> Result<(), Error> {
+/// Whether all caches of what is in Azure and in the apps' namespaces can be believed.
+pub(super) fn check(caches: &Caches) -> Result<(), Error> {
     let checks = [
         caches.servers.cache.check(),
         caches.databases.check(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use api::{Database, DatabaseStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Resource,
     runtime::{events::EventType, reflector::ObjectRef},
@@ -53,7 +53,18 @@ impl Events {
             tracing::debug!(reason, "the object has had too many events of late; this one is left out");
             return;
         }
-        self.recorder.publish(&database.object_ref(&()), type_, "Reconcile", reason, note).await;
+        self.publish_of(&database.object_ref(&()), type_, reason, note).await;
+    }
+
+    /// An event of whatever object.
+    pub(super) async fn publish_of(
+        &self,
+        object: &ObjectReference,
+        type_: EventType,
+        reason: &str,
+        note: &str,
+    ) {
+        self.recorder.publish(object, type_, "Reconcile", reason, note).await;
     }
 }
 

@@ -20,6 +20,7 @@ mod password;
 mod reconcile;
 mod recorder;
 mod resolve;
+mod retained;
 mod states;
 mod status;
 
@@ -43,11 +44,12 @@ use kube::{
     },
 };
 use policy::{PolicyState, quote::clean};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::Clock,
     namespaces::Namespaces,
     readable::{Unreadable, readable},
 };
@@ -66,6 +68,8 @@ pub struct Config {
     pub operator_namespace: String,
     /// Name of the policy ConfigMap.
     pub policy_name: String,
+    /// By which what is kept comes to its end.
+    pub clock: Clock,
 }
 
 /// Runs until the token is cancelled.
@@ -100,6 +104,8 @@ pub async fn run(
     let caches = caches::start(&client, &config.operator_namespace, &mut triggers);
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
     triggers.push(databases_in(relabelled, store.clone()).boxed());
+    let (retained, retained_writer) = reflector::store();
+    let (returned_sender, returned) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
         events: events::Events::new(recorder),
         client,
@@ -110,13 +116,18 @@ pub async fn run(
         namespaces,
         in_flight: in_flight::InFlight::default(),
         backoff: backoff::Backoff::default(),
+        retained_backoff: backoff::Backoff::default(),
         compliance: compliance::Compliance::new(metrics.out_of_policy.clone()),
         states: states::States::new(metrics.databases.clone()),
         metrics,
+        clock: config.clock,
+        retained,
+        returned: returned_sender,
     });
 
     let gone_context = context.clone();
-    Controller::for_stream(stream, store)
+    let kept = retained::run(context.clone(), retained_writer, store.clone(), returned);
+    let databases = Controller::for_stream(stream, store)
         .with_config(
             controller::Config::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(20)),
         )
@@ -137,8 +148,11 @@ pub async fn run(
                     error => tracing::warn!(%error, "a watch was interrupted"),
                 }
             }
-        })
-        .await;
+        });
+    tokio::select! {
+        () = databases => {}
+        () = kept => {}
+    }
 }
 
 /// An event of the ConfigMap when it breaks, goes, or holds again; its trouble stands in log and metric, too.

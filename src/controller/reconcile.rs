@@ -30,6 +30,7 @@ use super::{
     metrics::WriteLabels,
     password::{self, Passwords},
     resolve::{self, Resolved},
+    retained::let_go::{Fate, let_go},
     status::{self, Blocked, Outcome},
 };
 
@@ -80,12 +81,26 @@ pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
     let object = ObjectRef::from_obj(database.as_ref());
     let api: Api<Database> =
         Api::namespaced(context.client.clone(), &database.namespace().unwrap_or_default());
-    let with_finalizer = finalizer(&api, FINALIZER, database.clone(), |event| async {
-        match event {
-            finalizer::Event::Apply(database) => pass(&database, &context).await,
-            finalizer::Event::Cleanup(database) => keep_data(&database, &context).await,
+    let with_finalizer = async {
+        // Before the finalizer goes, and not while: it may take long.
+        if database.metadata.deletion_timestamp.is_some()
+            && database.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+            && let Fate::Wait(action) =
+                Box::pin(let_go(&database, &context)).await.map_err(finalizer::Error::CleanupFailed)?
+        {
+            return Ok(action);
         }
-    });
+        finalizer(&api, FINALIZER, database.clone(), |event| async {
+            match event {
+                finalizer::Event::Apply(database) => pass(&database, &context).await,
+                finalizer::Event::Cleanup(_) => {
+                    context.count("ok");
+                    Ok(Action::await_change())
+                }
+            }
+        })
+        .await
+    };
     let result = match tokio::time::timeout(LIMIT, with_finalizer).await {
         Ok(Ok(action)) => Ok(action),
         Ok(Err(finalizer::Error::ApplyFailed(error) | finalizer::Error::CleanupFailed(error))) => Err(error),
@@ -206,6 +221,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         context.events.publish(database, EventType::Normal, "PasswordReplaced", &note).await;
     }
     report(database, context, &outcome).await?;
+    context.tell_of_return(&known.server_name);
     context.count("ok");
     let again = match (applied.unconfirmed, applied.is_ready()) {
         (true, _) => EXPIRY,
@@ -256,7 +272,11 @@ async fn blocked(database: &Database, context: &Context, why: &Blocked) -> Resul
 }
 
 /// Writes the status if it differs, and an event if it says something new.
-async fn report(database: &Database, context: &Context, outcome: &Outcome<'_>) -> Result<(), Error> {
+pub(super) async fn report(
+    database: &Database,
+    context: &Context,
+    outcome: &Outcome<'_>,
+) -> Result<(), Error> {
     let new = status::report(database, outcome, Timestamp::now());
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     context.states.set(&namespace, &name, &new);
@@ -290,29 +310,4 @@ fn without_times(status: &DatabaseStatus) -> DatabaseStatus {
         condition.last_transition_time.0 = Timestamp::UNIX_EPOCH;
     }
     status
-}
-
-/// The `Database` goes, and its data stays: every object in Azure is kept as it is, and the same manifest
-/// applied again finds the same server. The Secret and the ServiceAccount go with the `Database`.
-///
-/// The fate of the data was settled at admission; here a missing or unknown annotation means the same as
-/// `Retain`, because admission can be bypassed: by deleting the CRD, or with the webhook's configuration.
-async fn keep_data(database: &Database, context: &Context) -> Result<Action, Error> {
-    context.forget(&database.namespace().unwrap_or_default(), &database.name_any());
-    if let Some(server) = database.status.as_ref().and_then(|status| status.server.as_ref()) {
-        let note = format!(
-            "Server {} and its data are kept. Apply the same manifest again to get them back; the platform team \
-             finds them as FlexibleServer {}/{}",
-            server.name, context.operator_namespace, server.name
-        );
-        context.events.publish(database, EventType::Normal, "DataKept", &note).await;
-        tracing::info!(
-            namespace = database.namespace(),
-            name = database.name_any(),
-            server = server.name,
-            "the Database is deleted; its server and data are kept"
-        );
-    }
-    context.count("ok");
-    Ok(Action::await_change())
 }

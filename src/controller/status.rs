@@ -75,7 +75,8 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         }
     };
     if let Some(verdict) = verdict {
-        status.provisioning_state = Some(verdict.state);
+        let is_going = database.metadata.deletion_timestamp.is_some() && !verdict.stalled;
+        status.provisioning_state = Some(if is_going { ProvisioningState::Deleting } else { verdict.state });
         status.conditions = conditions(&old.conditions, &verdict, generation, now);
     } else {
         status

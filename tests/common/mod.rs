@@ -150,8 +150,11 @@ impl<'a> Story<'a> {
         let marker = self.marker();
         let mut deletes = azure_requests(self.sandbox);
         deletes.retain(|request| request.method == "DELETE" && request.path.contains(&marker));
-        // Rules of a firewall hold no data.
-        deletes.retain(|request| !request.path.contains("/firewallRules/"));
+        // Ways in hold no data.
+        deletes.retain(|request| {
+            !request.path.contains("/firewallRules/")
+                && !request.path.contains("/federatedIdentityCredentials/")
+        });
         assert!(deletes.is_empty(), "{deletes:?}");
     }
 
@@ -180,6 +183,58 @@ impl<'a> Story<'a> {
     pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
         let output = self.kubectl(&["get", kind, name, "--output=json", "--ignore-not-found"]).succeeded();
         if output.is_empty() { None } else { Some(serde_json::from_str(&output).unwrap()) }
+    }
+
+    /// The record of the namespace's one server, if it is kept without a `Database`.
+    pub fn record(&self) -> Option<Value> {
+        let selector = format!("altinn.app/database-namespace={}", self.namespace);
+        let arguments =
+            ["-n", OPERATOR_NAMESPACE, "get", "retaineddatabases", "-l", &selector, "--output=json"];
+        let list: Value =
+            serde_json::from_str(&run(self.sandbox.kubectl(&arguments), "").succeeded()).unwrap();
+        list["items"].as_array().unwrap().first().cloned()
+    }
+
+    /// Waits until there is a record with this reason of `Ready`.
+    #[track_caller]
+    pub fn wait_record(&self, reason: &str) -> Value {
+        eventually(&format!("the record has the reason {reason}"), || {
+            self.record().filter(|record| ready(record)["reason"] == reason)
+        })
+    }
+
+    /// kubectl in the operator's namespace.
+    pub fn as_platform(&self, arguments: &[&str]) -> Output {
+        let mut all = vec!["--namespace", OPERATOR_NAMESPACE];
+        all.extend(arguments);
+        run(self.sandbox.kubectl(&all), "")
+    }
+
+    /// Deletes the namespace's one database, with this word on its data.
+    #[track_caller]
+    pub fn delete_with(&self, retention: &str) {
+        let set = format!("altinn.app/retention={retention}");
+        self.kubectl(&["annotate", "database", "main", "--overwrite", &set]).succeeded();
+        self.kubectl(&["delete", "database", "main"]).succeeded();
+    }
+
+    /// Allows that the data be destroyed, until tomorrow.
+    #[track_caller]
+    pub fn confirm_destroy(&self) {
+        let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
+        let confirm = format!("altinn.app/confirm-destroy={}/main@{tomorrow}", self.namespace);
+        let annotate =
+            ["annotate", "database", "main", "--overwrite", "altinn.app/retention=Destroy", &confirm];
+        self.kubectl(&annotate).succeeded();
+    }
+
+    /// Objects of Azure Service Operator that stand for the namespace.
+    pub fn azure_objects(&self) -> String {
+        let selector = format!("altinn.app/database-namespace={}", self.namespace);
+        let kinds = "flexibleservers,flexibleserversdatabases,flexibleserversadministrators,\
+                     flexibleserversfirewallrules,flexibleserversconfigurations,userassignedidentities,\
+                     federatedidentitycredentials,secrets";
+        self.as_platform(&["get", kinds, "-l", &selector, "-o", "name", "--ignore-not-found"]).succeeded()
     }
 
     /// Waits until the condition `Ready` has this reason, and gives the whole object.
@@ -219,6 +274,8 @@ impl<'a> Story<'a> {
         servers.remove(0)
     }
 }
+
+pub const OPERATOR_NAMESPACE: &str = "database-operator";
 
 pub const SERVER: &str = "Microsoft.DBforPostgreSQL/flexibleServers";
 pub const DATABASE: &str = "Microsoft.DBforPostgreSQL/flexibleServers/databases";

@@ -62,7 +62,7 @@ fn without_the_webhooks_configuration_the_admission_policy_still_refuses() {
         (Some("retain"), "DB206"),
         (Some("3651d"), "DB206"),
         (Some("9999d"), "DB206"),
-        (Some("Destroy"), "DB209"),
+        (Some("Destroy"), "DB202"),
     ] {
         if let Some(retention) = retention {
             let set = format!("altinn.app/retention={retention}");
@@ -77,7 +77,7 @@ fn without_the_webhooks_configuration_the_admission_policy_still_refuses() {
         }
     }
     let collection = story.delete_collection("databases").refused();
-    assert!(collection.contains("DB209"), "{collection}");
+    assert!(collection.contains("DB202"), "{collection}");
     // As many days as the webhook takes, and what it alone would say to them.
     story.kubectl(&["annotate", "database", "main", "--overwrite", "altinn.app/retention=3650d"]).succeeded();
     story.kubectl(&["delete", "database", "main", "--dry-run=server"]).succeeded();
@@ -90,7 +90,7 @@ fn without_the_admission_policy_the_webhook_refuses_the_same() {
     let sandbox = sandbox();
     let story = with_data(&sandbox, "half-watched");
     let away = Away::take(&sandbox, POLICIES);
-    for (retention, code) in [(None, "DB201"), (Some("retain"), "DB206"), (Some("Destroy"), "DB209")] {
+    for (retention, code) in [(None, "DB201"), (Some("retain"), "DB206"), (Some("Destroy"), "DB202")] {
         if let Some(retention) = retention {
             let set = format!("altinn.app/retention={retention}");
             story.kubectl(&["annotate", "database", "main", "--overwrite", &set]).succeeded();

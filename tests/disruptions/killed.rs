@@ -28,7 +28,7 @@ fn cluster() -> MutexGuard<'static, Cluster> {
 }
 
 /// Takes the Lease from a controller that is dead for certain, so that the next one need not wait for its end.
-fn free_the_lease(cluster: &Cluster) {
+pub(crate) fn free_the_lease(cluster: &Cluster) {
     let free = r#"{"spec": {"holderIdentity": null}}"#;
     cluster.kubectl(&["patch", "lease", "database-operator-controller", "--type=merge", "-p", free]);
 }

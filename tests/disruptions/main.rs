@@ -7,6 +7,7 @@
 mod common;
 
 mod certificate;
+mod expiry;
 mod guard;
 mod killed;
 mod leader;

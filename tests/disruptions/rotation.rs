@@ -164,7 +164,7 @@ async fn ask(client: &Client, namespace: &str, number: usize) -> Result<(), Stri
         3 => refused(patched("main", json!({"sku": "Standard_E64ds_v5"})).await, "DB101"),
         4 => databases.delete("kept", &dry).await.map(drop).map_err(|error| error.to_string()),
         // Nothing but the webhook refuses this one.
-        5 => refused(databases.delete("later", &dry).await, "DB209"),
+        5 => refused(databases.delete("later", &dry).await, "DB203"),
         // The API server would go without these two: then the answer would be another.
         6 => {
             let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);
@@ -228,10 +228,13 @@ fn a_thousand_reviews_go_on_while_leaf_and_ca_are_replaced_and_a_replica_restart
     for name in ["main", "kept", "later"] {
         story.database(name, "{}").succeeded();
     }
-    for (name, retention) in [("kept", "Retain"), ("later", "14d")] {
+    for (name, retention) in [("kept", "Retain"), ("later", "Destroy")] {
         let set = format!("altinn.app/retention={retention}");
         story.kubectl(&["annotate", "database", name, &set]).succeeded();
     }
+    // The admission policy doesn't know what day it is.
+    let expired = "altinn.app/confirm-destroy=steady/later@2026-01-01";
+    story.kubectl(&["annotate", "database", "later", expired]).succeeded();
 
     let (count, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let failures: Arc<Mutex<Vec<String>>> = Arc::default();

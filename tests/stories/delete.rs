@@ -1,5 +1,6 @@
 //! Deleting is safe: each way in which a database can be deleted ends with its data still in Azure.
 
+use jiff::ToSpan;
 use serde_json::json;
 
 use crate::{
@@ -55,23 +56,24 @@ fn a_collection_is_deleted_only_as_far_as_each_of_it_may_be() {
 #[test]
 fn a_value_that_does_not_count_is_warned_of_at_apply_and_refused_at_delete() {
     let story = with_data();
-    let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
-    let confirmed = format!("{}/main@{tomorrow}", story.namespace);
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let on = |namespace: &str, name: &str, days: i32| {
+        format!("{namespace}/{name}@{}", today.saturating_add(days.days()))
+    };
+    let own = story.namespace.as_str();
     for (retention, confirmation, code) in [
         ("retain", None, "DB206"),
         ("yes", None, "DB206"),
         ("", None, "DB206"),
         ("0d", None, "DB206"),
         ("3651d", None, "DB206"),
-        ("14d", None, "DB209"),
-        ("Destroy", None, "DB209"),
-        ("Destroy", Some("yes"), "DB209"),
-        ("Destroy", Some("payments/main@2026-11-22"), "DB209"),
-        ("Destroy", Some("EXPIRED"), "DB209"),
-        ("Destroy", Some(confirmed.as_str()), "DB209"),
+        ("Destroy", None, "DB202"),
+        ("Destroy", Some("yes"), "DB202"),
+        ("Destroy", Some(&*on("payments", "main", 1)), "DB202"),
+        ("Destroy", Some(&*on(own, "other", 1)), "DB202"),
+        ("Destroy", Some(&*on(own, "main", -1)), "DB203"),
+        ("Destroy", Some(&*on(own, "main", 8)), "DB203"),
     ] {
-        let expired = format!("{}/main@2026-01-01", story.namespace);
-        let confirmation = confirmation.map(|text| if text == "EXPIRED" { expired.as_str() } else { text });
         let annotations = json!({"metadata": {"annotations": {
             "altinn.app/retention": retention, "altinn.app/confirm-destroy": confirmation,
         }}});
@@ -100,7 +102,7 @@ fn destroying_is_refused_where_policy_forbids_it() {
     assert!(message.contains("\"Destroy\" is not allowed here") && message.contains("[DB204]"), "{message}");
     story.kubectl(&["annotate", "database", "main", "--overwrite", "altinn.app/retention=3d"]).succeeded();
     let message = story.kubectl(&["delete", "database", "main"]).refused();
-    assert!(message.contains("is not available in this version") && message.contains("[DB209]"), "{message}");
+    assert!(message.contains("write \"7d\" or \"Retain\"") && message.contains("[DB208]"), "{message}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod fields;
 mod ownership;
 mod password;
 mod refuse;
+mod retain;
 
 use std::sync::OnceLock;
 

@@ -18,14 +18,25 @@ pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
     /// The metadata of each database in the namespace, whether it can be read or not; `None` when they can't be listed.
     fn inside<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>>;
 
-    /// The databases that there are at this moment, whether they can be read or not; `None` when that can't be told.
-    fn objects(&self) -> BoxFuture<'_, Option<Objects>>;
+    /// The objects of a kind that there are at this moment, whether they can be read or not; `None` when that can't be
+    /// told.
+    fn objects(&self, kind: Kind) -> BoxFuture<'_, Option<Objects>>;
+
+    /// The records of kept data in the namespace; `None` when they can't be listed.
+    fn kept<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Objects>>;
 
     /// Every database that is known; `None` when they can't be listed.
     fn databases(&self) -> Option<Vec<Arc<Database>>>;
 
     /// The labels of every namespace that is known.
     fn all_labels(&self) -> BTreeMap<String, Labels>;
+}
+
+/// A kind of ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    Database,
+    RetainedDatabase,
 }
 
 /// The objects of a kind.
@@ -50,8 +61,10 @@ pub struct Needs<'a> {
     pub count_in: Option<&'a str>,
     /// The metadata of the databases in this namespace.
     pub inside: Option<&'a str>,
-    /// Whether there are databases anywhere.
-    pub objects: bool,
+    /// Whether there are objects of this kind anywhere.
+    pub objects: Option<Kind>,
+    /// The records of kept data in this namespace.
+    pub kept_in: Option<&'a str>,
     /// Every database, and the labels of every namespace.
     pub databases: bool,
 }
@@ -65,8 +78,10 @@ pub struct Facts {
     pub count: Option<u32>,
     /// The metadata of the databases in the namespace of the question; `None` when they can't be listed.
     pub inside: Option<Vec<ObjectMeta>>,
-    /// The databases that there are anywhere; `None` when that can't be told.
+    /// The objects that there are anywhere; `None` when that can't be told.
     pub objects: Option<Objects>,
+    /// The records of kept data in the namespace of the question; `None` when they can't be listed.
+    pub kept: Option<Objects>,
     /// Every database; `None` when they can't be listed.
     pub databases: Option<Vec<Arc<Database>>>,
 }
@@ -91,8 +106,11 @@ impl Facts {
         if let Some(namespace) = needs.inside {
             facts.inside = cluster.inside(namespace).await;
         }
-        if needs.objects {
-            facts.objects = cluster.objects().await;
+        if let Some(kind) = needs.objects {
+            facts.objects = cluster.objects(kind).await;
+        }
+        if let Some(namespace) = needs.kept_in {
+            facts.kept = cluster.kept(namespace).await;
         }
         facts
     }

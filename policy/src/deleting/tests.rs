@@ -6,6 +6,7 @@ use crate::Denial;
 
 const OPEN: RetentionRules = RetentionRules { when_missing: None, destroy: Destroy::Allow, minimum_days: 7 };
 const SHUT: RetentionRules = RetentionRules { destroy: Destroy::Deny, ..OPEN };
+const SOON_GONE: RetentionRules = RetentionRules { when_missing: Some(Retention::Days(7)), ..OPEN };
 const THROW_AWAY: RetentionRules = RetentionRules { when_missing: Some(Retention::Retain), ..OPEN };
 
 fn ask(
@@ -16,17 +17,6 @@ fn ask(
     let today = date(2026, 11, 22);
     let deletion = Deletion { namespace: "orders", name: "main", retention, confirmation, today };
     judge(&deletion, rules.as_ref())
-}
-
-/// What a version that ends data would say.
-fn grant(
-    retention: Option<&str>,
-    confirmation: Option<&str>,
-    rules: Option<RetentionRules>,
-) -> Result<Retention, Problem> {
-    let today = date(2026, 11, 22);
-    let deletion = Deletion { namespace: "orders", name: "main", retention, confirmation, today };
-    granted(&deletion, Retention::parse(retention.unwrap_or_default()).unwrap(), rules.as_ref())
 }
 
 #[rstest]
@@ -61,12 +51,14 @@ fn a_value_counts_to_the_letter(#[case] value: &str, #[case] expected: Option<Re
 #[case::missing_where_that_means_retain(None, Some(THROW_AWAY), Ok(Retention::Retain))]
 #[case::wrong_case(Some("retain"), Some(THROW_AWAY), Err(Code::RetentionUnknown))]
 #[case::empty(Some(""), Some(THROW_AWAY), Err(Code::RetentionUnknown))]
-#[case::days(Some("14d"), Some(OPEN), Err(Code::RetentionNotAvailable))]
-#[case::too_few_days(Some("6d"), Some(OPEN), Err(Code::RetentionNotAvailable))]
-#[case::days_without_a_policy(Some("14d"), None, Err(Code::RetentionNotAvailable))]
+#[case::missing_where_that_means_days(None, Some(SOON_GONE), Ok(Retention::Days(7)))]
+#[case::days(Some("14d"), Some(OPEN), Ok(Retention::Days(14)))]
+#[case::enough_days(Some("7d"), Some(OPEN), Ok(Retention::Days(7)))]
+#[case::too_few_days(Some("6d"), Some(OPEN), Err(Code::RetentionTooShort))]
+#[case::days_without_a_policy(Some("14d"), None, Err(Code::RetentionTooShort))]
 #[case::destroy_forbidden(Some("Destroy"), Some(SHUT), Err(Code::DestroyForbidden))]
 #[case::destroy_without_a_policy(Some("Destroy"), None, Err(Code::DestroyForbidden))]
-#[case::destroy_unconfirmed(Some("Destroy"), Some(OPEN), Err(Code::RetentionNotAvailable))]
+#[case::destroy_unconfirmed(Some("Destroy"), Some(OPEN), Err(Code::DestroyUnconfirmed))]
 fn a_delete_needs_a_word_on_the_data(
     #[case] annotation: Option<&str>,
     #[case] rules: Option<RetentionRules>,
@@ -75,18 +67,6 @@ fn a_delete_needs_a_word_on_the_data(
     let codes = ask(annotation, None, rules)
         .map_err(|problems| problems.iter().map(|problem| problem.code).collect::<Vec<_>>());
     assert_eq!(codes, expected.map_err(|code| vec![code]), "one thing at a time");
-}
-
-#[rstest]
-#[case::enough("7d", Some(OPEN), None)]
-#[case::too_few("6d", Some(OPEN), Some(Code::RetentionTooShort))]
-#[case::no_policy("14d", None, Some(Code::RetentionTooShort))]
-fn data_are_kept_as_long_as_the_policy_demands(
-    #[case] retention: &str,
-    #[case] rules: Option<RetentionRules>,
-    #[case] expected: Option<Code>,
-) {
-    assert_eq!(grant(Some(retention), None, rules).err().map(|problem| problem.code), expected);
 }
 
 #[rstest]
@@ -104,43 +84,28 @@ fn destroying_needs_a_confirmation_of_this_database_and_these_days(
     #[case] confirmation: &str,
     #[case] expected: Option<Code>,
 ) {
-    let granted = grant(Some("Destroy"), Some(confirmation), Some(OPEN));
-    assert_eq!(granted.err().map(|problem| problem.code), expected);
-    // Until then all of them are the same.
-    let codes = ask(Some("Destroy"), Some(confirmation), Some(OPEN)).unwrap_err();
-    assert_eq!(codes[0].code, Code::RetentionNotAvailable);
+    let asked = ask(Some("Destroy"), Some(confirmation), Some(OPEN));
+    let codes = asked.map_err(|problems| problems.iter().map(|problem| problem.code).collect::<Vec<_>>());
+    assert_eq!(codes, expected.map_or(Ok(Retention::Destroy), |code| Err(vec![code])));
 }
 
 #[rstest]
-#[case::missing(None, OPEN)]
-#[case::unknown(Some("retain"), OPEN)]
-#[case::not_available(Some("14d"), OPEN)]
-#[case::destroy_not_available(Some("Destroy"), OPEN)]
-#[case::forbidden(Some("Destroy"), SHUT)]
-fn the_refusal_says_what_to_write(
-    #[context] context: Context,
-    #[case] retention: Option<&str>,
-    #[case] rules: RetentionRules,
-) {
-    let problems = ask(retention, None, Some(rules)).unwrap_err();
-    let denial = Denial { problems, policy: "database-policy".to_owned(), profile: None };
-    insta::assert_snapshot!(context.description.unwrap(), denial.message());
-}
-
-#[rstest]
+#[case::missing(None, None, OPEN)]
+#[case::unknown(Some("retain"), None, OPEN)]
+#[case::forbidden(Some("Destroy"), None, SHUT)]
 #[case::too_short(Some("3d"), None, OPEN)]
 #[case::unconfirmed(Some("Destroy"), None, OPEN)]
 #[case::malformed(Some("Destroy"), Some("yes"), OPEN)]
 #[case::other(Some("Destroy"), Some("payments/main@2026-11-22"), OPEN)]
 #[case::expired(Some("Destroy"), Some("orders/main@2026-11-21"), OPEN)]
 #[case::far_ahead(Some("Destroy"), Some("orders/main@2027-11-21"), OPEN)]
-fn a_version_that_ends_data_would_say_what_to_write(
+fn the_refusal_says_what_to_write(
     #[context] context: Context,
     #[case] retention: Option<&str>,
     #[case] confirmation: Option<&str>,
     #[case] rules: RetentionRules,
 ) {
-    let problems = vec![grant(retention, confirmation, Some(rules)).unwrap_err()];
+    let problems = ask(retention, confirmation, Some(rules)).unwrap_err();
     let denial = Denial { problems, policy: "database-policy".to_owned(), profile: None };
     insta::assert_snapshot!(context.description.unwrap(), denial.message());
 }
@@ -154,7 +119,7 @@ fn a_name_that_sets_off_a_tool_is_not_repeated() {
         confirmation: Some("orders/main@2026-11-22"),
         today: date(2026, 11, 22),
     };
-    let problem = granted(&deletion, Retention::Destroy, Some(&OPEN)).unwrap_err();
+    let problem = &judge(&deletion, Some(&OPEN)).unwrap_err()[0];
     assert!(!problem.text.contains("immutable"), "{}", problem.text);
 }
 

@@ -63,7 +63,7 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::no_such_disk("sizeGiB: 32", "sizeGiB: 33")]
 #[case::address("start: 20.100.0.4", "start: 20.100.0.400")]
 #[case::swapped("end: 20.100.0.4", "end: 20.100.0.3")]
-#[case::duration_not_yet("whenMissing: deny", "whenMissing: 7d")]
+#[case::days_too_few("whenMissing: deny", "whenMissing: 6d")]
 #[case::destroy_for_nothing("whenMissing: deny", "whenMissing: Destroy")]
 #[case::when_missing_unknown("whenMissing: deny", "whenMissing: retain")]
 #[case::no_such_mode("highAvailability: ZoneRedundant", "highAvailability: ZoneRedundan")]

@@ -78,6 +78,12 @@ impl ApiServer {
             if body.is_object() { body.clone() } else { json!({"metadata": {"name": "main"}, "spec": {}}) };
         let object = path.trim_end_matches("/status");
         let before = self.find(object).cloned().unwrap_or_default();
+        // A merge patch, and a delete, say nothing of the rest.
+        for (key, value) in before.as_object().into_iter().flatten() {
+            if answer[key].is_null() {
+                answer[key] = value.clone();
+            }
+        }
         answer["metadata"]["resourceVersion"] =
             json!(format!("{}1", before["metadata"]["resourceVersion"].as_str().unwrap_or_default()));
         if path.ends_with("/status") {

@@ -12,7 +12,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use api::Database;
 use arc_swap::ArcSwap;
-use kube::runtime::controller::Action;
+use kube::runtime::{controller::Action, reflector};
 use policy::PolicyState;
 use prometheus_client::registry::Registry;
 use rstest::rstest;
@@ -23,7 +23,7 @@ use super::{
     backoff::Backoff, caches::Caches, compliance::Compliance, context::Context, events::Events,
     in_flight::InFlight, metrics::Metrics, reconcile::reconcile, recorder::Recorder, states::States,
 };
-use crate::namespaces::Namespaces;
+use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
 
 /// What is there before the pass.
@@ -82,9 +82,13 @@ fn context(there: &There, client: kube::Client) -> Context {
         namespaces: Namespaces::holding([]),
         in_flight: InFlight::default(),
         backoff: Backoff::default(),
+        retained_backoff: Backoff::default(),
         compliance: Compliance::new(metrics.out_of_policy.clone()),
         states: States::new(metrics.databases.clone()),
         metrics,
+        clock: Clock::default(),
+        retained: reflector::store().0,
+        returned: tokio::sync::mpsc::unbounded_channel().0,
     }
 }
 
@@ -101,7 +105,7 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
     let mut after = json!({"metadata": database.metadata, "status": database.status});
     let server = ApiServer::holding(&there.cluster);
     let context = Arc::new(context(&there, server.client()));
-    let outcome = reconcile(Arc::new(database), context).await;
+    let outcome = Box::pin(reconcile(Arc::new(database), context)).await;
     let outcome = outcome.map_or_else(|error| format!("error: {error}"), |action| told(&action));
 
     if let Some(status) = server.status_written() {
@@ -123,6 +127,20 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
         insta::assert_snapshot!("status", format!("{}\n{seen}", server.status()));
         insta::assert_snapshot!("events", server.events());
     });
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_taken_for_destroyed() {
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/destroy_is_impossible/there.yaml");
+    let there: There = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let server = ApiServer::holding(&there.cluster);
+    let context = Arc::new(context(&there, server.client()));
+    let mut database = there.database.clone();
+    database["apiVersion"] = json!("altinn.app/v1alpha1");
+    database["kind"] = json!("Database");
+    Box::pin(reconcile(Arc::new(serde_json::from_value(database).unwrap()), context)).await.unwrap();
+    assert_eq!(server.written(), "nothing", "neither the finalizer nor anything in Azure");
 }
 
 /// Whether the object is looked at again by itself; how soon is jittered.

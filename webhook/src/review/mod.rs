@@ -11,6 +11,7 @@ mod envelope;
 mod namespace;
 mod policy_config;
 mod respond;
+mod retained;
 mod sent;
 mod spec;
 mod status;
@@ -58,6 +59,8 @@ pub enum Hook {
     Namespace,
     /// Judges the deletion of a CRD.
     Crd,
+    /// Judges a `RetainedDatabase`.
+    Retained,
 }
 
 impl Hook {
@@ -68,6 +71,7 @@ impl Hook {
         ("/validate/policy", Self::Policy),
         ("/validate/namespace", Self::Namespace),
         ("/validate/crd", Self::Crd),
+        ("/validate/retained", Self::Retained),
     ];
 
     /// As metrics and logs call it.
@@ -78,6 +82,7 @@ impl Hook {
             Self::Policy => "policy",
             Self::Namespace => "namespace",
             Self::Crd => "crd",
+            Self::Retained => "retained",
         }
     }
 
@@ -88,6 +93,7 @@ impl Hook {
             Self::Policy => ("", "ConfigMap"),
             Self::Namespace => ("", "Namespace"),
             Self::Crd => ("apiextensions.k8s.io", "CustomResourceDefinition"),
+            Self::Retained => (api::GROUP, "RetainedDatabase"),
         }
     }
 }
@@ -122,6 +128,7 @@ enum Asked {
     Policy(Box<Request>, Option<BTreeMap<String, String>>),
     Namespace(Box<Request>),
     Crd(Box<Request>),
+    Retained(Box<(Request, retained::Record)>),
     /// With what surrounds it, and why.
     Unreadable(Hook, Envelope, String),
 }
@@ -138,7 +145,8 @@ impl Question {
             Asked::Database(hook, asked) => database::needs(*hook, &asked.0, state),
             Asked::Namespace(request) => namespace::needs(request),
             Asked::Policy(..) => Needs { databases: true, ..Needs::default() },
-            Asked::Crd(request) => Needs { objects: crd::is_asked(request), ..Needs::default() },
+            Asked::Crd(request) => Needs { objects: crd::asked(request), ..Needs::default() },
+            Asked::Retained(asked) => retained::needs(&asked.1, state),
             Asked::Unreadable(..) => Needs::default(),
         }
     }
@@ -158,6 +166,10 @@ impl Asked {
             }
             Hook::Namespace => Self::Namespace(Box::new(sent.request)),
             Hook::Crd => Self::Crd(Box::new(sent.request)),
+            Hook::Retained => {
+                let record = retained::Record::read(&sent)?;
+                Self::Retained(Box::new((sent.request, record)))
+            }
         })
     }
 }
@@ -188,6 +200,10 @@ pub fn answer(question: &Question, basis: &Basis<'_>) -> Answer {
         }
         Asked::Namespace(request) => (Hook::Namespace, &**request, namespace::validate(request, basis)),
         Asked::Crd(request) => (Hook::Crd, &**request, crd::validate(request, basis)),
+        Asked::Retained(asked) => {
+            let (request, record) = &**asked;
+            (Hook::Retained, request, retained::validate(request, record, basis))
+        }
     };
     finish(hook, request, outcome, basis)
 }

@@ -7,14 +7,14 @@ use api::annotations::{CONFIRM_DESTROY, RETENTION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::{
     Code, Denial, Problem,
-    deleting::{self, Deletion},
+    deleting::{self, Deletion, Retention},
     message::and_more,
     quote::{clean, quote},
     warning::{self, LONGEST},
 };
 
 use super::{Admitted, Basis, Request, Target, denial, profile};
-use crate::cluster::Needs;
+use crate::cluster::{Needs, Objects};
 
 /// As many databases as a message names; the rest is counted.
 const SHOWN: usize = 5;
@@ -24,7 +24,7 @@ pub(super) fn needs(request: &Request) -> Needs<'_> {
         return Needs::default();
     }
     let name = Some(Target::of(request).name);
-    Needs { labels: name, inside: name, ..Needs::default() }
+    Needs { labels: name, inside: name, kept_in: name, ..Needs::default() }
 }
 
 pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted, Denial> {
@@ -32,11 +32,15 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
     if !request.deletes() {
         return Ok(Admitted::default());
     }
+    if let Some(kept) = basis.facts.kept.as_ref().filter(|kept| kept.count > 0) {
+        return Err(denial(basis, of_records(target.name, kept)));
+    }
     // Each database is guarded by itself: not knowing them here lets nothing be lost.
     let Some(inside) = &basis.facts.inside else { return Ok(Admitted::default()) };
     let inside: Vec<_> = inside.iter().filter(|database| database.deletion_timestamp.is_none()).collect();
     let profile = profile(basis, target.name);
     let rules = profile.map(|profile| &profile.retention);
+    let mut fates = Vec::new();
     let mut refused: Vec<String> = inside
         .iter()
         .filter_map(|database| {
@@ -48,8 +52,13 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
                 confirmation: annotation(database, CONFIRM_DESTROY),
                 today: basis.today,
             };
-            let problems = deleting::judge(&deletion, rules).err()?;
-            Some(format!("{} [{}]", clean(name), problems.first()?.code))
+            match deleting::judge(&deletion, rules) {
+                Ok(fate) => {
+                    fates.push(fate);
+                    None
+                }
+                Err(problems) => Some(format!("{} [{}]", clean(name), problems.first()?.code)),
+            }
         })
         .collect();
     refused.sort();
@@ -60,17 +69,41 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
             ..denial(basis, problem)
         });
     }
-    let warnings = if inside.is_empty() {
-        Vec::new()
-    } else {
-        let text = format!("{} Database(s) go with it, and their servers are kept", inside.len());
-        vec![warning::cut(&text, LONGEST)]
-    };
+    let warnings = (!fates.is_empty()).then(|| warning::cut(&fate(&fates), LONGEST)).into_iter().collect();
     Ok(Admitted { warnings, ..Admitted::default() })
+}
+
+/// What becomes of the servers of databases that go with their namespace.
+fn fate(fates: &[Retention]) -> String {
+    let count = |is: fn(&Retention) -> bool| fates.iter().filter(|fate| is(fate)).count();
+    let (destroyed, ended) =
+        (count(|fate| *fate == Retention::Destroy), count(|fate| matches!(fate, Retention::Days(_))));
+    if destroyed + ended == 0 {
+        return format!("{} Database(s) go with it, and their servers are kept", fates.len());
+    }
+    let kept = fates.len() - destroyed - ended;
+    format!(
+        "{} Database(s) go with it: {destroyed} server(s) are destroyed now, {ended} after some days, {kept} are kept",
+        fates.len()
+    )
 }
 
 fn annotation<'a>(database: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     database.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+/// The namespace of the operator: with the records would go the dates until when the data are kept.
+fn of_records(namespace: &str, kept: &Objects) -> Problem {
+    let more = and_more(kept.count.saturating_sub(kept.some.len()));
+    let names: Vec<String> = kept.some.iter().map(|name| clean(name)).collect();
+    let text = format!(
+        "namespace {} holds the records of data that are kept, and nothing is deleted now. Bring each back or end it first; \
+         `kubectl get retaineddatabases -n {}` lists them: {}{more}",
+        quote(namespace),
+        clean(namespace),
+        names.join(", ")
+    );
+    Problem { code: Code::NamespaceHoldsDatabases, field: "metadata.name".into(), text }
 }
 
 fn problem(namespace: &str, refused: &[String]) -> Problem {

@@ -6,6 +6,7 @@ mod enforcement;
 mod messages;
 mod namespace;
 mod policy_config;
+mod retained;
 mod unreadable;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -79,17 +80,18 @@ fn a_denial_is_a_403_with_a_cause_for_each_problem() {
 #[case::unsaid(json!({}), Some("DB201"))]
 #[case::kept(json!({"altinn.app/retention": "Retain"}), None)]
 #[case::wrong_case(json!({"altinn.app/retention": "retain"}), Some("DB206"))]
-#[case::not_yet(json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "orders/main@2026-11-23"}), Some("DB209"))]
-#[case::unconfirmed(json!({"altinn.app/retention": "Destroy"}), Some("DB209"))]
-#[case::some_days(json!({"altinn.app/retention": "1d"}), Some("DB209"))]
+#[case::confirmed(json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "orders/main@2026-11-23"}), None)]
+#[case::unconfirmed(json!({"altinn.app/retention": "Destroy"}), Some("DB202"))]
+#[case::some_days(json!({"altinn.app/retention": "14d"}), None)]
 fn a_delete_is_judged_by_its_annotation(#[case] annotations: Value, #[case] code: Option<&str>) {
     let old = database(json!({}), annotations);
     let response = ask(Hook::Validate, &review("DELETE", Value::Null, old.clone()), &good());
     assert_eq!(response["allowed"], code.is_none());
     assert_eq!(response["auditAnnotations"]["codes"].as_str(), code);
-    // Without a policy nothing else is let go.
+    // Without a policy nothing is let go but what is kept for ever.
+    let is_kept = old["metadata"]["annotations"]["altinn.app/retention"] == "Retain";
     let response = ask(Hook::Validate, &review("DELETE", Value::Null, old), &PolicyState::Missing);
-    assert_eq!(response["allowed"], code.is_none());
+    assert_eq!(response["allowed"], is_kept);
 }
 
 #[test]

@@ -27,7 +27,12 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
-use webhook::{Cluster, Limits, Metrics, State, Tls, cluster::Objects, review, router::Judge};
+use webhook::{
+    Cluster, Limits, Metrics, State, Tls,
+    cluster::{Kind, Objects},
+    review,
+    router::Judge,
+};
 
 /// Far longer than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -215,7 +220,11 @@ impl Cluster for Empty {
         Box::pin(async { Some(Vec::new()) })
     }
 
-    fn objects(&self) -> BoxFuture<'_, Option<Objects>> {
+    fn objects(&self, _: Kind) -> BoxFuture<'_, Option<Objects>> {
+        Box::pin(async { Some(Objects::default()) })
+    }
+
+    fn kept<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<Objects>> {
         Box::pin(async { Some(Objects::default()) })
     }
 

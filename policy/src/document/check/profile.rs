@@ -108,15 +108,16 @@ fn check_retention(raw: &raw::Retention, path: &str, findings: &mut Findings) ->
     let when_missing = raw.when_missing.as_ref().and_then(|written| {
         let path = format!("{path}.retention.whenMissing");
         let quoted = quote(&written.value);
+        let fewest = minimum_days.max(1);
         let meant = match Retention::parse(&written.value) {
             Some(Retention::Retain) => return Some(Retention::Retain),
+            Some(Retention::Days(days)) if days >= minimum_days => return Some(Retention::Days(days)),
             None if written.value == "deny" => return None,
-            // Refused here and not at each delete: who writes it must not believe that it works.
-            Some(Retention::Days(_)) => "isn't available in this version of the operator",
+            Some(Retention::Days(_)) => "is less than minimumDays",
             Some(Retention::Destroy) => "would destroy data that nobody said a word about",
             None => "is not known here",
         };
-        let text = format!("{quoted} {meant}; use deny or Retain");
+        let text = format!("{quoted} {meant}; use deny, Retain, or days such as {fewest}d");
         findings.add(written.line, &path, Code::PolicyUnknownValue, text);
         None
     });

@@ -1,6 +1,7 @@
 //! The CRD that goes, and every Database with it.
 
 use super::*;
+use crate::cluster::Kind;
 
 #[test]
 fn our_crd_goes_only_without_objects() {
@@ -15,13 +16,14 @@ fn our_crd_goes_only_without_objects() {
 }
 
 #[rstest]
-#[case::ours(OURS, true)]
-#[case::another_of_the_group("applications.altinn.app", false)]
-#[case::of_another_group("databases.other.example", false)]
-fn a_crd_is_ours_by_its_name(#[case] name: &str, #[case] is_ours: bool) {
+#[case::ours(OURS, Some(Kind::Database))]
+#[case::ours_too("retaineddatabases.altinn.app", Some(Kind::RetainedDatabase))]
+#[case::another_of_the_group("applications.altinn.app", None)]
+#[case::of_another_group("databases.other.example", None)]
+fn a_crd_is_ours_by_its_name(#[case] name: &str, #[case] kind: Option<Kind>) {
     let question = Question::read(Hook::Crd, crd_review(name).to_string().as_bytes());
-    assert_eq!(question.needs(&good()).objects, is_ours);
-    assert_eq!(delete_crd(name, &Facts::default())["allowed"], !is_ours);
+    assert_eq!(question.needs(&good()).objects, kind);
+    assert_eq!(delete_crd(name, &Facts::default())["allowed"], kind.is_none());
 }
 
 #[test]

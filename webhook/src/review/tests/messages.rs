@@ -12,6 +12,7 @@ fn written_down() -> Vec<(String, String)> {
     let folders = [
         "policy/src/rules/tests/snapshots",
         "policy/src/deleting/snapshots",
+        "policy/src/snapshots",
         "policy/src/document/snapshots",
         "webhook/src/review/tests/snapshots",
     ];

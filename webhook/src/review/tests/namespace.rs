@@ -20,6 +20,19 @@ fn a_namespace_with_databases_that_say_nothing_is_refused_and_names_them() {
 }
 
 #[test]
+fn what_becomes_of_each_server_is_told() {
+    let tomorrow = "orders/main@2026-11-23";
+    let with = |annotations: Value| database(json!({}), annotations);
+    let response = delete_namespace(&inside(&[
+        with(json!({"altinn.app/retention": "Retain"})),
+        with(json!({"altinn.app/retention": "14d"})),
+        with(json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": tomorrow})),
+    ]));
+    let told = "3 Database(s) go with it: 1 server(s) are destroyed now, 1 after some days, 1 are kept";
+    assert_eq!(response["warnings"], json!([told]));
+}
+
+#[test]
 fn many_databases_in_a_namespace_fit_into_the_message() {
     let databases: Vec<Value> = (0..50)
         .map(|number| {

@@ -1,0 +1,110 @@
+//! `RetainedDatabase`: the record of data whose `Database` is gone.
+
+#![allow(clippy::duplicated_attributes, reason = "each printer column has a name, a type and a path")]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// A server that is kept although its `Database` is gone. The operator writes it, in its own namespace; applying a
+/// `Database` of the same namespace and name brings the database back, and ends the record. People edit `until`.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[kube(
+    group = "altinn.app",
+    version = "v1alpha1",
+    kind = "RetainedDatabase",
+    namespaced,
+    shortname = "rdb",
+    status = "RetainedDatabaseStatus",
+    derive = "PartialEq",
+    doc = "The record of a database whose Database object is gone and whose data is kept.",
+    printcolumn(name = "Database", type_ = "string", json_path = ".spec.database"),
+    printcolumn(name = "Server", type_ = "string", json_path = ".spec.server.name"),
+    printcolumn(name = "Since", type_ = "date", json_path = ".spec.since"),
+    printcolumn(name = "Until", type_ = "string", json_path = ".spec.until"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".spec.reason"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.database == oldSelf.database && self.server.name == oldSelf.server.name")
+        .message("database and server.name say whose data it is, and stay as they are")
+)]
+pub struct RetainedDatabaseSpec {
+    /// Namespace and name that the `Database` had, e.g. `orders/main`. Fixed.
+    pub database: String,
+
+    /// The server in Azure. Fixed.
+    pub server: RetainedServer,
+
+    /// Name of the database in the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_name: Option<String>,
+
+    /// Name of the ServiceAccount that logged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
+
+    /// The `spec` that the `Database` had last, to be written in a manifest again. Missing when nothing was left to
+    /// read it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub last_spec: Option<serde_json::Value>,
+
+    /// Why the server is kept: `Deleted`, by a rule of the policy or the annotation `altinn.app/retention`, or
+    /// `OwnerLost`, when the `Database` vanished without a word.
+    pub reason: RetainedReason,
+
+    /// Since when there is no `Database`.
+    pub since: Time,
+
+    /// The moment at which the server is destroyed with all its data, e.g. `2026-12-24T12:00:00Z`. Left out, it is kept
+    /// without an end. It can be put off, or taken away, by anyone who may edit this object; brought forward, within the
+    /// days that the policy demands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+/// Which server.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct RetainedServer {
+    /// Name of the server in Azure, and of its `FlexibleServer`.
+    pub name: String,
+    /// Azure resource id, as far as it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// Why a server is kept.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum RetainedReason {
+    /// The `Database` was deleted.
+    Deleted,
+    /// The `Database` is gone, and nobody said what becomes of the data.
+    OwnerLost,
+}
+
+/// The observed state.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetainedDatabaseStatus {
+    /// The `metadata.generation` that this status speaks of; -1 before the first visit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// `Ready` while the server is kept; `Reconciling` while it is destroyed; `Stalled` when a person must act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Whatever a version of `Database` had in its `spec`: the record must hold it, be it valid today or not.
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}

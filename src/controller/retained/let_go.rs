@@ -1,0 +1,246 @@
+//! A `Database` that is being deleted: what becomes of its data is settled before its finalizer goes.
+
+use api::{
+    Database, RetainedDatabase,
+    annotations::{CONFIRM_DESTROY, RETENTION},
+};
+use jiff::{Timestamp, tz::TimeZone};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::{controller::Action, events::EventType},
+};
+use policy::{
+    Denial,
+    deleting::{self, Deletion, Retention, RetentionRules},
+    document::Namespace,
+    retained::days_after,
+};
+
+use super::{
+    record,
+    remove::{self, DESTROY_REFUSED, DESTROYING, Doomed, Removal, is_destroying},
+};
+use crate::{
+    azure::{OPERATOR, claim, names},
+    controller::{
+        apply, backoff,
+        caches::Unreadable,
+        context::Context,
+        dereference,
+        reconcile::{Error, report},
+        status::{Blocked, Outcome},
+    },
+};
+
+/// Whether the `Database` may go.
+#[derive(Debug)]
+pub(in crate::controller) enum Fate {
+    /// Everything is settled.
+    Settled,
+    /// Something is under way.
+    Wait(Action),
+}
+
+/// How soon to look again; the caches tell earlier when something happens.
+const SOON: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Settles what becomes of the data. It was judged at admission, and is judged once more: admission can be bypassed, by
+/// deleting the CRD, or with the webhook's configuration. Whatever doesn't count keeps the data.
+pub(in crate::controller) async fn let_go(database: &Database, context: &Context) -> Result<Fate, Error> {
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let deleted = database.metadata.deletion_timestamp.as_ref().map_or_else(|| context.now(), |time| time.0);
+    let server_name = match server_name(database, context) {
+        Ok(Some(server_name)) => server_name,
+        // It never had a server.
+        Ok(None) => {
+            context.forget(&namespace, &name);
+            return Ok(Fate::Settled);
+        }
+        Err(NotKnown) => return Ok(wait()),
+    };
+    let doomed = Doomed { namespace: &namespace, name: &name, server_name: &server_name };
+    let Ok(retention) = retention(database, context, deleted) else { return Ok(wait()) };
+    // Once Azure was told, nothing else can become of it.
+    let is_sent = remove::is_sent(context, &doomed);
+    if is_sent || retention == Ok(Retention::Destroy) {
+        let instead = "set altinn.app/retention to \"Retain\", and this Database goes";
+        return match remove::ready_to_destroy(conditions(database), context, &doomed, instead) {
+            Ok(()) => destroy(database, context, &doomed).await,
+            Err(dereference::Error::NotSynced) => Ok(wait()),
+            Err(dereference::Error::Blocked(why)) => {
+                report(database, context, &Outcome::Blocked(&why)).await?;
+                Ok(wait())
+            }
+        };
+    }
+    let (until, why) = match retention {
+        Ok(Retention::Days(days)) => (Some(days_after(deleted, days)), None),
+        Ok(_) => (None, None),
+        Err(problems) => (None, Some(problems)),
+    };
+    if !remove::spare(context, &doomed).await? {
+        return Ok(wait());
+    }
+    keep(database, context, &doomed, deleted, until).await?;
+    let mut note = format!(
+        "Server {server_name} and its data are kept{}. Apply the same manifest again to get them back; the platform team \
+         finds them as RetainedDatabase {}/{server_name}",
+        until.map_or_else(String::new, |until| format!(" until {until}, and destroyed then")),
+        context.operator_namespace
+    );
+    if let Some(why) = why {
+        note = format!("{note}. What the annotation says doesn't count: {why}");
+    }
+    context.events.publish(database, EventType::Normal, "DataKept", &note).await;
+    context.forget(&namespace, &name);
+    Ok(Fate::Settled)
+}
+
+fn conditions(database: &Database) -> &[Condition] {
+    database.status.as_ref().map_or(&[], |status| &status.conditions)
+}
+
+fn wait() -> Fate {
+    Fate::Wait(Action::requeue(backoff::jittered(SOON)))
+}
+
+/// What becomes of the data: judged by the day of the delete, so that a long one doesn't outlive its own confirmation.
+/// The inner error says why the annotation doesn't count.
+fn retention(
+    database: &Database,
+    context: &Context,
+    deleted: Timestamp,
+) -> Result<Result<Retention, String>, NotKnown> {
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let annotations = database.annotations();
+    let deletion = Deletion {
+        namespace: &namespace,
+        name: &name,
+        retention: annotations.get(RETENTION).map(String::as_str),
+        confirmation: annotations.get(CONFIRM_DESTROY).map(String::as_str),
+        today: deleted.to_zoned(TimeZone::UTC).date(),
+    };
+    let rules = rules(context, &namespace)?;
+    Ok(deleting::judge(&deletion, rules.as_ref()).map_err(|problems| {
+        Denial { problems, policy: context.policy_name.clone(), profile: None }.message()
+    }))
+}
+
+/// What the profile of a namespace says; `None` without a policy, or a profile.
+pub(super) fn rules(context: &Context, namespace: &str) -> Result<Option<RetentionRules>, NotKnown> {
+    let state = context.policy.load();
+    let Some(policy) = state.policy() else { return Ok(None) };
+    // They decide on the profile.
+    if policy.looks_at_labels() && !context.namespaces.are_listed() {
+        return Err(NotKnown);
+    }
+    let labels = context.namespaces.labels(namespace);
+    let profile = policy.profile(Namespace { name: namespace, labels: labels.as_ref() });
+    Ok(profile.ok().map(|profile| profile.retention))
+}
+
+/// The caches don't tell yet.
+#[derive(Debug)]
+pub(super) struct NotKnown;
+
+/// The server that it has, by its object or by its status; `None` when it never had one.
+fn server_name(database: &Database, context: &Context) -> Result<Option<String>, NotKnown> {
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let servers = &context.caches.servers;
+    let recorded = database.status.as_ref().and_then(|status| status.server.as_ref());
+    let recorded = recorded.map(|server| server.name.clone()).filter(|name| !name.is_empty());
+    match servers.cache.check() {
+        Ok(()) => {}
+        // Azure Service Operator's CRDs are gone: there is nothing but the status.
+        Err(Unreadable::UnknownKind(_)) => return Ok(recorded),
+        Err(_) => return Err(NotKnown),
+    }
+    let own = servers.of(&context.operator_namespace, &namespace, &name);
+    if let Some(server) = own.iter().find(|server| !claim::only_looks(server)) {
+        return Ok(Some(server.name_any()));
+    }
+    // Its object may have been deleted by hand a moment ago. Whoever may write a status could name any server: of one that
+    // isn't its own, nothing is known here.
+    let state = context.policy.load();
+    let derived =
+        state.policy().map(|policy| names::server(&policy.azure.cluster_name.value, &namespace, &name));
+    let was_made = database.status.as_ref().is_some_and(|status| {
+        status.host.is_some() || status.server.as_ref().is_some_and(|server| server.id.is_some())
+    });
+    Ok(recorded.filter(|recorded| was_made && derived.is_none_or(|derived| derived == *recorded)))
+}
+
+/// Writes the record, before anything is let go. One that tells of this delete already may have been edited since.
+async fn keep(
+    database: &Database,
+    context: &Context,
+    kept: &Doomed<'_>,
+    since: Timestamp,
+    until: Option<Timestamp>,
+) -> Result<(), Error> {
+    let api: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
+    let failed = |source| apply::Error::Api {
+        kind: "RetainedDatabase".to_owned(),
+        name: kept.server_name.to_owned(),
+        source: Box::new(source),
+    };
+    let there = api.get_opt(kept.server_name).await.map_err(failed)?;
+    if there.is_some_and(|record| record.spec.since.0 == since) {
+        return Ok(());
+    }
+    let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
+    let record = record::of_deleted(
+        database,
+        kept.server_name,
+        server.as_ref(),
+        &context.operator_namespace,
+        since,
+        until,
+    );
+    api.patch(kept.server_name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&record))
+        .await
+        .map_err(failed)?;
+    context.count_write("RetainedDatabase");
+    tracing::info!(
+        namespace = kept.namespace,
+        name = kept.name,
+        server = kept.server_name,
+        until = until.map(tracing::field::display),
+        "the Database is deleted; its server and data are kept"
+    );
+    Ok(())
+}
+
+async fn destroy(database: &Database, context: &Context, doomed: &Doomed<'_>) -> Result<Fate, Error> {
+    let server = doomed.server_name;
+    let tell = async |why: &Blocked| report(database, context, &Outcome::Blocked(why)).await;
+    let destroying =
+        Blocked::working(DESTROYING, format!("Server {server} is being destroyed with all its data"));
+    // Written down before anything is: who starts anew must know why the server is not there.
+    if !is_destroying(conditions(database)) {
+        tell(&destroying).await?;
+        return Ok(wait());
+    }
+    match remove::destroy(context, doomed).await? {
+        Removal::Done => {
+            let note = format!("Server {server} is destroyed with all its data, as the annotation said");
+            context.events.publish(database, EventType::Normal, "DataDestroyed", &note).await;
+            tracing::info!(
+                namespace = doomed.namespace,
+                name = doomed.name,
+                server,
+                "the server is destroyed"
+            );
+            context.forget(doomed.namespace, doomed.name);
+            return Ok(Fate::Settled);
+        }
+        Removal::UnderWay => tell(&destroying).await?,
+        Removal::Refused { reason, message } => {
+            let text = format!("Server {server} is to be destroyed, and is still there: {reason}: {message}");
+            tell(&Blocked::working(DESTROY_REFUSED, text)).await?;
+        }
+    }
+    Ok(wait())
+}

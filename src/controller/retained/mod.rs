@@ -1,0 +1,59 @@
+//! Data whose `Database` is gone: kept, brought back, or brought to its end.
+//!
+//! [`let_go`] settles what becomes of the data before a `Database` goes, [`record`] is what a `RetainedDatabase` says,
+//! [`reconcile`] looks after it, [`sweep`] finds servers that lost their owner, and [`remove`] is the only place that ends
+//! anything in Azure.
+
+pub(super) mod let_go;
+mod reconcile;
+mod record;
+mod remove;
+mod sweep;
+
+use std::{sync::Arc, time::Duration};
+
+use api::{Database, RetainedDatabase};
+use futures::{StreamExt, future};
+use kube::{
+    Api,
+    runtime::{
+        Controller, WatchStreamExt, controller,
+        reflector::{self, ObjectRef, Store},
+        watcher,
+    },
+};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+
+use super::{CONCURRENCY, caches, context::Context};
+
+/// Looks after everything that is kept, until it is dropped.
+pub(super) async fn run(
+    context: Arc<Context>,
+    writer: reflector::store::Writer<RetainedDatabase>,
+    databases: Store<Database>,
+    returned: UnboundedReceiver<ObjectRef<RetainedDatabase>>,
+) {
+    let api: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
+    let store = context.retained.clone();
+    let stream = watcher(api, caches::watch())
+        .default_backoff()
+        .modify(caches::prune)
+        .reflect(writer)
+        .touched_objects();
+    let records = Controller::for_stream(stream, store)
+        .with_config(
+            controller::Config::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(20)),
+        )
+        .reconcile_on(UnboundedReceiverStream::new(returned))
+        .run(reconcile::reconcile, reconcile::on_error, context.clone())
+        .for_each(|result| async {
+            match result {
+                Ok(_)
+                // Reported by `on_error`; or it is gone since it was queued.
+                | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+                Err(error) => tracing::warn!(%error, "the watch of RetainedDatabases was interrupted"),
+            }
+        });
+    future::join(records, sweep::run(&context, &databases)).await;
+}

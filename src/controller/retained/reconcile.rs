@@ -1,0 +1,344 @@
+//! One pass over one `RetainedDatabase`: brought back, kept, or at its end.
+
+use std::{sync::Arc, time::Duration};
+
+use api::{
+    Database, RetainedDatabase, RetainedDatabaseStatus, RetainedReason,
+    annotations::{CONFIRM_DESTROY, RETENTION},
+};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    core::DeserializeGuard,
+    runtime::{controller::Action, events::EventType, reflector::ObjectRef},
+};
+use policy::{
+    Denial,
+    deleting::{self, Deletion, Retention},
+};
+use serde_json::json;
+
+use super::{
+    let_go::{self, NotKnown},
+    record,
+    remove::{self, DESTROY_REFUSED, DESTROYING, Doomed, Removal, is_destroying},
+};
+use crate::{
+    azure::claim,
+    clock,
+    controller::{
+        apply, backoff,
+        context::Context,
+        dereference,
+        status::{self, Blocked},
+    },
+};
+
+/// How soon to look again at what no watch tells of.
+const SOON: Duration = Duration::from_secs(5);
+/// A record at rest is looked at again after this long; its end is met to the second all the same.
+const RESYNC: Duration = Duration::from_hours(1);
+/// So long before the end a warning goes out.
+const WARNING: SignedDuration = SignedDuration::from_hours(24);
+/// And so often at one that ends.
+const LONGEST: Duration = Duration::from_mins(10);
+
+/// Field managers of the two statuses that are written here.
+const STATUS_MANAGER: &str = "database-operator-retained";
+const RECOVERY_MANAGER: &str = "database-operator-recovery";
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    #[error("{what} can't be {done}: {source}")]
+    Api { what: &'static str, done: &'static str, source: Box<kube::Error> },
+    #[error(transparent)]
+    Clock(#[from] clock::Error),
+}
+
+fn failed(what: &'static str, done: &'static str) -> impl Fn(kube::Error) -> Error {
+    move |source| Error::Api { what, done, source: Box::new(source) }
+}
+
+pub(super) async fn reconcile(record: Arc<RetainedDatabase>, context: Arc<Context>) -> Result<Action, Error> {
+    let (record, context) = (&*record, &*context);
+    if record.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let Some((namespace, name)) = record::owner(record) else {
+        let why = format!("spec.database {:?} is not of the form <namespace>/<name>", record.spec.database);
+        tell(record, context, &Blocked::stalled("Unreadable", why), "False").await?;
+        return Ok(Action::await_change());
+    };
+    let kept = Doomed { namespace, name, server_name: &record.spec.server.name };
+    if let Some(database) = live(context, namespace, name).await? {
+        return returned(record, context, &kept, database).await;
+    }
+    let Ok(end) = end(record, context, namespace, name) else {
+        return Ok(Action::requeue(backoff::jittered(SOON)));
+    };
+    let is_sent = remove::is_sent(context, &kept);
+    let is_over = match &end {
+        End::At(until) if *until <= context.now() => {
+            // Two clocks must agree on it.
+            *until <= context.clock.earliest(&context.client).await?
+        }
+        End::Approved => true,
+        End::At(_) | End::Never(_) => false,
+    };
+    if is_sent || is_over {
+        return destroy(record, context, &kept).await;
+    }
+    let is_spared = remove::spare(context, &kept).await?;
+    let closed = remove::close(context, &kept).await?;
+    let why = kept_because(record, &end, context.now());
+    tell(record, context, &why, "True").await?;
+    Ok(Action::requeue(match &end {
+        _ if !is_spared || closed != Removal::Done => backoff::jittered(SOON),
+        End::At(until) => next(*until, context.now()),
+        _ => backoff::jittered(RESYNC),
+    }))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
+pub(super) fn on_error(record: Arc<RetainedDatabase>, error: &Error, context: Arc<Context>) -> Action {
+    let delay = context.retained_backoff.failed(&ObjectRef::from_obj(&*record), record.metadata.generation);
+    tracing::warn!(name = record.name_any(), %error, again_in_seconds = delay.as_secs(), "a RetainedDatabase failed");
+    Action::requeue(delay)
+}
+
+/// When to look again at a record that ends: at its warning, at its end, and now and then, because a clock can be set.
+fn next(until: Timestamp, now: Timestamp) -> Duration {
+    let warned = until - WARNING;
+    let event = if warned > now { warned } else { until };
+    Duration::try_from(now.duration_until(event)).unwrap_or_default().clamp(Duration::from_secs(1), LONGEST)
+}
+
+/// When a server that is kept comes to its end.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum End {
+    /// By the record.
+    At(Timestamp),
+    /// Someone who may has asked for it, and confirmed.
+    Approved,
+    /// Never by itself; with why an annotation doesn't count.
+    Never(Option<String>),
+}
+
+fn end(record: &RetainedDatabase, context: &Context, namespace: &str, name: &str) -> Result<End, NotKnown> {
+    let by_record = record.spec.until.as_ref().map(|until| End::At(until.0));
+    let annotations = record.annotations();
+    let Some(retention) = annotations.get(RETENTION) else {
+        return Ok(by_record.unwrap_or(End::Never(None)));
+    };
+    let deletion = Deletion {
+        namespace,
+        name,
+        retention: Some(retention),
+        confirmation: annotations.get(CONFIRM_DESTROY).map(String::as_str),
+        today: context.now().to_zoned(TimeZone::UTC).date(),
+    };
+    let rules = let_go::rules(context, namespace)?;
+    Ok(match deleting::judge(&deletion, rules.as_ref()) {
+        Ok(Retention::Destroy) => End::Approved,
+        Ok(_) => by_record.unwrap_or(End::Never(None)),
+        Err(problems) => by_record.unwrap_or_else(|| {
+            let denial = Denial { problems, policy: context.policy_name.clone(), profile: None };
+            End::Never(Some(denial.message()))
+        }),
+    })
+}
+
+fn kept_because(record: &RetainedDatabase, end: &End, now: Timestamp) -> Blocked {
+    let database = &record.spec.database;
+    let back = format!("apply the manifest of Database {database} again to bring it back");
+    let why = match record.spec.reason {
+        RetainedReason::Deleted => "its Database was deleted",
+        RetainedReason::OwnerLost => "its Database is gone without a word on the data",
+    };
+    let (reason, message) = match end {
+        End::At(until) if now.duration_until(*until) <= WARNING => (
+            "ExpiresSoon",
+            format!("The server is destroyed with all its data at {until}; put spec.until off, or {back}"),
+        ),
+        End::At(until) => ("KeptUntil", format!("The server is kept until {until}, because {why}; {back}")),
+        End::Never(None) | End::Approved => ("Kept", format!("The server is kept, because {why}; {back}")),
+        End::Never(Some(doubt)) => {
+            ("Kept", format!("The server is kept; the annotation doesn't count: {doubt}"))
+        }
+    };
+    Blocked::working(reason, message)
+}
+
+async fn live(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<DeserializeGuard<Database>>, Error> {
+    let api: Api<DeserializeGuard<Database>> = Api::namespaced(context.client.clone(), namespace);
+    api.get_opt(name).await.map_err(failed("the Database", "looked up"))
+}
+
+/// The `Database` is there again. Once it has its server back, it is told since when the server was kept, and the record
+/// has had its day.
+async fn returned(
+    record: &RetainedDatabase,
+    context: &Context,
+    kept: &Doomed<'_>,
+    database: DeserializeGuard<Database>,
+) -> Result<Action, Error> {
+    let later = Ok(Action::requeue(backoff::jittered(SOON)));
+    // One that can't be read is there all the same.
+    let Ok(database) = database.0 else { return later };
+    if database.metadata.deletion_timestamp.is_some() {
+        return later;
+    }
+    let has_server = database
+        .status
+        .as_ref()
+        .and_then(|status| status.server.as_ref())
+        .is_some_and(|server| server.name == kept.server_name);
+    let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
+    let Some(server) = server.filter(|server| has_server && !claim::only_looks(server)) else {
+        return later;
+    };
+    let since = &record.spec.since;
+    let conditions = record.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    if is_destroying(conditions) && server.creation_timestamp().is_some_and(|made| made.0 > since.0) {
+        // It came too late: this is another server of the same name.
+        let note =
+            format!("Server {} is destroyed with all its data; it was made anew since", kept.server_name);
+        forget(record, context, "Destroyed", &note).await?;
+        return later;
+    }
+    let body = json!({
+        "apiVersion": Database::api_version(&()), "kind": Database::kind(&()),
+        "metadata": {"name": kept.name}, "status": {"recovered": {"since": since}},
+    });
+    let api: Api<Database> = Api::namespaced(context.client.clone(), kept.namespace);
+    api.patch_status(kept.name, &PatchParams::apply(RECOVERY_MANAGER).force(), &Patch::Apply(&body))
+        .await
+        .map_err(failed("the status of the Database", "written"))?;
+    let note = format!("Server {} is back, with the data that was kept since {}", kept.server_name, since.0);
+    if forget(record, context, "Recovered", &note).await? {
+        context.events.publish(&database, EventType::Normal, "Recovered", &note).await;
+        tracing::info!(namespace = kept.namespace, name = kept.name, server = kept.server_name, "recovered");
+        return Ok(Action::await_change());
+    }
+    later
+}
+
+async fn destroy(record: &RetainedDatabase, context: &Context, doomed: &Doomed<'_>) -> Result<Action, Error> {
+    let conditions = record.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let later = Ok(Action::requeue(backoff::jittered(SOON)));
+    let instead = format!("apply the manifest of Database {} again to have it back", record.spec.database);
+    match remove::ready_to_destroy(conditions, context, doomed, &instead) {
+        Ok(()) => {}
+        Err(dereference::Error::NotSynced) => return later,
+        Err(dereference::Error::Blocked(why)) => {
+            tell(record, context, &why, "False").await?;
+            return later;
+        }
+    }
+    let server = doomed.server_name;
+    let destroying =
+        Blocked::working(DESTROYING, format!("Server {server} is being destroyed with all its data"));
+    // Written down before anything is: who starts anew must know why the server is not there.
+    if !is_destroying(conditions) {
+        tell(record, context, &destroying, "False").await?;
+        return later;
+    }
+    match remove::destroy(context, doomed).await? {
+        Removal::Done => {
+            let note = format!("Server {server} is destroyed with all its data");
+            if forget(record, context, "Destroyed", &note).await? {
+                tracing::info!(database = record.spec.database, server, "the server is destroyed");
+                return Ok(Action::await_change());
+            }
+        }
+        Removal::UnderWay => drop(tell(record, context, &destroying, "False").await?),
+        Removal::Refused { reason, message } => {
+            let text = format!("Server {server} is to be destroyed, and is still there: {reason}: {message}");
+            tell(record, context, &Blocked::working(DESTROY_REFUSED, text), "False").await?;
+        }
+    }
+    later
+}
+
+/// Deletes this very record, and tells whether it is gone: one that tells of a later delete stays. Its status says first
+/// that it is settled, or the webhook wouldn't let it go.
+async fn forget(
+    record: &RetainedDatabase,
+    context: &Context,
+    reason: &str,
+    note: &str,
+) -> Result<bool, Error> {
+    let told = tell(record, context, &Blocked::working(reason, note.to_owned()), "True").await?;
+    if told.as_ref().is_some_and(|told| told.spec != record.spec) {
+        return Ok(false);
+    }
+    let record = told.as_ref().unwrap_or(record);
+    let api: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
+    let preconditions = Preconditions { uid: record.uid(), resource_version: record.resource_version() };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    match api.delete(&record.name_any(), &parameters).await {
+        Ok(_) => {
+            context.count_write("RetainedDatabase");
+            Ok(true)
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
+        // The next pass sees what it is now.
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(failed("the RetainedDatabase", "deleted")(error)),
+    }
+}
+
+/// Writes the status if it says something new, and an event if it has another reason. Gives what was written.
+async fn tell(
+    record: &RetainedDatabase,
+    context: &Context,
+    why: &Blocked,
+    ready: &str,
+) -> Result<Option<RetainedDatabase>, Error> {
+    let old = record.status.clone().unwrap_or_default();
+    let now = context.now();
+    let condition = |type_: &str, status: &str| Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: why.reason.clone(),
+        message: why.message.clone(),
+        observed_generation: record.metadata.generation,
+        last_transition_time: status::find(&old.conditions, type_)
+            .filter(|before| before.status == status)
+            .map_or(Time(now), |before| before.last_transition_time.clone()),
+    };
+    let mut conditions = vec![condition("Ready", ready)];
+    if ready != "True" {
+        conditions.push(condition(if why.stalled { "Stalled" } else { "Reconciling" }, "True"));
+    }
+    let new = RetainedDatabaseStatus { observed_generation: record.metadata.generation, conditions };
+    if new == old {
+        return Ok(None);
+    }
+    let body = json!({
+        "apiVersion": RetainedDatabase::api_version(&()), "kind": RetainedDatabase::kind(&()),
+        "metadata": {"name": record.name_any()}, "status": new,
+    });
+    let api: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
+    let written = api
+        .patch_status(&record.name_any(), &PatchParams::apply(STATUS_MANAGER).force(), &Patch::Apply(&body))
+        .await
+        .map_err(failed("the status of the RetainedDatabase", "written"))?;
+    context.count_write("RetainedDatabase/status");
+    let before = status::find(&old.conditions, "Ready").map(|ready| ready.reason.as_str());
+    if before != Some(&why.reason) {
+        let is_calm =
+            ["Kept", "KeptUntil", DESTROYING, "Destroyed", "Recovered"].contains(&why.reason.as_str());
+        let type_ = if is_calm { EventType::Normal } else { EventType::Warning };
+        context.events.publish_of(&record.object_ref(&()), type_, &why.reason, &why.message).await;
+    }
+    Ok(Some(written))
+}

@@ -1,0 +1,85 @@
+//! What a `RetainedDatabase` says, pure.
+
+use api::{Database, RetainedDatabase, RetainedDatabaseSpec, RetainedReason, RetainedServer};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{ResourceExt, api::ObjectMeta};
+use serde_json::json;
+
+use crate::azure::{FlexibleServer, marks};
+
+/// Of a `Database` that is being deleted. Whatever is known is written down, be it from its status or from the object of
+/// its server.
+pub(in crate::controller) fn of_deleted(
+    database: &Database,
+    server_name: &str,
+    server: Option<&FlexibleServer>,
+    operator_namespace: &str,
+    since: Timestamp,
+    until: Option<Timestamp>,
+) -> RetainedDatabase {
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let status = database.status.as_ref();
+    let known_id = status.and_then(|status| status.server.as_ref()?.id.clone());
+    RetainedDatabase {
+        metadata: metadata(&namespace, &name, server_name, operator_namespace),
+        spec: RetainedDatabaseSpec {
+            database: format!("{namespace}/{name}"),
+            server: RetainedServer { name: server_name.to_owned(), id: server.and_then(id).or(known_id) },
+            database_name: status.and_then(|status| status.database_name.clone()),
+            service_account_name: status.and_then(|status| status.service_account_name.clone()),
+            last_spec: serde_json::to_value(&database.spec).ok(),
+            reason: RetainedReason::Deleted,
+            since: Time(since),
+            until: until.map(Time),
+        },
+        status: None,
+    }
+}
+
+/// Of a server whose `Database` is gone without a word. What it was made of is read from the server itself.
+pub(in crate::controller) fn of_orphan(
+    server: &FlexibleServer,
+    (namespace, name): (&str, &str),
+    operator_namespace: &str,
+    since: Timestamp,
+) -> RetainedDatabase {
+    let spec = &server.spec;
+    let gib =
+        server.status.as_ref().and_then(|status| status.storage.as_ref()?.size_gib).or(spec.storage.size_gib);
+    RetainedDatabase {
+        metadata: metadata(namespace, name, &server.name_any(), operator_namespace),
+        spec: RetainedDatabaseSpec {
+            database: format!("{namespace}/{name}"),
+            server: RetainedServer { name: server.name_any(), id: id(server) },
+            last_spec: Some(
+                json!({"version": spec.version, "sku": spec.sku.name, "storage": {"sizeGiB": gib}}),
+            ),
+            reason: RetainedReason::OwnerLost,
+            since: Time(since),
+            database_name: None,
+            service_account_name: None,
+            until: None,
+        },
+        status: None,
+    }
+}
+
+/// Namespace and name of the `Database`.
+pub(in crate::controller) fn owner(record: &RetainedDatabase) -> Option<(&str, &str)> {
+    record.spec.database.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
+}
+
+fn id(server: &FlexibleServer) -> Option<String> {
+    server.status.as_ref()?.id.clone()
+}
+
+/// A server has one record: it bears its name.
+fn metadata(namespace: &str, name: &str, server_name: &str, operator_namespace: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(server_name.to_owned()),
+        namespace: Some(operator_namespace.to_owned()),
+        labels: Some(marks(namespace, name)),
+        ..ObjectMeta::default()
+    }
+}

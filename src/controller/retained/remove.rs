@@ -1,0 +1,240 @@
+//! The only place that ends anything in Azure: in two writes, each of which can be the last before a crash.
+//!
+//! An object first gets the reconcile policy with which its resource in Azure goes along, and is deleted when the cache
+//! shows that. Whoever changes his mind in between finds the object as it was but for that annotation.
+
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::{
+    azure::{
+        AsoObject, DETACH_ON_DELETE, MANAGE, OPERATOR, RECONCILE_POLICY, SKIP,
+        condition::{self, Progress},
+    },
+    controller::{
+        apply::{self, Error},
+        caches::{self, Cache},
+        context::Context,
+        dereference, password,
+        status::{self, Blocked},
+    },
+};
+
+/// Whose server it is that goes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::controller) struct Doomed<'a> {
+    pub(in crate::controller) namespace: &'a str,
+    pub(in crate::controller) name: &'a str,
+    pub(in crate::controller) server_name: &'a str,
+}
+
+/// How far it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::controller) enum Removal {
+    /// Nothing is left.
+    Done,
+    /// Something was written, or Azure works on it.
+    UnderWay,
+    /// Azure refuses, or gives up: its own words.
+    Refused { reason: String, message: String },
+}
+
+impl Removal {
+    fn of(progress: Progress) -> Self {
+        match progress {
+            Progress::GaveUp { reason, message } | Progress::Retrying { reason, message } => {
+                Self::Refused { reason, message }
+            }
+            Progress::Ready | Progress::Sent | Progress::Working => Self::UnderWay,
+        }
+    }
+}
+
+/// Whether the server's own end is on its way, so that nothing brings it back.
+pub(in crate::controller) fn is_sent(context: &Context, doomed: &Doomed<'_>) -> bool {
+    context
+        .caches
+        .servers
+        .cache
+        .get(&context.operator_namespace, doomed.server_name)
+        .is_some_and(|server| is_going(&server) && goes_along(&server))
+}
+
+fn is_going<K: Resource>(object: &K) -> bool {
+    object.meta().deletion_timestamp.is_some()
+}
+
+/// Whether the resource in Azure goes along with the object.
+fn goes_along<K: AsoObject>(object: &K) -> bool {
+    object.annotations().get(RECONCILE_POLICY).is_some_and(|policy| policy == MANAGE)
+}
+
+/// Reasons of a condition `Ready` that tells of the end of a server.
+pub(in crate::controller) const DESTROYING: &str = "Destroying";
+pub(in crate::controller) const DESTROY_REFUSED: &str = "DestroyRefused";
+
+/// Whether it was written down that the server is being destroyed.
+pub(in crate::controller) fn is_destroying(conditions: &[Condition]) -> bool {
+    status::find(conditions, "Ready")
+        .is_some_and(|ready| [DESTROYING, DESTROY_REFUSED].contains(&ready.reason.as_str()))
+}
+
+/// What keeps a server from being destroyed at all: without its object, nothing would end it in Azure, and it must not be
+/// taken for gone.
+pub(in crate::controller) fn ready_to_destroy(
+    conditions: &[Condition],
+    context: &Context,
+    doomed: &Doomed<'_>,
+    instead: &str,
+) -> Result<(), dereference::Error> {
+    dereference::check(&context.caches)?;
+    let namespace = &context.operator_namespace;
+    let is_there = context.caches.servers.cache.get(namespace, doomed.server_name).is_some();
+    if is_there || is_destroying(conditions) {
+        return Ok(());
+    }
+    Err(dereference::Error::Blocked(Blocked::stalled(
+        "DestroyImpossible",
+        format!(
+            "FlexibleServer {namespace}/{} is not there, so Azure can't be told to destroy the server, and it is kept; {instead}",
+            doomed.server_name
+        ),
+    )))
+}
+
+/// The next step of destroying a server with all that belongs to it.
+///
+/// The server is first: with it go its databases, and no order can leave one without the other. What stands for its parts
+/// in the cluster is let go after that, and deletes nothing in Azure. The identity is last, for it holds no data.
+pub(in crate::controller) async fn destroy(context: &Context, doomed: &Doomed<'_>) -> Result<Removal, Error> {
+    let caches = &context.caches;
+    let server = remove(context, &caches.servers.cache, doomed.server_name, doomed).await?;
+    if server != Removal::Done {
+        return Ok(server);
+    }
+    // Kubernetes' garbage collection is at it, too.
+    release(context, &caches.databases, doomed.server_name, doomed).await?;
+    release(context, &caches.administrators, doomed.server_name, doomed).await?;
+    for rule in caches.firewall_rules.of(&context.operator_namespace, doomed.namespace, doomed.name) {
+        release(context, &caches.firewall_rules.cache, &rule.name_any(), doomed).await?;
+    }
+    for configuration in caches.configurations.of(&context.operator_namespace, doomed.namespace, doomed.name)
+    {
+        release(context, &caches.configurations.cache, &configuration.name_any(), doomed).await?;
+    }
+    let credential = remove(context, &caches.credentials, doomed.server_name, doomed).await?;
+    if credential != Removal::Done {
+        return Ok(credential);
+    }
+    let identity = remove(context, &caches.identities, doomed.server_name, doomed).await?;
+    if identity != Removal::Done {
+        return Ok(identity);
+    }
+    let secret = password::secret_name(doomed.server_name);
+    if let Some(secret) = caches.secrets.get(&context.operator_namespace, &secret)
+        && caches::belongs_to(&secret, doomed.namespace, doomed.name)
+    {
+        apply::delete::<Secret>(context, &secret).await?;
+    }
+    Ok(Removal::Done)
+}
+
+/// Closes the ways in to a server that is kept: nobody keeps access to it by accident. They are made anew on recovery.
+pub(super) async fn close(context: &Context, kept: &Doomed<'_>) -> Result<Removal, Error> {
+    let caches = &context.caches;
+    let mut closed = remove(context, &caches.credentials, kept.server_name, kept).await?;
+    for rule in caches.firewall_rules.of(&context.operator_namespace, kept.namespace, kept.name) {
+        let rule = remove(context, &caches.firewall_rules.cache, &rule.name_any(), kept).await?;
+        if closed == Removal::Done {
+            closed = rule;
+        }
+    }
+    Ok(closed)
+}
+
+/// Takes back what was begun, and tells whether that is done: nothing that holds data goes along with its object any more,
+/// as far as the caches show.
+pub(in crate::controller) async fn spare(context: &Context, kept: &Doomed<'_>) -> Result<bool, Error> {
+    let caches = &context.caches;
+    let server = spare_one(context, &caches.servers.cache, kept).await?;
+    let database = spare_one(context, &caches.databases, kept).await?;
+    let identity = spare_one(context, &caches.identities, kept).await?;
+    Ok(server && database && identity)
+}
+
+async fn spare_one<K: AsoObject>(
+    context: &Context,
+    cache: &Cache<K>,
+    kept: &Doomed<'_>,
+) -> Result<bool, Error> {
+    match own(context, cache, kept.server_name, kept) {
+        Some(object) if goes_along(&object) && !is_going(&object) => {
+            set_policy(context, &object, DETACH_ON_DELETE).await?;
+            Ok(false)
+        }
+        _ => Ok(true),
+    }
+}
+
+/// The object, if it stands for that `Database`.
+fn own<K: AsoObject>(context: &Context, cache: &Cache<K>, name: &str, of: &Doomed<'_>) -> Option<K> {
+    cache
+        .get(&context.operator_namespace, name)
+        .filter(|object| caches::belongs_to(object, of.namespace, of.name))
+}
+
+/// Ends an object and its resource in Azure.
+async fn remove<K: AsoObject>(
+    context: &Context,
+    cache: &Cache<K>,
+    name: &str,
+    of: &Doomed<'_>,
+) -> Result<Removal, Error> {
+    let Some(found) = own(context, cache, name, of) else { return Ok(Removal::Done) };
+    if is_going(&found) {
+        // Azure Service Operator tells what keeps it from deleting.
+        return Ok(Removal::of(condition::progress(&found)));
+    }
+    let only_looks = found.annotations().get(RECONCILE_POLICY).is_some_and(|policy| policy == SKIP);
+    if goes_along(&found) || only_looks {
+        apply::delete(context, &found).await?;
+    } else {
+        set_policy(context, &found, MANAGE).await?;
+    }
+    Ok(Removal::UnderWay)
+}
+
+/// Lets go of an object, whose resource in Azure is gone with its server, or stays.
+async fn release<K: AsoObject>(
+    context: &Context,
+    cache: &Cache<K>,
+    name: &str,
+    of: &Doomed<'_>,
+) -> Result<(), Error> {
+    match own(context, cache, name, of) {
+        Some(found) if !is_going(&found) && !goes_along(&found) => apply::delete(context, &found).await,
+        _ => Ok(()),
+    }
+}
+
+/// Of this very object as the cache shows it: one that has changed since is looked at again.
+async fn set_policy<K: AsoObject>(context: &Context, found: &K, policy: &str) -> Result<(), Error> {
+    let (kind, name) = (K::kind(&()).into_owned(), found.name_any());
+    let body = json!({"metadata": {
+        "uid": found.uid(), "resourceVersion": found.resource_version(), "annotations": {RECONCILE_POLICY: policy},
+    }});
+    let api: Api<K> = Api::namespaced(context.client.clone(), &found.namespace().unwrap_or_default());
+    let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+    match api.patch(&name, &params, &Patch::Merge(body)).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
+        Err(source) => return Err(Error::Api { kind, name, source: Box::new(source) }),
+    }
+    tracing::info!(kind, name, policy, "reconcile policy set");
+    context.count_write(&kind);
+    Ok(())
+}

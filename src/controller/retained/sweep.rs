@@ -1,0 +1,103 @@
+//! Servers of ours that have neither a `Database` nor a record: their owner was lost. The CRD was deleted and made again, a
+//! finalizer was forced off, the cluster was brought back from an old backup.
+
+use std::{collections::HashSet, time::Duration};
+
+use api::{Database, RetainedDatabase};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::PostParams,
+    runtime::{events::EventType, reflector::Store},
+};
+
+use super::record;
+use crate::{
+    azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim},
+    controller::{apply, caches, context::Context},
+};
+
+/// How often to look. Nothing is lost meanwhile: what stands in Azure stays there.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// Goes on until it is dropped.
+pub(super) async fn run(context: &Context, databases: &Store<Database>) {
+    // What isn't listed yet isn't lost.
+    if databases.wait_until_ready().await.is_err() || context.retained.wait_until_ready().await.is_err() {
+        return;
+    }
+    loop {
+        for server in orphans(context, databases) {
+            let name = server.name_any();
+            if let Err(error) = adopt(context, &server).await {
+                tracing::warn!(server = name, %error, "a server without a Database gets no record; trying again");
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// As far as the caches tell.
+fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer> {
+    if context.caches.servers.cache.check().is_err() {
+        return Vec::new();
+    }
+    let hash_of =
+        |namespace: Option<String>, name: String| caches::hash(&namespace.unwrap_or_default(), &name);
+    let owned: HashSet<u64> =
+        databases.state().iter().map(|database| hash_of(database.namespace(), database.name_any())).collect();
+    let kept: HashSet<String> = context.retained.state().iter().map(|record| record.name_any()).collect();
+    let unowned = context.caches.servers.names_except(&owned);
+    unowned
+        .iter()
+        .filter(|name| !kept.contains(&***name))
+        .filter_map(|name| context.caches.servers.cache.get(&context.operator_namespace, name))
+        .collect()
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    #[error("{0}")]
+    Api(#[from] Box<kube::Error>),
+}
+
+/// The API server has the last word on whether there is a `Database`.
+async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> {
+    let label = |key| server.labels().get(key).map(String::as_str).unwrap_or_default();
+    let (namespace, name) = (label(DATABASE_NAMESPACE), label(DATABASE_NAME));
+    if !caches::belongs_to(server, namespace, name) || server.metadata.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    let databases: Api<Database> = Api::namespaced(context.client.clone(), namespace);
+    if databases.get_metadata_opt(name).await.map_err(Box::new)?.is_some() {
+        return Ok(());
+    }
+    if claim::only_looks(server) {
+        // It was never ours: the object goes, and nothing in Azure.
+        return Ok(apply::delete(context, server).await?);
+    }
+    let record = record::of_orphan(server, (namespace, name), &context.operator_namespace, context.now());
+    let records: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
+    match records.create(&PostParams::default(), &record).await {
+        Ok(record) => {
+            let note = format!(
+                "Database {namespace}/{name} is gone without a word on its data. Server {} is kept; apply the manifest \
+                 again to bring it back",
+                server.name_any()
+            );
+            context.count_write("RetainedDatabase");
+            context.events.publish_of(&record.object_ref(&()), EventType::Warning, "OwnerLost", &note).await;
+            tracing::warn!(
+                namespace,
+                name,
+                server = server.name_any(),
+                "its Database is gone; the server is kept"
+            );
+            Ok(())
+        }
+        // It is there already.
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        Err(error) => Err(Box::new(error).into()),
+    }
+}

@@ -1,0 +1,95 @@
+//! A `RetainedDatabase` that is changed or deleted.
+
+use api::{RetainedDatabaseSpec, RetainedDatabaseStatus};
+use policy::{
+    Denial, PolicyState,
+    deleting::Deletion,
+    retained::{self, End},
+};
+use serde::Deserialize;
+
+use super::{
+    Admitted, Basis, Request, denial, profile,
+    sent::{Raw, Sent},
+};
+use crate::cluster::Needs;
+
+/// Reasons of the condition `Ready` with which the controller lets a record go: its data are back, or at their end.
+const SETTLED: [&str; 2] = ["Recovered", "Destroyed"];
+
+/// What of it is looked at.
+#[derive(Debug)]
+pub(super) struct Record {
+    old: Option<RetainedDatabaseSpec>,
+    new: Option<RetainedDatabaseSpec>,
+    is_settled: bool,
+}
+
+impl Record {
+    pub(super) fn read(sent: &Sent<'_>) -> Result<Self, String> {
+        let status: Option<RetainedDatabaseStatus> = parse(sent.old_status)?;
+        let is_settled = status.is_some_and(|status| {
+            let mut conditions = status.conditions.iter();
+            conditions.any(|condition| condition.type_ == "Ready" && SETTLED.contains(&&*condition.reason))
+        });
+        Ok(Self { old: parse(sent.old_spec)?, new: parse(sent.new_spec)?, is_settled })
+    }
+
+    /// Namespace and name of the `Database`, and the two as they are written.
+    fn owner(&self) -> (&str, &str, &str) {
+        let spec = self.old.as_ref().or(self.new.as_ref());
+        let whole = spec.map_or("", |spec| &*spec.database);
+        let (namespace, name) = whole.split_once('/').unwrap_or_default();
+        (namespace, name, whole)
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(part: Raw<'a>) -> Result<Option<T>, String> {
+    part.map(|part| serde_json::from_str(part.get())).transpose().map_err(|error| error.to_string())
+}
+
+pub(super) fn needs<'a>(record: &'a Record, state: &PolicyState) -> Needs<'a> {
+    let looks = state.policy().is_some_and(|policy| policy.looks_at_labels());
+    Needs { labels: looks.then(|| record.owner().0), ..Needs::default() }
+}
+
+pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) -> Result<Admitted, Denial> {
+    let (namespace, name, whole) = record.owner();
+    let Some(new) = &request.new else {
+        if request.deletes() && !record.is_settled {
+            return Err(denial(basis, retained::judge_delete(&policy::quote::clean(whole))));
+        }
+        return Ok(Admitted::default());
+    };
+    let profile = profile(basis, namespace);
+    let rules = profile.map(|profile| &profile.retention);
+    let (old, stands) = match &request.old {
+        Some(old) => ((old.retention(), old.confirmation()), record.old.as_ref()),
+        // What is new may have whatever end: it is the operator's to write.
+        None => return Ok(Admitted::default()),
+    };
+    let mut problems = Vec::new();
+    if let (Some(old), Some(new)) = (stands, &record.new) {
+        let until = |spec: &RetainedDatabaseSpec| spec.until.as_ref().map(|until| until.0);
+        // A later delete of the same name tells of itself, and nobody gains days by an earlier one.
+        let since = old.since.0.max(new.since.0);
+        let end = End { since, old: until(old), new: until(new), today: basis.today };
+        problems.extend(retained::judge_end(&end, rules).err());
+    }
+    let deletion = Deletion {
+        namespace,
+        name,
+        retention: new.retention(),
+        confirmation: new.confirmation(),
+        today: basis.today,
+    };
+    problems.extend(retained::judge_annotations(old, &deletion, rules).err().into_iter().flatten());
+    if problems.is_empty() {
+        return Ok(Admitted::default());
+    }
+    Err(Denial {
+        problems,
+        policy: basis.policy_name.to_owned(),
+        profile: profile.map(|profile| profile.name.clone()),
+    })
+}

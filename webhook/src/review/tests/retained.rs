@@ -1,0 +1,77 @@
+//! The record of data that are kept.
+
+use super::*;
+
+fn record(until: Option<&str>, annotations: &Value, reason: &str) -> Value {
+    json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase",
+        "metadata": {"name": "x", "namespace": "database-operator", "annotations": annotations},
+        "spec": {
+            "database": "orders/main", "server": {"name": "x"}, "reason": "Deleted",
+            "since": "2026-11-01T12:00:00Z", "until": until,
+        },
+        "status": {"conditions": [{
+            "type": "Ready", "status": "True", "reason": reason, "message": "", "lastTransitionTime": "2026-11-01T12:00:00Z",
+        }]},
+    })
+}
+
+fn ask_for(operation: &str, object: Value, old: Value) -> Value {
+    let mut review = review(operation, object, old);
+    review["request"]["kind"]["kind"] = json!("RetainedDatabase");
+    ask(Hook::Retained, &review, &good())
+}
+
+#[rstest]
+#[case::kept("Kept", Some("DB210"))]
+#[case::being_destroyed("Destroying", Some("DB210"))]
+#[case::back("Recovered", None)]
+#[case::at_its_end("Destroyed", None)]
+fn a_record_goes_only_when_it_is_settled(#[case] reason: &str, #[case] code: Option<&str>) {
+    let response = ask_for("DELETE", Value::Null, record(None, &json!({}), reason));
+    assert_eq!(response["auditAnnotations"]["codes"].as_str(), code);
+}
+
+#[rstest]
+#[case::put_off(Some("2026-12-24T12:00:00Z"), json!({}), None)]
+#[case::for_ever(None, json!({}), None)]
+#[case::today(Some("2026-11-22T23:00:00Z"), json!({}), Some("DB211"))]
+#[case::unconfirmed(Some("2026-12-01T12:00:00Z"), json!({"altinn.app/retention": "Destroy"}), Some("DB202"))]
+#[case::both(Some("2026-11-22T23:00:00Z"), json!({"altinn.app/retention": "Destroy"}), Some("DB202,DB211"))]
+#[case::confirmed(
+    Some("2026-12-01T12:00:00Z"),
+    json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "orders/main@2026-11-23"}),
+    None
+)]
+fn its_end_is_edited_with_care(
+    #[case] until: Option<&str>,
+    #[case] annotations: Value,
+    #[case] code: Option<&str>,
+) {
+    let old = record(Some("2026-12-01T12:00:00Z"), &json!({}), "KeptUntil");
+    let response = ask_for("UPDATE", record(until, &annotations, "KeptUntil"), old);
+    assert_eq!(response["auditAnnotations"]["codes"].as_str(), code, "{response}");
+}
+
+#[test]
+fn a_record_that_can_not_be_read_is_refused() {
+    let mut broken = record(None, &json!({}), "Kept");
+    broken["spec"]["until"] = json!("soon");
+    let response = ask_for("UPDATE", broken, record(None, &json!({}), "Kept"));
+    assert_eq!(response["auditAnnotations"]["codes"], "DB501");
+}
+
+#[test]
+fn the_namespace_of_the_operator_goes_only_without_records() {
+    let kept = |names: &[&str]| Facts {
+        kept: Some(Objects {
+            some: names.iter().map(|name| format!("database-operator/{name}")).collect(),
+            count: names.len(),
+        }),
+        ..inside(&[])
+    };
+    let response = delete_namespace(&kept(&["x"]));
+    assert_eq!(response["auditAnnotations"]["codes"], "DB301");
+    assert!(response["status"]["message"].as_str().unwrap().contains("database-operator/x"), "{response}");
+    assert_eq!(delete_namespace(&kept(&[]))["allowed"], true);
+}
