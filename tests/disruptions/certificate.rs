@@ -65,6 +65,22 @@ impl Cluster {
         Replica { child, log }
     }
 
+    /// A replica that reaches the API server by this kubeconfig.
+    pub(crate) fn replica_with(&self, name: &str, kubeconfig: &Path) -> Replica {
+        let log = self.sandbox.directory().join(format!("{name}.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_database-operator"));
+        command.args(&self.arguments[1..]).envs(self.environment.iter().cloned());
+        let child =
+            command.env("KUBECONFIG", kubeconfig).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        Replica { child, log }
+    }
+
+    /// By which the process of ours reaches the API server.
+    pub(crate) fn kubeconfig(&self) -> &str {
+        let found = self.environment.iter().find(|(name, _)| name == "KUBECONFIG");
+        &found.unwrap().1
+    }
+
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         run(self.sandbox.kubectl(&[&["--namespace", NAMESPACE], arguments].concat()), "").succeeded()
     }

@@ -34,7 +34,7 @@ pub(crate) fn free_the_lease(cluster: &Cluster) {
 }
 
 /// A controller at work.
-fn controller(cluster: &Cluster, flags: &[&str]) -> Replica {
+pub(crate) fn controller(cluster: &Cluster, flags: &[&str]) -> Replica {
     free_the_lease(cluster);
     let controller = cluster.replica("controller", flags);
     eventually("the controller works", || controller.log().contains("controller running").then_some(()));

@@ -23,7 +23,7 @@ use serde_json::json;
 use super::{
     let_go::{self, NotKnown},
     record,
-    remove::{self, DESTROY_REFUSED, DESTROYING, Doomed, Removal, is_destroying},
+    remove::{self, DESTROY_REFUSED, DESTROYED, DESTROYING, Doomed, Removal, is_destroying},
 };
 use crate::{
     azure::claim,
@@ -211,7 +211,7 @@ async fn returned(
         // It came too late: this is another server of the same name.
         let note =
             format!("Server {} is destroyed with all its data; it was made anew since", kept.server_name);
-        forget(record, context, "Destroyed", &note).await?;
+        forget(record, context, DESTROYED, &note).await?;
         return later;
     }
     let body = json!({
@@ -254,7 +254,7 @@ async fn destroy(record: &RetainedDatabase, context: &Context, doomed: &Doomed<'
     match remove::destroy(context, doomed).await? {
         Removal::Done => {
             let note = format!("Server {server} is destroyed with all its data");
-            if forget(record, context, "Destroyed", &note).await? {
+            if forget(record, context, DESTROYED, &note).await? {
                 tracing::info!(database = record.spec.database, server, "the server is destroyed");
                 return Ok(Action::await_change());
             }
@@ -336,7 +336,7 @@ async fn tell(
     let before = status::find(&old.conditions, "Ready").map(|ready| ready.reason.as_str());
     if before != Some(&why.reason) {
         let is_calm =
-            ["Kept", "KeptUntil", DESTROYING, "Destroyed", "Recovered"].contains(&why.reason.as_str());
+            ["Kept", "KeptUntil", DESTROYING, DESTROYED, "Recovered"].contains(&why.reason.as_str());
         let type_ = if is_calm { EventType::Normal } else { EventType::Warning };
         context.events.publish_of(&record.object_ref(&()), type_, &why.reason, &why.message).await;
     }

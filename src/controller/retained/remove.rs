@@ -76,11 +76,13 @@ fn goes_along<K: AsoObject>(object: &K) -> bool {
 /// Reasons of a condition `Ready` that tells of the end of a server.
 pub(in crate::controller) const DESTROYING: &str = "Destroying";
 pub(in crate::controller) const DESTROY_REFUSED: &str = "DestroyRefused";
+/// Of a record that is about to go.
+pub(super) const DESTROYED: &str = "Destroyed";
 
-/// Whether it was written down that the server is being destroyed.
+/// Whether it was written down that the server is being destroyed, or is.
 pub(in crate::controller) fn is_destroying(conditions: &[Condition]) -> bool {
     status::find(conditions, "Ready")
-        .is_some_and(|ready| [DESTROYING, DESTROY_REFUSED].contains(&ready.reason.as_str()))
+        .is_some_and(|ready| [DESTROYING, DESTROY_REFUSED, DESTROYED].contains(&ready.reason.as_str()))
 }
 
 /// What keeps a server from being destroyed at all: without its object, nothing would end it in Azure, and it must not be

@@ -1,0 +1,280 @@
+//! The controller is killed at each write of the ways that data take when a `Database` goes and comes back: enumerated, not
+//! sampled. The next start ends in the right state.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::Method,
+    response::Response,
+};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use sandbox::Options;
+
+use crate::{
+    certificate::Cluster,
+    common::{CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, eventually},
+    killed::{controller, free_the_lease},
+};
+
+/// More writes than any of the ways has.
+const MANY: usize = 12;
+
+fn cluster() -> MutexGuard<'static, Cluster> {
+    static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
+    CLUSTER
+        .get_or_init(|| Mutex::new(Cluster::without("controller", &Options::default())))
+        .lock()
+        // A story that failed has said so itself.
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stands between a controller and the API server. It lets so many writes pass that tell of a namespace; of the one after
+/// them the controller never hears an answer, and no later one gets through.
+struct Gate {
+    api_server: Client,
+    namespace: String,
+    pass: usize,
+    writes: AtomicUsize,
+    has_struck: AtomicBool,
+}
+
+impl Gate {
+    /// Opens it, and writes the kubeconfig of who goes through it. It ends with the runtime.
+    fn open(
+        runtime: &tokio::runtime::Runtime,
+        cluster: &Cluster,
+        namespace: &str,
+        pass: usize,
+    ) -> (Arc<Self>, PathBuf) {
+        runtime.block_on(async {
+            let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
+            let config =
+                Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+            let gate = Arc::new(Self {
+                api_server: Client::try_from(config).unwrap(),
+                namespace: namespace.to_owned(),
+                pass,
+                writes: AtomicUsize::new(0),
+                has_struck: AtomicBool::new(false),
+            });
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let path = cluster.sandbox.directory().join("gate.kubeconfig");
+            fs::write(&path, kubeconfig_of(listener.local_addr().unwrap())).unwrap();
+            let router = Router::new().fallback(forward).with_state(gate.clone());
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            (gate, path)
+        })
+    }
+
+    /// The number of this write, if it is one that counts: the Lease and events hold no data.
+    fn number(&self, request: &Request) -> Option<usize> {
+        let path = request.uri().path();
+        let counts = request.method() != Method::GET
+            && path.contains(&self.namespace)
+            && !path.contains("/leases/")
+            && !path.contains("/events");
+        counts.then(|| self.writes.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+fn kubeconfig_of(address: SocketAddr) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Config, current-context: gate, contexts: [{{name: gate, context: {{cluster: gate, user: \
+         gate}}}}], clusters: [{{name: gate, cluster: {{server: \"http://{address}\"}}}}], users: [{{name: gate, user: {{}}}}]}}"
+    )
+}
+
+async fn forward(State(gate): State<Arc<Gate>>, request: Request) -> Response {
+    let number = gate.number(&request);
+    if number.is_some_and(|number| number > gate.pass) {
+        return std::future::pending().await;
+    }
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let mut asked = axum::http::Request::builder().method(parts.method).uri(parts.uri);
+    for name in ["accept", "content-type"] {
+        if let Some(value) = parts.headers.get(name) {
+            asked = asked.header(name, value);
+        }
+    }
+    let asked = asked.body(kube::client::Body::from(body.to_vec())).unwrap();
+    let answer = gate.api_server.send(asked).await.unwrap();
+    if number == Some(gate.pass) {
+        gate.has_struck.store(true, Ordering::SeqCst);
+        return std::future::pending().await;
+    }
+    answer.map(Body::new)
+}
+
+/// A way, from a database that is ready.
+struct Way {
+    name: &'static str,
+    /// With a controller at work, before it begins.
+    before: fn(&Story<'_>),
+    /// What people do, while no controller is there.
+    begin: fn(&Story<'_>),
+    /// Whether it has come to its end.
+    is_over: fn(&Story<'_>) -> bool,
+    /// What must hold then, of a server that was born at that time.
+    holds: fn(&Story<'_>, &str),
+}
+
+/// Gives the number of writes that it has.
+fn walk(way: &Way) -> usize {
+    let cluster = cluster();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let stories: Vec<Story<'_>> = (0..MANY)
+        .map(|number| {
+            let story = Story::new(&cluster.sandbox, &format!("{}-{number:02}", way.name));
+            story.database("main", "{}").succeeded();
+            story
+        })
+        .collect();
+    let prepared = controller(&cluster, &[]);
+    for story in &stories {
+        story.wait_settled("main");
+    }
+    let born: Vec<String> = stories.iter().map(Story::born).collect();
+    for story in &stories {
+        (way.before)(story);
+    }
+    drop(prepared);
+
+    for (pass, (story, born)) in stories.iter().zip(born).enumerate() {
+        (way.begin)(story);
+        let (gate, kubeconfig) = Gate::open(&runtime, &cluster, &story.namespace, pass);
+        free_the_lease(&cluster);
+        let mut victim = cluster.replica_with("victim", &kubeconfig);
+        eventually("the controller is at that write, or at the end", || {
+            (gate.has_struck.load(Ordering::SeqCst) || (way.is_over)(story)).then_some(())
+        });
+        let has_struck = gate.has_struck.load(Ordering::SeqCst);
+        victim.child.kill().unwrap();
+        victim.child.wait().unwrap();
+        let survivor = controller(&cluster, &[]);
+        eventually(&format!("write {pass} of {}: the next start brings it to its end", way.name), || {
+            (way.is_over)(story).then_some(())
+        });
+        (way.holds)(story, &born);
+        drop(survivor);
+        if !has_struck {
+            println!("{} has {pass} writes, and was killed at each", way.name);
+            return pass;
+        }
+    }
+    panic!("{} has more than {MANY} writes", way.name);
+}
+
+fn retain(story: &Story<'_>) {
+    story.kubectl(&["annotate", "database", "main", "altinn.app/retention=Retain"]).succeeded();
+    story.kubectl(&["delete", "database", "main", "--wait=false"]).succeeded();
+}
+
+fn is_kept(story: &Story<'_>) -> bool {
+    story.get("database", "main").is_none()
+        && story.record().is_some_and(|record| crate::common::ready(&record)["reason"] == "Kept")
+        && story.in_azure(CREDENTIAL).is_empty()
+        && story.in_azure(FIREWALL_RULE).is_empty()
+}
+
+fn is_destroyed(story: &Story<'_>) -> bool {
+    story.get("database", "main").is_none() && story.record().is_none() && story.azure_objects().is_empty()
+}
+
+fn is_gone_from_azure(story: &Story<'_>, _: &str) {
+    assert_eq!((story.in_azure(SERVER).len(), story.in_azure(IDENTITY).len()), (0, 0));
+}
+
+#[test]
+fn killed_at_each_write_of_keeping() {
+    let writes = walk(&Way {
+        name: "keeping",
+        before: |_| {},
+        begin: retain,
+        is_over: is_kept,
+        holds: |story, born| {
+            story.data_is_kept();
+            assert_eq!(story.born(), born);
+        },
+    });
+    assert!(writes >= 6, "{writes}");
+}
+
+#[test]
+fn killed_at_each_write_of_destroying() {
+    let writes = walk(&Way {
+        name: "destroying",
+        before: |story| story.confirm_destroy(),
+        begin: |story| {
+            story.kubectl(&["delete", "database", "main", "--wait=false"]).succeeded();
+        },
+        is_over: is_destroyed,
+        holds: is_gone_from_azure,
+    });
+    assert!(writes >= 7, "{writes}");
+}
+
+#[test]
+fn killed_at_each_write_of_ending_what_is_kept() {
+    let writes = walk(&Way {
+        name: "ending",
+        before: |story| {
+            retain(story);
+            eventually("it is kept", || is_kept(story).then_some(()));
+        },
+        begin: |story| {
+            let record = story.record().unwrap();
+            let name = record["metadata"]["name"].as_str().unwrap();
+            let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+            let confirm =
+                format!("altinn.app/confirm-destroy={}/main@{}", story.namespace, today.tomorrow().unwrap());
+            story
+                .as_platform(&["annotate", "rdb", name, "altinn.app/retention=Destroy", &confirm])
+                .succeeded();
+        },
+        is_over: is_destroyed,
+        holds: is_gone_from_azure,
+    });
+    assert!(writes >= 7, "{writes}");
+}
+
+#[test]
+fn killed_at_each_write_of_recovering() {
+    let writes = walk(&Way {
+        name: "recovering",
+        before: |story| {
+            retain(story);
+            eventually("it is kept", || is_kept(story).then_some(()));
+        },
+        begin: |story| {
+            story.database("main", "{}").succeeded();
+        },
+        is_over: |story| {
+            let is_back = story.get("database", "main").is_some_and(|database| {
+                crate::common::ready(&database)["status"] == "True"
+                    && database["status"]["recovered"]["since"].is_string()
+            });
+            is_back && story.record().is_none()
+        },
+        holds: |story, born| {
+            story.data_is_kept();
+            assert_eq!(story.born(), born);
+            assert_eq!((story.in_azure(CREDENTIAL).len(), story.in_azure(FIREWALL_RULE).len()), (1, 1));
+        },
+    });
+    assert!(writes >= 6, "{writes}");
+}
