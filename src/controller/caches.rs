@@ -21,6 +21,7 @@ use kube::{
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::compact::{Compact, Packer};
 use crate::azure::{
@@ -113,11 +114,12 @@ pub(super) fn watch() -> watcher::Config {
 }
 
 /// Starts every watch. The triggers name the `Database` that a changed object stands for; who polls them
-/// keeps the caches up to date.
+/// keeps the caches up to date. `turned` is told when a kind is gone or back: no object tells of that.
 pub(super) fn start(
     client: &Client,
     operator_namespace: &str,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
+    turned: &UnboundedSender<()>,
 ) -> Caches {
     // All objects in the operator's namespace, not the labelled ones alone: one that isn't ours and has a
     // name that we want must be seen.
@@ -125,15 +127,15 @@ pub(super) fn start(
     let ours = || watch().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     let namespace = operator_namespace;
     Caches {
-        identities: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        credentials: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        servers: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        databases: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        firewall_rules: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        administrators: cache(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        configurations: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers),
-        secrets: cache(Api::all(client.clone()), ours(), triggers),
-        service_accounts: cache(Api::all(client.clone()), ours(), triggers),
+        identities: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
+        credentials: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
+        servers: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
+        databases: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
+        firewall_rules: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
+        administrators: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
+        configurations: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
+        secrets: cache(Api::all(client.clone()), ours(), triggers, turned),
+        service_accounts: cache(Api::all(client.clone()), ours(), triggers, turned),
     }
 }
 
@@ -211,29 +213,32 @@ fn cache<K>(
     api: Api<K>,
     config: watcher::Config,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
+    turned: &UnboundedSender<()>,
 ) -> Cache<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug + Send + 'static,
 {
-    watched(api, config, triggers, None)
+    watched(api, config, triggers, turned, None)
 }
 
 fn indexed<K>(
     api: Api<K>,
     config: watcher::Config,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
+    turned: &UnboundedSender<()>,
 ) -> Indexed<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug + Send + 'static,
 {
     let index = Index::default();
-    Indexed { cache: watched(api, config, triggers, Some(index.clone())), index }
+    Indexed { cache: watched(api, config, triggers, turned, Some(index.clone())), index }
 }
 
 fn watched<K>(
     api: Api<K>,
     config: watcher::Config,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
+    turned: &UnboundedSender<()>,
     index: Option<Index>,
 ) -> Cache<K>
 where
@@ -241,7 +246,7 @@ where
 {
     let ((store, mut writer), mut packer) = (reflector::store(), Packer::default());
     let health = Arc::new(Mutex::new(Health::default()));
-    let observed = health.clone();
+    let (observed, turned) = (health.clone(), turned.clone());
     let stream = watcher(api, config)
         .default_backoff()
         .modify(prune)
@@ -253,7 +258,10 @@ where
                 }
             }
             // After the store: who reads that it is complete must find it so.
-            observe::<K>(event, &observed);
+            if observe::<K>(event, &observed) {
+                // Without a receiver the process is ending.
+                let _ = turned.send(());
+            }
         })
         .touched_objects()
         .filter_map(|object| future::ready(object.ok().and_then(|object| stands_for(&object))));
@@ -274,21 +282,26 @@ fn compact<K: Resource<DynamicType = ()> + Serialize>(
     }
 }
 
+/// Whether the kind is gone, or back.
 fn observe<K: Resource<DynamicType = ()>>(
     event: &watcher::Result<watcher::Event<K>>,
     health: &Mutex<Health>,
-) {
+) -> bool {
     let mut health = health.lock().unwrap_or_else(PoisonError::into_inner);
     let kind = K::kind(&());
     let new = match event {
         Ok(watcher::Event::InitDone) => Health::Synced,
-        Ok(_) => return,
+        Ok(_) => return false,
         Err(error) if is_unknown_kind(error) => Health::UnknownKind,
         // What is known stays known, also while the API server is away.
-        Err(error) if *health == Health::Synced => return tracing::debug!(%kind, %error, "watch interrupted"),
+        Err(error) if *health == Health::Synced => {
+            tracing::debug!(%kind, %error, "watch interrupted");
+            return false;
+        }
         Err(error) => Health::Failing(error.to_string()),
     };
     // Said once: a watch tries again for ever.
+    let has_turned = *health != new && (*health == Health::UnknownKind || new == Health::UnknownKind);
     if *health != new {
         match &new {
             Health::UnknownKind => tracing::warn!(
@@ -302,6 +315,7 @@ fn observe<K: Resource<DynamicType = ()>>(
         }
         *health = new;
     }
+    has_turned
 }
 
 fn note<K: Resource>(event: &watcher::Event<K>, index: &Index) {

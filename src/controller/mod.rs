@@ -45,7 +45,7 @@ use kube::{
 };
 use policy::{PolicyState, quote::clean};
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::WatchStream;
+use tokio_stream::wrappers::{UnboundedReceiverStream, WatchStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -101,7 +101,8 @@ pub async fn run(
         .touched_objects();
 
     let mut triggers = SelectAll::new();
-    let caches = caches::start(&client, &config.operator_namespace, &mut triggers);
+    let (turned_sender, turned) = mpsc::unbounded_channel();
+    let caches = caches::start(&client, &config.operator_namespace, &mut triggers, &turned_sender);
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
     triggers.push(databases_in(relabelled, store.clone()).boxed());
     let (retained, retained_writer) = reflector::store();
@@ -134,6 +135,8 @@ pub async fn run(
         .reconcile_on(triggers)
         // The first value is the policy at the start, when everything is reconciled anyway.
         .reconcile_all_on(WatchStream::from_changes(policy_changes).map(|_| ()))
+        // Whoever failed because of a kind that is gone would wait long after it is back.
+        .reconcile_all_on(UnboundedReceiverStream::new(turned))
         .graceful_shutdown_on(async move { stop.cancelled().await })
         .run(reconcile::reconcile, reconcile::on_error, context)
         .for_each(|result| async {

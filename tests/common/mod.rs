@@ -331,6 +331,11 @@ pub fn inject(sandbox: &Sandbox, fault: &Fault) {
     ask(Client::new(sandbox.azure_control()).inject(fault)).unwrap();
 }
 
+/// Plays the days after which Azure gives the names of dropped servers free.
+pub fn forget_dropped_servers(sandbox: &Sandbox) {
+    ask(Client::new(sandbox.azure_control()).forget_dropped_servers()).unwrap();
+}
+
 /// Faults that have not struck as often as they will.
 pub fn faults(sandbox: &Sandbox) -> Vec<Fault> {
     ask(Client::new(sandbox.azure_control()).faults()).unwrap()

@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(crate) const CONFIGURATIONS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
-const POLICIES: &str = "validatingadmissionpolicybinding,validatingadmissionpolicy";
+pub(crate) const POLICIES: &str = "validatingadmissionpolicybinding,validatingadmissionpolicy";
 
 /// Objects that are taken away, and put back at the end of a story, also of one that failed.
 pub(crate) struct Away<'a> {
