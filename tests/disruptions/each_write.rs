@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -22,25 +22,15 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use sandbox::Options;
 
 use crate::{
     certificate::Cluster,
     common::{CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, eventually},
-    killed::{controller, free_the_lease},
+    killed::{cluster, controller, free_the_lease},
 };
 
 /// More writes than any of the ways has.
 const MANY: usize = 12;
-
-fn cluster() -> MutexGuard<'static, Cluster> {
-    static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
-    CLUSTER
-        .get_or_init(|| Mutex::new(Cluster::without("controller", &Options::default())))
-        .lock()
-        // A story that failed has said so itself.
-        .unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Stands between a controller and the API server. It lets so many writes pass that tell of a namespace; of the one after
 /// them the controller never hears an answer, and no later one gets through.

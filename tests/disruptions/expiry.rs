@@ -1,23 +1,12 @@
 //! Days that pass: data are kept until the promised time and not a moment less, through restarts.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-
 use jiff::{Timestamp, ToSpan};
-use sandbox::Options;
 
 use crate::{
     certificate::{Cluster, Replica},
     common::{DATABASE, SERVER, Story, eventually, ready},
-    killed::free_the_lease,
+    killed::{cluster, free_the_lease},
 };
-
-fn cluster() -> MutexGuard<'static, Cluster> {
-    static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
-    CLUSTER
-        .get_or_init(|| Mutex::new(Cluster::without("controller", &Options::default())))
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A controller whose clock, and whose API server's, are so many hours ahead.
 fn controller(cluster: &Cluster, hours: u32) -> Replica {

@@ -18,7 +18,7 @@ use crate::{
 
 /// A sandbox for these stories, one at a time. Azure Service Operator compares nothing here without a reason: what it
 /// writes for that keeps servers busy, and the stories waiting.
-fn cluster() -> MutexGuard<'static, Cluster> {
+pub(crate) fn cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
     CLUSTER
         .get_or_init(|| Mutex::new(Cluster::without("controller", &Options::default())))

@@ -5,17 +5,16 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{Config, TestRunner},
 };
-use sandbox::Options;
 
 use crate::{
     certificate::{Cluster, Replica},
     common::{SERVER, Story, eventually, forget_dropped_servers, run},
     guard::{Away, CONFIGURATIONS, POLICIES},
-    killed::controller,
+    killed::{cluster, controller},
 };
 
 /// Each takes seconds.
-const STEPS: usize = 40;
+const STEPS: usize = 30;
 const DATABASES: usize = 3;
 
 /// What happens to one of the databases.
@@ -193,7 +192,7 @@ fn is_gone(story: &Story<'_>, expected: &mut Expected) {
 
 #[test]
 fn data_are_gone_only_after_their_end_was_confirmed() {
-    let cluster = Cluster::without("controller", &Options::default());
+    let cluster = cluster();
     let mut runner = TestRunner::new(Config { cases: 1, failure_persistence: None, ..Config::default() });
     let steps = prop::collection::vec((step(), 0..DATABASES), STEPS).new_tree(&mut runner).unwrap().current();
     let databases = (0..DATABASES)
