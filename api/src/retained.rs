@@ -71,6 +71,11 @@ pub struct RetainedDatabaseSpec {
     pub until: Option<Time>,
 }
 
+/// Reason of the condition `Ready` with which a record goes: the data are back.
+pub const RECOVERED: &str = "Recovered";
+/// Reason of the condition `Ready` with which a record goes: the data are at their end.
+pub const DESTROYED: &str = "Destroyed";
+
 /// Which server.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct RetainedServer {

@@ -90,6 +90,11 @@ pub fn days_after(since: Timestamp, days: u16) -> Timestamp {
     since.checked_add((i64::from(days) * 24).hours()).unwrap_or(Timestamp::MAX)
 }
 
+/// Namespace and name of the `Database` that a record is about, as `<namespace>/<name>`.
+pub fn owner(database: &str) -> Option<(&str, &str)> {
+    database.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
+}
+
 fn day_of(time: Timestamp) -> Date {
     time.to_zoned(TimeZone::UTC).date()
 }

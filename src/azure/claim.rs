@@ -7,13 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use kube::ResourceExt;
-
 use super::{
-    FlexibleServer, OPERATOR, RECONCILE_POLICY, SKIP,
+    FlexibleServer, OPERATOR, SKIP,
     condition::{self, Progress},
     database_for_postgresql::{FlexibleServerSpec, Network, Reference},
-    names,
+    has_policy, names,
 };
 
 /// Tag that tells by whom a server was made.
@@ -45,8 +43,7 @@ pub(super) fn tags(cluster: &str, namespace: &str, name: &str) -> BTreeMap<Strin
 
 /// Whether an object only looks. Somebody else who writes `skip`, to have a server left alone for a while, leaves the tags.
 pub fn only_looks(server: &FlexibleServer) -> bool {
-    server.annotations().get(RECONCILE_POLICY).is_some_and(|policy| policy == SKIP)
-        && server.spec.tags.is_empty()
+    has_policy(server, SKIP) && server.spec.tags.is_empty()
 }
 
 /// What may be done with the object of the server of this `Database`, by what ASO found.
@@ -127,6 +124,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::azure::RECONCILE_POLICY;
 
     fn server(policy: &str, tags: Value, status: Value) -> FlexibleServer {
         serde_json::from_value(json!({

@@ -44,6 +44,16 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].
 pub const OPERATOR: &str = "database-operator";
 
+/// Whether an object has this reconcile policy.
+pub fn has_policy<K: kube::ResourceExt>(object: &K, policy: &str) -> bool {
+    object.annotations().get(RECONCILE_POLICY).is_some_and(|has| has == policy)
+}
+
+/// Whether an object is going, and its resource in Azure with it.
+pub fn is_being_ended<K: AsoObject>(object: &K) -> bool {
+    object.meta().deletion_timestamp.is_some() && has_policy(object, MANAGE)
+}
+
 /// An object of Azure Service Operator.
 pub trait AsoObject:
     kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>

@@ -14,7 +14,6 @@ use super::{
     caches::{self, Cache},
     context::Context,
     in_flight::Written,
-    metrics::WriteLabels,
     status::Blocked,
 };
 use crate::azure::{
@@ -252,13 +251,13 @@ where
     let changed = version.is_none() || answer.resource_version() != version;
     let written = if changed { Written::InFlight } else { Written::Settled };
     context.in_flight.note(key, desired, version.as_deref(), written);
-    context.metrics.writes.get_or_create(&WriteLabels { kind: kind.clone() }).inc();
+    context.count_write(&kind);
     tracing::info!(kind, namespace, name, changed, "applied");
     Ok(written)
 }
 
-/// Deletes this very object, as it is in the cache: a newer one may be wanted again.
-pub(super) async fn delete<K>(context: &Context, found: &K) -> Result<(), Error>
+/// Deletes this very object, as it is in the cache, and tells whether it goes: a newer one may be wanted again.
+pub(super) async fn delete<K>(context: &Context, found: &K) -> Result<bool, Error>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + DeserializeOwned
@@ -271,13 +270,14 @@ where
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     match api.delete(&name, &parameters).await {
         Ok(_) => {}
-        // It is gone, or has changed: the next pass sees which.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(true),
+        // It has changed: the next pass sees what it is now.
+        Err(kube::Error::Api(status)) if status.code == 409 => return Ok(false),
         Err(source) => return Err(Error::Api { kind, name, source: Box::new(source) }),
     }
     tracing::info!(kind, name, "deleted");
-    context.metrics.writes.get_or_create(&WriteLabels { kind }).inc();
-    Ok(())
+    context.count_write(&kind);
+    Ok(true)
 }
 
 async fn apply_secret(context: &Context, database: &Database, desired: &Secret) -> Result<Written, Error> {

@@ -6,7 +6,7 @@ use api::{Database, RetainedDatabase};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use kube::{
-    Client,
+    Api, Client,
     runtime::reflector::{ObjectRef, Store},
 };
 use policy::PolicyState;
@@ -63,11 +63,21 @@ impl Context {
 
     /// The `Database` of this server is there: if a record says that it is gone, the record has had its day.
     pub(super) fn tell_of_return(&self, server_name: &str) {
-        let record = ObjectRef::new(server_name).within(&self.operator_namespace);
-        if self.retained.get(&record).is_some() {
+        if let Some(record) = self.record_of(server_name) {
             // Without a receiver the process is ending.
             let _ = self.returned.send(record);
         }
+    }
+
+    /// The record of this server, if there is one.
+    pub(super) fn record_of(&self, server_name: &str) -> Option<ObjectRef<RetainedDatabase>> {
+        let record = ObjectRef::new(server_name).within(&self.operator_namespace);
+        self.retained.get(&record).is_some().then_some(record)
+    }
+
+    /// The records at the API server.
+    pub(super) fn records(&self) -> Api<RetainedDatabase> {
+        Api::namespaced(self.client.clone(), &self.operator_namespace)
     }
 
     /// Metrics tell of a database that is gone no longer.

@@ -11,8 +11,7 @@ use super::{
     status::Blocked,
 };
 use crate::azure::{
-    Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersFirewallRule, Identity, MANAGE,
-    RECONCILE_POLICY, claim,
+    self, Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersFirewallRule, Identity, claim,
     condition::{self, Progress},
     names, parameters, settings,
 };
@@ -119,8 +118,7 @@ pub(super) fn dereference(
         )));
     }
     if let Some(server) = &server
-        && server.metadata.deletion_timestamp.is_some()
-        && server.annotations().get(RECONCILE_POLICY).is_some_and(|policy| policy == MANAGE)
+        && azure::is_being_ended(server)
     {
         return Err(Error::Blocked(Blocked::working(
             "ServerBeingDestroyed",

@@ -27,7 +27,6 @@ use super::{
     context::Context,
     dereference::{self, Known, dereference},
     in_flight::{EXPIRY, Written},
-    metrics::WriteLabels,
     password::{self, Passwords},
     resolve::{self, Resolved},
     retained::let_go::{Fate, let_go},
@@ -298,7 +297,7 @@ pub(super) async fn report(
         .await
         .map_err(|error| Error::Status(Box::new(error)))?;
     context.in_flight.note(key, &timeless, version.as_deref(), Written::InFlight);
-    context.metrics.writes.get_or_create(&WriteLabels { kind: "Database/status".to_owned() }).inc();
+    context.count_write("Database/status");
     context.events.announce(database, &new).await;
     Ok(())
 }

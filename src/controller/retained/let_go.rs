@@ -1,13 +1,12 @@
 //! A `Database` that is being deleted: what becomes of its data is settled before its finalizer goes.
 
 use api::{
-    Database, RetainedDatabase,
+    Database,
     annotations::{CONFIRM_DESTROY, RETENTION},
 };
 use jiff::{Timestamp, tz::TimeZone};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
-    Api, ResourceExt,
+    ResourceExt,
     api::{Patch, PatchParams},
     runtime::{controller::Action, events::EventType},
 };
@@ -20,7 +19,7 @@ use policy::{
 
 use super::{
     record,
-    remove::{self, DESTROY_REFUSED, DESTROYING, Doomed, Removal, is_destroying},
+    remove::{self, Doomed, Step},
 };
 use crate::{
     azure::{OPERATOR, claim, names},
@@ -28,9 +27,8 @@ use crate::{
         apply, backoff,
         caches::Unreadable,
         context::Context,
-        dereference,
         reconcile::{Error, report},
-        status::{Blocked, Outcome},
+        status::Outcome,
     },
 };
 
@@ -61,19 +59,11 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
         Err(NotKnown) => return Ok(wait()),
     };
     let doomed = Doomed { namespace: &namespace, name: &name, server_name: &server_name };
-    let Ok(retention) = retention(database, context, deleted) else { return Ok(wait()) };
+    // By the day of the delete, so that a long one doesn't outlive its own confirmation.
+    let Ok(retention) = retention(database, (&namespace, &name), deleted, context) else { return Ok(wait()) };
     // Once Azure was told, nothing else can become of it.
-    let is_sent = remove::is_sent(context, &doomed);
-    if is_sent || retention == Ok(Retention::Destroy) {
-        let instead = "set altinn.app/retention to \"Retain\", and this Database goes";
-        return match remove::ready_to_destroy(conditions(database), context, &doomed, instead) {
-            Ok(()) => destroy(database, context, &doomed).await,
-            Err(dereference::Error::NotSynced) => Ok(wait()),
-            Err(dereference::Error::Blocked(why)) => {
-                report(database, context, &Outcome::Blocked(&why)).await?;
-                Ok(wait())
-            }
-        };
+    if remove::is_sent(context, &doomed) || retention == Ok(Retention::Destroy) {
+        return destroy(database, context, &doomed).await;
     }
     let (until, why) = match retention {
         Ok(Retention::Days(days)) => (Some(days_after(deleted, days)), None),
@@ -98,38 +88,33 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     Ok(Fate::Settled)
 }
 
-fn conditions(database: &Database) -> &[Condition] {
-    database.status.as_ref().map_or(&[], |status| &status.conditions)
-}
-
 fn wait() -> Fate {
     Fate::Wait(Action::requeue(backoff::jittered(SOON)))
 }
 
-/// What becomes of the data: judged by the day of the delete, so that a long one doesn't outlive its own confirmation.
-/// The inner error says why the annotation doesn't count.
-fn retention(
-    database: &Database,
+/// What becomes of the data by the annotations of what stands for them. The inner error says why they don't count.
+pub(super) fn retention<K: ResourceExt>(
+    object: &K,
+    (namespace, name): (&str, &str),
+    day: Timestamp,
     context: &Context,
-    deleted: Timestamp,
 ) -> Result<Result<Retention, String>, NotKnown> {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let annotations = database.annotations();
+    let annotations = object.annotations();
     let deletion = Deletion {
-        namespace: &namespace,
-        name: &name,
+        namespace,
+        name,
         retention: annotations.get(RETENTION).map(String::as_str),
         confirmation: annotations.get(CONFIRM_DESTROY).map(String::as_str),
-        today: deleted.to_zoned(TimeZone::UTC).date(),
+        today: day.to_zoned(TimeZone::UTC).date(),
     };
-    let rules = rules(context, &namespace)?;
+    let rules = rules(context, namespace)?;
     Ok(deleting::judge(&deletion, rules.as_ref()).map_err(|problems| {
         Denial { problems, policy: context.policy_name.clone(), profile: None }.message()
     }))
 }
 
 /// What the profile of a namespace says; `None` without a policy, or a profile.
-pub(super) fn rules(context: &Context, namespace: &str) -> Result<Option<RetentionRules>, NotKnown> {
+fn rules(context: &Context, namespace: &str) -> Result<Option<RetentionRules>, NotKnown> {
     let state = context.policy.load();
     let Some(policy) = state.policy() else { return Ok(None) };
     // They decide on the profile.
@@ -180,7 +165,7 @@ async fn keep(
     since: Timestamp,
     until: Option<Timestamp>,
 ) -> Result<(), Error> {
-    let api: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
+    let api = context.records();
     let failed = |source| apply::Error::Api {
         kind: "RetainedDatabase".to_owned(),
         name: kept.server_name.to_owned(),
@@ -215,16 +200,15 @@ async fn keep(
 
 async fn destroy(database: &Database, context: &Context, doomed: &Doomed<'_>) -> Result<Fate, Error> {
     let server = doomed.server_name;
-    let tell = async |why: &Blocked| report(database, context, &Outcome::Blocked(why)).await;
-    let destroying =
-        Blocked::working(DESTROYING, format!("Server {server} is being destroyed with all its data"));
-    // Written down before anything is: who starts anew must know why the server is not there.
-    if !is_destroying(conditions(database)) {
-        tell(&destroying).await?;
-        return Ok(wait());
-    }
-    match remove::destroy(context, doomed).await? {
-        Removal::Done => {
+    let conditions = database.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let instead = "set altinn.app/retention to \"Retain\", and this Database goes";
+    match remove::destroy(context, conditions, doomed, instead).await? {
+        Step::Wait => Ok(wait()),
+        Step::Tell(why) => {
+            report(database, context, &Outcome::Blocked(&why)).await?;
+            Ok(wait())
+        }
+        Step::Done => {
             let note = format!("Server {server} is destroyed with all its data, as the annotation said");
             context.events.publish(database, EventType::Normal, "DataDestroyed", &note).await;
             tracing::info!(
@@ -234,13 +218,7 @@ async fn destroy(database: &Database, context: &Context, doomed: &Doomed<'_>) ->
                 "the server is destroyed"
             );
             context.forget(doomed.namespace, doomed.name);
-            return Ok(Fate::Settled);
-        }
-        Removal::UnderWay => tell(&destroying).await?,
-        Removal::Refused { reason, message } => {
-            let text = format!("Server {server} is to be destroyed, and is still there: {reason}: {message}");
-            tell(&Blocked::working(DESTROY_REFUSED, text)).await?;
+            Ok(Fate::Settled)
         }
     }
-    Ok(wait())
 }

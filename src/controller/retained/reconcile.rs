@@ -4,26 +4,23 @@ use std::{sync::Arc, time::Duration};
 
 use api::{
     Database, RetainedDatabase, RetainedDatabaseStatus, RetainedReason,
-    annotations::{CONFIRM_DESTROY, RETENTION},
+    annotations::RETENTION,
+    retained::{DESTROYED, RECOVERED},
 };
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    api::{Patch, PatchParams},
     core::DeserializeGuard,
     runtime::{controller::Action, events::EventType, reflector::ObjectRef},
 };
-use policy::{
-    Denial,
-    deleting::{self, Deletion, Retention},
-};
+use policy::{deleting::Retention, retained::owner};
 use serde_json::json;
 
 use super::{
     let_go::{self, NotKnown},
-    record,
-    remove::{self, DESTROY_REFUSED, DESTROYED, DESTROYING, Doomed, Removal, is_destroying},
+    remove::{self, Doomed, Removal, Step, is_destroying},
 };
 use crate::{
     azure::claim,
@@ -31,7 +28,6 @@ use crate::{
     controller::{
         apply, backoff,
         context::Context,
-        dereference,
         status::{self, Blocked},
     },
 };
@@ -64,11 +60,16 @@ fn failed(what: &'static str, done: &'static str) -> impl Fn(kube::Error) -> Err
 }
 
 pub(super) async fn reconcile(record: Arc<RetainedDatabase>, context: Arc<Context>) -> Result<Action, Error> {
-    let (record, context) = (&*record, &*context);
+    let action = pass(&record, &context).await?;
+    context.retained_backoff.succeeded(&ObjectRef::from_obj(&*record));
+    Ok(action)
+}
+
+async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Error> {
     if record.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let Some((namespace, name)) = record::owner(record) else {
+    let Some((namespace, name)) = owner(&record.spec.database) else {
         let why = format!("spec.database {:?} is not of the form <namespace>/<name>", record.spec.database);
         tell(record, context, &Blocked::stalled("Unreadable", why), "False").await?;
         return Ok(Action::await_change());
@@ -112,9 +113,9 @@ pub(super) fn on_error(record: Arc<RetainedDatabase>, error: &Error, context: Ar
 
 /// When to look again at a record that ends: at its warning, at its end, and now and then, because a clock can be set.
 fn next(until: Timestamp, now: Timestamp) -> Duration {
-    let warned = until - WARNING;
-    let event = if warned > now { warned } else { until };
-    Duration::try_from(now.duration_until(event)).unwrap_or_default().clamp(Duration::from_secs(1), LONGEST)
+    let left = now.duration_until(until);
+    let event = if left > WARNING { left - WARNING } else { left };
+    Duration::try_from(event).unwrap_or_default().clamp(Duration::from_secs(1), LONGEST)
 }
 
 /// When a server that is kept comes to its end.
@@ -130,25 +131,15 @@ enum End {
 
 fn end(record: &RetainedDatabase, context: &Context, namespace: &str, name: &str) -> Result<End, NotKnown> {
     let by_record = record.spec.until.as_ref().map(|until| End::At(until.0));
-    let annotations = record.annotations();
-    let Some(retention) = annotations.get(RETENTION) else {
+    if !record.annotations().contains_key(RETENTION) {
         return Ok(by_record.unwrap_or(End::Never(None)));
-    };
-    let deletion = Deletion {
-        namespace,
-        name,
-        retention: Some(retention),
-        confirmation: annotations.get(CONFIRM_DESTROY).map(String::as_str),
-        today: context.now().to_zoned(TimeZone::UTC).date(),
-    };
-    let rules = let_go::rules(context, namespace)?;
-    Ok(match deleting::judge(&deletion, rules.as_ref()) {
-        Ok(Retention::Destroy) => End::Approved,
-        Ok(_) => by_record.unwrap_or(End::Never(None)),
-        Err(problems) => by_record.unwrap_or_else(|| {
-            let denial = Denial { problems, policy: context.policy_name.clone(), profile: None };
-            End::Never(Some(denial.message()))
-        }),
+    }
+    let judged = let_go::retention(record, (namespace, name), context.now(), context)?;
+    Ok(match (judged, by_record) {
+        (Ok(Retention::Destroy), _) => End::Approved,
+        (_, Some(by_record)) => by_record,
+        (Ok(_), None) => End::Never(None),
+        (Err(doubt), None) => End::Never(Some(doubt)),
     })
 }
 
@@ -206,8 +197,7 @@ async fn returned(
         return later;
     };
     let since = &record.spec.since;
-    let conditions = record.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    if is_destroying(conditions) && server.creation_timestamp().is_some_and(|made| made.0 > since.0) {
+    if is_destroying(conditions(record)) && server.creation_timestamp().is_some_and(|made| made.0 > since.0) {
         // It came too late: this is another server of the same name.
         let note =
             format!("Server {} is destroyed with all its data; it was made anew since", kept.server_name);
@@ -223,7 +213,7 @@ async fn returned(
         .await
         .map_err(failed("the status of the Database", "written"))?;
     let note = format!("Server {} is back, with the data that was kept since {}", kept.server_name, since.0);
-    if forget(record, context, "Recovered", &note).await? {
+    if forget(record, context, RECOVERED, &note).await? {
         context.events.publish(&database, EventType::Normal, "Recovered", &note).await;
         tracing::info!(namespace = kept.namespace, name = kept.name, server = kept.server_name, "recovered");
         return Ok(Action::await_change());
@@ -232,40 +222,24 @@ async fn returned(
 }
 
 async fn destroy(record: &RetainedDatabase, context: &Context, doomed: &Doomed<'_>) -> Result<Action, Error> {
-    let conditions = record.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let later = Ok(Action::requeue(backoff::jittered(SOON)));
-    let instead = format!("apply the manifest of Database {} again to have it back", record.spec.database);
-    match remove::ready_to_destroy(conditions, context, doomed, &instead) {
-        Ok(()) => {}
-        Err(dereference::Error::NotSynced) => return later,
-        Err(dereference::Error::Blocked(why)) => {
-            tell(record, context, &why, "False").await?;
-            return later;
-        }
-    }
     let server = doomed.server_name;
-    let destroying =
-        Blocked::working(DESTROYING, format!("Server {server} is being destroyed with all its data"));
-    // Written down before anything is: who starts anew must know why the server is not there.
-    if !is_destroying(conditions) {
-        tell(record, context, &destroying, "False").await?;
-        return later;
-    }
-    match remove::destroy(context, doomed).await? {
-        Removal::Done => {
+    let instead = format!("apply the manifest of Database {} again to have it back", record.spec.database);
+    match remove::destroy(context, conditions(record), doomed, &instead).await? {
+        Step::Wait => {}
+        Step::Tell(why) => drop(tell(record, context, &why, "False").await?),
+        Step::Done => {
             let note = format!("Server {server} is destroyed with all its data");
             if forget(record, context, DESTROYED, &note).await? {
                 tracing::info!(database = record.spec.database, server, "the server is destroyed");
                 return Ok(Action::await_change());
             }
         }
-        Removal::UnderWay => drop(tell(record, context, &destroying, "False").await?),
-        Removal::Refused { reason, message } => {
-            let text = format!("Server {server} is to be destroyed, and is still there: {reason}: {message}");
-            tell(record, context, &Blocked::working(DESTROY_REFUSED, text), "False").await?;
-        }
     }
-    later
+    Ok(Action::requeue(backoff::jittered(SOON)))
+}
+
+fn conditions(record: &RetainedDatabase) -> &[Condition] {
+    record.status.as_ref().map_or(&[], |status| &status.conditions)
 }
 
 /// Deletes this very record, and tells whether it is gone: one that tells of a later delete stays. Its status says first
@@ -281,19 +255,7 @@ async fn forget(
         return Ok(false);
     }
     let record = told.as_ref().unwrap_or(record);
-    let api: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
-    let preconditions = Preconditions { uid: record.uid(), resource_version: record.resource_version() };
-    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    match api.delete(&record.name_any(), &parameters).await {
-        Ok(_) => {
-            context.count_write("RetainedDatabase");
-            Ok(true)
-        }
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
-        // The next pass sees what it is now.
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-        Err(error) => Err(failed("the RetainedDatabase", "deleted")(error)),
-    }
+    Ok(apply::delete(context, record).await?)
 }
 
 /// Writes the status if it says something new, and an event if it has another reason. Gives what was written.
@@ -327,8 +289,8 @@ async fn tell(
         "apiVersion": RetainedDatabase::api_version(&()), "kind": RetainedDatabase::kind(&()),
         "metadata": {"name": record.name_any()}, "status": new,
     });
-    let api: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
-    let written = api
+    let written = context
+        .records()
         .patch_status(&record.name_any(), &PatchParams::apply(STATUS_MANAGER).force(), &Patch::Apply(&body))
         .await
         .map_err(failed("the status of the RetainedDatabase", "written"))?;
@@ -336,7 +298,7 @@ async fn tell(
     let before = status::find(&old.conditions, "Ready").map(|ready| ready.reason.as_str());
     if before != Some(&why.reason) {
         let is_calm =
-            ["Kept", "KeptUntil", DESTROYING, DESTROYED, "Recovered"].contains(&why.reason.as_str());
+            ["Kept", "KeptUntil", "Destroying", DESTROYED, RECOVERED].contains(&why.reason.as_str());
         let type_ = if is_calm { EventType::Normal } else { EventType::Warning };
         context.events.publish_of(&record.object_ref(&()), type_, &why.reason, &why.message).await;
     }

@@ -65,11 +65,6 @@ pub(in crate::controller) fn of_orphan(
     }
 }
 
-/// Namespace and name of the `Database`.
-pub(in crate::controller) fn owner(record: &RetainedDatabase) -> Option<(&str, &str)> {
-    record.spec.database.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
-}
-
 fn id(server: &FlexibleServer) -> Option<String> {
     server.status.as_ref()?.id.clone()
 }

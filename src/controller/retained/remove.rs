@@ -3,7 +3,8 @@
 //! An object first gets the reconcile policy with which its resource in Azure goes along, and is deleted when the cache
 //! shows that. Whoever changes his mind in between finds the object as it was but for that annotation.
 
-use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Condition};
+use api::retained::DESTROYED;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     azure::{
-        AsoObject, DETACH_ON_DELETE, MANAGE, OPERATOR, RECONCILE_POLICY, SKIP,
+        self, AsoObject, DETACH_ON_DELETE, MANAGE, OPERATOR, RECONCILE_POLICY, SKIP,
         condition::{self, Progress},
     },
     controller::{
@@ -26,15 +27,15 @@ use crate::{
 
 /// Whose server it is that goes.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::controller) struct Doomed<'a> {
-    pub(in crate::controller) namespace: &'a str,
-    pub(in crate::controller) name: &'a str,
-    pub(in crate::controller) server_name: &'a str,
+pub(super) struct Doomed<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) name: &'a str,
+    pub(super) server_name: &'a str,
 }
 
 /// How far it is.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::controller) enum Removal {
+pub(super) enum Removal {
     /// Nothing is left.
     Done,
     /// Something was written, or Azure works on it.
@@ -55,13 +56,13 @@ impl Removal {
 }
 
 /// Whether the server's own end is on its way, so that nothing brings it back.
-pub(in crate::controller) fn is_sent(context: &Context, doomed: &Doomed<'_>) -> bool {
+pub(super) fn is_sent(context: &Context, doomed: &Doomed<'_>) -> bool {
     context
         .caches
         .servers
         .cache
         .get(&context.operator_namespace, doomed.server_name)
-        .is_some_and(|server| is_going(&server) && goes_along(&server))
+        .is_some_and(|server| azure::is_being_ended(&server))
 }
 
 fn is_going<K: Resource>(object: &K) -> bool {
@@ -70,49 +71,72 @@ fn is_going<K: Resource>(object: &K) -> bool {
 
 /// Whether the resource in Azure goes along with the object.
 fn goes_along<K: AsoObject>(object: &K) -> bool {
-    object.annotations().get(RECONCILE_POLICY).is_some_and(|policy| policy == MANAGE)
+    azure::has_policy(object, MANAGE)
 }
-
-/// Reasons of a condition `Ready` that tells of the end of a server.
-pub(in crate::controller) const DESTROYING: &str = "Destroying";
-pub(in crate::controller) const DESTROY_REFUSED: &str = "DestroyRefused";
-/// Of a record that is about to go.
-pub(super) const DESTROYED: &str = "Destroyed";
 
 /// Whether it was written down that the server is being destroyed, or is.
-pub(in crate::controller) fn is_destroying(conditions: &[Condition]) -> bool {
+pub(super) fn is_destroying(conditions: &[Condition]) -> bool {
     status::find(conditions, "Ready")
-        .is_some_and(|ready| [DESTROYING, DESTROY_REFUSED, DESTROYED].contains(&ready.reason.as_str()))
+        .is_some_and(|ready| ["Destroying", "DestroyRefused", DESTROYED].contains(&&*ready.reason))
 }
 
-/// What keeps a server from being destroyed at all: without its object, nothing would end it in Azure, and it must not be
-/// taken for gone.
-pub(in crate::controller) fn ready_to_destroy(
-    conditions: &[Condition],
+/// What a pass that destroys a server came to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The caches are being filled.
+    Wait,
+    /// To be told in the status, and gone on from there.
+    Tell(Blocked),
+    /// Nothing is left.
+    Done,
+}
+
+/// Goes on destroying a server, by what was written down in the conditions of what stands for it: who starts anew must know
+/// why the server is not there. `instead` says what people can do where nothing would end the server in Azure.
+pub(super) async fn destroy(
     context: &Context,
+    conditions: &[Condition],
     doomed: &Doomed<'_>,
     instead: &str,
-) -> Result<(), dereference::Error> {
-    dereference::check(&context.caches)?;
-    let namespace = &context.operator_namespace;
-    let is_there = context.caches.servers.cache.get(namespace, doomed.server_name).is_some();
-    if is_there || is_destroying(conditions) {
-        return Ok(());
+) -> Result<Step, Error> {
+    match dereference::check(&context.caches) {
+        Ok(()) => {}
+        Err(dereference::Error::NotSynced) => return Ok(Step::Wait),
+        Err(dereference::Error::Blocked(why)) => return Ok(Step::Tell(why)),
     }
-    Err(dereference::Error::Blocked(Blocked::stalled(
+    let (namespace, server) = (&context.operator_namespace, doomed.server_name);
+    let destroying =
+        Blocked::working("Destroying", format!("Server {server} is being destroyed with all its data"));
+    if !is_destroying(conditions) {
+        let is_there = context.caches.servers.cache.get(namespace, server).is_some();
+        // It must not be taken for gone.
+        return Ok(Step::Tell(if is_there { destroying } else { impossible(namespace, server, instead) }));
+    }
+    Ok(match take_apart(context, doomed).await? {
+        Removal::Done => Step::Done,
+        Removal::UnderWay => Step::Tell(destroying),
+        Removal::Refused { reason, message } => Step::Tell(Blocked::working(
+            "DestroyRefused",
+            format!("Server {server} is to be destroyed, and is still there: {reason}: {message}"),
+        )),
+    })
+}
+
+fn impossible(namespace: &str, server: &str, instead: &str) -> Blocked {
+    Blocked::stalled(
         "DestroyImpossible",
         format!(
-            "FlexibleServer {namespace}/{} is not there, so Azure can't be told to destroy the server, and it is kept; {instead}",
-            doomed.server_name
+            "FlexibleServer {namespace}/{server} is not there, so Azure can't be told to destroy the server, and it is kept; \
+             {instead}"
         ),
-    )))
+    )
 }
 
 /// The next step of destroying a server with all that belongs to it.
 ///
 /// The server is first: with it go its databases, and no order can leave one without the other. What stands for its parts
 /// in the cluster is let go after that, and deletes nothing in Azure. The identity is last, for it holds no data.
-pub(in crate::controller) async fn destroy(context: &Context, doomed: &Doomed<'_>) -> Result<Removal, Error> {
+async fn take_apart(context: &Context, doomed: &Doomed<'_>) -> Result<Removal, Error> {
     let caches = &context.caches;
     let server = remove(context, &caches.servers.cache, doomed.server_name, doomed).await?;
     if server != Removal::Done {
@@ -140,7 +164,7 @@ pub(in crate::controller) async fn destroy(context: &Context, doomed: &Doomed<'_
     if let Some(secret) = caches.secrets.get(&context.operator_namespace, &secret)
         && caches::belongs_to(&secret, doomed.namespace, doomed.name)
     {
-        apply::delete::<Secret>(context, &secret).await?;
+        apply::delete(context, &secret).await?;
     }
     Ok(Removal::Done)
 }
@@ -160,7 +184,7 @@ pub(super) async fn close(context: &Context, kept: &Doomed<'_>) -> Result<Remova
 
 /// Takes back what was begun, and tells whether that is done: nothing that holds data goes along with its object any more,
 /// as far as the caches show.
-pub(in crate::controller) async fn spare(context: &Context, kept: &Doomed<'_>) -> Result<bool, Error> {
+pub(super) async fn spare(context: &Context, kept: &Doomed<'_>) -> Result<bool, Error> {
     let caches = &context.caches;
     let server = spare_one(context, &caches.servers.cache, kept).await?;
     let database = spare_one(context, &caches.databases, kept).await?;
@@ -201,8 +225,7 @@ async fn remove<K: AsoObject>(
         // Azure Service Operator tells what keeps it from deleting.
         return Ok(Removal::of(condition::progress(&found)));
     }
-    let only_looks = found.annotations().get(RECONCILE_POLICY).is_some_and(|policy| policy == SKIP);
-    if goes_along(&found) || only_looks {
+    if goes_along(&found) || azure::has_policy(&found, SKIP) {
         apply::delete(context, &found).await?;
     } else {
         set_policy(context, &found, MANAGE).await?;
@@ -218,7 +241,9 @@ async fn release<K: AsoObject>(
     of: &Doomed<'_>,
 ) -> Result<(), Error> {
     match own(context, cache, name, of) {
-        Some(found) if !is_going(&found) && !goes_along(&found) => apply::delete(context, &found).await,
+        Some(found) if !is_going(&found) && !goes_along(&found) => {
+            apply::delete(context, &found).await.map(drop)
+        }
         _ => Ok(()),
     }
 }

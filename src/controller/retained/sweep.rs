@@ -3,10 +3,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use api::{Database, RetainedDatabase};
+use api::Database;
 use kube::{
     Api, Resource, ResourceExt,
-    api::PostParams,
+    api::{ObjectMeta, PostParams},
     runtime::{events::EventType, reflector::Store},
 };
 
@@ -41,15 +41,17 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer
     if context.caches.servers.cache.check().is_err() {
         return Vec::new();
     }
-    let hash_of =
-        |namespace: Option<String>, name: String| caches::hash(&namespace.unwrap_or_default(), &name);
-    let owned: HashSet<u64> =
-        databases.state().iter().map(|database| hash_of(database.namespace(), database.name_any())).collect();
-    let kept: HashSet<String> = context.retained.state().iter().map(|record| record.name_any()).collect();
+    let hash = |metadata: &ObjectMeta| {
+        caches::hash(
+            metadata.namespace.as_deref().unwrap_or_default(),
+            metadata.name.as_deref().unwrap_or_default(),
+        )
+    };
+    let owned: HashSet<u64> = databases.state().iter().map(|database| hash(&database.metadata)).collect();
     let unowned = context.caches.servers.names_except(&owned);
     unowned
         .iter()
-        .filter(|name| !kept.contains(&***name))
+        .filter(|name| context.record_of(name).is_none())
         .filter_map(|name| context.caches.servers.cache.get(&context.operator_namespace, name))
         .collect()
 }
@@ -75,11 +77,11 @@ async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> 
     }
     if claim::only_looks(server) {
         // It was never ours: the object goes, and nothing in Azure.
-        return Ok(apply::delete(context, server).await?);
+        apply::delete(context, server).await?;
+        return Ok(());
     }
     let record = record::of_orphan(server, (namespace, name), &context.operator_namespace, context.now());
-    let records: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
-    match records.create(&PostParams::default(), &record).await {
+    match context.records().create(&PostParams::default(), &record).await {
         Ok(record) => {
             let note = format!(
                 "Database {namespace}/{name} is gone without a word on its data. Server {} is kept; apply the manifest \

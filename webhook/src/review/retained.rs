@@ -1,6 +1,9 @@
 //! A `RetainedDatabase` that is changed or deleted.
 
-use api::{RetainedDatabaseSpec, RetainedDatabaseStatus};
+use api::{
+    RetainedDatabaseSpec, RetainedDatabaseStatus,
+    retained::{DESTROYED, RECOVERED},
+};
 use policy::{
     Denial, PolicyState,
     deleting::Deletion,
@@ -13,9 +16,6 @@ use super::{
     sent::{Raw, Sent},
 };
 use crate::cluster::Needs;
-
-/// Reasons of the condition `Ready` with which the controller lets a record go: its data are back, or at their end.
-const SETTLED: [&str; 2] = ["Recovered", "Destroyed"];
 
 /// What of it is looked at.
 #[derive(Debug)]
@@ -30,7 +30,9 @@ impl Record {
         let status: Option<RetainedDatabaseStatus> = parse(sent.old_status)?;
         let is_settled = status.is_some_and(|status| {
             let mut conditions = status.conditions.iter();
-            conditions.any(|condition| condition.type_ == "Ready" && SETTLED.contains(&&*condition.reason))
+            conditions.any(|condition| {
+                condition.type_ == "Ready" && [RECOVERED, DESTROYED].contains(&&*condition.reason)
+            })
         });
         Ok(Self { old: parse(sent.old_spec)?, new: parse(sent.new_spec)?, is_settled })
     }
@@ -39,7 +41,7 @@ impl Record {
     fn owner(&self) -> (&str, &str, &str) {
         let spec = self.old.as_ref().or(self.new.as_ref());
         let whole = spec.map_or("", |spec| &*spec.database);
-        let (namespace, name) = whole.split_once('/').unwrap_or_default();
+        let (namespace, name) = retained::owner(whole).unwrap_or_default();
         (namespace, name, whole)
     }
 }
