@@ -142,7 +142,7 @@ impl Others<'_> {
             self.progress.push((K::kind(&()).into_owned(), Progress::Sent));
             return Ok(());
         };
-        let exists = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any()).is_some();
+        let exists = cache.contains(&desired.namespace().unwrap_or_default(), &desired.name_any());
         let progress =
             if self.is_free || exists { aso(self.context, cache, desired).await? } else { Progress::Sent };
         self.is_free &= progress == Progress::Ready;

@@ -99,6 +99,11 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
         }
     }
 
+    /// Whether it is there, without reading it.
+    pub(super) fn contains(&self, namespace: &str, name: &str) -> bool {
+        self.store.get(&ObjectRef::new(name).within(namespace)).is_some()
+    }
+
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<K> {
         self.store.get(&ObjectRef::new(name).within(namespace))?.unpack()
     }

@@ -61,6 +61,10 @@ use recorder::Recorder;
 /// databases come due together.
 const CONCURRENCY: u16 = 16;
 
+fn bounded() -> controller::Config {
+    controller::Config::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(20))
+}
+
 /// What the controller needs.
 #[derive(Debug)]
 pub struct Config {
@@ -129,9 +133,7 @@ pub async fn run(
     let gone_context = context.clone();
     let kept = retained::run(context.clone(), retained_writer, store.clone(), returned);
     let databases = Controller::for_stream(stream, store)
-        .with_config(
-            controller::Config::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(20)),
-        )
+        .with_config(bounded())
         .reconcile_on(triggers)
         // The first value is the policy at the start, when everything is reconciled anyway.
         .reconcile_all_on(WatchStream::from_changes(policy_changes).map(|_| ()))

@@ -163,6 +163,13 @@ impl<'a> Story<'a> {
         self.apply(&database(name, spec))
     }
 
+    /// With a database of this spec that is ready.
+    pub fn with_database(self, spec: &str) -> Self {
+        self.database("main", spec).succeeded();
+        self.wait_ready("main");
+        self
+    }
+
     pub fn wait_ready(&self, name: &str) {
         self.kubectl(&["wait", "--for=condition=Ready", &format!("database/{name}"), "--timeout=180s"])
             .succeeded();
@@ -218,11 +225,25 @@ impl<'a> Story<'a> {
         self.kubectl(&["delete", "database", "main"]).succeeded();
     }
 
-    /// Allows that the data be destroyed, until tomorrow.
+    /// The annotation that allows, until tomorrow, that the data be destroyed.
+    pub fn confirmation(&self) -> String {
+        let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
+        format!("altinn.app/confirm-destroy={}/main@{tomorrow}", self.namespace)
+    }
+
+    /// Allows, on its record, that the data that are kept be destroyed.
+    #[track_caller]
+    pub fn end_record(&self) {
+        let record = self.record().unwrap();
+        let name = record["metadata"]["name"].as_str().unwrap();
+        let annotate = ["annotate", "rdb", name, "altinn.app/retention=Destroy", &self.confirmation()];
+        self.as_platform(&annotate).succeeded();
+    }
+
+    /// Allows that the data be destroyed.
     #[track_caller]
     pub fn confirm_destroy(&self) {
-        let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
-        let confirm = format!("altinn.app/confirm-destroy={}/main@{tomorrow}", self.namespace);
+        let confirm = self.confirmation();
         let annotate =
             ["annotate", "database", "main", "--overwrite", "altinn.app/retention=Destroy", &confirm];
         self.kubectl(&annotate).succeeded();

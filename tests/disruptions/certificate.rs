@@ -58,20 +58,19 @@ impl Cluster {
 
     /// A replica in place of the sandbox's own, with more flags.
     pub(crate) fn replica(&self, name: &str, flags: &[&str]) -> Replica {
-        let log = self.sandbox.directory().join(format!("{name}.log"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_database-operator"));
-        command.args(&self.arguments[1..]).args(flags).envs(self.environment.iter().cloned());
-        let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
-        Replica { child, log }
+        self.spawn(name, |command| command.args(flags))
     }
 
     /// A replica that reaches the API server by this kubeconfig.
     pub(crate) fn replica_with(&self, name: &str, kubeconfig: &Path) -> Replica {
+        self.spawn(name, |command| command.env("KUBECONFIG", kubeconfig))
+    }
+
+    fn spawn(&self, name: &str, with: impl FnOnce(&mut Command) -> &mut Command) -> Replica {
         let log = self.sandbox.directory().join(format!("{name}.log"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_database-operator"));
         command.args(&self.arguments[1..]).envs(self.environment.iter().cloned());
-        let child =
-            command.env("KUBECONFIG", kubeconfig).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let child = with(&mut command).stderr(File::create(&log).unwrap()).spawn().unwrap();
         Replica { child, log }
     }
 

@@ -25,7 +25,7 @@ use kube::{
 
 use crate::{
     certificate::Cluster,
-    common::{CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, eventually},
+    common::{CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, eventually, ready},
     killed::{cluster, controller, free_the_lease},
 };
 
@@ -176,9 +176,14 @@ fn retain(story: &Story<'_>) {
 
 fn is_kept(story: &Story<'_>) -> bool {
     story.get("database", "main").is_none()
-        && story.record().is_some_and(|record| crate::common::ready(&record)["reason"] == "Kept")
+        && story.record().is_some_and(|record| ready(&record)["reason"] == "Kept")
         && story.in_azure(CREDENTIAL).is_empty()
         && story.in_azure(FIREWALL_RULE).is_empty()
+}
+
+fn be_kept(story: &Story<'_>) {
+    retain(story);
+    eventually("it is kept", || is_kept(story).then_some(()));
 }
 
 fn is_destroyed(story: &Story<'_>) -> bool {
@@ -222,20 +227,8 @@ fn killed_at_each_write_of_destroying() {
 fn killed_at_each_write_of_ending_what_is_kept() {
     let writes = walk(&Way {
         name: "ending",
-        before: |story| {
-            retain(story);
-            eventually("it is kept", || is_kept(story).then_some(()));
-        },
-        begin: |story| {
-            let record = story.record().unwrap();
-            let name = record["metadata"]["name"].as_str().unwrap();
-            let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-            let confirm =
-                format!("altinn.app/confirm-destroy={}/main@{}", story.namespace, today.tomorrow().unwrap());
-            story
-                .as_platform(&["annotate", "rdb", name, "altinn.app/retention=Destroy", &confirm])
-                .succeeded();
-        },
+        before: be_kept,
+        begin: |story| story.end_record(),
         is_over: is_destroyed,
         holds: is_gone_from_azure,
     });
@@ -246,17 +239,13 @@ fn killed_at_each_write_of_ending_what_is_kept() {
 fn killed_at_each_write_of_recovering() {
     let writes = walk(&Way {
         name: "recovering",
-        before: |story| {
-            retain(story);
-            eventually("it is kept", || is_kept(story).then_some(()));
-        },
+        before: be_kept,
         begin: |story| {
             story.database("main", "{}").succeeded();
         },
         is_over: |story| {
             let is_back = story.get("database", "main").is_some_and(|database| {
-                crate::common::ready(&database)["status"] == "True"
-                    && database["status"]["recovered"]["since"].is_string()
+                ready(&database)["status"] == "True" && database["status"]["recovered"]["since"].is_string()
             });
             is_back && story.record().is_none()
         },

@@ -46,10 +46,7 @@ fn without_versions(list: &str) -> String {
 }
 
 fn with_data<'a>(sandbox: &'a Sandbox, namespace: &str) -> Story<'a> {
-    let story = Story::new(sandbox, namespace);
-    story.database("main", "{}").succeeded();
-    story.wait_ready("main");
-    story
+    Story::new(sandbox, namespace).with_database("{}")
 }
 
 #[test]

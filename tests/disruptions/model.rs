@@ -107,17 +107,7 @@ impl Model<'_> {
                 is_gone(story, expected);
             }
             Step::EndTheRecord if matches!(expected, Expected::Kept(_)) && has_server_object(story) => {
-                let record = story.record().unwrap();
-                let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-                let confirm = format!(
-                    "altinn.app/confirm-destroy={}/main@{}",
-                    story.namespace,
-                    today.tomorrow().unwrap()
-                );
-                let name = record["metadata"]["name"].as_str().unwrap();
-                story
-                    .as_platform(&["annotate", "rdb", name, "altinn.app/retention=Destroy", &confirm])
-                    .succeeded();
+                story.end_record();
                 is_gone(story, expected);
             }
             Step::DeleteTheServersObject if has_server_object(story) => {

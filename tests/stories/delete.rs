@@ -10,10 +10,7 @@ use crate::{
 
 /// A database that is ready, in a namespace of its own.
 fn with_data() -> Story<'static> {
-    let story = story();
-    story.database("main", "{}").succeeded();
-    story.wait_ready("main");
-    story
+    story().with_database("{}")
 }
 
 #[test]
@@ -95,9 +92,7 @@ fn destroying_is_refused_where_policy_forbids_it() {
     story.database("main", "{}").succeeded();
     let confirm = ["annotate", "database", "main", "altinn.app/retention=Destroy"];
     story.kubectl(&confirm).succeeded();
-    let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
-    let confirmation = format!("altinn.app/confirm-destroy=kept-prod/main@{tomorrow}");
-    story.kubectl(&["annotate", "database", "main", &confirmation]).succeeded();
+    story.kubectl(&["annotate", "database", "main", &story.confirmation()]).succeeded();
     let message = story.kubectl(&["delete", "database", "main"]).refused();
     assert!(message.contains("\"Destroy\" is not allowed here") && message.contains("[DB204]"), "{message}");
     story.kubectl(&["annotate", "database", "main", "--overwrite", "altinn.app/retention=3d"]).succeeded();

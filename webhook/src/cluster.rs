@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use api::Database;
 use futures::future::BoxFuture;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use policy::document::Labels;
+use policy::{document::Labels, message::and_more, quote::clean};
 
 /// Looks things up. Every answer can be "not known", and each hook decides what that means.
 pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
@@ -50,6 +50,12 @@ pub struct Objects {
 impl Objects {
     /// As many as a message names.
     pub const SHOWN: u32 = 5;
+
+    /// Those that are known, and how many there are besides.
+    pub(crate) fn named(&self) -> String {
+        let names: Vec<String> = self.some.iter().map(|name| clean(name)).collect();
+        names.join(", ") + &and_more(self.count.saturating_sub(self.some.len()))
+    }
 }
 
 /// What of the cluster a question depends on.

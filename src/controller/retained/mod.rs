@@ -10,7 +10,7 @@ mod record;
 mod remove;
 mod sweep;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use api::{Database, RetainedDatabase};
 use futures::{StreamExt, future};
@@ -25,7 +25,7 @@ use kube::{
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
-use super::{CONCURRENCY, caches, context::Context};
+use super::{bounded, caches, context::Context};
 
 /// Looks after everything that is kept, until it is dropped.
 pub(super) async fn run(
@@ -42,9 +42,7 @@ pub(super) async fn run(
         .reflect(writer)
         .touched_objects();
     let records = Controller::for_stream(stream, store)
-        .with_config(
-            controller::Config::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(20)),
-        )
+        .with_config(bounded())
         .reconcile_on(UnboundedReceiverStream::new(returned))
         .run(reconcile::reconcile, reconcile::on_error, context.clone())
         .for_each(|result| async {

@@ -108,7 +108,7 @@ pub(super) async fn destroy(
     let destroying =
         Blocked::working("Destroying", format!("Server {server} is being destroyed with all its data"));
     if !is_destroying(conditions) {
-        let is_there = context.caches.servers.cache.get(namespace, server).is_some();
+        let is_there = context.caches.servers.cache.contains(namespace, server);
         // It must not be taken for gone.
         return Ok(Step::Tell(if is_there { destroying } else { impossible(namespace, server, instead) }));
     }

@@ -2,7 +2,7 @@
 
 use api::{Database, RetainedDatabase};
 use kube::CustomResourceExt;
-use policy::{Code, Denial, Problem, message::and_more, quote::clean};
+use policy::{Code, Denial, Problem};
 
 use super::{Admitted, Basis, Request, Target, denial};
 use crate::cluster::Kind;
@@ -24,12 +24,10 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
     let (code, text) = match &basis.facts.objects {
         Some(objects) if objects.count == 0 => return Ok(Admitted::default()),
         Some(objects) => {
-            let more = and_more(objects.count.saturating_sub(objects.some.len()));
-            let names: Vec<String> = objects.some.iter().map(|name| clean(name)).collect();
             let text = format!(
-                "has {} object(s), and deleting it would delete them all without a word on their data; {first}: {}{more}",
+                "has {} object(s), and deleting it would delete them all without a word on their data; {first}: {}",
                 objects.count,
-                names.join(", ")
+                objects.named()
             );
             (Code::CrdHoldsDatabases, text)
         }

@@ -94,14 +94,12 @@ fn annotation<'a>(database: &'a ObjectMeta, key: &str) -> Option<&'a str> {
 
 /// The namespace of the operator: with the records would go the dates until when the data are kept.
 fn of_records(namespace: &str, kept: &Objects) -> Problem {
-    let more = and_more(kept.count.saturating_sub(kept.some.len()));
-    let names: Vec<String> = kept.some.iter().map(|name| clean(name)).collect();
     let text = format!(
         "namespace {} holds the records of data that are kept, and nothing is deleted now. Bring each back or end it first; \
-         `kubectl get retaineddatabases -n {}` lists them: {}{more}",
+         `kubectl get retaineddatabases -n {}` lists them: {}",
         quote(namespace),
         clean(namespace),
-        names.join(", ")
+        kept.named()
     );
     Problem { code: Code::NamespaceHoldsDatabases, field: "metadata.name".into(), text }
 }
