@@ -63,7 +63,7 @@ pub(super) struct Indexed<K: Resource<DynamicType = ()> + 'static> {
 
 /// How the watch of a cache is.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-enum Health {
+pub(super) enum Health {
     /// The first list is under way.
     #[default]
     Starting,
@@ -146,8 +146,8 @@ pub(super) fn start(
 
 #[cfg(test)]
 impl Caches {
-    /// Caches of these objects, as if the watches had told of them. With `unknown`, the API server knows no kind of ASO's.
-    pub(super) fn holding(objects: &[serde_json::Value], unknown: bool) -> Self {
+    /// Caches of these objects, as if the watches had told of them, with those of ASO's kinds in this health.
+    pub(super) fn holding(objects: &[serde_json::Value], aso: &Health) -> Self {
         fn filled<K>(objects: &[serde_json::Value], index: Option<&Index>, health: &Health) -> Cache<K>
         where
             K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
@@ -173,18 +173,17 @@ impl Caches {
             let index = Index::default();
             Indexed { cache: filled(objects, Some(&index), health), index }
         }
-        let aso = if unknown { Health::UnknownKind } else { Health::Synced };
         // As the watches of the real ones: labelled ones alone.
         let ours = |object: &&serde_json::Value| object["metadata"]["labels"][MANAGED_BY] == OPERATOR;
         let labelled: Vec<serde_json::Value> = objects.iter().filter(ours).cloned().collect();
         Self {
-            identities: filled(objects, None, &aso),
-            credentials: filled(objects, None, &aso),
-            servers: filled_indexed(objects, &aso),
-            databases: filled(objects, None, &aso),
-            firewall_rules: filled_indexed(objects, &aso),
-            administrators: filled(objects, None, &aso),
-            configurations: filled_indexed(objects, &aso),
+            identities: filled(objects, None, aso),
+            credentials: filled(objects, None, aso),
+            servers: filled_indexed(objects, aso),
+            databases: filled(objects, None, aso),
+            firewall_rules: filled_indexed(objects, aso),
+            administrators: filled(objects, None, aso),
+            configurations: filled_indexed(objects, aso),
             secrets: filled(&labelled, None, &Health::Synced),
             service_accounts: filled(&labelled, None, &Health::Synced),
         }

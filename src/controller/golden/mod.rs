@@ -10,7 +10,7 @@ mod kstatus;
 
 use std::{path::PathBuf, sync::Arc};
 
-use api::Database;
+use api::{Database, RetainedDatabase};
 use arc_swap::ArcSwap;
 use kube::runtime::{controller::Action, reflector};
 use policy::PolicyState;
@@ -20,8 +20,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    backoff::Backoff, caches::Caches, compliance::Compliance, context::Context, events::Events,
-    in_flight::InFlight, metrics::Metrics, reconcile::reconcile, recorder::Recorder, states::States,
+    backoff::Backoff, caches::Caches, caches::Health, compliance::Compliance, context::Context,
+    events::Events, in_flight::InFlight, metrics::Metrics, reconcile::reconcile, recorder::Recorder,
+    retained::reconcile::reconcile as reconcile_record, states::States,
 };
 use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
@@ -78,7 +79,10 @@ fn context(there: &There, client: kube::Client) -> Context {
         operator_namespace: "database-operator".to_owned(),
         policy_name: "database-policy".to_owned(),
         policy: Arc::new(ArcSwap::from_pointee(there.policy())),
-        caches: Caches::holding(&there.cluster, there.without_aso),
+        caches: Caches::holding(
+            &there.cluster,
+            &if there.without_aso { Health::UnknownKind } else { Health::Synced },
+        ),
         namespaces: Namespaces::holding([]),
         in_flight: InFlight::default(),
         backoff: Backoff::default(),
@@ -141,6 +145,30 @@ async fn what_is_not_there_is_not_taken_for_destroyed() {
     database["kind"] = json!("Database");
     Box::pin(reconcile(Arc::new(serde_json::from_value(database).unwrap()), context)).await.unwrap();
     assert_eq!(server.written(), "nothing", "neither the finalizer nor anything in Azure");
+}
+
+#[tokio::test]
+async fn a_record_says_nothing_while_nobody_knows_which_ways_in_are_open() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/ready/there.yaml");
+    let there: There = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let record = json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase",
+        "metadata": {"name": "prod-1-orders-main-fa6e2486", "namespace": "database-operator", "generation": 1},
+        "spec": {
+            "database": "orders/main", "server": {"name": "prod-1-orders-main-fa6e2486"}, "reason": "Deleted",
+            "since": "2026-11-24T12:00:00Z",
+        },
+    });
+    let cluster = [there.cluster.clone(), vec![record.clone()]].concat();
+    // Until they are filled, there seems to be nothing to close.
+    for (cached, health, says_so) in [(&[][..], Health::Starting, false), (&cluster, Health::Synced, true)] {
+        let server = ApiServer::holding(&cluster);
+        let context =
+            Context { caches: Caches::holding(cached, &health), ..context(&there, server.client()) };
+        let record: RetainedDatabase = serde_json::from_value(record.clone()).unwrap();
+        Box::pin(reconcile_record(Arc::new(record), Arc::new(context))).await.unwrap();
+        assert_eq!(server.status_written().is_some(), says_so, "{health:?}: {}", server.status());
+    }
 }
 
 /// Whether the object is looked at again by itself; how soon is jittered.

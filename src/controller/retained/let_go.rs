@@ -27,6 +27,7 @@ use crate::{
         apply, backoff,
         caches::Unreadable,
         context::Context,
+        dereference,
         reconcile::{Error, report},
         status::Outcome,
     },
@@ -58,6 +59,9 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
         }
         Err(NotKnown) => return Ok(wait()),
     };
+    if matches!(dereference::check(&context.caches), Err(dereference::Error::NotSynced)) {
+        return Ok(wait());
+    }
     let doomed = Doomed { namespace: &namespace, name: &name, server_name: &server_name };
     // By the day of the delete, so that a long one doesn't outlive its own confirmation.
     let Ok(retention) = retention(database, (&namespace, &name), deleted, context) else { return Ok(wait()) };

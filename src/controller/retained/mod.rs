@@ -5,7 +5,7 @@
 //! anything in Azure.
 
 pub(super) mod let_go;
-mod reconcile;
+pub(super) mod reconcile;
 mod record;
 mod remove;
 mod sweep;

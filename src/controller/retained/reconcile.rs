@@ -28,6 +28,7 @@ use crate::{
     controller::{
         apply, backoff,
         context::Context,
+        dereference,
         status::{self, Blocked},
     },
 };
@@ -46,7 +47,7 @@ const STATUS_MANAGER: &str = "database-operator-retained";
 const RECOVERY_MANAGER: &str = "database-operator-recovery";
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(in crate::controller) enum Error {
     #[error(transparent)]
     Apply(#[from] apply::Error),
     #[error("{what} can't be {done}: {source}")]
@@ -59,7 +60,10 @@ fn failed(what: &'static str, done: &'static str) -> impl Fn(kube::Error) -> Err
     move |source| Error::Api { what, done, source: Box::new(source) }
 }
 
-pub(super) async fn reconcile(record: Arc<RetainedDatabase>, context: Arc<Context>) -> Result<Action, Error> {
+pub(in crate::controller) async fn reconcile(
+    record: Arc<RetainedDatabase>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
     let action = pass(&record, &context).await?;
     context.retained_backoff.succeeded(&ObjectRef::from_obj(&*record));
     Ok(action)
@@ -78,9 +82,17 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     if let Some(database) = live(context, namespace, name).await? {
         return returned(record, context, &kept, database).await;
     }
-    let Ok(end) = end(record, context, namespace, name) else {
-        return Ok(Action::requeue(backoff::jittered(SOON)));
-    };
+    let later = Ok(Action::requeue(backoff::jittered(SOON)));
+    // What isn't known yet would be taken for gone: a way in that is open for closed.
+    match dereference::check(&context.caches) {
+        Ok(()) => {}
+        Err(dereference::Error::NotSynced) => return later,
+        Err(dereference::Error::Blocked(why)) => {
+            tell(record, context, &why, "False").await?;
+            return later;
+        }
+    }
+    let Ok(end) = end(record, context, namespace, name) else { return later };
     let is_sent = remove::is_sent(context, &kept);
     let is_over = match &end {
         End::At(until) if *until <= context.now() => {
