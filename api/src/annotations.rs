@@ -17,3 +17,7 @@ pub const DEFAULTED: &str = "altinn.app/defaulted";
 
 /// Held by the controller until the fate of the data is settled.
 pub const FINALIZER: &str = "altinn.app/retain-data";
+
+/// Has a new `Database` bring back the kept server of another one, given as `<namespace>/<name>`, e.g. `orders/main`. It
+/// takes the policy's consent.
+pub const RECOVER_FROM: &str = "altinn.app/recover-from";

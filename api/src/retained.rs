@@ -33,12 +33,19 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.database == oldSelf.database && self.server.name == oldSelf.server.name")
-        .message("database and server.name say whose data it is, and stay as they are")
+    validation = Rule::new(
+        "self.server.name == oldSelf.server.name && (self.database == oldSelf.database || (has(self.formerly) && \
+         self.formerly == oldSelf.database))"
+    ).message("database and server.name say whose data it is, and stay as they are")
 )]
 pub struct RetainedDatabaseSpec {
-    /// Namespace and name that the `Database` had, e.g. `orders/main`. Fixed.
+    /// Namespace and name of the `Database` that gets the data back when it is applied, e.g. `orders/main`: the one that
+    /// had them, or one that recovers from it.
     pub database: String,
+
+    /// The `Database` that had the data, when another one is about to recover them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formerly: Option<String>,
 
     /// The server in Azure. Fixed.
     pub server: RetainedServer,

@@ -65,6 +65,9 @@ pub struct DatabaseStatus {
 pub struct Recovered {
     /// Since when the server was kept without a `Database`.
     pub since: Time,
+    /// The `Database` that the server had before, as `<namespace>/<name>`, if it was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// State in one word, for people; machines read the conditions.

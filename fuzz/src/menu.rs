@@ -40,6 +40,9 @@ const EXTENSIONS: &[&str] = &["pgcrypto", "PGCRYPTO", "vector", "pg_stat_stateme
 const RETENTIONS: &[&str] = &["Retain", "retain", "Destroy", "Destroy ", "14d", "3d", "0d", "014d", "3651d"];
 const CONFIRMATIONS: &[&str] =
     &["orders/main@2026-11-23", "orders/main@2026-11-21", "orders/main@2027-11-23", "a/b@2026-11-23", "@"];
+/// The policies here allow the first one.
+const RECOVERIES: &[&str] = &["reports/old", "orders/main", "orders", "immutable/x", ""];
+
 const DEFAULTED: &[&str] = &[
     "sku=Standard_B1ms@default",
     "sku=Standard_B1ms@default,storage.sizeGiB=32@default,version=17@default",
@@ -171,6 +174,7 @@ impl<'a> Menu<'a> {
                 (api::annotations::RETENTION, menu.retention()),
                 (api::annotations::CONFIRM_DESTROY, menu.confirmation()),
                 (api::annotations::DEFAULTED, menu.maybe(DEFAULTED)),
+                (api::annotations::RECOVER_FROM, menu.maybe(RECOVERIES)),
                 ("a/b", menu.maybe(&["c"])),
             ];
             let there = known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?))));

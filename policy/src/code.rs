@@ -61,6 +61,10 @@ pub enum Code {
     RecordHoldsData = 210,
     /// The end of data that are kept was brought too near.
     EndTooNear = 211,
+    /// A recovery from another database that can't be.
+    RecoveryImpossible = 212,
+    /// A recovery from another database that policy doesn't allow.
+    RecoveryNotAllowed = 213,
     /// A namespace with databases whose deletion would be refused.
     NamespaceHoldsDatabases = 301,
     /// A CRD of ours with objects.
@@ -123,6 +127,8 @@ impl Code {
         Self::RetentionTooShort,
         Self::RecordHoldsData,
         Self::EndTooNear,
+        Self::RecoveryImpossible,
+        Self::RecoveryNotAllowed,
         Self::NamespaceHoldsDatabases,
         Self::CrdHoldsDatabases,
         Self::CrdUnreadable,

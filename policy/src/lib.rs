@@ -9,6 +9,7 @@
 //! - [`rules`]: a file for each field that can be refused
 //! - [`deleting`]: what may be deleted
 //! - [`retained`]: what may become of data that are kept
+//! - [`recovering`]: which kept data may come back under another name
 //! - [`resolve`]: spec and policy become what is built
 //! - [`message`]: the one generator of what people read
 
@@ -20,6 +21,7 @@ pub mod deleting;
 pub mod document;
 pub mod message;
 pub mod quote;
+pub mod recovering;
 pub mod resolve;
 pub mod retained;
 pub mod rules;

@@ -90,9 +90,14 @@ pub fn days_after(since: Timestamp, days: u16) -> Timestamp {
     since.checked_add((i64::from(days) * 24).hours()).unwrap_or(Timestamp::MAX)
 }
 
-/// Namespace and name of the `Database` that a record is about, as `<namespace>/<name>`.
+/// Namespace and name of a `Database` that is written as `<namespace>/<name>`.
 pub fn owner(database: &str) -> Option<(&str, &str)> {
-    database.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
+    database.split_once('/').filter(|(namespace, name)| {
+        [namespace, name].iter().all(|part| {
+            (1..=63).contains(&part.len())
+                && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        })
+    })
 }
 
 fn day_of(time: Timestamp) -> Date {

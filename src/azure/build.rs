@@ -87,7 +87,7 @@ pub fn build(input: &Input<'_>) -> Objects {
     let Place { resource_group, location, tenant_id, cluster, network } = place(input);
     let is_private = network.is_private();
     let mut tags = azure.tags.clone();
-    tags.extend(claim::tags(&cluster, input.namespace, input.name));
+    tags.extend(claim::tags(&cluster, input.namespace, input.name, server_name));
     let of_server = || Owner { name: Some(server_name.to_owned()), arm_id: None };
 
     let mut server = FlexibleServer::new(

@@ -23,6 +23,9 @@ const NAMESPACE_TAG: &str = "database-operator-namespace";
 /// Tag that tells the name of a server's `Database`.
 const NAME_TAG: &str = "database-operator-name";
 
+/// Tag that tells the name of a server that its `Database` doesn't give: it had another one before.
+const SERVER_TAG: &str = "database-operator-server";
+
 /// What may be done with a server's object.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Claim {
@@ -35,10 +38,13 @@ pub enum Claim {
 }
 
 /// The tags by which a server is known for one of ours.
-pub(super) fn tags(cluster: &str, namespace: &str, name: &str) -> BTreeMap<String, String> {
+pub(super) fn tags(cluster: &str, namespace: &str, name: &str, azure_name: &str) -> BTreeMap<String, String> {
+    let has_other_name = names::server(cluster, namespace, name) != azure_name;
     [(MANAGED_BY_TAG, OPERATOR), (CLUSTER_TAG, cluster), (NAMESPACE_TAG, namespace), (NAME_TAG, name)]
+        .into_iter()
+        .chain(has_other_name.then_some((SERVER_TAG, azure_name)))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
+        .collect()
 }
 
 /// Whether an object only looks. Somebody else who writes `skip`, to have a server left alone for a while, leaves the tags.
@@ -46,8 +52,16 @@ pub fn only_looks(server: &FlexibleServer) -> bool {
     has_policy(server, SKIP) && server.spec.tags.is_empty()
 }
 
-/// What may be done with the object of the server of this `Database`, by what ASO found.
-pub fn claim(server: Option<&FlexibleServer>, namespace: &str, name: &str) -> Claim {
+/// Namespace and name of a `Database`.
+pub type Database<'a> = (&'a str, &'a str);
+
+/// What may be done with the object of the server of this `Database`, by what ASO found. `formerly` is the one that had the
+/// server before it.
+pub fn claim(
+    server: Option<&FlexibleServer>,
+    database: Database<'_>,
+    formerly: Option<Database<'_>>,
+) -> Claim {
     let Some(server) = server else { return Claim::Look };
     if !only_looks(server) {
         return Claim::Take;
@@ -55,7 +69,8 @@ pub fn claim(server: Option<&FlexibleServer>, namespace: &str, name: &str) -> Cl
     match condition::progress(server) {
         Progress::Retrying { reason, .. } if reason == NOT_FOUND => Claim::Take,
         Progress::Ready => match server.made() {
-            Some(status) if is_ours(&status.tags, &server.spec.azure_name, namespace, name) => Claim::Take,
+            Some(_) if is_tagged(server, database) => Claim::Take,
+            Some(_) if formerly.is_some_and(|formerly| is_tagged(server, formerly)) => Claim::Take,
             Some(status) => Claim::Foreign(described(&status.tags)),
             // ASO says so only of what it has read.
             None => Claim::Look,
@@ -68,16 +83,17 @@ pub fn claim(server: Option<&FlexibleServer>, namespace: &str, name: &str) -> Cl
 /// <https://github.com/Azure/azure-service-operator/blob/main/v2/pkg/genruntime/conditions/ready_condition_builder.go>
 pub const NOT_FOUND: &str = "AzureResourceNotFound";
 
-/// The tags alone give the server's name, by whatever cluster it was made in.
-fn is_ours(tags: &BTreeMap<String, String>, azure_name: &str, namespace: &str, name: &str) -> bool {
-    let Some(cluster) = tags.get(CLUSTER_TAG) else { return false };
-    let ours = self::tags(cluster, namespace, name);
-    ours.iter().all(|(key, value)| tags.get(key) == Some(value))
-        && names::server(cluster, namespace, name) == azure_name
+/// Whether the server has, in Azure, the tags of this `Database`. They alone give its name, by whatever cluster it was made
+/// in: those of a copy of the server don't.
+pub fn is_tagged(server: &FlexibleServer, (namespace, name): Database<'_>) -> bool {
+    let Some(status) = server.made() else { return false };
+    let Some(cluster) = status.tags.get(CLUSTER_TAG) else { return false };
+    let ours = tags(cluster, namespace, name, &server.spec.azure_name);
+    ours.iter().all(|(key, value)| status.tags.get(key) == Some(value))
 }
 
 fn described(tags: &BTreeMap<String, String>) -> String {
-    let told: Vec<String> = [MANAGED_BY_TAG, CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG]
+    let told: Vec<String> = [MANAGED_BY_TAG, CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG, SERVER_TAG]
         .iter()
         .filter_map(|key| Some(format!("{key}={}", tags.get(*key)?)))
         .collect();
@@ -147,35 +163,61 @@ mod tests {
         json!({"id": "/subscriptions/s/x", "tags": tags, "conditions": condition("True", "", "Succeeded")})
     }
 
+    /// Of a server with the name that its `Database` gives.
+    fn own_tags(cluster: &str, namespace: &str, name: &str) -> BTreeMap<String, String> {
+        tags(cluster, namespace, name, &names::server(cluster, namespace, name))
+    }
+
     #[rstest]
     #[case::not_seen_yet(json!({}), Claim::Look)]
     #[case::being_looked_for(json!({"conditions": condition("False", "Info", "Reconciling")}), Claim::Look)]
     #[case::azure_does_not_say(json!({"conditions": condition("False", "Warning", "AuthorizationFailed")}), Claim::Look)]
     #[case::free(json!({"conditions": condition("False", "Warning", "AzureResourceNotFound")}), Claim::Take)]
-    #[case::ours(seen(&tags("prod-1", "orders", "main")), Claim::Take)]
+    #[case::ours(seen(&own_tags("prod-1", "orders", "main")), Claim::Take)]
     #[case::another_database(
-        seen(&tags("prod-1", "orders", "other")),
+        seen(&own_tags("prod-1", "orders", "other")),
         Claim::Foreign("its tags are managed-by=database-operator, database-operator-cluster=prod-1, \
                         database-operator-namespace=orders, database-operator-name=other".into())
     )]
     #[case::tags_that_give_another_name(
-        seen(&tags("prod-2", "orders", "main")),
+        seen(&own_tags("prod-2", "orders", "main")),
         Claim::Foreign("its tags are managed-by=database-operator, database-operator-cluster=prod-2, \
                         database-operator-namespace=orders, database-operator-name=main".into())
     )]
     #[case::made_by_hand(seen(&BTreeMap::new()), Claim::Foreign("it has no tags of ours".into()))]
     fn a_server_is_taken_only_when_it_is_free_or_ours(#[case] status: Value, #[case] expected: Claim) {
         let server = server("skip", json!({}), status);
-        assert_eq!(claim(Some(&server), "orders", "main"), expected);
+        assert_eq!(claim(Some(&server), ("orders", "main"), None), expected);
+    }
+
+    #[test]
+    fn a_server_that_another_database_had_is_known_by_the_tag_with_its_name() {
+        let (here, before) = (("sales", "db"), ("orders", "main"));
+        let mut moved = tags("prod-1", "sales", "db", &names::server("prod-1", "orders", "main"));
+        assert_eq!(moved.len(), 5, "{moved:?}");
+        let claim = |tags: &BTreeMap<String, String>, formerly| {
+            claim(Some(&server("skip", json!({}), seen(tags))), here, formerly)
+        };
+        assert_eq!(claim(&moved, None), Claim::Take);
+        // Until it has these tags, it has the old ones.
+        let old = own_tags("prod-1", "orders", "main");
+        assert_eq!(claim(&old, Some(before)), Claim::Take);
+        assert!(matches!(claim(&old, None), Claim::Foreign(_)));
+        // A copy of it.
+        moved.insert(SERVER_TAG.to_owned(), "another".to_owned());
+        assert!(matches!(claim(&moved, None), Claim::Foreign(_)));
     }
 
     #[test]
     fn what_was_taken_once_is_ours() {
         let tags = json!({"managed-by": "database-operator"});
         for policy in ["detach-on-delete", "manage", "skip"] {
-            assert_eq!(claim(Some(&server(policy, tags.clone(), json!({}))), "orders", "main"), Claim::Take);
+            assert_eq!(
+                claim(Some(&server(policy, tags.clone(), json!({}))), ("orders", "main"), None),
+                Claim::Take
+            );
         }
-        assert_eq!(claim(None, "orders", "main"), Claim::Look);
+        assert_eq!(claim(None, ("orders", "main"), None), Claim::Look);
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn lease_duration(text: &str) -> Result<Duration, String> {
 }
 
 const POLICY: &str = "the policy to be read";
-const CRDS: &str = "the CRD databases.altinn.app to be installed";
+const CRDS: &str = "the CRDs of altinn.app to be installed";
 
 pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Failure> {
     let Place { namespace, policy_configmap, admin_listen } = args.place;
@@ -61,7 +61,7 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     let ready = async {
         changes.wait_for(|count| *count > 0).await?;
         readiness.done(POLICY);
-        controller::wait_for_crd(&client).await;
+        controller::wait_for_crds(&client, &namespace).await;
         readiness.done(CRDS);
         // Who waits is ready: it takes over when it must.
         leader.elected().await;

@@ -300,7 +300,7 @@ async fn apply_secret(context: &Context, database: &Database, desired: &Secret) 
     write(context, &namespace, desired, found.as_ref()).await
 }
 
-async fn apply_admin_secret(context: &Context, desired: &Secret) -> Result<(), Error> {
+pub(super) async fn apply_admin_secret(context: &Context, desired: &Secret) -> Result<(), Error> {
     let namespace = desired.namespace().unwrap_or_default();
     let found = cached_secret(context, desired);
     match &found {

@@ -92,30 +92,29 @@ pub(super) fn build(
         data: Some(binding(host, &effective.database_name, login)),
         ..Secret::default()
     });
-    let admin_secret = admin_secret(database, known, passwords, operator_namespace);
+    // Passwords are forgotten when they are turned off: turned on again, there are new ones.
+    let admin_secret = (passwords.is_some() || known.admin_secret.is_some())
+        .then(|| admin_secret((&namespace, &name), &known.server_name, passwords, operator_namespace));
     Desired { azure: objects, admin_secret, service_account, secret }
 }
 
-/// Passwords are forgotten when they are turned off: turned on again, there are new ones.
-fn admin_secret(
-    database: &Database,
-    known: &Known,
+/// The Secret that Azure Service Operator reads; without passwords an empty one.
+pub(super) fn admin_secret(
+    (namespace, name): (&str, &str),
+    server_name: &str,
     passwords: Option<&Passwords>,
     operator_namespace: &str,
-) -> Option<Secret> {
-    if passwords.is_none() && known.admin_secret.is_none() {
-        return None;
-    }
+) -> Secret {
     let fulfilled = passwords.and_then(|passwords| passwords.fulfilled.clone());
     let metadata = ObjectMeta {
-        name: Some(password::secret_name(&known.server_name)),
+        name: Some(password::secret_name(server_name)),
         namespace: Some(operator_namespace.to_owned()),
-        labels: Some(azure::marks(&database.namespace().unwrap_or_default(), &database.name_any())),
+        labels: Some(azure::marks(namespace, name)),
         annotations: fulfilled.map(|request| [(password::FULFILLED.to_owned(), request)].into()),
         ..ObjectMeta::default()
     };
     let data = passwords.map(|passwords| passwords.kept.clone());
-    Some(Secret { metadata, data, ..Secret::default() })
+    Secret { metadata, data, ..Secret::default() }
 }
 
 /// Owned by the `Database`: they go with it, and nobody keeps access by accident.

@@ -1,13 +1,20 @@
 //! First stage: everything that is known of a `Database`, from the caches and nothing else.
 
-use api::{Authentication, Database};
+use std::sync::Arc;
+
+use api::{Authentication, Database, RetainedDatabase, annotations::RECOVER_FROM};
+use futures::FutureExt;
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
-use policy::Recorded;
+use kube::{
+    ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
+use policy::{Recorded, retained::owner};
 
 use super::{
     caches::{self, Caches, Unreadable},
     password,
+    retained::relabel,
     status::Blocked,
 };
 use crate::azure::{
@@ -67,43 +74,45 @@ pub(super) enum Error {
     Blocked(Blocked),
 }
 
+/// What a `Database` stands for.
+pub(super) enum Found {
+    Known(Box<Known>),
+    /// It has no server, and asks for the kept one of another `Database`, given as `<namespace>/<name>`.
+    Elsewhere(String),
+}
+
 pub(super) fn dereference(
     database: &Database,
     caches: &Caches,
+    records: &Store<RetainedDatabase>,
     operator_namespace: &str,
     cluster_name: &str,
-) -> Result<Known, Error> {
+) -> Result<Found, Error> {
     check(caches)?;
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-
-    let recorded_name =
-        database.status.as_ref().and_then(|status| status.server.as_ref()).map(|server| server.name.clone());
-    let derived = names::server(cluster_name, &namespace, &name);
-    let is_ours = |server: &FlexibleServer| caches::belongs_to(server, &namespace, &name);
-    let has = |name: &str| {
-        caches.servers.cache.get(operator_namespace, name).is_some_and(|server| is_ours(&server))
+    let server_name = match server_name(database, caches, records, operator_namespace, cluster_name)? {
+        Server::Named(server_name) => server_name,
+        Server::Elsewhere(from) => return Ok(Found::Elsewhere(from)),
     };
-    let server_name = match recorded_name.filter(|recorded| !recorded.is_empty()) {
-        // Whoever may write a status could name any server, so a name counts only if it is the one that we would
-        // give, or the server's object says the same.
-        Some(recorded) if recorded == derived || has(&recorded) => recorded,
-        None if has(&derived) => derived,
-        // The status was lost, and the policy names another cluster since: the server's object still tells.
-        recorded => match (caches.servers.of(operator_namespace, &namespace, &name).pop(), recorded) {
-            (Some(server), _) => server.name_any(),
-            (None, None) => derived,
-            (None, Some(recorded)) => {
-                return Err(Error::Blocked(Blocked::stalled(
-                    "ServerNameUnknown",
-                    format!(
-                        "status.server.name is {recorded}, while this Database would get {derived}, and there is no \
-                         FlexibleServer {operator_namespace}/{recorded} that belongs to it; nothing is touched. If \
-                         the server is this Database's own, the platform team must bring that object back"
-                    ),
-                )));
-            }
-        },
-    };
+    let record = records.get(&ObjectRef::new(&server_name).within(operator_namespace));
+    if let Some(record) = &record
+        && owner(&record.spec.database) != Some((&namespace, &name))
+    {
+        return Err(Error::Blocked(Blocked::stalled(
+            "ServerNameTaken",
+            format!(
+                "Server {server_name} is kept for Database {}, by RetainedDatabase {operator_namespace}/{server_name}; it \
+                 is left alone. Rename this Database",
+                record.spec.database
+            ),
+        )));
+    }
+    let formerly = record.as_ref().and_then(|record| owner(record.spec.formerly.as_deref()?));
+    if let Some(formerly) = formerly
+        && relabel::is_due(caches, operator_namespace, &server_name, formerly)
+    {
+        return Err(Error::Blocked(recovering(&server_name, formerly)));
+    }
 
     let server = caches.servers.cache.get(operator_namespace, &server_name);
     if let Some(server) = &server
@@ -128,7 +137,7 @@ pub(super) fn dereference(
             ),
         )));
     }
-    let claim = claim::claim(server.as_ref(), &namespace, &name);
+    let claim = claim::claim(server.as_ref(), (&namespace, &name), formerly);
     if let Claim::Foreign(tags) = &claim {
         return Err(Error::Blocked(Blocked::stalled(
             "ServerNotOurs",
@@ -153,7 +162,107 @@ pub(super) fn dereference(
         inner.map(|inner| inner.spec.azure_name.clone()).filter(|name| !name.is_empty()),
     );
     let admin_secret = caches.secrets.get(operator_namespace, &password::secret_name(&server_name));
-    Ok(Known { server_name, server, claim, recorded, identity, configurations, firewall_rules, admin_secret })
+    Ok(Found::Known(Box::new(Known {
+        server_name,
+        server,
+        claim,
+        recorded,
+        identity,
+        configurations,
+        firewall_rules,
+        admin_secret,
+    })))
+}
+
+/// Which server it is.
+enum Server {
+    Named(String),
+    Elsewhere(String),
+}
+
+/// The name of its server: recorded, found, kept, or derived for the first time.
+fn server_name(
+    database: &Database,
+    caches: &Caches,
+    records: &Store<RetainedDatabase>,
+    operator_namespace: &str,
+    cluster_name: &str,
+) -> Result<Server, Error> {
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let recorded = database.status.as_ref().and_then(|status| status.server.as_ref());
+    let recorded = recorded.map(|server| server.name.clone()).filter(|recorded| !recorded.is_empty());
+    let derived = names::server(cluster_name, &namespace, &name);
+    let own = |server: &str| is_vouched_for(caches, operator_namespace, server, &namespace, &name);
+    match &recorded {
+        // Whoever may write a status could name any server, so a name counts only if it is the one that we would
+        // give, or an object of ours says the same.
+        Some(recorded) if *recorded == derived || own(recorded) => {
+            return Ok(Server::Named(recorded.clone()));
+        }
+        None if own(&derived) => return Ok(Server::Named(derived)),
+        _ => {}
+    }
+    // The status was lost, and the policy names another cluster since: the server's object still tells.
+    if let Some(server) = caches.servers.of(operator_namespace, &namespace, &name).pop() {
+        return Ok(Server::Named(server.name_any()));
+    }
+    let ours = kept(records, &namespace, &name)?;
+    let ours = ours.map(|record| record.spec.server.name.clone());
+    match (ours, recorded) {
+        (Some(kept), None) => Ok(Server::Named(kept)),
+        (Some(kept), Some(recorded)) if kept == recorded => Ok(Server::Named(kept)),
+        (None, None) => Ok(match database.annotations().get(RECOVER_FROM) {
+            Some(from) => Server::Elsewhere(from.clone()),
+            None => Server::Named(derived),
+        }),
+        (_, Some(recorded)) => Err(Error::Blocked(Blocked::stalled(
+            "ServerNameUnknown",
+            format!(
+                "status.server.name is {recorded}, while this Database would get {derived}, and nothing in namespace \
+                 {operator_namespace} says that {recorded} belongs to it; nothing is touched. If the server is this \
+                 Database's own, the platform team must write a RetainedDatabase {recorded} that says so"
+            ),
+        ))),
+    }
+}
+
+/// Whether an object in the operator's namespace says that a `Database` has this server.
+pub(super) fn is_vouched_for(
+    caches: &Caches,
+    operator_namespace: &str,
+    server: &str,
+    namespace: &str,
+    name: &str,
+) -> bool {
+    let by_server = caches.servers.cache.get(operator_namespace, server);
+    let by_identity = || caches.identities.get(operator_namespace, server);
+    by_server.is_some_and(|server| caches::belongs_to(&server, namespace, name))
+        // It outlives the server's object, which may have been deleted by hand.
+        || by_identity().is_some_and(|identity| caches::belongs_to(&identity, namespace, name))
+}
+
+/// The record of what is kept for this `Database`.
+pub(super) fn kept(
+    records: &Store<RetainedDatabase>,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Arc<RetainedDatabase>>, Error> {
+    // One that will never be ready has ended with the process.
+    if records.wait_until_ready().now_or_never().is_none() {
+        return Err(Error::NotSynced);
+    }
+    let is_of = |record: &Arc<RetainedDatabase>| owner(&record.spec.database) == Some((namespace, name));
+    Ok(records.state().into_iter().find(is_of))
+}
+
+/// What a `Database` is told while the server of another one becomes its own.
+pub(super) fn recovering(server_name: &str, (namespace, name): (&str, &str)) -> Blocked {
+    Blocked::working(
+        "Recovering",
+        format!(
+            "Server {server_name}, which was kept of Database {namespace}/{name}, is being brought back here"
+        ),
+    )
 }
 
 /// Whether all caches of what is in Azure and in the apps' namespaces can be believed.

@@ -37,7 +37,9 @@ impl Events {
     /// An event if the status tells of a transition.
     pub(super) async fn announce(&self, database: &Database, new: &DatabaseStatus) {
         if let Some(ready) = transition(database.status.as_ref(), new) {
-            let type_ = if ready.status == "False" { EventType::Warning } else { EventType::Normal };
+            // What comes back is no trouble.
+            let is_trouble = ready.status == "False" && ready.reason != "Recovering";
+            let type_ = if is_trouble { EventType::Warning } else { EventType::Normal };
             self.publish(database, type_, &ready.reason, &ready.message).await;
         }
     }

@@ -26,7 +26,7 @@ mod status;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use api::Database;
+use api::{Database, RetainedDatabase};
 use arc_swap::ArcSwap;
 use futures::{
     Stream, StreamExt,
@@ -44,6 +44,7 @@ use kube::{
     },
 };
 use policy::{PolicyState, quote::clean};
+use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{UnboundedReceiverStream, WatchStream};
 use tokio_util::sync::CancellationToken;
@@ -220,9 +221,17 @@ fn databases_in(
     })
 }
 
-/// Waits until the API server knows the kind `Database`; says once that it waits.
-pub async fn wait_for_crd(client: &Client) {
-    let api: Api<Database> = Api::all(client.clone());
+/// Waits until the API server knows the kinds that are ours; says once of which it waits for.
+pub async fn wait_for_crds(client: &Client, operator_namespace: &str) {
+    wait_for_crd(&Api::<Database>::all(client.clone())).await;
+    // Without it nobody could tell what is kept, and for whom.
+    wait_for_crd(&Api::<RetainedDatabase>::namespaced(client.clone(), operator_namespace)).await;
+}
+
+async fn wait_for_crd<K>(api: &Api<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
     let mut said = false;
     loop {
         // Their metadata: one that can't be read is no reason to wait.
@@ -230,14 +239,15 @@ pub async fn wait_for_crd(client: &Client) {
             Ok(_) => return,
             Err(error) if !said => {
                 said = true;
+                let crd = format!("{}.{}", K::plural(&()), K::group(&()));
                 let missing = matches!(&error, kube::Error::Api(status) if status.code == 404);
                 if missing {
                     tracing::error!(
-                        "the CRD databases.altinn.app is not installed: install the chart, or run \
+                        "the CRD {crd} is not installed: install the chart, or run \
                          `database-operator crds | kubectl apply -f -`; waiting for it"
                     );
                 } else {
-                    tracing::error!(%error, "Databases can't be listed; trying again");
+                    tracing::error!(%error, "{crd} can't be listed; trying again");
                 }
             }
             Err(_) => {}

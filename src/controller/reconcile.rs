@@ -25,11 +25,15 @@ use serde_json::json;
 use super::{
     apply, backoff, build,
     context::Context,
-    dereference::{self, Known, dereference},
+    dereference::{self, Found, Known, dereference},
     in_flight::{EXPIRY, Written},
     password::{self, Passwords},
     resolve::{self, Resolved},
-    retained::let_go::{Fate, let_go},
+    retained::{
+        self,
+        let_go::{Fate, let_go},
+        recover,
+    },
     status::{self, Blocked, Outcome},
 };
 
@@ -56,6 +60,8 @@ pub(super) enum Error {
     Status(#[source] Box<kube::Error>),
     #[error("the finalizer can't be written: {0}")]
     Finalizer(#[source] Box<finalizer::Error<Self>>),
+    #[error(transparent)]
+    Recover(#[from] retained::reconcile::Error),
     #[error("no random bytes are to be had, so there is no password")]
     NoPassword,
     #[error("no end after {} s; the API server may be unreachable", LIMIT.as_secs())]
@@ -69,6 +75,7 @@ impl Error {
             Self::Apply(_) => "apply",
             Self::Status(_) => "status",
             Self::Finalizer(_) => "finalizer",
+            Self::Recover(_) => "recover",
             Self::NoPassword => "password",
             Self::TooLong => "timeout",
         }
@@ -148,8 +155,14 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         Err(denial) => return blocked(database, context, &resolve::blocked(&denial)).await,
     };
     let cluster = &policy.azure.cluster_name.value;
-    let known = match dereference(database, &context.caches, &context.operator_namespace, cluster) {
-        Ok(known) => known,
+    let known =
+        dereference(database, &context.caches, &context.retained, &context.operator_namespace, cluster);
+    let known = match known {
+        Ok(Found::Known(known)) => known,
+        Ok(Found::Elsewhere(from)) => {
+            let why = Box::pin(recover::recover(database, &from, policy, context)).await?;
+            return blocked(database, context, &why).await;
+        }
         Err(dereference::Error::NotSynced) => {
             context.count("not-synced");
             return Ok(Action::requeue(backoff::jittered(SYNCING)));
@@ -230,22 +243,25 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
     Ok(Action::requeue(backoff::jittered(again)))
 }
 
+/// `None` when no random bytes are to be had.
+pub(super) fn fresh_password() -> Option<String> {
+    let mut bytes = [0; 512];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    password::from_bytes(&bytes)
+}
+
 fn passwords(
     database: &Database,
     known: &Known,
     effective: &Effective,
     now: Timestamp,
 ) -> Result<Passwords, Error> {
-    let fresh = || {
-        let mut bytes = [0; 512];
-        SystemRandom::new().fill(&mut bytes).ok()?;
-        password::from_bytes(&bytes)
-    };
     let wanted = password::Wanted {
         request: database.annotations().get(ROTATE_PASSWORD).map(String::as_str),
         rotate_after_days: effective.rotate_after_days,
     };
-    Passwords::plan(known.admin_secret.as_ref(), known.told(), wanted, now, fresh).ok_or(Error::NoPassword)
+    Passwords::plan(known.admin_secret.as_ref(), known.told(), wanted, now, fresh_password)
+        .ok_or(Error::NoPassword)
 }
 
 /// The app's Secret, if it has a password and is about to get another.

@@ -7,15 +7,19 @@ use std::{
     io::Write,
     net::TcpStream,
     process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use jiff::ToSpan;
 use sandbox::{
     Sandbox,
     azure::{Existing, Fault, Login, Request, client::Client},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Long enough for a busy machine with two cores; a story that works is done long before.
 pub const PATIENCE: Duration = Duration::from_mins(3);
@@ -225,6 +229,24 @@ impl<'a> Story<'a> {
         self.kubectl(&["delete", "database", "main"]).succeeded();
     }
 
+    /// Has the policy let the kept server of one database come back as another, each given as `<namespace>/<name>`.
+    #[track_caller]
+    pub fn allow_recovery(&self, from: &str, to: &str) {
+        // Stories that go at the same time would undo each other's.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(60.days());
+        let entry = format!("  - {{from: {from}, to: {to}, until: {until}, reason: \"a story\"}}");
+        let policy: Value =
+            serde_json::from_str(&self.as_platform(&["get", "cm", "database-policy", "-o=json"]).succeeded())
+                .unwrap();
+        let yaml = policy["data"]["policy.yaml"].as_str().unwrap();
+        assert!(yaml.contains("\nrecoveries:\n"), "{yaml}");
+        let yaml = yaml.replacen("\nrecoveries:\n", &format!("\nrecoveries:\n{entry}\n"), 1);
+        let change = json!({"data": {"policy.yaml": yaml}}).to_string();
+        self.as_platform(&["patch", "cm", "database-policy", "--type=merge", "-p", &change]).succeeded();
+    }
+
     /// The annotation that allows, until tomorrow, that the data be destroyed.
     pub fn confirmation(&self) -> String {
         let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
@@ -305,6 +327,16 @@ pub const ADMINISTRATOR: &str = "Microsoft.DBforPostgreSQL/flexibleServers/admin
 pub const CONFIGURATION: &str = "Microsoft.DBforPostgreSQL/flexibleServers/configurations";
 pub const CREDENTIAL: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials";
 pub const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
+
+/// The manifest of a `Database` that is to have the kept server of another one.
+pub fn database_from(name: &str, from: &str, spec: &str) -> String {
+    json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database",
+        "metadata": {"name": name, "annotations": {"altinn.app/recover-from": from}},
+        "spec": serde_json::from_str::<Value>(spec).unwrap(),
+    })
+    .to_string()
+}
 
 /// The manifest of a `Database`.
 pub fn database(name: &str, spec: &str) -> String {

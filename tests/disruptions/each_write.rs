@@ -25,12 +25,12 @@ use kube::{
 
 use crate::{
     certificate::Cluster,
-    common::{CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, eventually, ready},
+    common::{CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, database_from, eventually, ready},
     killed::{cluster, controller, free_the_lease},
 };
 
 /// More writes than any of the ways has.
-const MANY: usize = 12;
+const MANY: usize = 20;
 
 /// Stands between a controller and the API server. It lets so many writes pass that tell of a namespace; of the one after
 /// them the controller never hears an answer, and no later one gets through.
@@ -256,4 +256,32 @@ fn killed_at_each_write_of_recovering() {
         },
     });
     assert!(writes >= 6, "{writes}");
+}
+
+#[test]
+fn killed_at_each_write_of_recovering_as_another_database() {
+    let writes = walk(&Way {
+        name: "elsewhere",
+        before: |story| {
+            let namespace = &story.namespace;
+            story.allow_recovery(&format!("{namespace}/main"), &format!("{namespace}/other"));
+            be_kept(story);
+        },
+        begin: |story| {
+            let manifest = database_from("other", &format!("{}/main", story.namespace), "{}");
+            eventually("the policy allows it", || story.apply(&manifest).ok.then_some(()));
+        },
+        is_over: |story| {
+            let is_back = story.get("database", "other").is_some_and(|database| {
+                ready(&database)["status"] == "True" && database["status"]["recovered"]["from"].is_string()
+            });
+            is_back && story.record().is_none()
+        },
+        holds: |story, born| {
+            story.data_is_kept();
+            assert_eq!(story.born(), born);
+            assert_eq!((story.in_azure(CREDENTIAL).len(), story.in_azure(FIREWALL_RULE).len()), (1, 1));
+        },
+    });
+    assert!(writes >= 10, "{writes}");
 }

@@ -14,6 +14,7 @@ mod faults;
 mod fields;
 mod ownership;
 mod password;
+mod recover;
 mod refuse;
 mod retain;
 

@@ -83,3 +83,27 @@ fn a_server_gets_passwords_later_and_loses_them_again() {
     let again = eventually("there is a new one", || Some(login(&story)).filter(|login| works(&story, login)));
     assert_ne!(again["password"], with["password"]);
 }
+
+#[test]
+fn who_has_the_password_of_a_server_that_is_kept_does_not_get_in_any_more() {
+    let story = story().with_database("{authentication: Password}");
+    let before = login(&story);
+    assert!(works(&story, &before));
+    story.delete_with("Retain");
+    story.wait_record("Kept");
+    eventually("the old password lets nobody in", || (!works(&story, &before)).then_some(()));
+    eventually("it is forgotten, and the new one is kept", || (kept(&story) == 1).then_some(()));
+    let server = story.server();
+    let told =
+        story.as_platform(&["get", "flexibleserver", &server.name, "-o=jsonpath={.metadata.generation}"]);
+    story.database("main", "{authentication: Password}").succeeded();
+    story.wait_ready("main");
+    let after = login(&story);
+    assert!(works(&story, &after));
+    assert_ne!(after["password"], before["password"]);
+    // Changed once, and not again on the way back.
+    let again =
+        story.as_platform(&["get", "flexibleserver", &server.name, "-o=jsonpath={.metadata.generation}"]);
+    assert_eq!(told.succeeded(), again.succeeded());
+    story.data_is_kept();
+}

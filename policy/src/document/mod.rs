@@ -9,6 +9,7 @@ mod located;
 mod namespaces;
 mod profile;
 mod raw;
+mod recovery;
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -21,6 +22,7 @@ pub use located::Located;
 pub use namespaces::{Labels, Namespace, NoProfile};
 pub use profile::{Allow, Patterns, Profile};
 pub use raw::{Azure, Destroy, Document, Firewall, Network, Private, WorkloadIdentity};
+pub use recovery::Recovery;
 
 use crate::{
     Code, Problem, catalogue,
@@ -43,6 +45,7 @@ pub struct Policy {
     pub azure: Azure,
     profiles: Vec<Profile>,
     exceptions: Vec<Exception>,
+    pub(crate) recoveries: Vec<Recovery>,
 }
 
 impl Policy {
@@ -120,8 +123,13 @@ impl Policy {
     }
 
     /// Exceptions whose last day has passed.
-    pub fn expired(&self, today: Date) -> impl Iterator<Item = &Exception> {
+    pub fn expired_exceptions(&self, today: Date) -> impl Iterator<Item = &Exception> {
         self.exceptions.iter().filter(move |exception| today > exception.until)
+    }
+
+    /// Recoveries whose last day has passed.
+    pub fn expired_recoveries(&self, today: Date) -> impl Iterator<Item = &Recovery> {
+        self.recoveries.iter().filter(move |recovery| today > recovery.until)
     }
 }
 

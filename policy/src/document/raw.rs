@@ -19,6 +19,9 @@ pub struct Document {
     /// Databases that need not keep some of the rules for a while.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
+    /// Kept servers that a `Database` of another name or namespace may bring back, with their data.
+    #[serde(default)]
+    pub recoveries: Vec<Recovery>,
 }
 
 /// Where servers are created.
@@ -300,6 +303,21 @@ pub struct Exception {
     /// Keys of `allow`.
     pub rules: Located<Vec<Located<String>>>,
     /// The last day of the exception in UTC, e.g. `2027-01-31`.
+    pub until: Located<String>,
+    /// Why; people read it in the audit log of the API server.
+    pub reason: Located<String>,
+}
+
+/// A kept server that a `Database` of another name or namespace may bring back, by `altinn.app/recover-from`. Who owns
+/// that `Database` then has the data.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Recovery {
+    /// The database whose server is kept, as `<namespace>/<name>`.
+    pub from: Located<String>,
+    /// The database that may have it, as `<namespace>/<name>`.
+    pub to: Located<String>,
+    /// The last day on which it may be brought back so, in UTC, e.g. `2027-01-31`.
     pub until: Located<String>,
     /// Why; people read it in the audit log of the API server.
     pub reason: Located<String>,

@@ -83,6 +83,9 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::no_such_day("until: 2027-01-31", "until: 2027-02-31")]
 #[case::time_of_a_day("until: 2027-01-31", "until: 2027-01-31T10:00")]
 #[case::no_reason("reason: \"load test, ticket 4711\"", "reason: \"\"")]
+#[case::recovered_from_no_database("from: reports/old", "from: old")]
+#[case::recovered_as_itself("from: reports/old", "from: reports/main")]
+#[case::recovered_for_ever("until: 2027-02-28", "until: \"\"")]
 #[case::window("sku: Standard_B1ms", "sku: Standard_B1ms\n      maintenanceWindow: {day: Sunday, hour: 24}")]
 #[case::tier_of_another_size("sizeGiB: 32}", "sizeGiB: 32, tier: P60}")]
 #[case::own_tier_of_the_default_size("storage: {maxGiB: 256}", "storage: {maxGiB: 256, tiers: [P6]}")]
@@ -102,8 +105,8 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
     "    private: {subnetId: databases, dnsZoneId: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network/privateDnsZones/example.com}\n"
 )]
 #[case::passwords_that_are_never_old_enough(
-    "    retention:\n      whenMissing: deny\n\n# Databases",
-    "    passwords: {rotateAfterDays: 0}\n    retention:\n      whenMissing: deny\n\n# Databases"
+    "    retention:\n      whenMissing: deny\n\n# Kept",
+    "    passwords: {rotateAfterDays: 0}\n    retention:\n      whenMissing: deny\n\n# Kept"
 )]
 #[case::no_issuer("issuer: \"https://", "issuer: \"http://")]
 fn each_mistake_names_the_line_and_what_to_write(
@@ -128,7 +131,7 @@ fn a_pattern_of_parameters_can_match_what_only_an_extension_knows(#[case] patter
 
 #[test]
 fn a_profile_behind_one_that_takes_everything_can_never_match() {
-    let yaml = with("\n# Databases", "  - name: never\n    namespaces: {names: [orders]}\n\n# Databases");
+    let yaml = with("\n# Kept", "  - name: never\n    namespaces: {names: [orders]}\n\n# Kept");
     insta::assert_snapshot!(errors(&yaml), @"line 53: profiles[2] (never) can never match: default stands before it and takes every namespace of it; put the narrower one first [DB406]");
 }
 
@@ -198,6 +201,8 @@ fn an_exception_ends_with_its_last_day() {
     assert!(!excepted("main", Rule::Skus, "2027-02-01"));
     assert!(!excepted("main", Rule::Storage, "2027-01-31"));
     assert!(!excepted("other", Rule::Skus, "2027-01-31"));
-    assert_eq!(policy.expired("2027-02-01".parse().unwrap()).count(), 1);
-    assert_eq!(policy.expired("2027-01-31".parse().unwrap()).count(), 0);
+    assert_eq!(policy.expired_exceptions("2027-02-01".parse().unwrap()).count(), 1);
+    assert_eq!(policy.expired_exceptions("2027-01-31".parse().unwrap()).count(), 0);
+    assert_eq!(policy.expired_recoveries("2027-03-01".parse().unwrap()).count(), 1);
+    assert_eq!(policy.expired_recoveries("2027-02-28".parse().unwrap()).count(), 0);
 }

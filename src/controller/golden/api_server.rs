@@ -74,14 +74,15 @@ impl ApiServer {
 
     /// What server-side apply answers: the object in a new version.
     fn written_over(&self, path: &str, body: &Value) -> Value {
-        let mut answer =
-            if body.is_object() { body.clone() } else { json!({"metadata": {"name": "main"}, "spec": {}}) };
         let object = path.trim_end_matches("/status");
         let before = self.find(object).cloned().unwrap_or_default();
+        let mut answer =
+            if before.is_object() { before.clone() } else { json!({"metadata": {"name": "main"}}) };
         // A merge patch, and a delete, say nothing of the rest.
-        for (key, value) in before.as_object().into_iter().flatten() {
-            if answer[key].is_null() {
-                answer[key] = value.clone();
+        for (key, value) in body.as_object().into_iter().flatten() {
+            match (answer[key].as_object_mut(), value.as_object()) {
+                (Some(old), Some(new)) => old.extend(new.clone()),
+                _ => answer[key] = value.clone(),
             }
         }
         answer["metadata"]["resourceVersion"] =

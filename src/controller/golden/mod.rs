@@ -12,7 +12,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use api::{Database, RetainedDatabase};
 use arc_swap::ArcSwap;
-use kube::runtime::{controller::Action, reflector};
+use kube::runtime::{
+    controller::Action,
+    reflector::{self, Store},
+    watcher,
+};
 use policy::PolicyState;
 use prometheus_client::registry::Registry;
 use rstest::rstest;
@@ -91,9 +95,19 @@ fn context(there: &There, client: kube::Client) -> Context {
         states: States::new(metrics.databases.clone()),
         metrics,
         clock: Clock::default(),
-        retained: reflector::store().0,
+        retained: records(&there.cluster),
         returned: tokio::sync::mpsc::unbounded_channel().0,
     }
+}
+
+/// Those among the objects.
+fn records(cluster: &[Value]) -> Store<RetainedDatabase> {
+    let (store, mut writer) = reflector::store();
+    for record in cluster.iter().filter(|object| object["kind"] == "RetainedDatabase") {
+        let record = serde_json::from_value(record.clone()).unwrap();
+        writer.apply_watcher_event(&watcher::Event::Apply(record));
+    }
+    store
 }
 
 #[rstest]

@@ -158,7 +158,17 @@ fn server_name(database: &Database, context: &Context) -> Result<Option<String>,
     let was_made = database.status.as_ref().is_some_and(|status| {
         status.host.is_some() || status.server.as_ref().is_some_and(|server| server.id.is_some())
     });
-    Ok(recorded.filter(|recorded| was_made && derived.is_none_or(|derived| derived == *recorded)))
+    let is_own = |recorded: &String| {
+        derived.is_none_or(|derived| derived == *recorded)
+            || dereference::is_vouched_for(
+                &context.caches,
+                &context.operator_namespace,
+                recorded,
+                &namespace,
+                &name,
+            )
+    };
+    Ok(recorded.filter(|recorded| was_made && is_own(recorded)))
 }
 
 /// Writes the record, before anything is let go. One that tells of this delete already may have been edited since.

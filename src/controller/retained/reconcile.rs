@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use api::{
-    Database, RetainedDatabase, RetainedDatabaseStatus, RetainedReason,
+    Database, Recovered, RetainedDatabase, RetainedDatabaseStatus, RetainedReason,
     annotations::RETENTION,
     retained::{DESTROYED, RECOVERED},
 };
@@ -19,7 +19,9 @@ use policy::{deleting::Retention, retained::owner};
 use serde_json::json;
 
 use super::{
+    close,
     let_go::{self, NotKnown},
+    relabel,
     remove::{self, Doomed, Removal, Step, is_destroying},
 };
 use crate::{
@@ -54,9 +56,11 @@ pub(in crate::controller) enum Error {
     Api { what: &'static str, done: &'static str, source: Box<kube::Error> },
     #[error(transparent)]
     Clock(#[from] clock::Error),
+    #[error("no random bytes are to be had, so there is no new password")]
+    NoPassword,
 }
 
-fn failed(what: &'static str, done: &'static str) -> impl Fn(kube::Error) -> Error {
+pub(super) fn failed(what: &'static str, done: &'static str) -> impl Fn(kube::Error) -> Error {
     move |source| Error::Api { what, done, source: Box::new(source) }
 }
 
@@ -79,10 +83,16 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         return Ok(Action::await_change());
     };
     let kept = Doomed { namespace, name, server_name: &record.spec.server.name };
+    let later = Ok(Action::requeue(backoff::jittered(SOON)));
+    if let Some(formerly) = record.spec.formerly.as_deref().and_then(owner)
+        && relabel::is_due(&context.caches, &context.operator_namespace, kept.server_name, formerly)
+    {
+        relabel::relabel(context, kept.server_name, formerly, (namespace, name)).await?;
+        return later;
+    }
     if let Some(database) = live(context, namespace, name).await? {
         return returned(record, context, &kept, database).await;
     }
-    let later = Ok(Action::requeue(backoff::jittered(SOON)));
     // What isn't known yet would be taken for gone: a way in that is open for closed.
     match dereference::check(&context.caches) {
         Ok(()) => {}
@@ -106,7 +116,7 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         return destroy(record, context, &kept).await;
     }
     let is_spared = remove::spare(context, &kept).await?;
-    let closed = remove::close(context, &kept).await?;
+    let closed = close::close(context, &kept, record.spec.since.0).await?;
     let why = kept_because(record, &end, context.now());
     tell(record, context, &why, "True").await?;
     Ok(Action::requeue(match &end {
@@ -176,7 +186,7 @@ fn kept_because(record: &RetainedDatabase, end: &End, now: Timestamp) -> Blocked
     Blocked::working(reason, message)
 }
 
-async fn live(
+pub(super) async fn live(
     context: &Context,
     namespace: &str,
     name: &str,
@@ -208,6 +218,11 @@ async fn returned(
     let Some(server) = server.filter(|server| has_server && !claim::only_looks(server)) else {
         return later;
     };
+    let formerly = record.spec.formerly.as_deref();
+    if formerly.is_some() && !claim::is_tagged(&server, (kept.namespace, kept.name)) {
+        // Until Azure knows whose it is, the record tells.
+        return later;
+    }
     let since = &record.spec.since;
     if is_destroying(conditions(record)) && server.creation_timestamp().is_some_and(|made| made.0 > since.0) {
         // It came too late: this is another server of the same name.
@@ -218,13 +233,15 @@ async fn returned(
     }
     let body = json!({
         "apiVersion": Database::api_version(&()), "kind": Database::kind(&()),
-        "metadata": {"name": kept.name}, "status": {"recovered": {"since": since}},
+        "metadata": {"name": kept.name}, "status": {"recovered": Recovered { since: since.clone(), from: formerly.map(str::to_owned) }},
     });
     let api: Api<Database> = Api::namespaced(context.client.clone(), kept.namespace);
     api.patch_status(kept.name, &PatchParams::apply(RECOVERY_MANAGER).force(), &Patch::Apply(&body))
         .await
         .map_err(failed("the status of the Database", "written"))?;
-    let note = format!("Server {} is back, with the data that was kept since {}", kept.server_name, since.0);
+    let of = formerly.map_or_else(String::new, |formerly| format!(" of Database {formerly}"));
+    let note =
+        format!("Server {}{of} is back, with the data that was kept since {}", kept.server_name, since.0);
     if forget(record, context, RECOVERED, &note).await? {
         context.events.publish(&database, EventType::Normal, "Recovered", &note).await;
         tracing::info!(namespace = kept.namespace, name = kept.name, server = kept.server_name, "recovered");
@@ -250,7 +267,7 @@ async fn destroy(record: &RetainedDatabase, context: &Context, doomed: &Doomed<'
     Ok(Action::requeue(backoff::jittered(SOON)))
 }
 
-fn conditions(record: &RetainedDatabase) -> &[Condition] {
+pub(super) fn conditions(record: &RetainedDatabase) -> &[Condition] {
     record.status.as_ref().map_or(&[], |status| &status.conditions)
 }
 

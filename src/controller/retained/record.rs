@@ -25,6 +25,7 @@ pub(in crate::controller) fn of_deleted(
         metadata: metadata(&namespace, &name, server_name, operator_namespace),
         spec: RetainedDatabaseSpec {
             database: format!("{namespace}/{name}"),
+            formerly: None,
             server: RetainedServer { name: server_name.to_owned(), id: server.and_then(id).or(known_id) },
             database_name: status.and_then(|status| status.database_name.clone()),
             service_account_name: status.and_then(|status| status.service_account_name.clone()),
@@ -51,6 +52,7 @@ pub(in crate::controller) fn of_orphan(
         metadata: metadata(namespace, name, &server.name_any(), operator_namespace),
         spec: RetainedDatabaseSpec {
             database: format!("{namespace}/{name}"),
+            formerly: None,
             server: RetainedServer { name: server.name_any(), id: id(server) },
             last_spec: Some(
                 json!({"version": spec.version, "sku": spec.sku.name, "storage": {"sizeGiB": gib}}),

@@ -9,6 +9,7 @@ use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
@@ -161,25 +162,10 @@ async fn take_apart(context: &Context, doomed: &Doomed<'_>) -> Result<Removal, E
         return Ok(identity);
     }
     let secret = password::secret_name(doomed.server_name);
-    if let Some(secret) = caches.secrets.get(&context.operator_namespace, &secret)
-        && caches::belongs_to(&secret, doomed.namespace, doomed.name)
-    {
+    if let Some(secret) = own(context, &caches.secrets, &secret, doomed) {
         apply::delete(context, &secret).await?;
     }
     Ok(Removal::Done)
-}
-
-/// Closes the ways in to a server that is kept: nobody keeps access to it by accident. They are made anew on recovery.
-pub(super) async fn close(context: &Context, kept: &Doomed<'_>) -> Result<Removal, Error> {
-    let caches = &context.caches;
-    let mut closed = remove(context, &caches.credentials, kept.server_name, kept).await?;
-    for rule in caches.firewall_rules.of(&context.operator_namespace, kept.namespace, kept.name) {
-        let rule = remove(context, &caches.firewall_rules.cache, &rule.name_any(), kept).await?;
-        if closed == Removal::Done {
-            closed = rule;
-        }
-    }
-    Ok(closed)
 }
 
 /// Takes back what was begun, and tells whether that is done: nothing that holds data goes along with its object any more,
@@ -207,14 +193,19 @@ async fn spare_one<K: AsoObject>(
 }
 
 /// The object, if it stands for that `Database`.
-fn own<K: AsoObject>(context: &Context, cache: &Cache<K>, name: &str, of: &Doomed<'_>) -> Option<K> {
+pub(super) fn own<K: Resource<DynamicType = ()> + DeserializeOwned>(
+    context: &Context,
+    cache: &Cache<K>,
+    name: &str,
+    of: &Doomed<'_>,
+) -> Option<K> {
     cache
         .get(&context.operator_namespace, name)
         .filter(|object| caches::belongs_to(object, of.namespace, of.name))
 }
 
 /// Ends an object and its resource in Azure.
-async fn remove<K: AsoObject>(
+pub(super) async fn remove<K: AsoObject>(
     context: &Context,
     cache: &Cache<K>,
     name: &str,

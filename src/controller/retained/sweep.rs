@@ -53,7 +53,18 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer
         .iter()
         .filter(|name| context.record_of(name).is_none())
         .filter_map(|name| context.caches.servers.cache.get(&context.operator_namespace, name))
+        // One that was given to another `Database` is noted for the former one, too.
+        .filter(|server| {
+            let (namespace, name) = owner(server);
+            !owned.contains(&caches::hash(namespace, name))
+        })
         .collect()
+}
+
+/// Namespace and name of the `Database` that its labels name.
+fn owner(server: &FlexibleServer) -> (&str, &str) {
+    let label = |key| server.labels().get(key).map(String::as_str).unwrap_or_default();
+    (label(DATABASE_NAMESPACE), label(DATABASE_NAME))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +77,7 @@ enum Error {
 
 /// The API server has the last word on whether there is a `Database`.
 async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> {
-    let label = |key| server.labels().get(key).map(String::as_str).unwrap_or_default();
-    let (namespace, name) = (label(DATABASE_NAMESPACE), label(DATABASE_NAME));
+    let (namespace, name) = owner(server);
     if !caches::belongs_to(server, namespace, name) || server.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }

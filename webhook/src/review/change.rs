@@ -18,6 +18,8 @@ pub(super) struct Change {
     /// `None` when there is no new one, as in a DELETE, and when one that can't be read stays as it is.
     pub(super) specs: Option<Specs>,
     pub(super) recorded: Option<Recorded>,
+    /// The database whose data it has brought back.
+    pub(super) recovered_from: Option<String>,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl Change {
             // Annotations alone decide it, and nobody asks what it was.
             _ => None,
         };
-        Ok(Self { specs, recorded })
+        Ok(Self { specs, recorded, recovered_from: status::recovered_from(sent.old_status) })
     }
 }
 

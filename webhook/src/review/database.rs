@@ -6,6 +6,7 @@ use policy::{
     Code, Denial, PolicyState, Problem, Verdict, defaults,
     deleting::{self, Deletion},
     document::Level,
+    recovering::{self, Claim},
     warning,
 };
 use serde_json::{Value, json};
@@ -102,7 +103,15 @@ fn apply(
     // Labels, annotations and finalizers are always free, with whatever policy or none.
     let verdict =
         if specs.are_the_same() { Verdict::default() } else { specs.judge(&request, recorded, basis)? };
-    if let Some(denial) = verdict.denial {
+    let recovery = recovery(metadata, old, change, target, basis)?;
+    if verdict.denial.is_some() || recovery.is_some() {
+        let empty = || Denial {
+            problems: Vec::new(),
+            policy: basis.policy_name.to_owned(),
+            profile: profile.map(|profile| profile.name.clone()),
+        };
+        let mut denial = verdict.denial.unwrap_or_else(empty);
+        denial.problems.extend(recovery);
         return Err(denial);
     }
     let mut warnings = retention();
@@ -125,6 +134,27 @@ fn apply(
         .collect();
     let exception = (!excepted.is_empty()).then(|| excepted.join("; "));
     Ok(Admitted { patch: None, warnings, audited, exception })
+}
+
+/// What stands in the way of bringing back the data of another database; asked once, when that is written.
+fn recovery(
+    metadata: &Metadata,
+    old: Option<&Metadata>,
+    change: &Change,
+    target: &Target<'_>,
+    basis: &Basis<'_>,
+) -> Result<Option<Problem>, Denial> {
+    let from = metadata.recover_from();
+    let Some(from) = from.filter(|_| from != old.and_then(Metadata::recover_from)) else { return Ok(None) };
+    if change.recovered_from.as_deref() == Some(from) {
+        return Ok(None);
+    }
+    if change.recorded.is_some() {
+        return Ok(Some(recovering::has_server(from)));
+    }
+    let policy = basis.state.require(basis.policy_name)?;
+    let claim = Claim { namespace: target.namespace, name: target.name, from, today: basis.today };
+    Ok(recovering::judge(&claim, policy).err())
 }
 
 /// While an object is being deleted, finalizers must be removable; its spec stays, and the fate of its data can only

@@ -78,15 +78,24 @@ fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
         );
         warning::cut(&text, LONGEST)
     }));
-    let ended: Vec<_> = policy.expired(basis.today).collect();
-    warnings.extend(ended.iter().take(SHOWN).map(|exception| {
-        let (namespace, name) = (&exception.namespace, &exception.name);
-        warning::cut(&format!("the exception of {namespace}/{name} ended on {}", exception.until), LONGEST)
-    }));
-    if ended.len() > SHOWN {
-        warnings.push(format!("and {} more exceptions have ended", ended.len() - SHOWN));
-    }
+    warnings.extend(ended(policy, basis));
     warnings
+}
+
+/// What was granted for a while, and is over.
+fn ended(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
+    let exceptions = policy.expired_exceptions(basis.today).map(|exception| {
+        format!("the exception of {}/{} ended on {}", exception.namespace, exception.name, exception.until)
+    });
+    let recoveries = policy.expired_recoveries(basis.today).map(|recovery| {
+        let ((from, from_name), (to, to_name)) = (&recovery.from, &recovery.to);
+        format!("the recovery of {from}/{from_name} as {to}/{to_name} ended on {}", recovery.until)
+    });
+    let ended: Vec<_> = exceptions.chain(recoveries).collect();
+    let more = ended.len().saturating_sub(SHOWN);
+    let shown = ended.iter().take(SHOWN).map(|text| warning::cut(text, LONGEST));
+    let rest = (more > 0).then(|| format!("and {more} more exceptions or recoveries have ended"));
+    shown.chain(rest).collect()
 }
 
 fn out_of_policy(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {

@@ -5,8 +5,9 @@ use api::{
     retained::{DESTROYED, RECOVERED},
 };
 use policy::{
-    Denial, PolicyState,
+    Denial, PolicyState, Problem,
     deleting::Deletion,
+    recovering::{self, Claim},
     retained::{self, End},
 };
 use serde::Deserialize;
@@ -86,6 +87,7 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
         today: basis.today,
     };
     problems.extend(retained::judge_annotations(old, &deletion, rules).err().into_iter().flatten());
+    problems.extend(given_to_another(record, basis)?);
     if problems.is_empty() {
         return Ok(Admitted::default());
     }
@@ -94,4 +96,17 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
         policy: basis.policy_name.to_owned(),
         profile: profile.map(|profile| profile.name.clone()),
     })
+}
+
+/// What stands in the way of giving the data to another database; `None` when they stay with the one that they have.
+fn given_to_another(record: &Record, basis: &Basis<'_>) -> Result<Option<Problem>, Denial> {
+    let (Some(old), Some(new)) = (&record.old, &record.new) else { return Ok(None) };
+    if new.database == old.database {
+        return Ok(None);
+    }
+    // What is no database's name, no policy allows.
+    let (namespace, name) = retained::owner(&new.database).unwrap_or_default();
+    let policy = basis.state.require(basis.policy_name)?;
+    let claim = Claim { namespace, name, from: &old.database, today: basis.today };
+    Ok(recovering::judge(&claim, policy).err())
 }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use api::annotations::{CONFIRM_DESTROY, DEFAULTED, RETENTION};
+use api::annotations::{CONFIRM_DESTROY, DEFAULTED, RECOVER_FROM, RETENTION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::admission::Operation;
 use serde::{
@@ -98,6 +98,10 @@ impl Metadata {
     pub(super) fn defaulted(&self) -> Option<&str> {
         self.annotations.as_ref()?.defaulted.as_deref()
     }
+
+    pub(super) fn recover_from(&self) -> Option<&str> {
+        self.annotations.as_ref()?.recover_from.as_deref()
+    }
 }
 
 /// Our own annotations, among those of others.
@@ -106,6 +110,7 @@ pub(super) struct Annotations {
     retention: Option<String>,
     confirmation: Option<String>,
     defaulted: Option<String>,
+    recover_from: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Annotations {
@@ -130,6 +135,7 @@ impl<'de> Visitor<'de> for OurAnnotations {
                 RETENTION => ours.retention = Some(map.next_value()?),
                 CONFIRM_DESTROY => ours.confirmation = Some(map.next_value()?),
                 DEFAULTED => ours.defaulted = Some(map.next_value()?),
+                RECOVER_FROM => ours.recover_from = Some(map.next_value()?),
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }

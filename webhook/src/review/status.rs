@@ -15,6 +15,8 @@ struct Status<'a> {
     database_name: Raw<'a>,
     #[serde(borrow)]
     server: Raw<'a>,
+    #[serde(borrow)]
+    recovered: Raw<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -55,6 +57,12 @@ pub(super) fn recorded(status: Raw<'_>) -> Option<Recorded> {
         database_name,
         ..DatabaseStatus::default()
     }))
+}
+
+/// The database whose data it has brought back.
+pub(super) fn recovered_from(status: Raw<'_>) -> Option<String> {
+    let status: Status<'_> = serde_json::from_str(status?.get()).ok()?;
+    lenient::<api::Recovered>(status.recovered)?.from
 }
 
 fn lenient<T: DeserializeOwned>(sent: Raw<'_>) -> Option<T> {

@@ -6,6 +6,7 @@ mod enforcement;
 mod messages;
 mod namespace;
 mod policy_config;
+mod recovering;
 mod retained;
 mod unreadable;
 

@@ -5,9 +5,15 @@ mod azure;
 mod defaults;
 mod exceptions;
 mod profile;
+mod recoveries;
+
+use jiff::civil::Date;
 
 use super::{Document, Located, Policy, PolicyError, PolicyErrors, Profile};
-use crate::{Code, quote::quote};
+use crate::{
+    Code, day,
+    quote::{quote, sets_off},
+};
 
 /// The mistakes found so far.
 struct Findings(Vec<PolicyError>);
@@ -48,8 +54,9 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
         profiles.push(profile);
     }
     let exceptions = exceptions::check_exceptions(&document.exceptions, &mut findings);
+    let recoveries = recoveries::check_recoveries(&document.recoveries, &mut findings);
     if findings.0.is_empty() {
-        Ok(Policy { revision: String::new(), azure: document.azure, profiles, exceptions })
+        Ok(Policy { revision: String::new(), azure: document.azure, profiles, exceptions, recoveries })
     } else {
         Err(PolicyErrors(findings.0))
     }
@@ -69,4 +76,43 @@ fn shape(
         let text = format!("{} must be 1 to {longest} characters: {described}", quote(value));
         findings.add(written.line, path, Code::PolicyMalformed, text);
     }
+}
+
+/// A database, as `<namespace>/<name>`.
+fn database(findings: &mut Findings, path: &str, written: &Located<String>) -> Option<(String, String)> {
+    let database = crate::retained::owner(&written.value);
+    if database.is_none() {
+        let text = format!(
+            "{} is no database; write <namespace>/<name>, such as orders/main",
+            quote(&written.value)
+        );
+        findings.add(written.line, path, Code::PolicyMalformed, text);
+    }
+    database.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
+}
+
+/// The last day of what is granted for a while.
+fn last_day(findings: &mut Findings, path: &str, written: &Located<String>) -> Option<Date> {
+    let until = day::parse(&written.value);
+    if until.is_none() {
+        let text = format!("{} is no day; write its last day as 2027-01-31", quote(&written.value));
+        findings.add(written.line, path, Code::PolicyMalformed, text);
+    }
+    until
+}
+
+/// Long enough for a sentence and a ticket; it stands in the API server's audit log.
+const LONGEST_REASON: usize = 200;
+
+/// Why it is granted.
+fn reason(findings: &mut Findings, path: &str, written: &Located<String>) -> String {
+    let reason = written.value.trim();
+    if reason.is_empty() || reason.chars().count() > LONGEST_REASON || sets_off(reason) {
+        let text = format!(
+            "{} must be one line of 1 to {LONGEST_REASON} characters that says why; people read it in the audit log",
+            quote(reason)
+        );
+        findings.add(written.line, path, Code::PolicyMalformed, text);
+    }
+    reason.to_owned()
 }

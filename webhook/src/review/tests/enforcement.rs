@@ -23,7 +23,7 @@ fn a_rule_that_is_not_enforced_shows_in_the_audit_log(
     #[case] warnings: usize,
     #[case] broken: &str,
 ) {
-    let yaml = POLICY.replace("# Databases", &format!("    enforcement: {{skus: {level}}}\n\n# Databases"));
+    let yaml = POLICY.replace("# Kept", &format!("    enforcement: {{skus: {level}}}\n\n# Kept"));
     let object = database(json!({"sku": "Standard_D2ds_v5"}), Value::Null);
     let response = ask(Hook::Validate, &review("CREATE", object, Value::Null), &with_policy(&yaml));
     assert_eq!(response["allowed"], true, "{response}");

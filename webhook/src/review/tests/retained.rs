@@ -53,6 +53,22 @@ fn its_end_is_edited_with_care(
     assert_eq!(response["auditAnnotations"]["codes"].as_str(), code, "{response}");
 }
 
+#[rstest]
+#[case::allowed("reports/old", "reports/main", None)]
+#[case::not_allowed("orders/main", "reports/main", Some("DB213"))]
+#[case::no_database("orders/main", "reports", Some("DB213"))]
+fn it_is_given_to_another_database_only_where_the_policy_lets_it(
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] code: Option<&str>,
+) {
+    let [mut old, mut new] = [(); 2].map(|()| record(None, &json!({}), "Kept"));
+    old["spec"]["database"] = json!(from);
+    new["spec"]["database"] = json!(to);
+    let response = ask_for("UPDATE", new, old);
+    assert_eq!(response["auditAnnotations"]["codes"].as_str(), code, "{response}");
+}
+
 #[test]
 fn a_record_that_can_not_be_read_is_refused() {
     let mut broken = record(None, &json!({}), "Kept");

@@ -1,0 +1,31 @@
+//! Recoveries: which kept server may come back as which other database, until when, and why.
+
+use super::{Findings, database, last_day, reason};
+use crate::{
+    Code,
+    document::{Recovery, raw},
+    quote::quote,
+};
+
+pub(super) fn check_recoveries(raw: &[raw::Recovery], findings: &mut Findings) -> Vec<Recovery> {
+    let check = |(index, raw): (usize, &raw::Recovery)| {
+        check_recovery(raw, &format!("recoveries[{index}]"), findings)
+    };
+    raw.iter().enumerate().filter_map(check).collect()
+}
+
+fn check_recovery(raw: &raw::Recovery, path: &str, findings: &mut Findings) -> Option<Recovery> {
+    let from = database(findings, &format!("{path}.from"), &raw.from);
+    let to = database(findings, &format!("{path}.to"), &raw.to);
+    if from.is_some() && from == to {
+        let text = format!(
+            "{} is the database itself, which needs no leave to have its own server back; name another one, or take the \
+             recovery out",
+            quote(&raw.to.value)
+        );
+        findings.add(raw.to.line, &format!("{path}.to"), Code::PolicyMalformed, text);
+    }
+    let until = last_day(findings, &format!("{path}.until"), &raw.until);
+    let reason = reason(findings, &format!("{path}.reason"), &raw.reason);
+    Some(Recovery { from: from?, to: to?, until: until?, reason })
+}

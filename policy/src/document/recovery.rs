@@ -1,0 +1,23 @@
+//! Which kept server may come back as which other database.
+
+use jiff::civil::Date;
+
+/// A kept server that a `Database` of another name or namespace may bring back until a day.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Recovery {
+    /// Namespace and name of the database that is kept.
+    pub from: (String, String),
+    /// Namespace and name of the database that may have its server.
+    pub to: (String, String),
+    /// The last day in UTC.
+    pub until: Date,
+    pub reason: String,
+}
+
+impl Recovery {
+    /// Whether it is about these two, on whatever day.
+    pub fn is_about(&self, from: (&str, &str), to: (&str, &str)) -> bool {
+        let is = |ours: &(String, String), theirs: (&str, &str)| (&*ours.0, &*ours.1) == theirs;
+        is(&self.from, from) && is(&self.to, to)
+    }
+}

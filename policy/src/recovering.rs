@@ -1,0 +1,136 @@
+//! Whether a `Database` may bring back the kept server of another one: the annotation `altinn.app/recover-from` names it,
+//! and the policy must allow it, because whoever owns the new `Database` then has the data.
+
+use api::annotations::RECOVER_FROM;
+use jiff::civil::Date;
+
+use crate::{
+    Code, Policy, Problem,
+    quote::{quote, sets_off},
+    retained::owner,
+};
+
+/// A `Database` that refers to the data of another one.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    pub namespace: &'a str,
+    pub name: &'a str,
+    /// The annotation `altinn.app/recover-from`.
+    pub from: &'a str,
+    /// The current day in UTC.
+    pub today: Date,
+}
+
+/// Namespace and name of the database whose kept server it may have; else what stands in the way.
+pub fn judge<'a>(claim: &Claim<'a>, policy: &Policy) -> Result<(&'a str, &'a str), Problem> {
+    let Claim { namespace, name, from, today } = *claim;
+    let Some(source) = owner(from) else {
+        let text = format!(
+            "{} is no database; write <namespace>/<name>, such as orders/main, or take it out",
+            quote(from)
+        );
+        return Err(problem(Code::RecoveryImpossible, &text));
+    };
+    if source == (namespace, name) {
+        let text = format!(
+            "{} is this Database itself, which needs no annotation to get back what is kept of it; take it out",
+            quote(from)
+        );
+        return Err(problem(Code::RecoveryImpossible, &text));
+    }
+    let granted = policy.recoveries.iter().filter(|recovery| recovery.is_about(source, (namespace, name)));
+    let Some(last) = granted.map(|recovery| recovery.until).max() else {
+        return Err(not_allowed(claim, "is not allowed by the policy"));
+    };
+    if today > last {
+        return Err(not_allowed(claim, &format!("was allowed by the policy until {last} (UTC)")));
+    }
+    Ok(source)
+}
+
+/// Why a `Database` that has a server can't bring back another one.
+pub fn has_server(from: &str) -> Problem {
+    let text = format!(
+        "{} can't be recovered here: this Database has a server of its own, and its data would be lost; take it out, and \
+         write it on a new Database",
+        quote(from)
+    );
+    problem(Code::RecoveryImpossible, &text)
+}
+
+fn not_allowed(claim: &Claim<'_>, why: &str) -> Problem {
+    let Claim { namespace, name, from, .. } = *claim;
+    let to = format!("{namespace}/{name}");
+    // A namespace may well be called what sets off a tool.
+    let entry = if sets_off(from) || sets_off(&to) {
+        "{from: <namespace>/<name>, to: <namespace>/<name>, until: <last day>, reason: <why>}".to_owned()
+    } else {
+        format!("{{from: {from}, to: {to}, until: <last day>, reason: <why>}}")
+    };
+    let text = format!(
+        "{} {why} for this Database; ask the platform team to write {entry} under recoveries, or, if its data are back \
+         already, take the annotation out",
+        quote(from)
+    );
+    problem(Code::RecoveryNotAllowed, &text)
+}
+
+fn problem(code: Code, text: &str) -> Problem {
+    Problem::new(code, &format!("metadata.annotations[{RECOVER_FROM}]"), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use rstest::{Context, rstest};
+
+    use super::*;
+    use crate::Denial;
+
+    fn policy() -> Policy {
+        let recoveries = "recoveries:\n  - {from: orders/main, to: sales/main, until: 2026-11-30, reason: renamed}\n  \
+                          - {from: orders/main, to: sales/main, until: 2026-11-10, reason: too late}\n  \
+                          - {from: orders/old, to: orders/main, until: 2026-11-21, reason: renamed}\n";
+        Policy::parse(&format!("{}\n{recoveries}", without_recoveries())).unwrap()
+    }
+
+    fn without_recoveries() -> &'static str {
+        let whole = include_str!("../../examples/policy.yaml");
+        whole.split("\nrecoveries:").next().unwrap_or(whole)
+    }
+
+    #[rstest]
+    #[case::allowed("orders/main", "sales/main", None)]
+    #[case::ended("orders/old", "orders/main", Some(Code::RecoveryNotAllowed))]
+    #[case::another_namespace("orders/main", "other/main", Some(Code::RecoveryNotAllowed))]
+    #[case::another_name("orders/main", "sales/other", Some(Code::RecoveryNotAllowed))]
+    #[case::the_other_way_round("sales/main", "orders/main", Some(Code::RecoveryNotAllowed))]
+    #[case::itself("sales/main", "sales/main", Some(Code::RecoveryImpossible))]
+    #[case::no_namespace("main", "sales/main", Some(Code::RecoveryImpossible))]
+    #[case::nothing("", "sales/main", Some(Code::RecoveryImpossible))]
+    #[case::a_pattern("orders/*", "sales/main", Some(Code::RecoveryImpossible))]
+    #[case::with_an_uid("orders/main/x", "sales/main", Some(Code::RecoveryImpossible))]
+    fn data_go_where_the_policy_lets_them(#[case] from: &str, #[case] to: &str, #[case] code: Option<Code>) {
+        let (namespace, name) = owner(to).unwrap();
+        let claim = Claim { namespace, name, from, today: date(2026, 11, 30) };
+        assert_eq!(judge(&claim, &policy()).err().map(|problem| problem.code), code);
+    }
+
+    #[rstest]
+    #[case::not_allowed("orders/main", "sales/other")]
+    #[case::ended("orders/old", "orders/main")]
+    #[case::itself("sales/main", "sales/main")]
+    #[case::no_database("orders", "sales/main")]
+    #[case::sets_off("immutable-infra/main", "sales/main")]
+    #[case::has_server("orders/main", "")]
+    fn the_refusal_says_what_to_write(#[context] context: Context, #[case] from: &str, #[case] to: &str) {
+        let problem = owner(to).map_or_else(
+            || has_server(from),
+            |(namespace, name)| {
+                judge(&Claim { namespace, name, from, today: date(2026, 11, 22) }, &policy()).unwrap_err()
+            },
+        );
+        let denial = Denial { problems: vec![problem], policy: "database-policy".to_owned(), profile: None };
+        insta::assert_snapshot!(context.description.unwrap(), denial.message());
+    }
+}

@@ -1,0 +1,138 @@
+//! Marks everything of a kept server as another `Database`'s. A record says whose it was, so that whoever starts anew goes
+//! on where it was left.
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::{
+    azure::{FlexibleServersConfiguration, FlexibleServersFirewallRule, OPERATOR, marks},
+    controller::{
+        apply::Error,
+        caches::{self, Cache, Caches, Indexed},
+        context::Context,
+        password,
+    },
+};
+
+/// Namespace and name of a `Database`.
+type Owner<'a> = (&'a str, &'a str);
+
+/// Whether something of this server still bears the marks of who had it before, as far as the caches show.
+pub(in crate::controller) fn is_due(
+    caches: &Caches,
+    operator_namespace: &str,
+    server_name: &str,
+    formerly: Owner<'_>,
+) -> bool {
+    let named = Named { operator_namespace, server_name, formerly };
+    named.of(&caches.servers.cache).is_some()
+        || named.of(&caches.databases).is_some()
+        || named.of(&caches.administrators).is_some()
+        || named.of(&caches.identities).is_some()
+        || named.of(&caches.credentials).is_some()
+        || named.secret(caches).is_some()
+        || !named.rules(caches).is_empty()
+        || !named.configurations(caches).is_empty()
+}
+
+/// Gives everything of a server that bears the marks of `formerly` those of another `Database`.
+pub(super) async fn relabel(
+    context: &Context,
+    server_name: &str,
+    formerly: Owner<'_>,
+    to: Owner<'_>,
+) -> Result<(), Error> {
+    let caches = &context.caches;
+    let named = Named { operator_namespace: &context.operator_namespace, server_name, formerly };
+    mark(context, named.of(&caches.databases), to).await?;
+    mark(context, named.of(&caches.administrators), to).await?;
+    mark(context, named.of(&caches.identities), to).await?;
+    mark(context, named.of(&caches.credentials), to).await?;
+    mark(context, named.secret(caches), to).await?;
+    mark(context, named.rules(caches), to).await?;
+    mark(context, named.configurations(caches), to).await?;
+    mark(context, named.of(&caches.servers.cache), to).await
+}
+
+/// What there is of a server and its former `Database`.
+struct Named<'a> {
+    operator_namespace: &'a str,
+    server_name: &'a str,
+    formerly: Owner<'a>,
+}
+
+impl Named<'_> {
+    fn of<K: Resource<DynamicType = ()> + DeserializeOwned>(&self, cache: &Cache<K>) -> Option<K> {
+        self.get(cache, self.server_name)
+    }
+
+    fn secret(&self, caches: &Caches) -> Option<k8s_openapi::api::core::v1::Secret> {
+        self.get(&caches.secrets, &password::secret_name(self.server_name))
+    }
+
+    fn get<K: Resource<DynamicType = ()> + DeserializeOwned>(
+        &self,
+        cache: &Cache<K>,
+        name: &str,
+    ) -> Option<K> {
+        let (namespace, of) = self.formerly;
+        let found = cache.get(self.operator_namespace, name);
+        found.filter(|found| caches::belongs_to(found, namespace, of))
+    }
+
+    fn rules(&self, caches: &Caches) -> Vec<FlexibleServersFirewallRule> {
+        self.all(&caches.firewall_rules, |rule| rule.spec.owner.name.as_deref())
+    }
+
+    fn configurations(&self, caches: &Caches) -> Vec<FlexibleServersConfiguration> {
+        self.all(&caches.configurations, |configuration| configuration.spec.owner.name.as_deref())
+    }
+
+    fn all<K: Resource<DynamicType = ()> + DeserializeOwned>(
+        &self,
+        cache: &Indexed<K>,
+        server: impl Fn(&K) -> Option<&str>,
+    ) -> Vec<K> {
+        let (namespace, name) = self.formerly;
+        let mut all = cache.of(self.operator_namespace, namespace, name);
+        all.retain(|object| server(object) == Some(self.server_name));
+        all
+    }
+}
+
+async fn mark<K>(
+    context: &Context,
+    found: impl IntoIterator<Item = K>,
+    (namespace, name): Owner<'_>,
+) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    for found in found {
+        let kind = K::kind(&()).into_owned();
+        // Of this very object as the cache shows it: one that has changed since is looked at again.
+        let body = json!({"metadata": {
+            "uid": found.uid(), "resourceVersion": found.resource_version(), "labels": marks(namespace, name),
+        }});
+        let api: Api<K> = Api::namespaced(context.client.clone(), &found.namespace().unwrap_or_default());
+        let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+        match api.patch(&found.name_any(), &params, &Patch::<Value>::Merge(body)).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => continue,
+            Err(source) => {
+                return Err(Error::Api { kind, name: found.name_any(), source: Box::new(source) });
+            }
+        }
+        tracing::info!(kind, object = found.name_any(), namespace, name, "marked as another Database's");
+        context.count_write(&kind);
+    }
+    Ok(())
+}
