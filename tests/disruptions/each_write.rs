@@ -29,12 +29,9 @@ use crate::{
     killed::{cluster, controller, free_the_lease},
 };
 
-/// More writes than any of the ways has.
-const MANY: usize = 20;
-
 /// Stands between a controller and the API server. It lets so many writes pass that tell of a namespace; of the one after
 /// them the controller never hears an answer, and no later one gets through.
-struct Gate {
+pub(crate) struct Gate {
     api_server: Client,
     namespace: String,
     pass: usize,
@@ -44,7 +41,7 @@ struct Gate {
 
 impl Gate {
     /// Opens it, and writes the kubeconfig of who goes through it. It ends with the runtime.
-    fn open(
+    pub(crate) fn open(
         runtime: &tokio::runtime::Runtime,
         cluster: &Cluster,
         namespace: &str,
@@ -68,6 +65,11 @@ impl Gate {
             tokio::spawn(async move { axum::serve(listener, router).await });
             (gate, path)
         })
+    }
+
+    /// Whether the controller is at that write.
+    pub(crate) fn has_struck(&self) -> bool {
+        self.has_struck.load(Ordering::SeqCst)
     }
 
     /// The number of this write, if it is one that counts: the Lease and events hold no data.
@@ -113,6 +115,8 @@ async fn forward(State(gate): State<Arc<Gate>>, request: Request) -> Response {
 /// A way, from a database that is ready.
 struct Way {
     name: &'static str,
+    /// More writes than it has.
+    many: usize,
     /// With a controller at work, before it begins.
     before: fn(&Story<'_>),
     /// What people do, while no controller is there.
@@ -127,7 +131,7 @@ struct Way {
 fn walk(way: &Way) -> usize {
     let cluster = cluster();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let stories: Vec<Story<'_>> = (0..MANY)
+    let stories: Vec<Story<'_>> = (0..way.many)
         .map(|number| {
             let story = Story::new(&cluster.sandbox, &format!("{}-{number:02}", way.name));
             story.database("main", "{}").succeeded();
@@ -150,9 +154,9 @@ fn walk(way: &Way) -> usize {
         free_the_lease(&cluster);
         let mut victim = cluster.replica_with("victim", &kubeconfig);
         eventually("the controller is at that write, or at the end", || {
-            (gate.has_struck.load(Ordering::SeqCst) || (way.is_over)(story)).then_some(())
+            (gate.has_struck() || (way.is_over)(story)).then_some(())
         });
-        let has_struck = gate.has_struck.load(Ordering::SeqCst);
+        let has_struck = gate.has_struck();
         victim.child.kill().unwrap();
         victim.child.wait().unwrap();
         let survivor = controller(&cluster, &[]);
@@ -166,7 +170,7 @@ fn walk(way: &Way) -> usize {
             return pass;
         }
     }
-    panic!("{} has more than {MANY} writes", way.name);
+    panic!("{} has {} writes or more", way.name, way.many);
 }
 
 fn retain(story: &Story<'_>) {
@@ -174,7 +178,7 @@ fn retain(story: &Story<'_>) {
     story.kubectl(&["delete", "database", "main", "--wait=false"]).succeeded();
 }
 
-fn is_kept(story: &Story<'_>) -> bool {
+pub(crate) fn is_kept(story: &Story<'_>) -> bool {
     story.get("database", "main").is_none()
         && story.record().is_some_and(|record| ready(&record)["reason"] == "Kept")
         && story.in_azure(CREDENTIAL).is_empty()
@@ -186,7 +190,7 @@ fn be_kept(story: &Story<'_>) {
     eventually("it is kept", || is_kept(story).then_some(()));
 }
 
-fn is_destroyed(story: &Story<'_>) -> bool {
+pub(crate) fn is_destroyed(story: &Story<'_>) -> bool {
     story.get("database", "main").is_none() && story.record().is_none() && story.azure_objects().is_empty()
 }
 
@@ -198,6 +202,7 @@ fn is_gone_from_azure(story: &Story<'_>, _: &str) {
 fn killed_at_each_write_of_keeping() {
     let writes = walk(&Way {
         name: "keeping",
+        many: 12,
         before: |_| {},
         begin: retain,
         is_over: is_kept,
@@ -213,6 +218,7 @@ fn killed_at_each_write_of_keeping() {
 fn killed_at_each_write_of_destroying() {
     let writes = walk(&Way {
         name: "destroying",
+        many: 12,
         before: |story| story.confirm_destroy(),
         begin: |story| {
             story.kubectl(&["delete", "database", "main", "--wait=false"]).succeeded();
@@ -227,6 +233,7 @@ fn killed_at_each_write_of_destroying() {
 fn killed_at_each_write_of_ending_what_is_kept() {
     let writes = walk(&Way {
         name: "ending",
+        many: 12,
         before: be_kept,
         begin: |story| story.end_record(),
         is_over: is_destroyed,
@@ -239,6 +246,7 @@ fn killed_at_each_write_of_ending_what_is_kept() {
 fn killed_at_each_write_of_recovering() {
     let writes = walk(&Way {
         name: "recovering",
+        many: 12,
         before: be_kept,
         begin: |story| {
             story.database("main", "{}").succeeded();
@@ -262,6 +270,7 @@ fn killed_at_each_write_of_recovering() {
 fn killed_at_each_write_of_recovering_as_another_database() {
     let writes = walk(&Way {
         name: "elsewhere",
+        many: 20,
         before: |story| {
             let namespace = &story.namespace;
             story.allow_recovery(&format!("{namespace}/main"), &format!("{namespace}/other"));

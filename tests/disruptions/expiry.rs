@@ -1,11 +1,14 @@
 //! Days that pass: data are kept until the promised time and not a moment less, through restarts.
 
+use std::process::Command;
+
 use jiff::{Timestamp, ToSpan};
 
 use crate::{
     certificate::{Cluster, Replica},
     common::{DATABASE, SERVER, Story, eventually, ready},
     killed::{cluster, free_the_lease},
+    rotation::free_address,
 };
 
 /// A controller whose clock, and whose API server's, are so many hours ahead.
@@ -57,4 +60,56 @@ fn data_are_kept_for_the_days_that_were_promised_and_destroyed_after_them() {
     eventually("the record has had its day", || story.record().is_none().then_some(()));
     assert_eq!((story.in_azure(SERVER).len(), story.in_azure(DATABASE).len()), (0, 0));
     eventually("nothing is left in the cluster", || story.azure_objects().is_empty().then_some(()));
+}
+
+/// One of several, of which one works.
+fn one_of_several(cluster: &Cluster, name: &str, hours: u32) -> Replica {
+    let admin = free_address().to_string();
+    let clock = format!("--clock-ahead={hours}h");
+    cluster.replica(name, &["--admin-listen", &admin, "--lease-duration=1h", &clock])
+}
+
+fn says(replica: &Replica, words: &str) {
+    eventually(&format!("it says {words:?}"), || replica.log().contains(words).then_some(()));
+}
+
+/// Hands over to the next one.
+fn end(mut leader: Replica, next: &Replica) {
+    let pid = leader.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    says(next, "controller running");
+    assert!(eventually("it ends", || leader.child.try_wait().unwrap()).success());
+}
+
+#[test]
+fn another_leader_meets_the_same_end_and_one_that_waits_ends_nothing() {
+    let cluster = cluster();
+    free_the_lease(&cluster);
+    let first = one_of_several(&cluster, "first", 0);
+    says(&first, "controller running");
+    let story = Story::new(&cluster.sandbox, "fortnights").with_database("{}");
+    let born = story.born();
+    story.delete_with("14d");
+    story.wait_record("KeptUntil");
+
+    let second = one_of_several(&cluster, "second", 14 * 24 - 1);
+    says(&second, "waiting: ");
+    end(first, &second);
+    // The second one has looked at it, for it warns.
+    story.wait_record("ExpiresSoon");
+    // By this one's clock it is over, and it isn't its turn.
+    let third = one_of_several(&cluster, "third", 14 * 24 + 1);
+    says(&third, "waiting: ");
+    let later = until(&story).checked_add(1.minute()).unwrap().to_string();
+    let change = format!(r#"{{"spec": {{"until": "{later}"}}}}"#);
+    story.as_platform(&["patch", "rdb", &story.server().name, "--type=merge", "-p", &change]).succeeded();
+    eventually("the second one has looked again", || {
+        ready(&story.record()?)["message"].as_str()?.contains(&later).then_some(())
+    });
+    assert_eq!(story.born(), born);
+    story.data_is_kept();
+
+    end(second, &third);
+    eventually("the record has had its day", || story.record().is_none().then_some(()));
+    assert_eq!((story.in_azure(SERVER).len(), story.in_azure(DATABASE).len()), (0, 0));
 }

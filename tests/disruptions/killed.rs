@@ -84,10 +84,10 @@ impl Drop for Paused<'_> {
 }
 
 /// A process that is dead until the end of a story, also of one that failed.
-struct Killed<'a>(&'a Sandbox, &'a str);
+pub(crate) struct Killed<'a>(&'a Sandbox, &'a str);
 
 impl<'a> Killed<'a> {
-    fn now(sandbox: &'a Sandbox, process: &'a str) -> Self {
+    pub(crate) fn now(sandbox: &'a Sandbox, process: &'a str) -> Self {
         sandbox.process(process).kill().unwrap();
         Self(sandbox, process)
     }

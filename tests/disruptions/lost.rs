@@ -9,7 +9,9 @@ use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{IDENTITY, OPERATOR_NAMESPACE, Output, Story, database, eventually, lets_in, ready, run},
+    common::{
+        IDENTITY, OPERATOR_NAMESPACE, Output, Story, database, database_from, eventually, lets_in, ready, run,
+    },
     guard::{CONFIGURATIONS, POLICIES},
     policy::{GOOD, apply_policy},
 };
@@ -135,6 +137,21 @@ fn kept<'a>(platform: &'a Platform, namespace: &str) -> Owned<'a> {
     owned
 }
 
+/// A database at work on the server that another one had.
+fn recovered<'a>(platform: &'a Platform, namespace: &str) -> Owned<'a> {
+    let story = Story::new(&platform.sandbox, namespace);
+    let from = format!("{namespace}/former");
+    story.allow_recovery(&from, &format!("{namespace}/main"));
+    story.database("former", "{}").succeeded();
+    story.wait_settled("former");
+    story.kubectl(&["annotate", "database", "former", "altinn.app/retention=Retain"]).succeeded();
+    story.kubectl(&["delete", "database", "former"]).succeeded();
+    let manifest = database_from("main", &from, "{}");
+    eventually("the policy allows it", || story.apply(&manifest).ok.then_some(()));
+    eventually("the record has had its day", || story.record().is_none().then_some(()));
+    Owned::now(story)
+}
+
 /// Whom the server lets in as its app: made again, it would be somebody else, and own nothing. An app with a password
 /// needs nobody.
 fn principals(story: &Story<'_>) -> Vec<Value> {
@@ -190,6 +207,7 @@ impl<'a> Owned<'a> {
 fn the_crds_of_azure_service_operator_are_deleted_and_come_back() {
     let platform = platform();
     let (lost, kept) = (at_work(&platform, "unserved"), kept(&platform, "kept-unserved"));
+    let recovered = recovered(&platform, "moved-unserved");
     let record = kept.story.record().unwrap();
     let put_back = PutBack(&platform, Platform::install_aso);
     platform.kubectl(&["delete", "crd", "--selector", ASO, "--timeout=120s"]).succeeded();
@@ -204,6 +222,18 @@ fn the_crds_of_azure_service_operator_are_deleted_and_come_back() {
 
     drop(put_back);
     lost.is_as_before();
+    // Its name doesn't give the server's, and nothing is left that says whose it is.
+    recovered.story.wait_reason("main", "ServerNameUnknown");
+    let record_of_it = json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase", "metadata": {"name": recovered.server},
+        "spec": {
+            "database": "moved-unserved/main", "server": {"name": recovered.server}, "reason": "OwnerLost",
+            "since": "2026-11-27T12:00:00Z",
+        },
+    });
+    let apply = ["apply", "--namespace", OPERATOR_NAMESPACE, "-f", "-"];
+    run(platform.sandbox.kubectl(&apply), &record_of_it.to_string()).succeeded();
+    recovered.is_as_before();
     assert_eq!(kept.story.record().unwrap()["spec"], record["spec"]);
     kept.comes_back_by_one_apply();
 }

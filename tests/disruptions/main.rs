@@ -7,6 +7,7 @@
 mod common;
 
 mod certificate;
+mod destroy;
 mod each_write;
 mod expiry;
 mod guard;

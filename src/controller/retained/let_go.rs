@@ -5,6 +5,7 @@ use api::{
     annotations::{CONFIRM_DESTROY, RETENTION},
 };
 use jiff::{Timestamp, tz::TimeZone};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     ResourceExt,
     api::{Patch, PatchParams},
@@ -29,7 +30,7 @@ use crate::{
         context::Context,
         dereference,
         reconcile::{Error, report},
-        status::Outcome,
+        status::{Blocked, Outcome},
     },
 };
 
@@ -65,9 +66,19 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     let doomed = Doomed { namespace: &namespace, name: &name, server_name: &server_name };
     // By the day of the delete, so that a long one doesn't outlive its own confirmation.
     let Ok(retention) = retention(database, (&namespace, &name), deleted, context) else { return Ok(wait()) };
+    let conditions = conditions(database);
     // Once Azure was told, nothing else can become of it.
-    if remove::is_sent(context, &doomed) || retention == Ok(Retention::Destroy) {
+    if remove::is_told(context, conditions, &doomed) || retention == Ok(Retention::Destroy) {
         return destroy(database, context, &doomed).await;
+    }
+    if remove::is_destroying(conditions) {
+        // Or its object, should it be deleted by hand now, would be taken for what Azure was told.
+        let why = format!(
+            "Azure was not told to destroy server {server_name}, and it is kept, as was decided since"
+        );
+        let why = Blocked::working("DestroyTakenBack", why);
+        report(database, context, &Outcome::Blocked(&why)).await?;
+        return Ok(wait());
     }
     let (until, why) = match retention {
         Ok(Retention::Days(days)) => (Some(days_after(deleted, days)), None),
@@ -90,6 +101,10 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     context.events.publish(database, EventType::Normal, "DataKept", &note).await;
     context.forget(&namespace, &name);
     Ok(Fate::Settled)
+}
+
+fn conditions(database: &Database) -> &[Condition] {
+    database.status.as_ref().map_or(&[], |status| &status.conditions)
 }
 
 fn wait() -> Fate {
@@ -214,9 +229,8 @@ async fn keep(
 
 async fn destroy(database: &Database, context: &Context, doomed: &Doomed<'_>) -> Result<Fate, Error> {
     let server = doomed.server_name;
-    let conditions = database.status.as_ref().map_or(&[][..], |status| &status.conditions);
     let instead = "set altinn.app/retention to \"Retain\", and this Database goes";
-    match remove::destroy(context, conditions, doomed, instead).await? {
+    match remove::destroy(context, conditions(database), doomed, instead).await? {
         Step::Wait => Ok(wait()),
         Step::Tell(why) => {
             report(database, context, &Outcome::Blocked(&why)).await?;

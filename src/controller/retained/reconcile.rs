@@ -103,7 +103,7 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         }
     }
     let Ok(end) = end(record, context, namespace, name) else { return later };
-    let is_sent = remove::is_sent(context, &kept);
+    let is_told = remove::is_told(context, conditions(record), &kept);
     let is_over = match &end {
         End::At(until) if *until <= context.now() => {
             // Two clocks must agree on it.
@@ -112,7 +112,7 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         End::Approved => true,
         End::At(_) | End::Never(_) => false,
     };
-    if is_sent || is_over {
+    if is_told || is_over {
         return destroy(record, context, &kept).await;
     }
     let is_spared = remove::spare(context, &kept).await?;

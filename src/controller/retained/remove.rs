@@ -56,14 +56,13 @@ impl Removal {
     }
 }
 
-/// Whether the server's own end is on its way, so that nothing brings it back.
-pub(super) fn is_sent(context: &Context, doomed: &Doomed<'_>) -> bool {
-    context
-        .caches
-        .servers
-        .cache
-        .get(&context.operator_namespace, doomed.server_name)
-        .is_some_and(|server| azure::is_being_ended(&server))
+/// Whether Azure was told to destroy the server, so that nothing brings it back: its object is on its way, or it has gone
+/// since that was written down.
+pub(super) fn is_told(context: &Context, conditions: &[Condition], doomed: &Doomed<'_>) -> bool {
+    match context.caches.servers.cache.get(&context.operator_namespace, doomed.server_name) {
+        Some(server) => azure::is_being_ended(&server),
+        None => is_destroying(conditions),
+    }
 }
 
 fn is_going<K: Resource>(object: &K) -> bool {
@@ -92,8 +91,9 @@ pub(super) enum Step {
     Done,
 }
 
-/// Goes on destroying a server, by what was written down in the conditions of what stands for it: who starts anew must know
-/// why the server is not there. `instead` says what people can do where nothing would end the server in Azure.
+/// Goes on destroying a server. Its object gets the reconcile policy for that; then it is written down in the conditions of
+/// what stands for it, since who starts anew must know why the server is not there; and then the object is deleted.
+/// `instead` says what people can do where nothing would end the server in Azure.
 pub(super) async fn destroy(
     context: &Context,
     conditions: &[Condition],
@@ -109,9 +109,15 @@ pub(super) async fn destroy(
     let destroying =
         Blocked::working("Destroying", format!("Server {server} is being destroyed with all its data"));
     if !is_destroying(conditions) {
-        let is_there = context.caches.servers.cache.contains(namespace, server);
-        // It must not be taken for gone.
-        return Ok(Step::Tell(if is_there { destroying } else { impossible(namespace, server, instead) }));
+        return Ok(match own(context, &context.caches.servers.cache, server, doomed) {
+            Some(found) if is_going(&found) || goes_along(&found) => Step::Tell(destroying),
+            Some(found) => {
+                set_policy(context, &found, MANAGE).await?;
+                Step::Wait
+            }
+            // It must not be taken for gone.
+            None => Step::Tell(impossible(namespace, server, instead)),
+        });
     }
     Ok(match take_apart(context, doomed).await? {
         Removal::Done => Step::Done,

@@ -1,0 +1,100 @@
+//! `Destroy` that Azure refuses, and `Destroy` that is taken back while nobody has told Azure.
+
+use sandbox::azure::{Fault, Phase};
+use serde_json::Value;
+
+use crate::{
+    common::{SERVER, Story, clear_faults_of, eventually, inject, ready},
+    each_write::{Gate, is_destroyed, is_kept},
+    killed::{Killed, cluster, controller, free_the_lease},
+};
+
+/// The object with which Azure Service Operator stands for the story's server.
+fn server_object(story: &Story<'_>) -> Value {
+    let name = story.server().name;
+    let object = story.as_platform(&["get", "flexibleserver", &name, "-o=json"]).succeeded();
+    serde_json::from_str(&object).unwrap()
+}
+
+fn destroy(story: &Story<'_>) {
+    story.confirm_destroy();
+    story.kubectl(&["delete", "database", "main", "--wait=false"]).succeeded();
+}
+
+#[test]
+fn a_lock_in_azure_keeps_the_server_and_is_told_word_for_word() {
+    let cluster = cluster();
+    let _controller = controller(&cluster, &[]);
+    let story = Story::new(&cluster.sandbox, "locked").with_database("{}");
+    let (id, born) = (story.server().id, story.born());
+    let message = format!(
+        "The scope '{id}' cannot perform delete operation because following scope(s) are locked: '{id}'. Please remove the \
+         lock and try again."
+    );
+    let lock = Fault {
+        method: Some("DELETE".to_owned()),
+        path: id.clone(),
+        status: 409,
+        code: "ScopeLocked".to_owned(),
+        message: message.clone(),
+        retry_after_seconds: None,
+        times: u32::MAX,
+        phase: Phase::Request,
+    };
+    inject(&cluster.sandbox, &lock);
+    destroy(&story);
+    let database = story.wait_reason("main", "DestroyRefused");
+    let told = ready(&database)["message"].as_str().unwrap().to_owned();
+    assert!(told.ends_with(&format!("ScopeLocked: {message}")), "{told}");
+    let events = ["get", "events", "--field-selector=reason=DestroyRefused,type=Warning", "-o", "name"];
+    eventually("an event tells, too", || (!story.kubectl(&events).succeeded().is_empty()).then_some(()));
+    assert_eq!((story.in_azure(SERVER).len(), story.born()), (1, born));
+
+    clear_faults_of(&cluster.sandbox, &id);
+    // Else it tries again as seldom as it compares with Azure at all.
+    drop(Killed::now(&cluster.sandbox, "aso"));
+    eventually("without the lock it goes", || is_destroyed(&story).then_some(()));
+    assert_eq!(story.in_azure(SERVER).len(), 0);
+}
+
+#[test]
+fn destroy_is_taken_back_at_each_write_until_azure_is_told() {
+    let cluster = cluster();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let stories: Vec<Story<'_>> =
+        (0..4).map(|number| Story::new(&cluster.sandbox, &format!("taken-back-{number}"))).collect();
+    let prepared = controller(&cluster, &[]);
+    for story in &stories {
+        story.database("main", "{}").succeeded();
+    }
+    for story in &stories {
+        story.wait_settled("main");
+    }
+    drop(prepared);
+
+    for (pass, story) in stories.iter().enumerate() {
+        let born = story.born();
+        destroy(story);
+        let (gate, kubeconfig) = Gate::open(&runtime, &cluster, &story.namespace, pass);
+        free_the_lease(&cluster);
+        let mut victim = cluster.replica_with("victim", &kubeconfig);
+        eventually("the controller is at that write", || gate.has_struck().then_some(()));
+        victim.child.kill().unwrap();
+        victim.child.wait().unwrap();
+        let was_told = !server_object(story)["metadata"]["deletionTimestamp"].is_null();
+        let retain = ["annotate", "database", "main", "--overwrite", "altinn.app/retention=Retain"];
+        story.kubectl(&retain).succeeded();
+        let _survivor = controller(&cluster, &[]);
+        if was_told {
+            eventually("what was told can't be taken back", || is_destroyed(story).then_some(()));
+            assert!(pass >= 2, "it was taken back {pass} times");
+            return;
+        }
+        eventually("it is kept", || is_kept(story).then_some(()));
+        let annotations = &server_object(story)["metadata"]["annotations"];
+        assert_eq!(annotations["serviceoperator.azure.com/reconcile-policy"], "detach-on-delete");
+        assert_eq!(story.born(), born);
+        story.data_is_kept();
+    }
+    panic!("Azure was never told");
+}
