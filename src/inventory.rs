@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use webhook::cluster::{Kind, Objects};
 
 use crate::{
+    azure::{DATABASE_NAME, DATABASE_NAMESPACE},
     namespaces::Namespaces,
     readable::{Unreadable, readable},
 };
@@ -183,6 +184,16 @@ impl webhook::Cluster for Inventory {
         Box::pin(
             async move { some(&Api::<RetainedDatabase>::namespaced(self.client.clone(), namespace)).await },
         )
+    }
+
+    /// By the labels with which the operator writes its records.
+    fn is_kept<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async move {
+            let selector = format!("{DATABASE_NAMESPACE}={namespace},{DATABASE_NAME}={name}");
+            let params = ListParams::default().labels(&selector).limit(1);
+            let list = list(&Api::<RetainedDatabase>::all(self.client.clone()), &params).await?;
+            Some(!list.items.is_empty())
+        })
     }
 
     fn databases(&self) -> Option<Vec<Arc<Database>>> {

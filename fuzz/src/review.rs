@@ -107,6 +107,7 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
         inside: serde_json::from_value(json!([menu.database()["metadata"]])).ok(),
         objects: Some(Objects { some: vec![menu.text(&["orders/main"])], count: menu.number(3) }),
         kept: Some(Objects { some: vec![menu.text(&["database-operator/x"])], count: menu.number(2) }),
+        is_kept: Some(menu.rarely(4)),
         labels: BTreeMap::from([("orders".to_owned(), labels)]),
     }
 }

@@ -83,6 +83,15 @@ pub fn claim(
 /// <https://github.com/Azure/azure-service-operator/blob/main/v2/pkg/genruntime/conditions/ready_condition_builder.go>
 pub const NOT_FOUND: &str = "AzureResourceNotFound";
 
+/// Whether an object only looks, and there is no such server in Azure.
+pub fn finds_nothing(server: &FlexibleServer) -> bool {
+    let is_absent = matches!(
+        condition::progress(server),
+        Progress::Retrying { reason, .. } if reason == NOT_FOUND
+    );
+    only_looks(server) && is_absent
+}
+
 /// Whether the server has, in Azure, the tags of this `Database`. They alone give its name, by whatever cluster it was made
 /// in: those of a copy of the server don't.
 pub fn is_tagged(server: &FlexibleServer, (namespace, name): Database<'_>) -> bool {

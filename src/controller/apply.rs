@@ -52,7 +52,8 @@ pub(super) async fn apply(
 ) -> Result<Applied, Error> {
     let (caches, azure) = (&context.caches, &desired.azure);
     if claim::only_looks(&azure.server) {
-        return look(context, azure).await;
+        let server = apply_server(context, azure).await?;
+        return Ok(Applied { server, others: Vec::new(), parameters: Vec::new(), unconfirmed: false });
     }
     // Azure Service Operator reads it when it makes the server.
     if let Some(secret) = &desired.admin_secret {
@@ -60,7 +61,7 @@ pub(super) async fn apply(
     }
     // The login is made while Azure still works on the server: it takes seconds, and the server minutes.
     let identity = aso(context, &caches.identities, &azure.identity).await?;
-    let server = aso(context, &caches.servers.cache, &azure.server).await?;
+    let server = apply_server(context, azure).await?;
     let credential = aso(context, &caches.credentials, &azure.credential).await?;
     let mut others = Others { context, is_free: server == Progress::Ready, progress: Vec::new() };
     others.progress.push((condition::describe(&azure.identity), identity));
@@ -91,16 +92,17 @@ pub(super) async fn apply(
     Ok(applied)
 }
 
-/// Has ASO look whether Azure has such a server. Nothing else is written before that is known.
-async fn look(context: &Context, azure: &azure::Objects) -> Result<Applied, Error> {
-    let server = match aso(context, &context.caches.servers.cache, &azure.server).await? {
+/// The server alone. ASO looks first whether Azure has such a server, and nothing else is written before that is known.
+pub(super) async fn apply_server(context: &Context, azure: &azure::Objects) -> Result<Progress, Error> {
+    let progress = aso(context, &context.caches.servers.cache, &azure.server).await?;
+    Ok(match progress {
+        progress if !claim::only_looks(&azure.server) => progress,
         // The cache may have moved since the claim was judged; the next pass takes what is free.
         Progress::Retrying { reason, .. } if reason == claim::NOT_FOUND => Progress::Sent,
         // What keeps ASO from looking is worth telling.
         progress @ (Progress::GaveUp { .. } | Progress::Retrying { .. }) => progress,
         _ => Progress::Sent,
-    };
-    Ok(Applied { server, others: Vec::new(), parameters: Vec::new(), unconfirmed: false })
+    })
 }
 
 /// Azure takes one change of a parameter at a time for each server. A parameter that Azure refuses doesn't hold up the
@@ -196,7 +198,12 @@ impl Applied {
     }
 }
 
-async fn aso<K: AsoObject>(context: &Context, cache: &Cache<K>, desired: &K) -> Result<Progress, Error> {
+/// Server-side apply of what differs, of an object that is nobody else's.
+pub(super) async fn aso<K: AsoObject>(
+    context: &Context,
+    cache: &Cache<K>,
+    desired: &K,
+) -> Result<Progress, Error> {
     let namespace = desired.namespace().unwrap_or_default();
     let found = cache.get(&namespace, &desired.name_any());
     if let Some(found) = &found {

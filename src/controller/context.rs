@@ -41,8 +41,8 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     /// What is kept without a `Database`.
     pub(super) retained: Store<RetainedDatabase>,
-    /// Takes the records whose `Database` is back.
-    pub(super) returned: UnboundedSender<ObjectRef<RetainedDatabase>>,
+    /// Takes the records that are to be looked at.
+    pub(super) due_records: UnboundedSender<ObjectRef<RetainedDatabase>>,
 }
 
 impl Context {
@@ -61,11 +61,11 @@ impl Context {
         self.clock.now()
     }
 
-    /// The `Database` of this server is there: if a record says that it is gone, the record has had its day.
-    pub(super) fn tell_of_return(&self, server_name: &str) {
+    /// Has the record of this server looked at, if there is one: its `Database` is back, or something of it has changed.
+    pub(super) fn look_at_record(&self, server_name: &str) {
         if let Some(record) = self.record_of(server_name) {
             // Without a receiver the process is ending.
-            let _ = self.returned.send(record);
+            let _ = self.due_records.send(record);
         }
     }
 

@@ -89,43 +89,32 @@ pub(super) fn dereference(
     cluster_name: &str,
 ) -> Result<Found, Error> {
     check(caches)?;
+    // One that will never be ready has ended with the process.
+    if records.wait_until_ready().now_or_never().is_none() {
+        return Err(Error::NotSynced);
+    }
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     let server_name = match server_name(database, caches, records, operator_namespace, cluster_name)? {
         Server::Named(server_name) => server_name,
         Server::Elsewhere(from) => return Ok(Found::Elsewhere(from)),
     };
     let record = records.get(&ObjectRef::new(&server_name).within(operator_namespace));
-    if let Some(record) = &record
-        && owner(&record.spec.database) != Some((&namespace, &name))
-    {
-        return Err(Error::Blocked(Blocked::stalled(
-            "ServerNameTaken",
-            format!(
-                "Server {server_name} is kept for Database {}, by RetainedDatabase {operator_namespace}/{server_name}; it \
-                 is left alone. Rename this Database",
-                record.spec.database
-            ),
-        )));
-    }
-    let formerly = record.as_ref().and_then(|record| owner(record.spec.formerly.as_deref()?));
+    let formerly = record
+        .as_ref()
+        .filter(|record| owner(&record.spec.database) == Some((&namespace, &name)))
+        .and_then(|record| owner(record.spec.formerly.as_deref()?));
     if let Some(formerly) = formerly
         && relabel::is_due(caches, operator_namespace, &server_name, formerly)
     {
         return Err(Error::Blocked(recovering(&server_name, formerly)));
     }
-
-    let server = caches.servers.cache.get(operator_namespace, &server_name);
-    if let Some(server) = &server
-        && !caches::belongs_to(server, &namespace, &name)
-    {
+    if let Some(why) = taken(caches, records, operator_namespace, &server_name, (&namespace, &name)) {
         return Err(Error::Blocked(Blocked::stalled(
             "ServerNameTaken",
-            format!(
-                "FlexibleServer {operator_namespace}/{server_name} exists and does not belong to this Database; \
-                 it is left alone. Rename this Database, or remove that object"
-            ),
+            format!("{why}; it is left alone. Rename this Database, or remove that object"),
         )));
     }
+    let server = caches.servers.cache.get(operator_namespace, &server_name);
     if let Some(server) = &server
         && azure::is_being_ended(server)
     {
@@ -206,8 +195,7 @@ fn server_name(
     if let Some(server) = caches.servers.of(operator_namespace, &namespace, &name).pop() {
         return Ok(Server::Named(server.name_any()));
     }
-    let ours = kept(records, &namespace, &name)?;
-    let ours = ours.map(|record| record.spec.server.name.clone());
+    let ours = kept(records, &namespace, &name).map(|record| record.spec.server.name.clone());
     match (ours, recorded) {
         (Some(kept), None) => Ok(Server::Named(kept)),
         (Some(kept), Some(recorded)) if kept == recorded => Ok(Server::Named(kept)),
@@ -241,18 +229,42 @@ pub(super) fn is_vouched_for(
         || by_identity().is_some_and(|identity| caches::belongs_to(&identity, namespace, name))
 }
 
+/// What in the operator's namespace says that a server is another one's, if so.
+pub(super) fn taken(
+    caches: &Caches,
+    records: &Store<RetainedDatabase>,
+    operator_namespace: &str,
+    server: &str,
+    (namespace, name): (&str, &str),
+) -> Option<String> {
+    if let Some(record) = records.get(&ObjectRef::new(server).within(operator_namespace))
+        && owner(&record.spec.database) != Some((namespace, name))
+    {
+        let whose = &record.spec.database;
+        return Some(format!("RetainedDatabase {operator_namespace}/{server} keeps it for Database {whose}"));
+    }
+    let exists = |kind: &str| {
+        Some(format!("{kind} {operator_namespace}/{server} exists and does not belong to this Database"))
+    };
+    let by_server = caches.servers.cache.get(operator_namespace, server);
+    if by_server.is_some_and(|server| !caches::belongs_to(&server, namespace, name)) {
+        return exists("FlexibleServer");
+    }
+    let by_identity = caches.identities.get(operator_namespace, server);
+    if by_identity.is_some_and(|identity| !caches::belongs_to(&identity, namespace, name)) {
+        return exists("UserAssignedIdentity");
+    }
+    None
+}
+
 /// The record of what is kept for this `Database`.
 pub(super) fn kept(
     records: &Store<RetainedDatabase>,
     namespace: &str,
     name: &str,
-) -> Result<Option<Arc<RetainedDatabase>>, Error> {
-    // One that will never be ready has ended with the process.
-    if records.wait_until_ready().now_or_never().is_none() {
-        return Err(Error::NotSynced);
-    }
+) -> Option<Arc<RetainedDatabase>> {
     let is_of = |record: &Arc<RetainedDatabase>| owner(&record.spec.database) == Some((namespace, name));
-    Ok(records.state().into_iter().find(is_of))
+    records.state().into_iter().find(is_of)
 }
 
 /// What a `Database` is told while the server of another one becomes its own.

@@ -50,6 +50,7 @@ use tokio_stream::wrappers::{UnboundedReceiverStream, WatchStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    azure::names,
     clock::Clock,
     namespaces::Namespaces,
     readable::{Unreadable, readable},
@@ -111,7 +112,7 @@ pub async fn run(
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
     triggers.push(databases_in(relabelled, store.clone()).boxed());
     let (retained, retained_writer) = reflector::store();
-    let (returned_sender, returned) = mpsc::unbounded_channel();
+    let (record_sender, due_records) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
         events: events::Events::new(recorder),
         client,
@@ -128,11 +129,11 @@ pub async fn run(
         metrics,
         clock: config.clock,
         retained,
-        returned: returned_sender,
+        due_records: record_sender,
     });
 
     let gone_context = context.clone();
-    let kept = retained::run(context.clone(), retained_writer, store.clone(), returned);
+    let kept = retained::run(context.clone(), retained_writer, store.clone(), due_records);
     let databases = Controller::for_stream(stream, store)
         .with_config(bounded())
         .reconcile_on(triggers)
@@ -149,7 +150,13 @@ pub async fn run(
                     controller::Error::ReconcilerFailed(..) => {}
                     // It is gone since it was queued, perhaps without our finalizer.
                     controller::Error::ObjectNotFound(gone) => {
-                        gone_context.forget(gone.namespace.as_deref().unwrap_or_default(), &gone.name);
+                        let namespace = gone.namespace.as_deref().unwrap_or_default();
+                        gone_context.forget(namespace, &gone.name);
+                        // Something of a server that is kept has changed.
+                        if let Some(policy) = gone_context.policy.load().policy() {
+                            let cluster = &policy.azure.cluster_name.value;
+                            gone_context.look_at_record(&names::server(cluster, namespace, &gone.name));
+                        }
                     }
                     error => tracing::warn!(%error, "a watch was interrupted"),
                 }

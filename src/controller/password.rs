@@ -34,12 +34,14 @@ pub(super) fn secret_name(server: &str) -> String {
 }
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted<'a> {
     /// Value of the annotation that asks for a new password.
     pub(super) request: Option<&'a str>,
     /// Age in days at which a password is replaced.
     pub(super) rotate_after_days: Option<u16>,
+    /// One that was made before this is replaced.
+    pub(super) made_since: Option<Timestamp>,
 }
 
 /// What Azure was told.
@@ -102,7 +104,8 @@ impl Passwords {
             Some(_) if !is_taken => false,
             Some(newest) => {
                 let is_asked = wanted.request.is_some() && wanted.request != fulfilled.as_deref();
-                is_asked || is_old(newest, wanted.rotate_after_days, now)
+                let is_older = wanted.made_since.is_some_and(|since| made(newest) < Some(since));
+                is_asked || is_older || is_old(newest, wanted.rotate_after_days, now)
             }
         };
         let newest = if let Some(newest) = newest.filter(|_| !is_due) {
@@ -182,7 +185,7 @@ mod tests {
         Passwords::plan(existing, told, wanted, now(), || Some("fresh".to_owned())).unwrap()
     }
 
-    const NOTHING: Wanted<'_> = Wanted { request: None, rotate_after_days: None };
+    const NOTHING: Wanted<'_> = Wanted { request: None, rotate_after_days: None, made_since: None };
 
     fn taken(key: &str) -> Told<'_> {
         Told { key: Some(key), is_taken: true }
@@ -231,15 +234,29 @@ mod tests {
         #[case] is_due: bool,
     ) {
         let existing = secret(&[(OLD, "old")], Some("a"));
-        let plan = plan(Some(&existing), taken(OLD), Wanted { request, rotate_after_days });
+        let plan = plan(Some(&existing), taken(OLD), Wanted { request, rotate_after_days, ..NOTHING });
         assert_eq!(plan.newest == NEW, is_due);
+    }
+
+    #[rstest]
+    #[case::made_before("2026-09-01T12:00:01Z", true)]
+    #[case::made_at_that_moment("2026-09-01T12:00:00Z", false)]
+    #[case::made_after("2026-08-01T12:00:00Z", false)]
+    fn one_that_is_too_old_for_what_has_happened_is_replaced(#[case] since: Timestamp, #[case] is_due: bool) {
+        let existing = secret(&[(OLD, "old")], Some("a"));
+        let plan = plan(Some(&existing), taken(OLD), Wanted { made_since: Some(since), ..NOTHING });
+        assert_eq!(plan.newest == NEW, is_due);
+        assert_eq!(plan.fulfilled.as_deref(), Some("a"), "nobody asked for it");
     }
 
     #[test]
     fn no_third_one_is_made_while_a_second_is_on_its_way() {
         let existing = secret(&[(OLD, "old"), (NEW, "new")], Some("a"));
-        let plan =
-            plan(Some(&existing), sent(NEW), Wanted { request: Some("b"), rotate_after_days: Some(1) });
+        let plan = plan(
+            Some(&existing),
+            sent(NEW),
+            Wanted { request: Some("b"), rotate_after_days: Some(1), ..NOTHING },
+        );
         assert_eq!(keys(&plan), [OLD, NEW]);
         assert_eq!(plan.fulfilled.as_deref(), Some("a"), "the request stands");
     }

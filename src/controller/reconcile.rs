@@ -47,7 +47,7 @@ const SOON: Duration = Duration::from_secs(5);
 const SYNCING: Duration = Duration::from_millis(500);
 
 /// A pass takes milliseconds. A connection that died in silence would hold its place for a quarter of an hour.
-const LIMIT: Duration = Duration::from_secs(45);
+pub(super) const LIMIT: Duration = Duration::from_secs(45);
 
 /// Field manager of the status, apart from that of objects.
 const STATUS_MANAGER: &str = "database-operator-status";
@@ -233,7 +233,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         context.events.publish(database, EventType::Normal, "PasswordReplaced", &note).await;
     }
     report(database, context, &outcome).await?;
-    context.tell_of_return(&known.server_name);
+    context.look_at_record(&known.server_name);
     context.count("ok");
     let again = match (applied.unconfirmed, applied.is_ready()) {
         (true, _) => EXPIRY,
@@ -259,6 +259,7 @@ fn passwords(
     let wanted = password::Wanted {
         request: database.annotations().get(ROTATE_PASSWORD).map(String::as_str),
         rotate_after_days: effective.rotate_after_days,
+        made_since: None,
     };
     Passwords::plan(known.admin_secret.as_ref(), known.told(), wanted, now, fresh_password)
         .ok_or(Error::NoPassword)

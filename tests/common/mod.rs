@@ -373,6 +373,11 @@ pub fn patch_azure(sandbox: &Sandbox, id: &str, change: &Value) {
     ask(Client::new(sandbox.azure_control()).patch_resource(id, change)).unwrap();
 }
 
+/// Plays somebody who deletes a resource in Azure's portal.
+pub fn delete_in_azure(sandbox: &Sandbox, id: &str) {
+    ask(Client::new(sandbox.azure_control()).delete_resource(id)).unwrap();
+}
+
 /// Whether a server lets an administrator with this password in.
 pub fn lets_in(sandbox: &Sandbox, server: &str, user: &str, password: &str) -> bool {
     let login = Login { server: server.to_owned(), user: user.to_owned(), password: password.to_owned() };

@@ -78,7 +78,15 @@ fn without_the_webhooks_configuration_the_admission_policy_still_refuses() {
     // As many days as the webhook takes, and what it alone would say to them.
     story.kubectl(&["annotate", "database", "main", "--overwrite", "altinn.app/retention=3650d"]).succeeded();
     story.kubectl(&["delete", "database", "main", "--dry-run=server"]).succeeded();
+    // Nor does the record of what is kept go by anybody's hand.
+    story.delete_with("Retain");
+    let record = story.wait_record("Kept");
+    let message =
+        story.as_platform(&["delete", "rdb", record["metadata"]["name"].as_str().unwrap()]).refused();
+    assert!(message.contains("(Forbidden)") && message.contains("[DB210]"), "{message}");
     drop(away);
+    story.database("main", "{}").succeeded();
+    eventually("the operator's own delete of it passes", || story.record().is_none().then_some(()));
     story.data_is_kept();
 }
 

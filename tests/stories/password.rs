@@ -105,5 +105,10 @@ fn who_has_the_password_of_a_server_that_is_kept_does_not_get_in_any_more() {
     let again =
         story.as_platform(&["get", "flexibleserver", &server.name, "-o=jsonpath={.metadata.generation}"]);
     assert_eq!(told.succeeded(), again.succeeded());
+    // All of it can be taken back by who applies.
+    story.database("main", "{authentication: Identity}").succeeded();
+    eventually("no password lets anybody in", || (!works(&story, &after)).then_some(()));
+    story.wait_ready("main");
+    eventually("and nobody keeps one", || (kept(&story) == 0).then_some(()));
     story.data_is_kept();
 }

@@ -4,7 +4,9 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{CREDENTIAL, DATABASE, FIREWALL_RULE, IDENTITY, SERVER, Story, eventually, ready},
+    common::{
+        CREDENTIAL, DATABASE, FIREWALL_RULE, IDENTITY, SERVER, Story, delete_in_azure, eventually, ready,
+    },
     story,
 };
 
@@ -139,4 +141,42 @@ fn a_finalizer_that_is_forced_off_leaves_a_record_of_the_lost_owner() {
     eventually("the record has had its day", || story.record().is_none().then_some(()));
     assert_eq!(story.born(), born);
     story.data_is_kept();
+}
+
+#[test]
+fn the_object_of_a_kept_server_that_is_deleted_by_hand_comes_back_and_ends_it_when_that_is_said() {
+    let story = with_data();
+    let (born, server) = (story.born(), story.server().name);
+    story.delete_with("Retain");
+    story.wait_record("Kept");
+    story.as_platform(&["delete", "flexibleserver", &server, "--timeout=60s"]).succeeded();
+    eventually("its object is there again, and stands for the same server", || {
+        let object = story.as_platform(&["get", "flexibleserver", &server, "-o=json"]);
+        let object: Value = serde_json::from_str(&object.stdout).ok()?;
+        let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
+        let is_taken = policy == "detach-on-delete" && object["spec"]["tags"]["managed-by"].is_string();
+        (is_taken && object["spec"]["sku"]["name"] == "Standard_B2s").then_some(())
+    });
+    story.wait_record("Kept");
+    assert_eq!(story.born(), born);
+    story.data_is_kept();
+    story.end_record();
+    eventually("the record has had its day", || story.record().is_none().then_some(()));
+    assert_eq!((story.in_azure(SERVER).len(), story.in_azure(IDENTITY).len()), (0, 0));
+}
+
+#[test]
+fn a_kept_server_that_is_gone_from_azure_is_told_and_not_made_anew() {
+    let story = with_data();
+    let server = story.server();
+    story.delete_with("Retain");
+    story.wait_record("Kept");
+    delete_in_azure(story.sandbox, &server.id);
+    story.as_platform(&["delete", "flexibleserver", &server.name, "--timeout=60s"]).succeeded();
+    story.wait_record("ServerGone");
+    assert_eq!(story.in_azure(SERVER).len(), 0);
+    story.end_record();
+    eventually("the record has had its day", || story.record().is_none().then_some(()));
+    assert_eq!((story.in_azure(SERVER).len(), story.in_azure(IDENTITY).len()), (0, 0));
+    eventually("nothing is left in the cluster", || story.azure_objects().is_empty().then_some(()));
 }

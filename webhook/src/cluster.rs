@@ -25,6 +25,9 @@ pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
     /// The records of kept data in the namespace; `None` when they can't be listed.
     fn kept<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Objects>>;
 
+    /// Whether there is a record of data that are kept of this database; `None` when that can't be told.
+    fn is_kept<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Option<bool>>;
+
     /// Every database that is known; `None` when they can't be listed.
     fn databases(&self) -> Option<Vec<Arc<Database>>>;
 
@@ -71,6 +74,8 @@ pub struct Needs<'a> {
     pub objects: Option<Kind>,
     /// The records of kept data in this namespace.
     pub kept_in: Option<&'a str>,
+    /// Whether data are kept of the database of this namespace and name.
+    pub kept_of: Option<(&'a str, &'a str)>,
     /// Every database, and the labels of every namespace.
     pub databases: bool,
 }
@@ -88,6 +93,8 @@ pub struct Facts {
     pub objects: Option<Objects>,
     /// The records of kept data in the namespace of the question; `None` when they can't be listed.
     pub kept: Option<Objects>,
+    /// Whether data are kept of the database of the question; `None` when that can't be told.
+    pub is_kept: Option<bool>,
     /// Every database; `None` when they can't be listed.
     pub databases: Option<Vec<Arc<Database>>>,
 }
@@ -117,6 +124,9 @@ impl Facts {
         }
         if let Some(namespace) = needs.kept_in {
             facts.kept = cluster.kept(namespace).await;
+        }
+        if let Some((namespace, name)) = needs.kept_of {
+            facts.is_kept = cluster.is_kept(namespace, name).await;
         }
         facts
     }

@@ -98,6 +98,11 @@ impl Client {
         serde_json::from_slice(&answer).map_err(Error::Unreadable)
     }
 
+    /// Plays somebody who deletes a resource in the portal, with all that lies under it.
+    pub async fn delete_resource(&self, id: &str) -> Result<(), Error> {
+        self.send(Method::DELETE, &format!("/resources?id={}", in_query(id)), None::<&()>).await.map(drop)
+    }
+
     /// Whether a server lets an administrator with this password in.
     pub async fn login(&self, login: &Login) -> Result<bool, Error> {
         let answer = self.send(Method::POST, "/login", Some(login)).await?;

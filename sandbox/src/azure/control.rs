@@ -45,7 +45,7 @@ pub struct Settings {
 
 pub(super) fn router(shared: Shared) -> Router {
     Router::new()
-        .route("/resources", get(resources).patch(patch_resource))
+        .route("/resources", get(resources).patch(patch_resource).delete(delete_resource))
         .route("/requests", get(requests).delete(clear_requests))
         .route("/faults", get(faults).post(inject).delete(clear_faults))
         .route("/settings", put(change_settings))
@@ -94,15 +94,11 @@ async fn patch_resource(
         Ok(_) => return refused(StatusCode::BAD_REQUEST, "the change must be a JSON object"),
         Err(rejection) => return unreadable(&rejection),
     };
-    let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else {
-        return refused(StatusCode::BAD_REQUEST, "name the resource with ?id=/subscriptions/…");
-    };
+    let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else { return nameless() };
     let mut cloud = shared.lock();
     cloud.settle();
     let key = id.key();
-    let Some(resource) = cloud.resources.get_mut(&key) else {
-        return refused(StatusCode::NOT_FOUND, &format!("there is no resource {id}"));
-    };
+    let Some(resource) = cloud.resources.get_mut(&key) else { return absent(&id) };
     json_patch::merge(&mut resource.body, &change);
     let body = resource.body.clone();
     cloud.operations.amend(&key, |body| json_patch::merge(body, &change));
@@ -196,6 +192,26 @@ async fn change_settings(
 
 async fn dropped_servers(State(shared): State<Shared>) -> Json<Value> {
     Json(json!(shared.lock().dropped_servers.keys().collect::<Vec<_>>()))
+}
+
+/// Somebody deletes it in the portal, with all that lies under it. It is done at once.
+async fn delete_resource(State(shared): State<Shared>, Query(by): Query<ById>) -> Response {
+    let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else { return nameless() };
+    let mut cloud = shared.lock();
+    cloud.settle();
+    if !cloud.resources.contains_key(&id.key()) {
+        return absent(&id);
+    }
+    cloud.remove(&id);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+fn nameless() -> Response {
+    refused(StatusCode::BAD_REQUEST, "name the resource with ?id=/subscriptions/…")
+}
+
+fn absent(id: &ResourceId) -> Response {
+    refused(StatusCode::NOT_FOUND, &format!("there is no resource {id}"))
 }
 
 /// As if the five days had passed for which Azure keeps dropped servers and their names.

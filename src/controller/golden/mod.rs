@@ -7,6 +7,7 @@
 
 mod api_server;
 mod kstatus;
+mod records;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -26,7 +27,7 @@ use serde_json::{Value, json};
 use super::{
     backoff::Backoff, caches::Caches, caches::Health, compliance::Compliance, context::Context,
     events::Events, in_flight::InFlight, metrics::Metrics, reconcile::reconcile, recorder::Recorder,
-    retained::reconcile::reconcile as reconcile_record, states::States,
+    states::States,
 };
 use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
@@ -96,7 +97,7 @@ fn context(there: &There, client: kube::Client) -> Context {
         metrics,
         clock: Clock::default(),
         retained: records(&there.cluster),
-        returned: tokio::sync::mpsc::unbounded_channel().0,
+        due_records: tokio::sync::mpsc::unbounded_channel().0,
     }
 }
 
@@ -159,30 +160,6 @@ async fn what_is_not_there_is_not_taken_for_destroyed() {
     database["kind"] = json!("Database");
     Box::pin(reconcile(Arc::new(serde_json::from_value(database).unwrap()), context)).await.unwrap();
     assert_eq!(server.written(), "nothing", "neither the finalizer nor anything in Azure");
-}
-
-#[tokio::test]
-async fn a_record_says_nothing_while_nobody_knows_which_ways_in_are_open() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/ready/there.yaml");
-    let there: There = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let record = json!({
-        "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase",
-        "metadata": {"name": "prod-1-orders-main-fa6e2486", "namespace": "database-operator", "generation": 1},
-        "spec": {
-            "database": "orders/main", "server": {"name": "prod-1-orders-main-fa6e2486"}, "reason": "Deleted",
-            "since": "2026-11-24T12:00:00Z",
-        },
-    });
-    let cluster = [there.cluster.clone(), vec![record.clone()]].concat();
-    // Until they are filled, there seems to be nothing to close.
-    for (cached, health, says_so) in [(&[][..], Health::Starting, false), (&cluster, Health::Synced, true)] {
-        let server = ApiServer::holding(&cluster);
-        let context =
-            Context { caches: Caches::holding(cached, &health), ..context(&there, server.client()) };
-        let record: RetainedDatabase = serde_json::from_value(record.clone()).unwrap();
-        Box::pin(reconcile_record(Arc::new(record), Arc::new(context))).await.unwrap();
-        assert_eq!(server.status_written().is_some(), says_so, "{health:?}: {}", server.status());
-    }
 }
 
 /// Whether the object is looked at again by itself; how soon is jittered.

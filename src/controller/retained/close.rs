@@ -2,18 +2,14 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    Api, ResourceExt,
-    api::{Patch, PatchParams},
-};
-use serde_json::json;
+use kube::ResourceExt;
 
 use super::{
     reconcile::Error,
     remove::{Doomed, Removal, own, remove},
 };
 use crate::{
-    azure::{FlexibleServer, OPERATOR, claim, condition},
+    azure::{FlexibleServer, RECONCILE_POLICY, SecretReference, claim, condition, marks},
     controller::{
         apply, build,
         context::Context,
@@ -40,13 +36,13 @@ pub(super) async fn close(context: &Context, kept: &Doomed<'_>, since: Timestamp
 /// reached, and who has copied the old one is not to get in.
 async fn change_password(context: &Context, kept: &Doomed<'_>, since: Timestamp) -> Result<Removal, Error> {
     let caches = &context.caches;
-    let name = password::secret_name(kept.server_name);
+    let (name, database) = (password::secret_name(kept.server_name), (kept.namespace, kept.name));
     let Some(server) = own(context, &caches.servers.cache, kept.server_name, kept) else {
         return Ok(Removal::Done);
     };
-    let (Some(told), false) = (&server.spec.administrator_login_password, claim::only_looks(&server)) else {
+    if claim::only_looks(&server) {
         return Ok(Removal::Done);
-    };
+    }
     let existing = own(context, &caches.secrets, &name, kept);
     // A new one that the cache doesn't show yet would be made once more.
     let version = existing.as_ref().and_then(ResourceExt::resource_version);
@@ -56,50 +52,53 @@ async fn change_password(context: &Context, kept: &Doomed<'_>, since: Timestamp)
     {
         return Ok(Removal::UnderWay);
     }
+    let Some(told) = &server.spec.administrator_login_password else {
+        // Without passwords none is kept either: turned on again, there are new ones.
+        let has_some = existing.is_some_and(|secret| secret.data.is_some_and(|data| !data.is_empty()));
+        return if has_some { write(context, kept, None).await } else { Ok(Removal::Done) };
+    };
     let is_taken = condition::progress(&server) == condition::Progress::Ready;
-    let request = format!("kept since {since}");
     let passwords = Passwords::plan(
         existing.as_ref(),
         Told { key: Some(&told.key), is_taken },
-        Wanted { request: Some(&request), rotate_after_days: None },
-        context.now(),
+        Wanted { made_since: Some(since), ..Wanted::default() },
+        // A clock that is behind would make one after another.
+        context.now().max(since),
         fresh_password,
     )
     .ok_or(Error::NoPassword)?;
-    let database = (kept.namespace, kept.name);
-    let desired =
-        build::admin_secret(database, kept.server_name, Some(&passwords), &context.operator_namespace);
-    match apply::apply_admin_secret(context, &desired).await {
-        Ok(()) => {}
-        // The cache will tell of what has changed.
-        Err(apply::Error::Behind) => return Ok(Removal::UnderWay),
-        Err(error) => return Err(error.into()),
-    }
-    if told.key != passwords.newest {
-        tell(context, &server, &passwords.newest).await?;
+    if write(context, kept, Some(&passwords)).await? == Removal::UnderWay {
         return Ok(Removal::UnderWay);
     }
-    let is_done = is_taken && passwords.fulfilled.as_deref() == Some(&request);
-    Ok(if is_done { Removal::Done } else { Removal::UnderWay })
+    if told.key == passwords.newest {
+        return Ok(if is_taken { Removal::Done } else { Removal::UnderWay });
+    }
+    let reference = SecretReference { key: passwords.newest, ..told.clone() };
+    // Whole, as it is but for that: a part of it would have another owner than the rest.
+    let mut desired = FlexibleServer::new(kept.server_name, server.spec.clone());
+    desired.spec.administrator_login_password = Some(reference);
+    desired.metadata.namespace = server.namespace();
+    desired.metadata.resource_version = server.resource_version();
+    desired.metadata.labels = Some(marks(database.0, database.1));
+    let policy = server.annotations().get(RECONCILE_POLICY).cloned();
+    desired.metadata.annotations = policy.map(|policy| [(RECONCILE_POLICY.to_owned(), policy)].into());
+    apply::aso(context, &caches.servers.cache, &desired).await?;
+    tracing::info!(server = kept.server_name, "the password of a kept server is changed");
+    Ok(Removal::UnderWay)
 }
 
-/// Names the new password in this very object as the cache shows it: one that has changed since is looked at again.
-async fn tell(context: &Context, server: &FlexibleServer, key: &str) -> Result<(), Error> {
-    let body = json!({
-        "metadata": {"uid": server.uid(), "resourceVersion": server.resource_version()},
-        "spec": {"administratorLoginPassword": {"key": key}},
-    });
-    let name = server.name_any();
-    let api: Api<FlexibleServer> = Api::namespaced(context.client.clone(), &context.operator_namespace);
-    let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    match api.patch(&name, &params, &Patch::Merge(body)).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
-        Err(source) => {
-            return Err(super::reconcile::failed("the server's password", "changed")(source));
-        }
+/// Writes the Secret of the administrator, if it differs.
+async fn write(
+    context: &Context,
+    kept: &Doomed<'_>,
+    passwords: Option<&Passwords>,
+) -> Result<Removal, Error> {
+    let database = (kept.namespace, kept.name);
+    let desired = build::admin_secret(database, kept.server_name, passwords, &context.operator_namespace);
+    match apply::apply_admin_secret(context, &desired).await {
+        Ok(()) => Ok(Removal::Done),
+        // The cache will tell of what has changed.
+        Err(apply::Error::Behind) => Ok(Removal::UnderWay),
+        Err(error) => Err(error.into()),
     }
-    tracing::info!(server = name, "the password of a kept server is changed");
-    context.count_write("FlexibleServer");
-    Ok(())
 }

@@ -3,13 +3,14 @@
 use api::{
     Database,
     annotations::{CONFIRM_DESTROY, RETENTION},
+    retained::DESTROYED,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     ResourceExt,
     api::{Patch, PatchParams},
-    runtime::{controller::Action, events::EventType},
+    runtime::{controller::Action, events::EventType, reflector::ObjectRef},
 };
 use policy::{
     Denial,
@@ -19,6 +20,7 @@ use policy::{
 };
 
 use super::{
+    reconcile::forget,
     record,
     remove::{self, Doomed, Step},
 };
@@ -173,15 +175,11 @@ fn server_name(database: &Database, context: &Context) -> Result<Option<String>,
     let was_made = database.status.as_ref().is_some_and(|status| {
         status.host.is_some() || status.server.as_ref().is_some_and(|server| server.id.is_some())
     });
+    let (caches, records, within) = (&context.caches, &context.retained, &context.operator_namespace);
     let is_own = |recorded: &String| {
-        derived.is_none_or(|derived| derived == *recorded)
-            || dereference::is_vouched_for(
-                &context.caches,
-                &context.operator_namespace,
-                recorded,
-                &namespace,
-                &name,
-            )
+        dereference::taken(caches, records, within, recorded, (&namespace, &name)).is_none()
+            && (derived.is_none_or(|derived| derived == *recorded)
+                || dereference::is_vouched_for(caches, within, recorded, &namespace, &name))
     };
     Ok(recorded.filter(|recorded| was_made && is_own(recorded)))
 }
@@ -238,6 +236,13 @@ async fn destroy(database: &Database, context: &Context, doomed: &Doomed<'_>) ->
         }
         Step::Done => {
             let note = format!("Server {server} is destroyed with all its data, as the annotation said");
+            // One that waited for this `Database` to have its server back.
+            let record = ObjectRef::new(server).within(&context.operator_namespace);
+            if let Some(record) = context.retained.get(&record)
+                && !forget(&record, context, DESTROYED, &note).await?
+            {
+                return Ok(wait());
+            }
             context.events.publish(database, EventType::Normal, "DataDestroyed", &note).await;
             tracing::info!(
                 namespace = doomed.namespace,

@@ -1,7 +1,7 @@
 //! Data whose `Database` is gone: kept, brought back, or brought to its end.
 //!
 //! [`let_go`] settles what becomes of the data before a `Database` goes, [`record`] is what a `RetainedDatabase` says,
-//! [`reconcile`] looks after it, [`close`] sees that nobody gets at it meanwhile, [`recover`] gives it to another `Database`, as which [`relabel`] marks it, [`sweep`] finds servers that lost their owner, and [`remove`] is the only place that ends
+//! [`reconcile`] looks after it, [`close`] sees that nobody gets at it meanwhile, [`recover`] gives it to another `Database`, as which [`relabel`] marks it, [`restore`] finds it when its object was deleted by hand, [`sweep`] finds servers that lost their owner, and [`remove`] is the only place that ends
 //! anything in Azure.
 
 mod close;
@@ -11,6 +11,7 @@ mod record;
 pub(super) mod recover;
 pub(super) mod relabel;
 mod remove;
+mod restore;
 mod sweep;
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub(super) async fn run(
     context: Arc<Context>,
     writer: reflector::store::Writer<RetainedDatabase>,
     databases: Store<Database>,
-    returned: UnboundedReceiver<ObjectRef<RetainedDatabase>>,
+    due: UnboundedReceiver<ObjectRef<RetainedDatabase>>,
 ) {
     let api: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
     let store = context.retained.clone();
@@ -46,7 +47,7 @@ pub(super) async fn run(
         .touched_objects();
     let records = Controller::for_stream(stream, store)
         .with_config(bounded())
-        .reconcile_on(UnboundedReceiverStream::new(returned))
+        .reconcile_on(UnboundedReceiverStream::new(due))
         .run(reconcile::reconcile, reconcile::on_error, context.clone())
         .for_each(|result| async {
             match result {

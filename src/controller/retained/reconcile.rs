@@ -23,6 +23,7 @@ use super::{
     let_go::{self, NotKnown},
     relabel,
     remove::{self, Doomed, Removal, Step, is_destroying},
+    restore::{Restored, restore},
 };
 use crate::{
     azure::claim,
@@ -31,6 +32,7 @@ use crate::{
         apply, backoff,
         context::Context,
         dereference,
+        reconcile::LIMIT,
         status::{self, Blocked},
     },
 };
@@ -56,6 +58,8 @@ pub(in crate::controller) enum Error {
     Api { what: &'static str, done: &'static str, source: Box<kube::Error> },
     #[error(transparent)]
     Clock(#[from] clock::Error),
+    #[error("no end after {} s; the API server may be unreachable", LIMIT.as_secs())]
+    TooLong,
     #[error("no random bytes are to be had, so there is no new password")]
     NoPassword,
 }
@@ -68,7 +72,7 @@ pub(in crate::controller) async fn reconcile(
     record: Arc<RetainedDatabase>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
-    let action = pass(&record, &context).await?;
+    let action = tokio::time::timeout(LIMIT, pass(&record, &context)).await.map_err(|_| Error::TooLong)??;
     context.retained_backoff.succeeded(&ObjectRef::from_obj(&*record));
     Ok(action)
 }
@@ -84,6 +88,16 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     };
     let kept = Doomed { namespace, name, server_name: &record.spec.server.name };
     let later = Ok(Action::requeue(backoff::jittered(SOON)));
+    // What isn't known yet would be taken for gone: a way in that is open for closed.
+    match dereference::check(&context.caches) {
+        Ok(()) => {}
+        // It tells whether Azure was told.
+        Err(dereference::Error::Blocked(why)) if !is_destroying(conditions(record)) => {
+            tell(record, context, &why, "False").await?;
+            return later;
+        }
+        Err(_) => return later,
+    }
     if let Some(formerly) = record.spec.formerly.as_deref().and_then(owner)
         && relabel::is_due(&context.caches, &context.operator_namespace, kept.server_name, formerly)
     {
@@ -93,17 +107,18 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     if let Some(database) = live(context, namespace, name).await? {
         return returned(record, context, &kept, database).await;
     }
-    // What isn't known yet would be taken for gone: a way in that is open for closed.
-    match dereference::check(&context.caches) {
-        Ok(()) => {}
-        Err(dereference::Error::NotSynced) => return later,
-        Err(dereference::Error::Blocked(why)) => {
+    let Ok(end) = end(record, context, namespace, name) else { return later };
+    let is_told = remove::is_told(context, conditions(record), &kept);
+    let restored = if is_told { Restored::There } else { restore(record, &kept, context).await? };
+    let is_gone = match restored {
+        Restored::There => false,
+        Restored::Gone => true,
+        Restored::UnderWay => return later,
+        Restored::Blocked(why) => {
             tell(record, context, &why, "False").await?;
             return later;
         }
-    }
-    let Ok(end) = end(record, context, namespace, name) else { return later };
-    let is_told = remove::is_told(context, conditions(record), &kept);
+    };
     let is_over = match &end {
         End::At(until) if *until <= context.now() => {
             // Two clocks must agree on it.
@@ -115,9 +130,18 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     if is_told || is_over {
         return destroy(record, context, &kept).await;
     }
+    let why = if is_gone { gone(record) } else { kept_because(record, &end, context.now()) };
+    if is_destroying(conditions(record)) {
+        // First, or the server's object, should it be deleted by hand now, would be taken for what Azure was told.
+        tell(record, context, &why, if is_gone { "False" } else { "True" }).await?;
+        return later;
+    }
+    if is_gone {
+        tell(record, context, &why, "False").await?;
+        return Ok(Action::requeue(backoff::jittered(LONGEST)));
+    }
     let is_spared = remove::spare(context, &kept).await?;
     let closed = close::close(context, &kept, record.spec.since.0).await?;
-    let why = kept_because(record, &end, context.now());
     tell(record, context, &why, "True").await?;
     Ok(Action::requeue(match &end {
         _ if !is_spared || closed != Removal::Done => backoff::jittered(SOON),
@@ -186,6 +210,18 @@ fn kept_because(record: &RetainedDatabase, end: &End, now: Timestamp) -> Blocked
     Blocked::working(reason, message)
 }
 
+fn gone(record: &RetainedDatabase) -> Blocked {
+    let (server, database) = (&record.spec.server.name, &record.spec.database);
+    Blocked::stalled(
+        "ServerGone",
+        format!(
+            "Azure has no server {server} any more: it was deleted there, and can be restored there for some days. Applying \
+             Database {database} makes a new and empty one; annotating this record with altinn.app/retention: Destroy and \
+             altinn.app/confirm-destroy: {database}@<day> ends it"
+        ),
+    )
+}
+
 pub(super) async fn live(
     context: &Context,
     namespace: &str,
@@ -205,7 +241,15 @@ async fn returned(
 ) -> Result<Action, Error> {
     let later = Ok(Action::requeue(backoff::jittered(SOON)));
     // One that can't be read is there all the same.
-    let Ok(database) = database.0 else { return later };
+    let database = match database.0 {
+        Ok(database) => database,
+        Err(unreadable) => {
+            if unreadable.metadata.deletion_timestamp.is_none() {
+                remove::spare(context, kept).await?;
+            }
+            return later;
+        }
+    };
     if database.metadata.deletion_timestamp.is_some() {
         return later;
     }
@@ -216,6 +260,8 @@ async fn returned(
         .is_some_and(|server| server.name == kept.server_name);
     let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
     let Some(server) = server.filter(|server| has_server && !claim::only_looks(server)) else {
+        // Something may keep it from that for long, and a destroy that was begun has been overtaken.
+        remove::spare(context, kept).await?;
         return later;
     };
     let formerly = record.spec.formerly.as_deref();
@@ -224,7 +270,8 @@ async fn returned(
         return later;
     }
     let since = &record.spec.since;
-    if is_destroying(conditions(record)) && server.creation_timestamp().is_some_and(|made| made.0 > since.0) {
+    let is_lost = is_destroying(conditions(record)) || reason(record) == Some("ServerGone");
+    if is_lost && server.creation_timestamp().is_some_and(|made| made.0 > since.0) {
         // It came too late: this is another server of the same name.
         let note =
             format!("Server {} is destroyed with all its data; it was made anew since", kept.server_name);
@@ -267,13 +314,17 @@ async fn destroy(record: &RetainedDatabase, context: &Context, doomed: &Doomed<'
     Ok(Action::requeue(backoff::jittered(SOON)))
 }
 
+fn reason(record: &RetainedDatabase) -> Option<&str> {
+    status::find(conditions(record), "Ready").map(|ready| ready.reason.as_str())
+}
+
 pub(super) fn conditions(record: &RetainedDatabase) -> &[Condition] {
     record.status.as_ref().map_or(&[], |status| &status.conditions)
 }
 
 /// Deletes this very record, and tells whether it is gone: one that tells of a later delete stays. Its status says first
 /// that it is settled, or the webhook wouldn't let it go.
-async fn forget(
+pub(super) async fn forget(
     record: &RetainedDatabase,
     context: &Context,
     reason: &str,

@@ -54,7 +54,7 @@ pub(in crate::controller) async fn recover(
             ),
         )
     };
-    let Ok(Some(record)) = kept(&context.retained, source.0, source.1) else {
+    let Some(record) = kept(&context.retained, source.0, source.1) else {
         return Ok(nothing(&format!("No server of Database {} is kept", quote(from))));
     };
     let server_name = &record.spec.server.name;

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     azure::{
-        self, AsoObject, DETACH_ON_DELETE, MANAGE, OPERATOR, RECONCILE_POLICY, SKIP,
+        self, AsoObject, DETACH_ON_DELETE, MANAGE, OPERATOR, RECONCILE_POLICY, claim,
         condition::{self, Progress},
     },
     controller::{
@@ -103,6 +103,8 @@ pub(super) async fn destroy(
     match dereference::check(&context.caches) {
         Ok(()) => {}
         Err(dereference::Error::NotSynced) => return Ok(Step::Wait),
+        // What is written down tells whether Azure was told.
+        Err(dereference::Error::Blocked(_)) if is_destroying(conditions) => return Ok(Step::Wait),
         Err(dereference::Error::Blocked(why)) => return Ok(Step::Tell(why)),
     }
     let (namespace, server) = (&context.operator_namespace, doomed.server_name);
@@ -110,7 +112,11 @@ pub(super) async fn destroy(
         Blocked::working("Destroying", format!("Server {server} is being destroyed with all its data"));
     if !is_destroying(conditions) {
         return Ok(match own(context, &context.caches.servers.cache, server, doomed) {
-            Some(found) if is_going(&found) || goes_along(&found) => Step::Tell(destroying),
+            // Somebody else lets go of it, and the server stays.
+            Some(found) if is_going(&found) && !goes_along(&found) => Step::Wait,
+            Some(found) if goes_along(&found) || claim::finds_nothing(&found) => Step::Tell(destroying),
+            // What only looks tells Azure nothing.
+            Some(found) if claim::only_looks(&found) => Step::Tell(impossible(namespace, server, instead)),
             Some(found) => {
                 set_policy(context, &found, MANAGE).await?;
                 Step::Wait
@@ -133,8 +139,8 @@ fn impossible(namespace: &str, server: &str, instead: &str) -> Blocked {
     Blocked::stalled(
         "DestroyImpossible",
         format!(
-            "FlexibleServer {namespace}/{server} is not there, so Azure can't be told to destroy the server, and it is kept; \
-             {instead}"
+            "FlexibleServer {namespace}/{server} is not there, or not at work, so Azure can't be told to destroy the server, \
+             and it is kept; {instead}"
         ),
     )
 }
@@ -145,7 +151,13 @@ fn impossible(namespace: &str, server: &str, instead: &str) -> Blocked {
 /// in the cluster is let go after that, and deletes nothing in Azure. The identity is last, for it holds no data.
 async fn take_apart(context: &Context, doomed: &Doomed<'_>) -> Result<Removal, Error> {
     let caches = &context.caches;
-    let server = remove(context, &caches.servers.cache, doomed.server_name, doomed).await?;
+    let server = match own(context, &caches.servers.cache, doomed.server_name, doomed) {
+        Some(found) if claim::finds_nothing(&found) && !is_going(&found) => {
+            apply::delete(context, &found).await?;
+            Removal::UnderWay
+        }
+        _ => remove(context, &caches.servers.cache, doomed.server_name, doomed).await?,
+    };
     if server != Removal::Done {
         return Ok(server);
     }
@@ -222,7 +234,7 @@ pub(super) async fn remove<K: AsoObject>(
         // Azure Service Operator tells what keeps it from deleting.
         return Ok(Removal::of(condition::progress(&found)));
     }
-    if goes_along(&found) || azure::has_policy(&found, SKIP) {
+    if goes_along(&found) {
         apply::delete(context, &found).await?;
     } else {
         set_policy(context, &found, MANAGE).await?;

@@ -24,9 +24,11 @@ pub(super) fn needs<'a>(hook: Hook, request: &'a Request, state: &PolicyState) -
     let target = Target::of(request);
     let Some(policy) = state.policy() else { return Needs::default() };
     let is_new = hook == Hook::Validate && request.operation == Operation::Create;
+    let recovers = request.new.as_ref().is_some_and(|metadata| metadata.recover_from().is_some());
     Needs {
         labels: policy.looks_at_labels().then_some(target.namespace),
         count_in: (is_new && policy.has_quotas()).then_some(target.namespace),
+        kept_of: (is_new && recovers).then_some((target.namespace, target.name)),
         ..Needs::default()
     }
 }
@@ -146,7 +148,8 @@ fn recovery(
 ) -> Result<Option<Problem>, Denial> {
     let from = metadata.recover_from();
     let Some(from) = from.filter(|_| from != old.and_then(Metadata::recover_from)) else { return Ok(None) };
-    if change.recovered_from.as_deref() == Some(from) {
+    // What is kept of itself comes back whatever the annotation says, which was followed before.
+    if change.recovered_from.as_deref() == Some(from) || basis.facts.is_kept == Some(true) {
         return Ok(None);
     }
     if change.recorded.is_some() {

@@ -228,6 +228,10 @@ impl Cluster for Empty {
         Box::pin(async { Some(Objects::default()) })
     }
 
+    fn is_kept<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async { Some(false) })
+    }
+
     fn databases(&self) -> Option<Vec<Arc<Database>>> {
         Some(Vec::new())
     }

@@ -62,6 +62,17 @@ async fn a_fault_can_strike_half_way() {
 }
 
 #[tokio::test]
+async fn what_is_deleted_in_the_portal_is_gone_and_a_server_keeps_its_name() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    setup.control.delete_resource(&path).await.expect("deleted");
+    assert_eq!(setup.get(&path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(setup.control.dropped_servers().await.expect("dropped"), ["orders"]);
+    assert!(setup.control.delete_resource(&path).await.is_err(), "there is none");
+}
+
+#[tokio::test]
 async fn every_request_is_logged_without_passwords() {
     let setup = Setup::start().await;
     setup.control.clear_requests().await.expect("cleared");

@@ -73,3 +73,15 @@ fn made(from: Option<&str>) -> Value {
         "recovered": {"since": "2026-11-01T12:00:00Z", "from": from},
     })
 }
+
+#[test]
+fn what_is_kept_of_itself_comes_back_whatever_the_annotation_says() {
+    let mut review = review("CREATE", reports(json!({FROM: "orders/main"}), Value::Null), Value::Null);
+    review["request"]["namespace"] = json!("reports");
+    let question = Question::read(Hook::Validate, review.to_string().as_bytes());
+    assert_eq!(question.needs(&good()).kept_of, Some(("reports", "main")));
+    for (is_kept, allowed) in [(Some(true), true), (Some(false), false), (None, false)] {
+        let response = ask_with(Hook::Validate, &review, &good(), &Facts { is_kept, ..Facts::default() });
+        assert_eq!(response["allowed"], allowed, "{is_kept:?}");
+    }
+}

@@ -1,0 +1,113 @@
+//! Brings back the object of a kept server that was deleted by hand: without it Azure can't be told of the server's end. It
+//! is looked at first, as any server is.
+
+use api::{Database, DatabaseSpec, RetainedDatabase};
+use jiff::tz::TimeZone;
+use kube::api::ObjectMeta;
+
+use super::{reconcile::Error, remove::Doomed};
+use crate::{
+    azure::{claim, condition::Progress},
+    controller::{
+        apply, build,
+        context::Context,
+        dereference::{self, Found, dereference},
+        resolve,
+        status::Blocked,
+    },
+};
+
+/// Where the server's object is.
+pub(super) enum Restored {
+    There,
+    /// Azure Service Operator looks for the server.
+    UnderWay,
+    /// Azure has no such server any more.
+    Gone,
+    Blocked(Blocked),
+}
+
+pub(super) async fn restore(
+    record: &RetainedDatabase,
+    kept: &Doomed<'_>,
+    context: &Context,
+) -> Result<Restored, Error> {
+    let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
+    if server.is_some_and(|server| !claim::only_looks(&server)) {
+        return Ok(Restored::There);
+    }
+    let state = context.policy.load_full();
+    // Without a policy nothing says where the server is; what is kept stays so.
+    let Some(policy) = state.policy() else { return Ok(Restored::There) };
+    let database = database(record, kept);
+    let cluster = &policy.azure.cluster_name.value;
+    let found =
+        dereference(&database, &context.caches, &context.retained, &context.operator_namespace, cluster);
+    let known = match found {
+        Ok(Found::Known(known)) if known.server_name == kept.server_name => known,
+        // The record isn't in the cache yet.
+        Ok(_) | Err(dereference::Error::NotSynced) => return Ok(Restored::UnderWay),
+        Err(dereference::Error::Blocked(why)) => return Ok(Restored::Blocked(why)),
+    };
+    if known.server.as_ref().is_some_and(claim::finds_nothing) {
+        return Ok(Restored::Gone);
+    }
+    let labels = context.namespaces.labels(kept.namespace);
+    let today = context.now().to_zoned(TimeZone::UTC).date();
+    let resolved = resolve::resolve(&database, &known, policy, &context.policy_name, labels.as_ref(), today);
+    // A policy that has no room for it any more; what is kept stays so.
+    let Ok(resolved) = resolved else { return Ok(Restored::There) };
+    let effective = &resolved.effective;
+    let mut desired =
+        build::build(&database, &known, effective, None, &policy.azure, &context.operator_namespace);
+    // The policy may name another place since.
+    if let Some(group) = record.spec.server.id.as_deref().and_then(resource_group) {
+        desired.azure.server.spec.owner.arm_id = Some(group.to_owned());
+    }
+    Ok(match apply::apply_server(context, &desired.azure).await? {
+        Progress::GaveUp { reason, message } | Progress::Retrying { reason, message } => {
+            let server = kept.server_name;
+            let message = format!("Whether Azure has server {server} can't be told: {reason}: {message}");
+            Restored::Blocked(Blocked::working("ServerUnknown", message))
+        }
+        _ => Restored::UnderWay,
+    })
+}
+
+/// `/subscriptions/<id>/resourceGroups/<name>` of what lies in it.
+fn resource_group(id: &str) -> Option<&str> {
+    let end = id.match_indices('/').nth(4)?.0;
+    Some(&id[..end]).filter(|group| group.to_lowercase().contains("/resourcegroups/"))
+}
+
+/// The `Database` that the record tells of.
+fn database(record: &RetainedDatabase, kept: &Doomed<'_>) -> Database {
+    let spec: Option<DatabaseSpec> =
+        record.spec.last_spec.as_ref().and_then(|spec| serde_json::from_value(spec.clone()).ok());
+    Database {
+        metadata: ObjectMeta {
+            namespace: Some(kept.namespace.to_owned()),
+            name: Some(kept.name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: spec.unwrap_or_default(),
+        status: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("/subscriptions/s/resourceGroups/rg/providers/x/y/z", Some("/subscriptions/s/resourceGroups/rg"))]
+    #[case("/subscriptions/s/resourcegroups/RG/providers/x", Some("/subscriptions/s/resourcegroups/RG"))]
+    #[case("/subscriptions/s/resourceGroups/rg", None)]
+    #[case("/subscriptions/s/providers/x/y", None)]
+    #[case("", None)]
+    fn a_resource_id_tells_its_group(#[case] id: &str, #[case] group: Option<&str>) {
+        assert_eq!(resource_group(id), group);
+    }
+}
