@@ -5,7 +5,7 @@ use kube::core::admission::Operation;
 use policy::{
     Code, Denial, PolicyState, Problem, Verdict, defaults,
     deleting::{self, Deletion},
-    document::Level,
+    document::{Level, Profile},
     recovering::{self, Claim},
     warning,
 };
@@ -107,12 +107,7 @@ fn apply(
         if specs.are_the_same() { Verdict::default() } else { specs.judge(&request, recorded, basis)? };
     let recovery = recovery(metadata, old, change, target, basis)?;
     if verdict.denial.is_some() || recovery.is_some() {
-        let empty = || Denial {
-            problems: Vec::new(),
-            policy: basis.policy_name.to_owned(),
-            profile: profile.map(|profile| profile.name.clone()),
-        };
-        let mut denial = verdict.denial.unwrap_or_else(empty);
+        let mut denial = verdict.denial.unwrap_or_else(|| refusal(Vec::new(), profile, basis));
         denial.problems.extend(recovery);
         return Err(denial);
     }
@@ -190,11 +185,16 @@ fn delete(old: &Metadata, target: &Target<'_>, basis: &Basis<'_>) -> Result<Admi
     let rules = profile.map(|profile| &profile.retention);
     match deleting::judge(&deletion(old, target, basis), rules) {
         Ok(_) => Ok(Admitted::default()),
-        Err(problems) => Err(Denial {
-            problems,
-            policy: basis.policy_name.to_owned(),
-            profile: profile.map(|profile| profile.name.clone()),
-        }),
+        Err(problems) => Err(refusal(problems, profile, basis)),
+    }
+}
+
+/// For these reasons, by this profile.
+pub(super) fn refusal(problems: Vec<Problem>, profile: Option<&Profile>, basis: &Basis<'_>) -> Denial {
+    Denial {
+        problems,
+        policy: basis.policy_name.to_owned(),
+        profile: profile.map(|profile| profile.name.clone()),
     }
 }
 

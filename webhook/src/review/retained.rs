@@ -13,7 +13,9 @@ use policy::{
 use serde::Deserialize;
 
 use super::{
-    Admitted, Basis, Request, denial, profile,
+    Admitted, Basis, Request,
+    database::refusal,
+    denial, profile,
     sent::{Raw, Sent},
 };
 use crate::cluster::Needs;
@@ -91,11 +93,7 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
     if problems.is_empty() {
         return Ok(Admitted::default());
     }
-    Err(Denial {
-        problems,
-        policy: basis.policy_name.to_owned(),
-        profile: profile.map(|profile| profile.name.clone()),
-    })
+    Err(refusal(problems, profile, basis))
 }
 
 /// What stands in the way of giving the data to another database; `None` when they stay with the one that they have.
