@@ -8,7 +8,7 @@ use proptest::{
 
 use crate::{
     certificate::{Cluster, Replica},
-    common::{SERVER, Story, eventually, forget_dropped_servers, run},
+    common::{DATABASE, SERVER, Story, database_from, eventually, forget_dropped_servers},
     guard::{Away, CONFIGURATIONS, POLICIES},
     killed::{cluster, controller},
 };
@@ -28,6 +28,7 @@ enum Step {
     ForceTheFinalizerOff,
     DeleteAndDestroy,
     EndTheRecord,
+    RecoverElsewhere,
     DeleteTheServersObject,
     KillTheController,
 }
@@ -42,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::ForceTheFinalizerOff),
         1 => Just(Step::DeleteAndDestroy),
         1 => Just(Step::EndTheRecord),
+        3 => Just(Step::RecoverElsewhere),
         2 => Just(Step::DeleteTheServersObject),
         2 => Just(Step::KillTheController),
     ]
@@ -55,26 +57,123 @@ enum Expected {
     Kept(String),
 }
 
+/// A database that has two places to be in.
+struct Subject<'a> {
+    places: [Story<'a>; 2],
+    at: usize,
+    /// The place that gave its server the name.
+    named_at: usize,
+    expected: Expected,
+}
+
+impl<'a> Subject<'a> {
+    fn new(cluster: &'a Cluster, number: usize) -> Self {
+        let places =
+            ["", "-elsewhere"].map(|place| Story::new(&cluster.sandbox, &format!("model-{number}{place}")));
+        let name = |place: usize| format!("{}/main", places[place].namespace);
+        places[0].allow_recovery(&name(0), &name(1));
+        places[0].allow_recovery(&name(1), &name(0));
+        Self { places, at: 0, named_at: 0, expected: Expected::Nothing }
+    }
+
+    fn story(&self) -> &Story<'a> {
+        &self.places[self.at]
+    }
+
+    /// What Azure holds of it bears this one's name.
+    fn in_azure(&self) -> &Story<'a> {
+        &self.places[self.named_at]
+    }
+
+    fn has_server_object(&self) -> bool {
+        let objects = self.story().azure_objects();
+        objects.lines().any(|object| object.starts_with("flexibleserver.dbforpostgresql"))
+    }
+
+    fn apply(&mut self, spec: &str) {
+        if self.expected == Expected::Nothing {
+            forget_dropped_servers(self.story().sandbox);
+        }
+        self.story().database("main", spec).succeeded();
+        self.is_live();
+    }
+
+    fn recover_elsewhere(&mut self) {
+        let from = format!("{}/main", self.story().namespace);
+        self.at = 1 - self.at;
+        self.story().apply(&database_from("main", &from, "{}")).succeeded();
+        self.is_live();
+    }
+
+    fn is_live(&mut self) {
+        let story = self.story();
+        story.wait_ready("main");
+        eventually("no record says that it is gone", || story.record().is_none().then_some(()));
+        self.expected = match &self.expected {
+            Expected::Nothing => Expected::Live(self.in_azure().born()),
+            Expected::Live(born) | Expected::Kept(born) => Expected::Live(born.clone()),
+        };
+    }
+
+    fn is_kept(&mut self) {
+        let story = self.story();
+        eventually("it is on record", || {
+            (story.get("database", "main").is_none() && story.record().is_some()).then_some(())
+        });
+        if let Expected::Live(born) = &self.expected {
+            self.expected = Expected::Kept(born.clone());
+        }
+    }
+
+    fn is_gone(&mut self) {
+        let story = self.story();
+        eventually("nothing is left", || {
+            (story.get("database", "main").is_none()
+                && story.record().is_none()
+                && story.azure_objects().is_empty())
+            .then_some(())
+        });
+        assert_eq!(self.in_azure().in_azure(SERVER).len(), 0);
+        (self.expected, self.named_at) = (Expected::Nothing, self.at);
+    }
+
+    /// What isn't expected to be gone is in Azure, and is what it was.
+    fn holds(&self) {
+        let story = self.in_azure();
+        match &self.expected {
+            Expected::Nothing => assert!(story.in_azure(SERVER).is_empty(), "{}", story.namespace),
+            Expected::Live(born) | Expected::Kept(born) => {
+                assert_eq!(story.born(), *born, "{}", story.namespace);
+                assert_eq!(story.in_azure(DATABASE).len(), 1, "{}", story.namespace);
+            }
+        }
+        let elsewhere = &self.places[1 - self.named_at];
+        assert!(elsewhere.in_azure(SERVER).is_empty(), "{}", elsewhere.namespace);
+    }
+}
+
 struct Model<'a> {
     cluster: &'a Cluster,
     controller: Option<Replica>,
-    databases: Vec<(Story<'a>, Expected)>,
+    databases: Vec<Subject<'a>>,
 }
 
 impl Model<'_> {
     fn take(&mut self, step: Step, number: usize) {
-        let (story, expected) = &mut self.databases[number];
-        let is_live = matches!(expected, Expected::Live(_));
+        let subject = &mut self.databases[number];
+        let story = subject.story();
+        let is_live = matches!(subject.expected, Expected::Live(_));
+        let is_kept = matches!(subject.expected, Expected::Kept(_));
         match step {
-            Step::Apply => apply(story, expected, "{}"),
-            Step::Resize => apply(story, expected, "{sku: Standard_B2s}"),
+            Step::Apply => subject.apply("{}"),
+            Step::Resize => subject.apply("{sku: Standard_B2s}"),
             Step::DeleteWithoutAWord if is_live => {
                 let message = story.kubectl(&["delete", "database", "main"]).refused();
                 assert!(message.contains("[DB201]"), "{message}");
             }
             Step::DeleteAndRetain if is_live => {
                 story.delete_with("Retain");
-                is_kept(story, expected);
+                subject.is_kept();
             }
             Step::DeletePastAdmission if is_live => {
                 let away = (
@@ -88,7 +187,7 @@ impl Model<'_> {
                     .then_some(())
                 });
                 drop(away);
-                is_kept(story, expected);
+                subject.is_kept();
             }
             Step::ForceTheFinalizerOff if is_live => {
                 self.controller = None;
@@ -99,24 +198,23 @@ impl Model<'_> {
                 let off = r#"{"metadata": {"finalizers": null}}"#;
                 story.kubectl(&["patch", "database", "main", "--type=merge", "-p", off]).succeeded();
                 self.controller = Some(controller(self.cluster, &[]));
-                is_kept(story, expected);
+                subject.is_kept();
             }
             Step::DeleteAndDestroy if is_live => {
                 story.confirm_destroy();
                 story.kubectl(&["delete", "database", "main"]).succeeded();
-                is_gone(story, expected);
+                subject.is_gone();
             }
-            Step::EndTheRecord if matches!(expected, Expected::Kept(_)) && has_server_object(story) => {
+            Step::EndTheRecord if is_kept => {
                 story.end_record();
-                is_gone(story, expected);
+                subject.is_gone();
             }
-            Step::DeleteTheServersObject if has_server_object(story) => {
-                let name = story.server().name;
-                let arguments =
-                    ["-n", "database-operator", "delete", "flexibleservers", &name, "--timeout=60s"];
-                run(story.sandbox.kubectl(&arguments), "").succeeded();
+            Step::RecoverElsewhere if is_kept => subject.recover_elsewhere(),
+            Step::DeleteTheServersObject if subject.has_server_object() => {
+                let name = subject.in_azure().server().name;
+                story.as_platform(&["delete", "flexibleservers", &name, "--timeout=60s"]).succeeded();
                 if is_live {
-                    eventually("the server's object is back", || has_server_object(story).then_some(()));
+                    eventually("the server's object is back", || subject.has_server_object().then_some(()));
                     story.wait_ready("main");
                 }
             }
@@ -127,57 +225,8 @@ impl Model<'_> {
             // Nothing of what it takes is there.
             _ => {}
         }
-        self.holds();
+        self.databases.iter().for_each(Subject::holds);
     }
-
-    /// What isn't expected to be gone is in Azure, and is what it was.
-    fn holds(&self) {
-        for (story, expected) in &self.databases {
-            match expected {
-                Expected::Nothing => assert!(story.in_azure(SERVER).is_empty(), "{}", story.namespace),
-                Expected::Live(born) | Expected::Kept(born) => {
-                    assert_eq!(story.born(), *born, "{}", story.namespace);
-                    assert_eq!(story.in_azure(crate::common::DATABASE).len(), 1, "{}", story.namespace);
-                }
-            }
-        }
-    }
-}
-
-fn has_server_object(story: &Story<'_>) -> bool {
-    story.azure_objects().lines().any(|object| object.starts_with("flexibleserver.dbforpostgresql"))
-}
-
-fn apply(story: &Story<'_>, expected: &mut Expected, spec: &str) {
-    if *expected == Expected::Nothing {
-        forget_dropped_servers(story.sandbox);
-    }
-    story.database("main", spec).succeeded();
-    story.wait_ready("main");
-    eventually("no record says that it is gone", || story.record().is_none().then_some(()));
-    *expected = match expected {
-        Expected::Nothing => Expected::Live(story.born()),
-        Expected::Live(born) | Expected::Kept(born) => Expected::Live(born.clone()),
-    };
-}
-
-fn is_kept(story: &Story<'_>, expected: &mut Expected) {
-    eventually("it is on record", || {
-        (story.get("database", "main").is_none() && story.record().is_some()).then_some(())
-    });
-    if let Expected::Live(born) = expected {
-        *expected = Expected::Kept(born.clone());
-    }
-}
-
-fn is_gone(story: &Story<'_>, expected: &mut Expected) {
-    eventually("nothing is left", || {
-        (story.get("database", "main").is_none()
-            && story.record().is_none()
-            && story.azure_objects().is_empty())
-        .then_some(())
-    });
-    *expected = Expected::Nothing;
 }
 
 #[test]
@@ -185,9 +234,7 @@ fn data_are_gone_only_after_their_end_was_confirmed() {
     let cluster = cluster();
     let mut runner = TestRunner::new(Config { cases: 1, failure_persistence: None, ..Config::default() });
     let steps = prop::collection::vec((step(), 0..DATABASES), STEPS).new_tree(&mut runner).unwrap().current();
-    let databases = (0..DATABASES)
-        .map(|number| (Story::new(&cluster.sandbox, &format!("model-{number}")), Expected::Nothing))
-        .collect();
+    let databases = (0..DATABASES).map(|number| Subject::new(&cluster, number)).collect();
     let mut model = Model { cluster: &cluster, controller: Some(controller(&cluster, &[])), databases };
     for (count, (step, number)) in steps.into_iter().enumerate() {
         // Shown when it fails: these steps in this order.
