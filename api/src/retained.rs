@@ -64,6 +64,11 @@ pub struct RetainedDatabaseSpec {
     #[schemars(schema_with = "any_object")]
     pub last_spec: Option<serde_json::Value>,
 
+    /// The profile of the policy that its namespace had. Its rules of retention count when the namespace is gone and no
+    /// other profile can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+
     /// Why the server is kept: `Deleted`, by a rule of the policy or the annotation `altinn.app/retention`, or
     /// `OwnerLost`, when the `Database` vanished without a word.
     pub reason: RetainedReason,

@@ -184,9 +184,25 @@ pub struct FlexibleServerStatus {
     pub backup: Option<Backup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_window: Option<MaintenanceWindow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_data: Option<SystemData>,
+}
+
+/// What Azure keeps of each resource.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemData {
+    /// RFC 3339, as Azure writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
 }
 
 impl FlexibleServer {
+    /// When Azure made it, as far as it tells.
+    pub fn born(&self) -> Option<jiff::Timestamp> {
+        self.made()?.system_data.as_ref()?.created_at.as_ref()?.parse().ok()
+    }
+
     /// What Azure reports of a server that it has made; `None` before.
     pub fn made(&self) -> Option<&FlexibleServerStatus> {
         self.status.as_ref().filter(|status| status.id.is_some())

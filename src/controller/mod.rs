@@ -50,7 +50,6 @@ use tokio_stream::wrappers::{UnboundedReceiverStream, WatchStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    azure::names,
     clock::Clock,
     namespaces::Namespaces,
     readable::{Unreadable, readable},
@@ -153,9 +152,9 @@ pub async fn run(
                         let namespace = gone.namespace.as_deref().unwrap_or_default();
                         gone_context.forget(namespace, &gone.name);
                         // Something of a server that is kept has changed.
-                        if let Some(policy) = gone_context.policy.load().policy() {
-                            let cluster = &policy.azure.cluster_name.value;
-                            gone_context.look_at_record(&names::server(cluster, namespace, &gone.name));
+                        if let Some(record) = dereference::kept(&gone_context.retained, namespace, &gone.name)
+                        {
+                            gone_context.look_at_record(&record.spec.server.name);
                         }
                     }
                     error => tracing::warn!(%error, "a watch was interrupted"),

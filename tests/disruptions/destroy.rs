@@ -4,7 +4,9 @@ use sandbox::azure::{Fault, Phase};
 use serde_json::Value;
 
 use crate::{
-    common::{SERVER, Story, clear_faults_of, eventually, inject, ready},
+    common::{
+        SERVER, Story, clear_faults_of, delete_in_azure, eventually, forget_dropped_servers, inject, ready,
+    },
     each_write::{Gate, is_destroyed, is_kept},
     killed::{Killed, cluster, controller, free_the_lease},
 };
@@ -97,4 +99,28 @@ fn destroy_is_taken_back_at_each_write_until_azure_is_told() {
         story.data_is_kept();
     }
     panic!("Azure was never told");
+}
+
+#[test]
+fn a_kept_server_that_azure_made_anew_is_not_taken_for_the_data() {
+    let cluster = cluster();
+    let _controller = controller(&cluster, &[]);
+    let story = Story::new(&cluster.sandbox, "made-anew").with_database("{}");
+    let (id, born) = (story.server().id, story.born());
+    story.delete_with("Retain");
+    story.wait_record("Kept");
+    // Somebody deletes it in the portal, and days later Azure Service Operator makes what its object says.
+    delete_in_azure(&cluster.sandbox, &id);
+    forget_dropped_servers(&cluster.sandbox);
+    drop(Killed::now(&cluster.sandbox, "aso"));
+    let record = story.wait_record("ServerMadeAnew");
+    assert!(ready(&record)["message"].as_str().unwrap().contains("The new one is empty"), "{record}");
+    assert_ne!(story.born(), born);
+
+    story.database("main", "{}").succeeded();
+    eventually("the record has had its day", || story.record().is_none().then_some(()));
+    story.wait_ready("main");
+    assert!(story.get("database", "main").unwrap()["status"]["recovered"].is_null());
+    let recovered = ["get", "events", "--field-selector=reason=Recovered", "-o", "name"];
+    assert_eq!(story.kubectl(&recovered).succeeded(), "");
 }

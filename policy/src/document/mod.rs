@@ -95,6 +95,11 @@ impl Policy {
         Err(NoProfile::NoMatch)
     }
 
+    /// The profile of this name.
+    pub fn profile_named(&self, name: &str) -> Option<&Profile> {
+        self.profiles.iter().find(|profile| profile.name == name)
+    }
+
     /// Whether a profile can depend on more of a namespace than its name.
     pub fn looks_at_labels(&self) -> bool {
         self.profiles.iter().any(|profile| !profile.namespaces.labels.is_empty())

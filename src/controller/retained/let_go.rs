@@ -2,7 +2,7 @@
 
 use api::{
     Database,
-    annotations::{CONFIRM_DESTROY, RETENTION},
+    annotations::{CONFIRM_DESTROY, FINALIZER, RETENTION},
     retained::DESTROYED,
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -14,8 +14,8 @@ use kube::{
 };
 use policy::{
     Denial,
-    deleting::{self, Deletion, Retention, RetentionRules},
-    document::Namespace,
+    deleting::{self, Deletion, Retention},
+    document::{Namespace, Profile},
     retained::days_after,
 };
 
@@ -25,7 +25,7 @@ use super::{
     remove::{self, Doomed, Step},
 };
 use crate::{
-    azure::{OPERATOR, claim, names},
+    azure::{Claim, OPERATOR, claim, names},
     controller::{
         apply, backoff,
         caches::Unreadable,
@@ -53,12 +53,22 @@ const SOON: std::time::Duration = std::time::Duration::from_secs(5);
 pub(in crate::controller) async fn let_go(database: &Database, context: &Context) -> Result<Fate, Error> {
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     let deleted = database.metadata.deletion_timestamp.as_ref().map_or_else(|| context.now(), |time| time.0);
-    let server_name = match server_name(database, context) {
-        Ok(Some(server_name)) => server_name,
-        // It never had a server.
-        Ok(None) => {
+    let server_name = match server(database, context) {
+        Ok(Server::Named(server_name)) => server_name,
+        Ok(Server::None) => {
             context.forget(&namespace, &name);
             return Ok(Fate::Settled);
+        }
+        Ok(Server::Unclear(recorded)) => {
+            let why = format!(
+                "status.server.name is {recorded}, and nothing in namespace {} says that it belongs to this Database, so \
+                 what becomes of its data can't be settled. The platform team must write a RetainedDatabase {recorded} that \
+                 says so; or, if that server isn't this Database's, take the finalizer {FINALIZER} off",
+                context.operator_namespace
+            );
+            let why = Blocked::stalled("ServerNameUnknown", why);
+            report(database, context, &Outcome::Blocked(&why)).await?;
+            return Ok(wait());
         }
         Err(NotKnown) => return Ok(wait()),
     };
@@ -67,7 +77,9 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     }
     let doomed = Doomed { namespace: &namespace, name: &name, server_name: &server_name };
     // By the day of the delete, so that a long one doesn't outlive its own confirmation.
-    let Ok(retention) = retention(database, (&namespace, &name), deleted, context) else { return Ok(wait()) };
+    let Ok(retention) = retention(database, (&namespace, &name), None, deleted, context) else {
+        return Ok(wait());
+    };
     let conditions = conditions(database);
     // Once Azure was told, nothing else can become of it.
     if remove::is_told(context, conditions, &doomed) || retention == Ok(Retention::Destroy) {
@@ -113,10 +125,12 @@ fn wait() -> Fate {
     Fate::Wait(Action::requeue(backoff::jittered(SOON)))
 }
 
-/// What becomes of the data by the annotations of what stands for them. The inner error says why they don't count.
+/// What becomes of the data by the annotations of what stands for them, and a profile: its namespace's, or else the one of
+/// this name. The inner error says why they don't count.
 pub(super) fn retention<K: ResourceExt>(
     object: &K,
     (namespace, name): (&str, &str),
+    profile: Option<&str>,
     day: Timestamp,
     context: &Context,
 ) -> Result<Result<Retention, String>, NotKnown> {
@@ -128,14 +142,14 @@ pub(super) fn retention<K: ResourceExt>(
         confirmation: annotations.get(CONFIRM_DESTROY).map(String::as_str),
         today: day.to_zoned(TimeZone::UTC).date(),
     };
-    let rules = rules(context, namespace)?;
+    let rules = self::profile(context, namespace, profile)?.map(|profile| profile.retention);
     Ok(deleting::judge(&deletion, rules.as_ref()).map_err(|problems| {
         Denial { problems, policy: context.policy_name.clone(), profile: None }.message()
     }))
 }
 
-/// What the profile of a namespace says; `None` without a policy, or a profile.
-fn rules(context: &Context, namespace: &str) -> Result<Option<RetentionRules>, NotKnown> {
+/// The profile of a namespace. Where there is none, or the namespace is gone whose labels would tell, the one of this name.
+fn profile(context: &Context, namespace: &str, name: Option<&str>) -> Result<Option<Profile>, NotKnown> {
     let state = context.policy.load();
     let Some(policy) = state.policy() else { return Ok(None) };
     // They decide on the profile.
@@ -143,45 +157,61 @@ fn rules(context: &Context, namespace: &str) -> Result<Option<RetentionRules>, N
         return Err(NotKnown);
     }
     let labels = context.namespaces.labels(namespace);
-    let profile = policy.profile(Namespace { name: namespace, labels: labels.as_ref() });
-    Ok(profile.ok().map(|profile| profile.retention))
+    let of_namespace = policy.profile(Namespace { name: namespace, labels: labels.as_ref() });
+    Ok(of_namespace.ok().or_else(|| policy.profile_named(name?)).cloned())
 }
 
 /// The caches don't tell yet.
 #[derive(Debug)]
 pub(super) struct NotKnown;
 
-/// The server that it has, by its object or by its status; `None` when it never had one.
-fn server_name(database: &Database, context: &Context) -> Result<Option<String>, NotKnown> {
+/// Which server a `Database` has.
+enum Server {
+    Named(String),
+    /// It never had one, or it is another one's.
+    None,
+    /// Its status names one, and nothing says that it is its own.
+    Unclear(String),
+}
+
+/// By its object, or by its status. Whoever may write a status could name any server.
+fn server(database: &Database, context: &Context) -> Result<Server, NotKnown> {
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let servers = &context.caches.servers;
-    let recorded = database.status.as_ref().and_then(|status| status.server.as_ref());
-    let recorded = recorded.map(|server| server.name.clone()).filter(|name| !name.is_empty());
-    match servers.cache.check() {
-        Ok(()) => {}
-        // Azure Service Operator's CRDs are gone: there is nothing but the status.
-        Err(Unreadable::UnknownKind(_)) => return Ok(recorded),
-        Err(_) => return Err(NotKnown),
-    }
-    let own = servers.of(&context.operator_namespace, &namespace, &name);
-    if let Some(server) = own.iter().find(|server| !claim::only_looks(server)) {
-        return Ok(Some(server.name_any()));
-    }
-    // Its object may have been deleted by hand a moment ago. Whoever may write a status could name any server: of one that
-    // isn't its own, nothing is known here.
-    let state = context.policy.load();
-    let derived =
-        state.policy().map(|policy| names::server(&policy.azure.cluster_name.value, &namespace, &name));
-    let was_made = database.status.as_ref().is_some_and(|status| {
-        status.host.is_some() || status.server.as_ref().is_some_and(|server| server.id.is_some())
-    });
     let (caches, records, within) = (&context.caches, &context.retained, &context.operator_namespace);
-    let is_own = |recorded: &String| {
-        dereference::taken(caches, records, within, recorded, (&namespace, &name)).is_none()
-            && (derived.is_none_or(|derived| derived == *recorded)
-                || dereference::is_vouched_for(caches, within, recorded, &namespace, &name))
+    let is_aso_gone = match caches.servers.cache.check() {
+        Ok(()) => false,
+        Err(Unreadable::UnknownKind(_)) => true,
+        Err(_) => return Err(NotKnown),
     };
-    Ok(recorded.filter(|recorded| was_made && is_own(recorded)))
+    let own = caches.servers.of(within, &namespace, &name);
+    if let Some(server) = own.iter().find(|server| !claim::only_looks(server)) {
+        return Ok(Server::Named(server.name_any()));
+    }
+    let is_foreign =
+        |server| matches!(claim::claim(Some(server), (&namespace, &name), None), Claim::Foreign(_));
+    if own.iter().any(is_foreign) {
+        return Ok(Server::None);
+    }
+    // Its object may have been deleted by hand a moment ago.
+    let status = database.status.as_ref();
+    let recorded = status.and_then(|status| status.server.as_ref());
+    let was_made = status.is_some_and(|status| status.host.is_some())
+        || recorded.is_some_and(|server| server.id.is_some());
+    let recorded = recorded.map(|server| server.name.clone()).filter(|name| !name.is_empty());
+    // Without its objects, nobody knows how far Azure has come.
+    let Some(recorded) = recorded.filter(|_| was_made || is_aso_gone) else { return Ok(Server::None) };
+    if dereference::taken(caches, records, within, &recorded, (&namespace, &name)).is_some() {
+        return Ok(Server::None);
+    }
+    let state = context.policy.load();
+    let is_derived = state
+        .policy()
+        .is_some_and(|policy| names::server(&policy.azure.cluster_name.value, &namespace, &name) == recorded);
+    // A record of that name is its own, or the server would be taken.
+    let is_own = is_derived
+        || context.record_of(&recorded).is_some()
+        || dereference::is_vouched_for(caches, within, &recorded, &namespace, &name);
+    Ok(if is_own { Server::Named(recorded) } else { Server::Unclear(recorded) })
 }
 
 /// Writes the record, before anything is let go. One that tells of this delete already may have been edited since.
@@ -203,8 +233,10 @@ async fn keep(
         return Ok(());
     }
     let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
+    let profile = profile(context, kept.namespace, None).ok().flatten().map(|profile| profile.name);
     let record = record::of_deleted(
         database,
+        profile,
         kept.server_name,
         server.as_ref(),
         &context.operator_namespace,

@@ -109,16 +109,6 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     }
     let Ok(end) = end(record, context, namespace, name) else { return later };
     let is_told = remove::is_told(context, conditions(record), &kept);
-    let restored = if is_told { Restored::There } else { restore(record, &kept, context).await? };
-    let is_gone = match restored {
-        Restored::There => false,
-        Restored::Gone => true,
-        Restored::UnderWay => return later,
-        Restored::Blocked(why) => {
-            tell(record, context, &why, "False").await?;
-            return later;
-        }
-    };
     let is_over = match &end {
         End::At(until) if *until <= context.now() => {
             // Two clocks must agree on it.
@@ -127,24 +117,32 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         End::Approved => true,
         End::At(_) | End::Never(_) => false,
     };
-    if is_told || is_over {
-        return destroy(record, context, &kept).await;
-    }
-    let why = if is_gone { gone(record) } else { kept_because(record, &end, context.now()) };
+    let restored = if is_told { Restored::There } else { restore(record, &kept, context).await? };
+    let trouble = match restored {
+        Restored::UnderWay => return later,
+        Restored::Foreign(why) if is_over => return let_alone(record, context, &kept, &why).await,
+        Restored::There | Restored::Gone | Restored::Blocked(_) if is_told || is_over => {
+            return destroy(record, context, &kept).await;
+        }
+        Restored::There => made_anew(record, context).map(|born| made_anew_because(record, born)),
+        Restored::Gone => Some(gone(record)),
+        Restored::Foreign(why) | Restored::Blocked(why) => Some(why),
+    };
+    let (why, ready) = match trouble {
+        Some(why) => (why, "False"),
+        None => (kept_because(record, &end, context.now()), "True"),
+    };
     if is_destroying(conditions(record)) {
         // First, or the server's object, should it be deleted by hand now, would be taken for what Azure was told.
-        tell(record, context, &why, if is_gone { "False" } else { "True" }).await?;
+        tell(record, context, &why, ready).await?;
         return later;
-    }
-    if is_gone {
-        tell(record, context, &why, "False").await?;
-        return Ok(Action::requeue(backoff::jittered(LONGEST)));
     }
     let is_spared = remove::spare(context, &kept).await?;
     let closed = close::close(context, &kept, record.spec.since.0).await?;
-    tell(record, context, &why, "True").await?;
+    tell(record, context, &why, ready).await?;
     Ok(Action::requeue(match &end {
         _ if !is_spared || closed != Removal::Done => backoff::jittered(SOON),
+        _ if ready == "False" => backoff::jittered(LONGEST),
         End::At(until) => next(*until, context.now()),
         _ => backoff::jittered(RESYNC),
     }))
@@ -180,7 +178,8 @@ fn end(record: &RetainedDatabase, context: &Context, namespace: &str, name: &str
     if !record.annotations().contains_key(RETENTION) {
         return Ok(by_record.unwrap_or(End::Never(None)));
     }
-    let judged = let_go::retention(record, (namespace, name), context.now(), context)?;
+    let judged =
+        let_go::retention(record, (namespace, name), record.spec.profile.as_deref(), context.now(), context)?;
     Ok(match (judged, by_record) {
         (Ok(Retention::Destroy), _) => End::Approved,
         (_, Some(by_record)) => by_record,
@@ -208,6 +207,40 @@ fn kept_because(record: &RetainedDatabase, end: &End, now: Timestamp) -> Blocked
         }
     };
     Blocked::working(reason, message)
+}
+
+/// When Azure made the server, if that was after it was kept: somebody deleted it there, and Azure Service Operator, which
+/// makes what its objects say, made another one.
+fn made_anew(record: &RetainedDatabase, context: &Context) -> Option<Timestamp> {
+    let server = context.caches.servers.cache.get(&context.operator_namespace, &record.spec.server.name)?;
+    server.born().filter(|born| *born > record.spec.since.0)
+}
+
+fn made_anew_because(record: &RetainedDatabase, born: Timestamp) -> Blocked {
+    let server = &record.spec.server.name;
+    Blocked::stalled(
+        "ServerMadeAnew",
+        format!(
+            "Server {server} in Azure was made at {born}, after the one that was kept: that one was deleted in Azure. The new \
+             one is empty, unless somebody has restored it"
+        ),
+    )
+}
+
+/// What Azure has under that name is not of this record, which has come to its end.
+async fn let_alone(
+    record: &RetainedDatabase,
+    context: &Context,
+    kept: &Doomed<'_>,
+    why: &Blocked,
+) -> Result<Action, Error> {
+    // It only looks: nothing happens in Azure.
+    if let Some(looks) = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name) {
+        apply::delete(context, &looks).await?;
+    }
+    let note = format!("Nothing is kept any more, and nothing is destroyed: {}", why.message);
+    forget(record, context, DESTROYED, &note).await?;
+    Ok(Action::requeue(backoff::jittered(SOON)))
 }
 
 fn gone(record: &RetainedDatabase) -> Blocked {
@@ -270,11 +303,15 @@ async fn returned(
         return later;
     }
     let since = &record.spec.since;
-    let is_lost = is_destroying(conditions(record)) || reason(record) == Some("ServerGone");
-    if is_lost && server.creation_timestamp().is_some_and(|made| made.0 > since.0) {
+    let is_destroyed =
+        is_destroying(conditions(record)) && server.creation_timestamp().is_some_and(|made| made.0 > since.0);
+    let born = made_anew(record, context);
+    if is_destroyed || born.is_some() {
         // It came too late: this is another server of the same name.
-        let note =
-            format!("Server {} is destroyed with all its data; it was made anew since", kept.server_name);
+        let note = born.map_or_else(
+            || format!("Server {} is destroyed with all its data; it was made anew since", kept.server_name),
+            |born| made_anew_because(record, born).message,
+        );
         forget(record, context, DESTROYED, &note).await?;
         return later;
     }
@@ -312,10 +349,6 @@ async fn destroy(record: &RetainedDatabase, context: &Context, doomed: &Doomed<'
         }
     }
     Ok(Action::requeue(backoff::jittered(SOON)))
-}
-
-fn reason(record: &RetainedDatabase) -> Option<&str> {
-    status::find(conditions(record), "Ready").map(|ready| ready.reason.as_str())
 }
 
 pub(super) fn conditions(record: &RetainedDatabase) -> &[Condition] {

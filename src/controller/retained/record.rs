@@ -12,6 +12,7 @@ use crate::azure::{FlexibleServer, marks};
 /// its server.
 pub(in crate::controller) fn of_deleted(
     database: &Database,
+    profile: Option<String>,
     server_name: &str,
     server: Option<&FlexibleServer>,
     operator_namespace: &str,
@@ -30,6 +31,7 @@ pub(in crate::controller) fn of_deleted(
             database_name: status.and_then(|status| status.database_name.clone()),
             service_account_name: status.and_then(|status| status.service_account_name.clone()),
             last_spec: serde_json::to_value(&database.spec).ok(),
+            profile,
             reason: RetainedReason::Deleted,
             since: Time(since),
             until: until.map(Time),
@@ -57,6 +59,7 @@ pub(in crate::controller) fn of_orphan(
             last_spec: Some(
                 json!({"version": spec.version, "sku": spec.sku.name, "storage": {"sizeGiB": gib}}),
             ),
+            profile: None,
             reason: RetainedReason::OwnerLost,
             since: Time(since),
             database_name: None,

@@ -110,13 +110,20 @@ pub(super) async fn destroy(
     let (namespace, server) = (&context.operator_namespace, doomed.server_name);
     let destroying =
         Blocked::working("Destroying", format!("Server {server} is being destroyed with all its data"));
+    let found = own(context, &context.caches.servers.cache, server, doomed);
+    // What only looks tells Azure nothing, and may be about somebody else's server.
+    if let Some(found) = &found
+        && claim::only_looks(found)
+        && !claim::finds_nothing(found)
+        && !is_going(found)
+    {
+        return Ok(Step::Tell(impossible(namespace, server, instead)));
+    }
     if !is_destroying(conditions) {
-        return Ok(match own(context, &context.caches.servers.cache, server, doomed) {
+        return Ok(match found {
             // Somebody else lets go of it, and the server stays.
             Some(found) if is_going(&found) && !goes_along(&found) => Step::Wait,
             Some(found) if goes_along(&found) || claim::finds_nothing(&found) => Step::Tell(destroying),
-            // What only looks tells Azure nothing.
-            Some(found) if claim::only_looks(&found) => Step::Tell(impossible(namespace, server, instead)),
             Some(found) => {
                 set_policy(context, &found, MANAGE).await?;
                 Step::Wait

@@ -24,6 +24,8 @@ pub(super) enum Restored {
     UnderWay,
     /// Azure has no such server any more.
     Gone,
+    /// Azure has a server of that name, which isn't this one.
+    Foreign(Blocked),
     Blocked(Blocked),
 }
 
@@ -47,6 +49,9 @@ pub(super) async fn restore(
         Ok(Found::Known(known)) if known.server_name == kept.server_name => known,
         // The record isn't in the cache yet.
         Ok(_) | Err(dereference::Error::NotSynced) => return Ok(Restored::UnderWay),
+        Err(dereference::Error::Blocked(why)) if why.reason == "ServerNotOurs" => {
+            return Ok(Restored::Foreign(why));
+        }
         Err(dereference::Error::Blocked(why)) => return Ok(Restored::Blocked(why)),
     };
     if known.server.as_ref().is_some_and(claim::finds_nothing) {
@@ -55,8 +60,10 @@ pub(super) async fn restore(
     let labels = context.namespaces.labels(kept.namespace);
     let today = context.now().to_zoned(TimeZone::UTC).date();
     let resolved = resolve::resolve(&database, &known, policy, &context.policy_name, labels.as_ref(), today);
-    // A policy that has no room for it any more; what is kept stays so.
-    let Ok(resolved) = resolved else { return Ok(Restored::There) };
+    let resolved = match resolved {
+        Ok(resolved) => resolved,
+        Err(why) => return Ok(Restored::Blocked(why)),
+    };
     let effective = &resolved.effective;
     let mut desired =
         build::build(&database, &known, effective, None, &policy.azure, &context.operator_namespace);

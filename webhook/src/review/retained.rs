@@ -66,7 +66,11 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
         }
         return Ok(Admitted::default());
     };
-    let profile = profile(basis, namespace);
+    // Its namespace may be gone, whose labels would tell.
+    let profile = profile(basis, namespace).or_else(|| {
+        let name = record.old.as_ref()?.profile.as_deref()?;
+        basis.state.policy()?.profile_named(name)
+    });
     let rules = profile.map(|profile| &profile.retention);
     let (old, stands) = match &request.old {
         Some(old) => ((old.retention(), old.confirmation()), record.old.as_ref()),

@@ -70,6 +70,25 @@ fn it_is_given_to_another_database_only_where_the_policy_lets_it(
 }
 
 #[test]
+fn without_its_namespace_the_profile_counts_that_it_had() {
+    // Nobody knows the labels of a namespace that is gone.
+    let by_labels = with_policy(&POLICY.replace("names: [\"*-prod\"]", "labels: {env: prod}"));
+    let ask = |profile: Option<&str>| {
+        let [mut old, mut new] = [(); 2].map(|()| record(None, &json!({}), "Kept"));
+        old["spec"]["profile"] = json!(profile);
+        new["spec"] = old["spec"].clone();
+        new["spec"]["until"] = json!("2026-12-01T12:00:00Z");
+        let mut review = review("UPDATE", new, old);
+        review["request"]["kind"]["kind"] = json!("RetainedDatabase");
+        let response = super::ask(Hook::Retained, &review, &by_labels);
+        response["auditAnnotations"]["codes"].as_str().map(str::to_owned)
+    };
+    assert_eq!(ask(Some("default")), None);
+    assert_eq!(ask(Some("never-heard-of")).as_deref(), Some("DB208"));
+    assert_eq!(ask(None).as_deref(), Some("DB208"));
+}
+
+#[test]
 fn a_record_that_can_not_be_read_is_refused() {
     let mut broken = record(None, &json!({}), "Kept");
     broken["spec"]["until"] = json!("soon");
