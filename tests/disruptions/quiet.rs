@@ -6,7 +6,7 @@ use sandbox::{Options, Sandbox};
 
 use crate::{
     common::{
-        SERVER, Story, audit_lines, azure_requests, eventually, patch_azure, reconciles, run,
+        Story, audit_lines, azure_requests, eventually, patch_azure, reconciles, run,
         writes_of_the_controller,
     },
     shared,
@@ -58,6 +58,7 @@ fn a_restart_of_the_controller_writes_nothing() {
     }
     story.wait_settled("one");
     story.wait_settled("two");
+    let _kept = kept(&sandbox, "kept-restarted");
 
     settle(&sandbox);
     let (start, databases) = (audit_lines(&sandbox), databases(&sandbox));
@@ -74,16 +75,20 @@ fn a_resync_of_azure_service_operator_makes_the_controller_write_nothing() {
     let story = Story::new(&sandbox, "resynced");
     story.database("main", "{}").succeeded();
     story.wait_settled("main");
+    let kept = kept(&sandbox, "kept-resynced");
 
-    let server = story.in_azure(SERVER)[0].id.clone();
+    let servers = [&story, &kept].map(|story| story.server().id);
     let looks = || {
         let requests = azure_requests(&sandbox);
-        requests.iter().filter(|request| request.path.eq_ignore_ascii_case(&server)).count()
+        let of = |server: &String| {
+            requests.iter().filter(|request| request.path.eq_ignore_ascii_case(server)).count()
+        };
+        servers.each_ref().map(of)
     };
     settle(&sandbox);
     let (start, before) = (audit_lines(&sandbox), looks());
-    eventually("Azure Service Operator has looked at the server twice", || {
-        (looks() >= before + 2).then_some(())
+    eventually("Azure Service Operator has looked at each server twice", || {
+        looks().iter().zip(before).all(|(now, before)| *now >= before + 2).then_some(())
     });
     assert_eq!(writes_of_the_controller(&sandbox, start), Vec::<String>::new());
 }
@@ -120,6 +125,26 @@ fn a_resize_by_others_is_put_back_and_the_controller_does_not_join_in() {
     let mut writes = writes_of_the_controller(&sandbox, start);
     writes.retain(|write| write.contains("resized") && write.contains("azure.com"));
     assert_eq!(writes, Vec::<String>::new());
+}
+
+/// A database whose data are kept, with all ways in closed: its password was changed, and the old one is forgotten.
+fn kept<'a>(sandbox: &'a Sandbox, namespace: &str) -> Story<'a> {
+    let story = Story::new(sandbox, namespace).with_database("{authentication: Password}");
+    let secret = format!("{}-admin", story.server().name);
+    let keys = || {
+        let keys = "-o=go-template={{range $key, $_ := .data}}{{$key}} {{end}}";
+        story.as_platform(&["get", "secret", &secret, keys]).succeeded()
+    };
+    let before = keys();
+    story.delete_with("Retain");
+    story.wait_record("Kept");
+    eventually("the ways in are closed", || {
+        let objects = story.azure_objects();
+        let is_closed = !objects.contains("credential") && !objects.contains("firewallrule");
+        let now = keys();
+        (is_closed && now != before && now.split_whitespace().count() == 1).then_some(())
+    });
+    story
 }
 
 /// Waits until no database is being worked on, also none that another story left behind.
