@@ -67,7 +67,7 @@ pub fn claim(
         return Claim::Take;
     }
     match condition::progress(server) {
-        Progress::Retrying { reason, .. } if reason == NOT_FOUND => Claim::Take,
+        progress if is_absent(&progress) => Claim::Take,
         Progress::Ready => match server.made() {
             Some(_) if is_tagged(server, database) => Claim::Take,
             Some(_) if formerly.is_some_and(|formerly| is_tagged(server, formerly)) => Claim::Take,
@@ -79,17 +79,15 @@ pub fn claim(
     }
 }
 
-/// How ASO says that there is no such resource.
+/// Whether ASO says that there is no such resource.
 /// <https://github.com/Azure/azure-service-operator/blob/main/v2/pkg/genruntime/conditions/ready_condition_builder.go>
-pub const NOT_FOUND: &str = "AzureResourceNotFound";
+pub fn is_absent(progress: &Progress) -> bool {
+    matches!(progress, Progress::Retrying { reason, .. } if reason == "AzureResourceNotFound")
+}
 
 /// Whether an object only looks, and there is no such server in Azure.
 pub fn finds_nothing(server: &FlexibleServer) -> bool {
-    let is_absent = matches!(
-        condition::progress(server),
-        Progress::Retrying { reason, .. } if reason == NOT_FOUND
-    );
-    only_looks(server) && is_absent
+    only_looks(server) && is_absent(&condition::progress(server))
 }
 
 /// Whether the server has, in Azure, the tags of this `Database`. They alone give its name, by whatever cluster it was made

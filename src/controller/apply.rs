@@ -98,7 +98,7 @@ pub(super) async fn apply_server(context: &Context, azure: &azure::Objects) -> R
     Ok(match progress {
         progress if !claim::only_looks(&azure.server) => progress,
         // The cache may have moved since the claim was judged; the next pass takes what is free.
-        Progress::Retrying { reason, .. } if reason == claim::NOT_FOUND => Progress::Sent,
+        progress if claim::is_absent(&progress) => Progress::Sent,
         // What keeps ASO from looking is worth telling.
         progress @ (Progress::GaveUp { .. } | Progress::Retrying { .. }) => progress,
         _ => Progress::Sent,
@@ -261,6 +261,30 @@ where
     context.count_write(&kind);
     tracing::info!(kind, namespace, name, changed, "applied");
     Ok(written)
+}
+
+/// Merges this into the metadata of this very object as the cache shows it, and tells whether that was done: one that has
+/// changed since is looked at again.
+pub(super) async fn amend<K>(context: &Context, found: &K, metadata: serde_json::Value) -> Result<bool, Error>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + std::fmt::Debug,
+{
+    let (kind, name) = (K::kind(&()).into_owned(), found.name_any());
+    let mut body = json!({"metadata": metadata});
+    body["metadata"]["uid"] = json!(found.uid());
+    body["metadata"]["resourceVersion"] = json!(found.resource_version());
+    let api: Api<K> = Api::namespaced(context.client.clone(), &found.namespace().unwrap_or_default());
+    let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+    match api.patch(&name, &params, &Patch::Merge(body)).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(false),
+        Err(source) => return Err(Error::Api { kind, name, source: Box::new(source) }),
+    }
+    context.count_write(&kind);
+    Ok(true)
 }
 
 /// Deletes this very object, as it is in the cache, and tells whether it goes: a newer one may be wanted again.

@@ -107,6 +107,11 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<K> {
         self.store.get(&ObjectRef::new(name).within(namespace))?.unpack()
     }
+
+    /// The object, if it stands for that `Database`, given by its namespace and name.
+    pub(super) fn own(&self, namespace: &str, name: &str, of: (&str, &str)) -> Option<K> {
+        self.get(namespace, name).filter(|object| belongs_to(object, of.0, of.1))
+    }
 }
 
 /// As many objects are listed at a time. A page is read whole, with the notes of who owns which field, which are larger

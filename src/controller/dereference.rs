@@ -18,7 +18,8 @@ use super::{
     status::Blocked,
 };
 use crate::azure::{
-    self, Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersFirewallRule, Identity, claim,
+    self, Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersFirewallRule, Identity,
+    UserAssignedIdentity, claim,
     condition::{self, Progress},
     names, parameters, settings,
 };
@@ -108,13 +109,21 @@ pub(super) fn dereference(
     {
         return Err(Error::Blocked(recovering(&server_name, formerly)));
     }
-    if let Some(why) = taken(caches, records, operator_namespace, &server_name, (&namespace, &name)) {
+    let server = caches.servers.cache.get(operator_namespace, &server_name);
+    let identity = caches.identities.get(operator_namespace, &server_name);
+    let there = UnderName {
+        name: &server_name,
+        operator_namespace,
+        record: record.as_deref(),
+        server: server.as_ref(),
+        identity: identity.as_ref(),
+    };
+    if let Some(why) = there.taken_from((&namespace, &name)) {
         return Err(Error::Blocked(Blocked::stalled(
             "ServerNameTaken",
             format!("{why}; it is left alone. Rename this Database, or remove that object"),
         )));
     }
-    let server = caches.servers.cache.get(operator_namespace, &server_name);
     if let Some(server) = &server
         && azure::is_being_ended(server)
     {
@@ -137,7 +146,7 @@ pub(super) fn dereference(
             ),
         )));
     }
-    let identity = caches.identities.get(operator_namespace, &server_name).and_then(|identity| {
+    let identity = identity.and_then(|identity| {
         let status = identity.status.as_ref()?;
         Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
     });
@@ -222,39 +231,39 @@ pub(super) fn is_vouched_for(
     namespace: &str,
     name: &str,
 ) -> bool {
-    let by_server = caches.servers.cache.get(operator_namespace, server);
-    let by_identity = || caches.identities.get(operator_namespace, server);
-    by_server.is_some_and(|server| caches::belongs_to(&server, namespace, name))
+    caches.servers.cache.own(operator_namespace, server, (namespace, name)).is_some()
         // It outlives the server's object, which may have been deleted by hand.
-        || by_identity().is_some_and(|identity| caches::belongs_to(&identity, namespace, name))
+        || caches.identities.own(operator_namespace, server, (namespace, name)).is_some()
 }
 
-/// What in the operator's namespace says that a server is another one's, if so.
-pub(super) fn taken(
-    caches: &Caches,
-    records: &Store<RetainedDatabase>,
-    operator_namespace: &str,
-    server: &str,
-    (namespace, name): (&str, &str),
-) -> Option<String> {
-    if let Some(record) = records.get(&ObjectRef::new(server).within(operator_namespace))
-        && owner(&record.spec.database) != Some((namespace, name))
-    {
-        let whose = &record.spec.database;
-        return Some(format!("RetainedDatabase {operator_namespace}/{server} keeps it for Database {whose}"));
+/// What there is under the name of a server.
+pub(super) struct UnderName<'a> {
+    pub(super) name: &'a str,
+    pub(super) operator_namespace: &'a str,
+    pub(super) record: Option<&'a RetainedDatabase>,
+    pub(super) server: Option<&'a FlexibleServer>,
+    pub(super) identity: Option<&'a UserAssignedIdentity>,
+}
+
+impl UnderName<'_> {
+    /// What of it says that the server is another one's than this `Database`'s.
+    pub(super) fn taken_from(&self, (namespace, name): (&str, &str)) -> Option<String> {
+        let object = format!("{}/{}", self.operator_namespace, self.name);
+        if let Some(record) = self.record
+            && owner(&record.spec.database) != Some((namespace, name))
+        {
+            return Some(format!("RetainedDatabase {object} keeps it for Database {}", record.spec.database));
+        }
+        let exists =
+            |kind: &str| Some(format!("{kind} {object} exists and does not belong to this Database"));
+        if self.server.is_some_and(|server| !caches::belongs_to(server, namespace, name)) {
+            return exists("FlexibleServer");
+        }
+        if self.identity.is_some_and(|identity| !caches::belongs_to(identity, namespace, name)) {
+            return exists("UserAssignedIdentity");
+        }
+        None
     }
-    let exists = |kind: &str| {
-        Some(format!("{kind} {operator_namespace}/{server} exists and does not belong to this Database"))
-    };
-    let by_server = caches.servers.cache.get(operator_namespace, server);
-    if by_server.is_some_and(|server| !caches::belongs_to(&server, namespace, name)) {
-        return exists("FlexibleServer");
-    }
-    let by_identity = caches.identities.get(operator_namespace, server);
-    if by_identity.is_some_and(|identity| !caches::belongs_to(&identity, namespace, name)) {
-        return exists("UserAssignedIdentity");
-    }
-    None
 }
 
 /// The record of what is kept for this `Database`.

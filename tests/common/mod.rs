@@ -271,6 +271,13 @@ impl<'a> Story<'a> {
         self.kubectl(&annotate).succeeded();
     }
 
+    /// The object with which Azure Service Operator stands for a server; `None` when it doesn't exist.
+    pub fn server_object(&self, name: &str) -> Option<Value> {
+        let object =
+            self.as_platform(&["get", "flexibleserver", name, "-o=json", "--ignore-not-found"]).succeeded();
+        if object.is_empty() { None } else { Some(serde_json::from_str(&object).unwrap()) }
+    }
+
     /// Objects of Azure Service Operator that stand for the namespace.
     pub fn azure_objects(&self) -> String {
         let selector = format!("altinn.app/database-namespace={}", self.namespace);

@@ -1,7 +1,6 @@
 //! `Destroy` that Azure refuses, and `Destroy` that is taken back while nobody has told Azure.
 
 use sandbox::azure::{Fault, Phase};
-use serde_json::Value;
 
 use crate::{
     common::{
@@ -10,13 +9,6 @@ use crate::{
     each_write::{Gate, is_destroyed, is_kept},
     killed::{Killed, cluster, controller, free_the_lease},
 };
-
-/// The object with which Azure Service Operator stands for the story's server.
-fn server_object(story: &Story<'_>) -> Value {
-    let name = story.server().name;
-    let object = story.as_platform(&["get", "flexibleserver", &name, "-o=json"]).succeeded();
-    serde_json::from_str(&object).unwrap()
-}
 
 fn destroy(story: &Story<'_>) {
     story.confirm_destroy();
@@ -75,7 +67,7 @@ fn destroy_is_taken_back_at_each_write_until_azure_is_told() {
     drop(prepared);
 
     for (pass, story) in stories.iter().enumerate() {
-        let born = story.born();
+        let (born, server) = (story.born(), story.server().name);
         destroy(story);
         let (gate, kubeconfig) = Gate::open(&runtime, &cluster, &story.namespace, pass);
         free_the_lease(&cluster);
@@ -83,7 +75,7 @@ fn destroy_is_taken_back_at_each_write_until_azure_is_told() {
         eventually("the controller is at that write", || gate.has_struck().then_some(()));
         victim.child.kill().unwrap();
         victim.child.wait().unwrap();
-        let was_told = !server_object(story)["metadata"]["deletionTimestamp"].is_null();
+        let was_told = !story.server_object(&server).unwrap()["metadata"]["deletionTimestamp"].is_null();
         let retain = ["annotate", "database", "main", "--overwrite", "altinn.app/retention=Retain"];
         story.kubectl(&retain).succeeded();
         let _survivor = controller(&cluster, &[]);
@@ -93,8 +85,11 @@ fn destroy_is_taken_back_at_each_write_until_azure_is_told() {
             return;
         }
         eventually("it is kept", || is_kept(story).then_some(()));
-        let annotations = &server_object(story)["metadata"]["annotations"];
-        assert_eq!(annotations["serviceoperator.azure.com/reconcile-policy"], "detach-on-delete");
+        let object = story.server_object(&server).unwrap();
+        assert_eq!(
+            object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"],
+            "detach-on-delete"
+        );
         assert_eq!(story.born(), born);
         story.data_is_kept();
     }

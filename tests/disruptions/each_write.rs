@@ -242,6 +242,20 @@ fn killed_at_each_write_of_ending_what_is_kept() {
     assert!(writes >= 7, "{writes}");
 }
 
+/// Ready, on the server that was kept, and told so by this field.
+fn is_back(story: &Story<'_>, name: &str, told: &str) -> bool {
+    let is_back = story.get("database", name).is_some_and(|database| {
+        ready(&database)["status"] == "True" && database["status"]["recovered"][told].is_string()
+    });
+    is_back && story.record().is_none()
+}
+
+fn is_whole(story: &Story<'_>, born: &str) {
+    story.data_is_kept();
+    assert_eq!(story.born(), born);
+    assert_eq!((story.in_azure(CREDENTIAL).len(), story.in_azure(FIREWALL_RULE).len()), (1, 1));
+}
+
 #[test]
 fn killed_at_each_write_of_recovering() {
     let writes = walk(&Way {
@@ -251,17 +265,8 @@ fn killed_at_each_write_of_recovering() {
         begin: |story| {
             story.database("main", "{}").succeeded();
         },
-        is_over: |story| {
-            let is_back = story.get("database", "main").is_some_and(|database| {
-                ready(&database)["status"] == "True" && database["status"]["recovered"]["since"].is_string()
-            });
-            is_back && story.record().is_none()
-        },
-        holds: |story, born| {
-            story.data_is_kept();
-            assert_eq!(story.born(), born);
-            assert_eq!((story.in_azure(CREDENTIAL).len(), story.in_azure(FIREWALL_RULE).len()), (1, 1));
-        },
+        is_over: |story| is_back(story, "main", "since"),
+        holds: is_whole,
     });
     assert!(writes >= 6, "{writes}");
 }
@@ -280,17 +285,8 @@ fn killed_at_each_write_of_recovering_as_another_database() {
             let manifest = database_from("other", &format!("{}/main", story.namespace), "{}");
             eventually("the policy allows it", || story.apply(&manifest).ok.then_some(()));
         },
-        is_over: |story| {
-            let is_back = story.get("database", "other").is_some_and(|database| {
-                ready(&database)["status"] == "True" && database["status"]["recovered"]["from"].is_string()
-            });
-            is_back && story.record().is_none()
-        },
-        holds: |story, born| {
-            story.data_is_kept();
-            assert_eq!(story.born(), born);
-            assert_eq!((story.in_azure(CREDENTIAL).len(), story.in_azure(FIREWALL_RULE).len()), (1, 1));
-        },
+        is_over: |story| is_back(story, "other", "from"),
+        holds: is_whole,
     });
     assert!(writes >= 10, "{writes}");
 }

@@ -1,13 +1,12 @@
 //! Days that pass: data are kept until the promised time and not a moment less, through restarts.
 
-use std::process::Command;
-
 use jiff::{Timestamp, ToSpan};
 
 use crate::{
     certificate::{Cluster, Replica},
     common::{DATABASE, SERVER, Story, eventually, ready},
     killed::{cluster, free_the_lease},
+    leader::{says, signal},
     rotation::free_address,
 };
 
@@ -68,14 +67,9 @@ fn one_of_several(cluster: &Cluster, name: &str, hours: u32) -> Replica {
     cluster.replica(name, &["--admin-listen", &admin, "--lease-duration=1h", &clock])
 }
 
-fn says(replica: &Replica, words: &str) {
-    eventually(&format!("it says {words:?}"), || replica.log().contains(words).then_some(()));
-}
-
 /// Hands over to the next one.
 fn end(mut leader: Replica, next: &Replica) {
-    let pid = leader.child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    signal(&leader, "-TERM");
     says(next, "controller running");
     assert!(eventually("it ends", || leader.child.try_wait().unwrap()).success());
 }

@@ -15,11 +15,11 @@ fn controller(cluster: &Cluster, name: &str, lease: &str) -> Replica {
     cluster.replica(name, &["--admin-listen", &admin, "--lease-duration", lease])
 }
 
-fn says(replica: &Replica, words: &str) {
+pub(crate) fn says(replica: &Replica, words: &str) {
     eventually(&format!("it says {words:?}"), || replica.log().contains(words).then_some(()));
 }
 
-fn signal(replica: &Replica, signal: &str) {
+pub(crate) fn signal(replica: &Replica, signal: &str) {
     let pid = replica.child.id().to_string();
     assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
 }

@@ -76,8 +76,7 @@ fn a_kept_server_comes_back_in_another_namespace_where_the_policy_lets_it() {
     // What was deleted by hand finds the same server again, by its tags.
     new.as_platform(&["delete", "flexibleserver", &server, "--wait=false"]).succeeded();
     eventually("the server's object is there again", || {
-        let object = new.as_platform(&["get", "flexibleserver", &server, "-o=json"]);
-        let object: Value = serde_json::from_str(&object.stdout).ok()?;
+        let object = new.server_object(&server)?;
         let is_new = object["metadata"]["deletionTimestamp"].is_null();
         (is_new && object["spec"]["tags"]["database-operator-server"] == server.as_str()).then_some(())
     });

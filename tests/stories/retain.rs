@@ -151,8 +151,7 @@ fn the_object_of_a_kept_server_that_is_deleted_by_hand_comes_back_and_ends_it_wh
     story.wait_record("Kept");
     story.as_platform(&["delete", "flexibleserver", &server, "--timeout=60s"]).succeeded();
     eventually("its object is there again, and stands for the same server", || {
-        let object = story.as_platform(&["get", "flexibleserver", &server, "-o=json"]);
-        let object: Value = serde_json::from_str(&object.stdout).ok()?;
+        let object = story.server_object(&server)?;
         let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
         let is_taken = policy == "detach-on-delete" && object["spec"]["tags"]["managed-by"].is_string();
         (is_taken && object["spec"]["sku"]["name"] == "Standard_B2s").then_some(())

@@ -30,7 +30,7 @@ use crate::{
         apply, backoff,
         caches::Unreadable,
         context::Context,
-        dereference,
+        dereference::{self, UnderName},
         reconcile::{Error, report},
         status::{Blocked, Outcome},
     },
@@ -177,7 +177,7 @@ enum Server {
 /// By its object, or by its status. Whoever may write a status could name any server.
 fn server(database: &Database, context: &Context) -> Result<Server, NotKnown> {
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let (caches, records, within) = (&context.caches, &context.retained, &context.operator_namespace);
+    let (caches, within) = (&context.caches, &context.operator_namespace);
     let is_aso_gone = match caches.servers.cache.check() {
         Ok(()) => false,
         Err(Unreadable::UnknownKind(_)) => true,
@@ -200,7 +200,17 @@ fn server(database: &Database, context: &Context) -> Result<Server, NotKnown> {
     let recorded = recorded.map(|server| server.name.clone()).filter(|name| !name.is_empty());
     // Without its objects, nobody knows how far Azure has come.
     let Some(recorded) = recorded.filter(|_| was_made || is_aso_gone) else { return Ok(Server::None) };
-    if dereference::taken(caches, records, within, &recorded, (&namespace, &name)).is_some() {
+    let record = context.retained.get(&ObjectRef::new(&recorded).within(within));
+    let server = caches.servers.cache.get(within, &recorded);
+    let identity = caches.identities.get(within, &recorded);
+    let there = UnderName {
+        name: &recorded,
+        operator_namespace: within,
+        record: record.as_deref(),
+        server: server.as_ref(),
+        identity: identity.as_ref(),
+    };
+    if there.taken_from((&namespace, &name)).is_some() {
         return Ok(Server::None);
     }
     let state = context.policy.load();
@@ -209,7 +219,7 @@ fn server(database: &Database, context: &Context) -> Result<Server, NotKnown> {
         .is_some_and(|policy| names::server(&policy.azure.cluster_name.value, &namespace, &name) == recorded);
     // A record of that name is its own, or the server would be taken.
     let is_own = is_derived
-        || context.record_of(&recorded).is_some()
+        || record.is_some()
         || dereference::is_vouched_for(caches, within, &recorded, &namespace, &name);
     Ok(if is_own { Server::Named(recorded) } else { Server::Unclear(recorded) })
 }

@@ -1,8 +1,9 @@
 //! Data whose `Database` is gone: kept, brought back, or brought to its end.
 //!
 //! [`let_go`] settles what becomes of the data before a `Database` goes, [`record`] is what a `RetainedDatabase` says,
-//! [`reconcile`] looks after it, [`close`] sees that nobody gets at it meanwhile, [`recover`] gives it to another `Database`, as which [`relabel`] marks it, [`restore`] finds it when its object was deleted by hand, [`sweep`] finds servers that lost their owner, and [`remove`] is the only place that ends
-//! anything in Azure.
+//! [`reconcile`] looks after it, [`close`] sees that nobody gets at it meanwhile, [`recover`] gives it to another
+//! `Database`, as which [`relabel`] marks it, [`restore`] finds it when its object was deleted by hand, [`sweep`] finds
+//! servers that lost their owner, and [`remove`] is the only place that ends anything in Azure.
 
 mod close;
 pub(super) mod let_go;

@@ -26,7 +26,7 @@ use super::{
     restore::{Restored, restore},
 };
 use crate::{
-    azure::claim,
+    azure::{FlexibleServer, claim},
     clock,
     controller::{
         apply, backoff,
@@ -124,7 +124,12 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         Restored::There | Restored::Gone | Restored::Blocked(_) if is_told || is_over => {
             return destroy(record, context, &kept).await;
         }
-        Restored::There => made_anew(record, context).map(|born| made_anew_because(record, born)),
+        Restored::There => context
+            .caches
+            .servers
+            .cache
+            .get(&context.operator_namespace, kept.server_name)
+            .and_then(|server| made_anew(record, &server)),
         Restored::Gone => Some(gone(record)),
         Restored::Foreign(why) | Restored::Blocked(why) => Some(why),
     };
@@ -209,22 +214,18 @@ fn kept_because(record: &RetainedDatabase, end: &End, now: Timestamp) -> Blocked
     Blocked::working(reason, message)
 }
 
-/// When Azure made the server, if that was after it was kept: somebody deleted it there, and Azure Service Operator, which
-/// makes what its objects say, made another one.
-fn made_anew(record: &RetainedDatabase, context: &Context) -> Option<Timestamp> {
-    let server = context.caches.servers.cache.get(&context.operator_namespace, &record.spec.server.name)?;
-    server.born().filter(|born| *born > record.spec.since.0)
-}
-
-fn made_anew_because(record: &RetainedDatabase, born: Timestamp) -> Blocked {
-    let server = &record.spec.server.name;
-    Blocked::stalled(
+/// Whether Azure made the server after it was kept: somebody deleted it there, and Azure Service Operator, which makes what
+/// its objects say, made another one.
+fn made_anew(record: &RetainedDatabase, server: &FlexibleServer) -> Option<Blocked> {
+    let born = server.born().filter(|born| *born > record.spec.since.0)?;
+    let name = &record.spec.server.name;
+    Some(Blocked::stalled(
         "ServerMadeAnew",
         format!(
-            "Server {server} in Azure was made at {born}, after the one that was kept: that one was deleted in Azure. The new \
+            "Server {name} in Azure was made at {born}, after the one that was kept: that one was deleted in Azure. The new \
              one is empty, unless somebody has restored it"
         ),
-    )
+    ))
 }
 
 /// What Azure has under that name is not of this record, which has come to its end.
@@ -305,19 +306,20 @@ async fn returned(
     let since = &record.spec.since;
     let is_destroyed =
         is_destroying(conditions(record)) && server.creation_timestamp().is_some_and(|made| made.0 > since.0);
-    let born = made_anew(record, context);
-    if is_destroyed || born.is_some() {
+    let made_anew = made_anew(record, &server);
+    if is_destroyed || made_anew.is_some() {
         // It came too late: this is another server of the same name.
-        let note = born.map_or_else(
+        let note = made_anew.map_or_else(
             || format!("Server {} is destroyed with all its data; it was made anew since", kept.server_name),
-            |born| made_anew_because(record, born).message,
+            |why| why.message,
         );
         forget(record, context, DESTROYED, &note).await?;
         return later;
     }
+    let recovered = Recovered { since: since.clone(), from: formerly.map(str::to_owned) };
     let body = json!({
         "apiVersion": Database::api_version(&()), "kind": Database::kind(&()),
-        "metadata": {"name": kept.name}, "status": {"recovered": Recovered { since: since.clone(), from: formerly.map(str::to_owned) }},
+        "metadata": {"name": kept.name}, "status": {"recovered": recovered},
     });
     let api: Api<Database> = Api::namespaced(context.client.clone(), kept.namespace);
     api.patch_status(kept.name, &PatchParams::apply(RECOVERY_MANAGER).force(), &Patch::Apply(&body))

@@ -2,18 +2,15 @@
 //! on where it was left.
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    azure::{FlexibleServersConfiguration, FlexibleServersFirewallRule, OPERATOR, marks},
+    azure::{FlexibleServersConfiguration, FlexibleServersFirewallRule, marks},
     controller::{
-        apply::Error,
-        caches::{self, Cache, Caches, Indexed},
+        apply::{self, Error},
+        caches::{Cache, Caches, Indexed},
         context::Context,
         password,
     },
@@ -80,9 +77,7 @@ impl Named<'_> {
         cache: &Cache<K>,
         name: &str,
     ) -> Option<K> {
-        let (namespace, of) = self.formerly;
-        let found = cache.get(self.operator_namespace, name);
-        found.filter(|found| caches::belongs_to(found, namespace, of))
+        cache.own(self.operator_namespace, name, self.formerly)
     }
 
     fn rules(&self, caches: &Caches) -> Vec<FlexibleServersFirewallRule> {
@@ -117,22 +112,10 @@ where
         + std::fmt::Debug,
 {
     for found in found {
-        let kind = K::kind(&()).into_owned();
-        // Of this very object as the cache shows it: one that has changed since is looked at again.
-        let body = json!({"metadata": {
-            "uid": found.uid(), "resourceVersion": found.resource_version(), "labels": marks(namespace, name),
-        }});
-        let api: Api<K> = Api::namespaced(context.client.clone(), &found.namespace().unwrap_or_default());
-        let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-        match api.patch(&found.name_any(), &params, &Patch::<Value>::Merge(body)).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => continue,
-            Err(source) => {
-                return Err(Error::Api { kind, name: found.name_any(), source: Box::new(source) });
-            }
+        if apply::amend(context, &found, json!({"labels": marks(namespace, name)})).await? {
+            let (kind, object) = (K::kind(&()), found.name_any());
+            tracing::info!(%kind, object, namespace, name, "marked as another Database's");
         }
-        tracing::info!(kind, object = found.name_any(), namespace, name, "marked as another Database's");
-        context.count_write(&kind);
     }
     Ok(())
 }

@@ -5,21 +5,18 @@
 
 use api::retained::DESTROYED;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
     azure::{
-        self, AsoObject, DETACH_ON_DELETE, MANAGE, OPERATOR, RECONCILE_POLICY, claim,
+        self, AsoObject, DETACH_ON_DELETE, MANAGE, RECONCILE_POLICY, claim,
         condition::{self, Progress},
     },
     controller::{
         apply::{self, Error},
-        caches::{self, Cache},
+        caches::Cache,
         context::Context,
         dereference, password,
         status::{self, Blocked},
@@ -224,9 +221,7 @@ pub(super) fn own<K: Resource<DynamicType = ()> + DeserializeOwned>(
     name: &str,
     of: &Doomed<'_>,
 ) -> Option<K> {
-    cache
-        .get(&context.operator_namespace, name)
-        .filter(|object| caches::belongs_to(object, of.namespace, of.name))
+    cache.own(&context.operator_namespace, name, (of.namespace, of.name))
 }
 
 /// Ends an object and its resource in Azure.
@@ -264,20 +259,9 @@ async fn release<K: AsoObject>(
     }
 }
 
-/// Of this very object as the cache shows it: one that has changed since is looked at again.
 async fn set_policy<K: AsoObject>(context: &Context, found: &K, policy: &str) -> Result<(), Error> {
-    let (kind, name) = (K::kind(&()).into_owned(), found.name_any());
-    let body = json!({"metadata": {
-        "uid": found.uid(), "resourceVersion": found.resource_version(), "annotations": {RECONCILE_POLICY: policy},
-    }});
-    let api: Api<K> = Api::namespaced(context.client.clone(), &found.namespace().unwrap_or_default());
-    let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    match api.patch(&name, &params, &Patch::Merge(body)).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
-        Err(source) => return Err(Error::Api { kind, name, source: Box::new(source) }),
+    if apply::amend(context, found, json!({"annotations": {RECONCILE_POLICY: policy}})).await? {
+        tracing::info!(kind = %K::kind(&()), name = found.name_any(), policy, "reconcile policy set");
     }
-    tracing::info!(kind, name, policy, "reconcile policy set");
-    context.count_write(&kind);
     Ok(())
 }

@@ -5,7 +5,7 @@ use kube::core::admission::Operation;
 use policy::{
     Code, Denial, PolicyState, Problem, Verdict, defaults,
     deleting::{self, Deletion},
-    document::{Level, Profile},
+    document::Level,
     recovering::{self, Claim},
     warning,
 };
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     Admitted, Basis, Hook, Request, Target,
     change::{Change, Specs},
-    denial, labels, profile,
+    denial, labels, profile, refusal,
     sent::Metadata,
 };
 use crate::cluster::Needs;
@@ -186,15 +186,6 @@ fn delete(old: &Metadata, target: &Target<'_>, basis: &Basis<'_>) -> Result<Admi
     match deleting::judge(&deletion(old, target, basis), rules) {
         Ok(_) => Ok(Admitted::default()),
         Err(problems) => Err(refusal(problems, profile, basis)),
-    }
-}
-
-/// For these reasons, by this profile.
-pub(super) fn refusal(problems: Vec<Problem>, profile: Option<&Profile>, basis: &Basis<'_>) -> Denial {
-    Denial {
-        problems,
-        policy: basis.policy_name.to_owned(),
-        profile: profile.map(|profile| profile.name.clone()),
     }
 }
 

@@ -265,7 +265,16 @@ struct Admitted {
 }
 
 fn denial(basis: &Basis<'_>, problem: Problem) -> Denial {
-    Denial { problems: vec![problem], policy: basis.policy_name.to_owned(), profile: None }
+    refusal(vec![problem], None, basis)
+}
+
+/// For these reasons, by this profile, if it came so far.
+fn refusal(problems: Vec<Problem>, profile: Option<&Profile>, basis: &Basis<'_>) -> Denial {
+    Denial {
+        problems,
+        policy: basis.policy_name.to_owned(),
+        profile: profile.map(|profile| profile.name.clone()),
+    }
 }
 
 fn operation(operation: &Operation) -> &'static str {

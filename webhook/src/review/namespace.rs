@@ -13,7 +13,7 @@ use policy::{
     warning::{self, LONGEST},
 };
 
-use super::{Admitted, Basis, Request, Target, denial, profile};
+use super::{Admitted, Basis, Request, Target, denial, profile, refusal};
 use crate::cluster::{Needs, Objects};
 
 /// As many databases as a message names; the rest is counted.
@@ -64,10 +64,7 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
     refused.sort();
     if !refused.is_empty() {
         let problem = problem(target.name, &refused);
-        return Err(Denial {
-            profile: profile.map(|profile| profile.name.clone()),
-            ..denial(basis, problem)
-        });
+        return Err(refusal(vec![problem], profile, basis));
     }
     let warnings = (!fates.is_empty()).then(|| warning::cut(&fate(&fates), LONGEST)).into_iter().collect();
     Ok(Admitted { warnings, ..Admitted::default() })

@@ -15,7 +15,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
-use super::{Admitted, Basis, Request, Target, labels, sent::Raw};
+use super::{Admitted, Basis, Request, Target, labels, refusal, sent::Raw};
 
 /// As many databases and as many exceptions as the warnings name; the rest is counted.
 const SHOWN: usize = 8;
@@ -60,11 +60,8 @@ pub(super) fn validate(
         let text = "without its policy the operator keeps the last one, and after a restart admits no change";
         return Ok(Admitted { warnings: vec![text.to_owned()], ..Admitted::default() });
     }
-    let policy = Policy::from_config_map(data).map_err(|errors| Denial {
-        problems: errors.to_problems(),
-        policy: basis.policy_name.to_owned(),
-        profile: None,
-    })?;
+    let policy =
+        Policy::from_config_map(data).map_err(|errors| refusal(errors.to_problems(), None, basis))?;
     Ok(Admitted { warnings: warnings(&policy, basis), ..Admitted::default() })
 }
 

@@ -13,9 +13,7 @@ use policy::{
 use serde::Deserialize;
 
 use super::{
-    Admitted, Basis, Request,
-    database::refusal,
-    denial, profile,
+    Admitted, Basis, Request, denial, profile, refusal,
     sent::{Raw, Sent},
 };
 use crate::cluster::Needs;
