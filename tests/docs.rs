@@ -1,6 +1,6 @@
 //! The documents name tests that exist, and show what holds.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 
@@ -120,4 +120,25 @@ fn properties(schema: &serde_json::Value, names: &mut Vec<String>) {
         serde_json::Value::Array(values) => values.iter().for_each(|value| properties(value, names)),
         _ => {}
     }
+}
+
+/// Who copies one into a file must have it taken.
+#[test]
+fn each_manifest_that_a_page_shows_is_whole() {
+    let pages = [include_str!("../docs/deleting.md"), include_str!("../README.md")];
+    let blocks = pages.iter().flat_map(|page| page.split("```yaml\n").skip(1));
+    let (mut databases, mut records) = (0, 0);
+    for block in blocks {
+        let (block, _) = block.split_once("```").unwrap();
+        // One in a list is indented as a whole, which YAML doesn't mind.
+        if block.contains("kind: Database\n") {
+            databases += 1;
+            serde_saphyr::from_str::<api::Database>(block).unwrap_or_else(|error| panic!("{block}{error}"));
+        } else if block.contains("kind: RetainedDatabase\n") {
+            records += 1;
+            serde_saphyr::from_str::<api::RetainedDatabase>(block)
+                .unwrap_or_else(|error| panic!("{block}{error}"));
+        }
+    }
+    assert_eq!((databases, records), (3, 1));
 }
