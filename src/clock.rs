@@ -9,6 +9,8 @@ use kube::{Client, client::Body};
 pub struct Clock {
     /// So far both are ahead: tests see in seconds what takes weeks.
     ahead: SignedDuration,
+    /// Stands still at this moment: tests of one pass depend on no day.
+    fixed: Option<Timestamp>,
 }
 
 /// Why the API server's time isn't known.
@@ -23,12 +25,18 @@ pub enum Error {
 impl Clock {
     /// A clock that is so far ahead of all others.
     pub fn ahead(ahead: SignedDuration) -> Self {
-        Self { ahead }
+        Self { ahead, fixed: None }
+    }
+
+    /// A clock that stands still.
+    #[cfg(test)]
+    pub(crate) fn fixed(at: Timestamp) -> Self {
+        Self { ahead: SignedDuration::ZERO, fixed: Some(at) }
     }
 
     /// The time by this machine's clock.
     pub fn now(self) -> Timestamp {
-        self.moved(Timestamp::now())
+        self.fixed.unwrap_or_else(|| self.moved(Timestamp::now()))
     }
 
     /// The earlier one of this machine's time and the API server's: a clock that was set wrong ends nothing early.

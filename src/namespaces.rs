@@ -73,6 +73,11 @@ impl Namespaces {
         Some(namespace.metadata.labels.clone().unwrap_or_default())
     }
 
+    /// The uid of a namespace: one that is made again has another. `None` when it isn't known, or not yet.
+    pub fn uid(&self, name: &str) -> Option<String> {
+        self.store.get(&ObjectRef::new(name))?.metadata.uid.clone()
+    }
+
     /// The labels of every namespace that is known.
     pub fn all(&self) -> BTreeMap<String, Labels> {
         let namespaces = self.store.state();

@@ -13,7 +13,7 @@ pub use database::{
     StorageTier,
 };
 pub use retained::{
-    RetainedDatabase, RetainedDatabaseSpec, RetainedDatabaseStatus, RetainedReason, RetainedServer,
+    Confirmed, RetainedDatabase, RetainedDatabaseSpec, RetainedDatabaseStatus, RetainedReason, RetainedServer,
 };
 pub use status::{
     BindingReference, DatabaseStatus, DefaultedField, PolicyStatus, ProvisioningState, Recovered,

@@ -65,6 +65,8 @@ pub enum Code {
     RecoveryImpossible = 212,
     /// A recovery from another database that policy doesn't allow.
     RecoveryNotAllowed = 213,
+    /// A record of data that are kept that isn't of its form, or a change of what it tells.
+    RecordFixed = 214,
     /// A namespace with databases whose deletion would be refused.
     NamespaceHoldsDatabases = 301,
     /// A CRD of ours with objects.
@@ -129,6 +131,7 @@ impl Code {
         Self::EndTooNear,
         Self::RecoveryImpossible,
         Self::RecoveryNotAllowed,
+        Self::RecordFixed,
         Self::NamespaceHoldsDatabases,
         Self::CrdHoldsDatabases,
         Self::CrdUnreadable,

@@ -10,9 +10,11 @@
 //! - [`deleting`]: what may be deleted
 //! - [`retained`]: what may become of data that are kept
 //! - [`recovering`]: which kept data may come back under another name
+//! - [`accepting`]: whether an empty server will do where there was one with data
 //! - [`resolve`]: spec and policy become what is built
 //! - [`message`]: the one generator of what people read
 
+pub mod accepting;
 pub mod catalogue;
 pub mod code;
 mod day;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{DatabaseSpec, DefaultedField, annotations::RETENTION};
+use api::{Authentication, DatabaseSpec, DefaultedField, annotations::RETENTION};
 
 use crate::{
     Problem, Recorded,
@@ -59,6 +59,12 @@ pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recor
         warnings.push(format!(
             "spec.version: going from {running} to {new} takes the server down for minutes and can't be undone"
         ));
+    }
+    let before = recorded.authentication.or(old.authentication).unwrap_or(Authentication::Identity);
+    if new.authentication.unwrap_or(Authentication::Identity) != before {
+        warnings.push(
+            "spec.authentication: the app logs in as another role, which doesn't own the tables it has made".to_owned(),
+        );
     }
     for name in new.extensions.iter().flatten() {
         let is_new = !old.extensions.iter().flatten().any(|old| old.eq_ignore_ascii_case(name));

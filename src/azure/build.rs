@@ -10,12 +10,12 @@ use super::{
     FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
     FlexibleServersFirewallRule, MANAGE, MANAGED_BY, OPERATOR, Owner, RECONCILE_POLICY, SKIP,
     SecretReference, UserAssignedIdentity,
-    claim::{self, CLUSTER_TAG},
+    AsoObject, claim::{self, CLUSTER_TAG}, condition::{self, Progress},
     database_for_postgresql::{
         AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersConfigurationSpec,
         FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, Reference, Sku, Storage,
     },
-    managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
+    has_policy, managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
     parameters, settings,
 };
 
@@ -38,6 +38,10 @@ pub struct Input<'a> {
     pub azure: &'a document::Azure,
     /// Whether the server may be written at all.
     pub claim: &'a Claim,
+    /// What the server's tags tell beside whose it is.
+    pub provenance: claim::Provenance<'a>,
+    /// Whether an empty server or database may be made where there was one.
+    pub accepts_empty: bool,
     /// The objects that there are.
     pub existing: Existing<'a>,
     /// The identity, as soon as Azure has made it.
@@ -52,6 +56,9 @@ pub struct Existing<'a> {
     /// A server that Azure has made stays in its place, network, tenant and cluster, whatever the policy names since;
     /// one that Azure refused can still go elsewhere.
     pub server: Option<&'a FlexibleServer>,
+    pub database: Option<&'a FlexibleServersDatabase>,
+    /// Whether Azure made the database once.
+    pub database_was_made: bool,
     pub configurations: &'a [FlexibleServersConfiguration],
     pub firewall: &'a [FlexibleServersFirewallRule],
 }
@@ -88,6 +95,9 @@ pub fn build(input: &Input<'_>) -> Objects {
     let is_private = network.is_private();
     let mut tags = azure.tags.clone();
     tags.extend(claim::tags(&cluster, input.namespace, input.name, server_name));
+    let known = input.existing.server.map(claim::found).map(|spec| spec.tags).unwrap_or_default();
+    let mut server_tags = tags.clone();
+    server_tags.extend(claim::more_tags(&input.provenance, &known));
     let of_server = || Owner { name: Some(server_name.to_owned()), arm_id: None };
 
     let mut server = FlexibleServer::new(
@@ -96,7 +106,7 @@ pub fn build(input: &Input<'_>) -> Objects {
             azure_name: server_name.to_owned(),
             owner: resource_group.clone(),
             location: location.clone(),
-            tags: tags.clone(),
+            tags: server_tags,
             version: effective.version.to_string(),
             sku: Sku { name: effective.size.name.clone(), tier: effective.size.tier.as_str().to_owned() },
             storage: Storage { size_gib: Some(effective.size_gib), ..Storage::default() },
@@ -118,6 +128,8 @@ pub fn build(input: &Input<'_>) -> Objects {
         // ASO reads Secrets even to look, and there is none before the server is ours.
         server.spec.administrator_login_password = None;
         mark(&mut server, SKIP);
+    } else if rests(input.existing.server, &server, input.accepts_empty) {
+        mark(&mut server, SKIP);
     }
 
     let mut database = FlexibleServersDatabase::new(
@@ -131,6 +143,11 @@ pub fn build(input: &Input<'_>) -> Objects {
         },
     );
     database.metadata = metadata(input, server_name);
+    // One that there was is looked for before anything is made, and then only looked at.
+    let is_missing = input.existing.database_was_made && input.existing.database.is_none();
+    if (is_missing && !input.accepts_empty) || rests(input.existing.database, &database, input.accepts_empty) {
+        mark(&mut database, SKIP);
+    }
 
     let (firewall, firewall_removed) = firewall(input, is_private);
 
@@ -183,6 +200,18 @@ pub fn build(input: &Input<'_>) -> Objects {
         firewall_removed,
         administrator,
         configurations,
+    }
+}
+
+/// Whether the object of what holds data is to look, and write nothing, because nothing new is wanted of it. ASO makes what
+/// its objects say whenever it compares with Azure: of a server that somebody deleted there, an empty one.
+fn rests<K: AsoObject>(found: Option<&K>, desired: &K, accepts_empty: bool) -> bool {
+    let Some(found) = found.filter(|found| found.same_spec(desired)) else { return false };
+    match condition::progress(found) {
+        Progress::Ready => true,
+        // It says nothing new while it looks, and what Azure lost isn't made anew unless that is wanted.
+        progress if has_policy(found, SKIP) => !(accepts_empty && claim::is_absent(&progress)),
+        _ => false,
     }
 }
 

@@ -23,6 +23,9 @@ pub(super) struct ControllerArgs {
     /// How long a controller that leads and falls silent is waited for before another takes its place
     #[arg(long, default_value = "15s", value_parser = lease_duration)]
     lease_duration: Duration,
+    /// How long a `Destroy` that was confirmed can be taken back: so long after the delete the server is destroyed
+    #[arg(long, default_value = "15m", value_parser = duration)]
+    destroy_delay: Duration,
     /// For tests: has the end of what is kept come so much earlier
     #[arg(long, hide = true, default_value = "0s")]
     clock_ahead: SignedDuration,
@@ -73,7 +76,12 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     }
     tracing::info!(namespace, "controller running");
     let clock = Clock::ahead(args.clock_ahead);
-    let config = Config { operator_namespace: namespace, policy_name: policy_configmap, clock };
+    let config = Config {
+        operator_namespace: namespace,
+        policy_name: policy_configmap,
+        clock,
+        destroy_delay: SignedDuration::try_from(args.destroy_delay).unwrap_or(SignedDuration::MAX),
+    };
     tokio::select! {
         // In this order: who has finished its work hasn't lost it.
         biased;

@@ -67,6 +67,9 @@ pub(super) async fn apply(
     others.progress.push((condition::describe(&azure.identity), identity));
     others.progress.push((condition::describe(&azure.credential), credential));
 
+    // The database belongs to who administers the server when it is made; before there is anybody, to Azure itself, and then
+    // nobody can use it. <https://learn.microsoft.com/azure/postgresql/security/security-entra-configure>
+    others.one_by_one(&caches.administrators, azure.administrator.as_ref()).await?;
     others.one_by_one(&caches.databases, Some(&azure.database)).await?;
     for rule in &azure.firewall_removed {
         others.remove(&caches.firewall_rules.cache, rule).await?;
@@ -74,7 +77,6 @@ pub(super) async fn apply(
     for rule in &azure.firewall {
         others.one_by_one(&caches.firewall_rules.cache, Some(rule)).await?;
     }
-    others.one_by_one(&caches.administrators, azure.administrator.as_ref()).await?;
     let mut applied = Applied { server, others: others.progress, parameters: Vec::new(), unconfirmed: false };
     let is_connectable = applied.is_connectable();
     applied.parameters = apply_parameters(context, &azure.configurations, is_connectable).await?;
@@ -142,6 +144,7 @@ impl Others<'_> {
     async fn one_by_one<K: AsoObject>(&mut self, cache: &Cache<K>, desired: Option<&K>) -> Result<(), Error> {
         let Some(desired) = desired else {
             self.progress.push((K::kind(&()).into_owned(), Progress::Sent));
+            self.is_free = false;
             return Ok(());
         };
         let exists = cache.contains(&desired.namespace().unwrap_or_default(), &desired.name_any());

@@ -63,8 +63,17 @@ pub(super) fn build(
         effective,
         azure,
         claim: &known.claim,
+        provenance: azure::claim::Provenance {
+            database_name: &effective.database_name,
+            cluster_uid: &known.cluster_uid,
+            namespace_uid: known.namespace_uid.as_deref(),
+            taken: database.creation_timestamp().map(|time| time.0),
+        },
+        accepts_empty: known.accepts_empty,
         existing: azure::Existing {
             server: known.server.as_ref(),
+            database: known.inner.as_ref(),
+            database_was_made: known.database_was_made,
             configurations: &known.configurations,
             firewall: &known.firewall_rules,
         },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::{Database, RetainedDatabase};
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{
     Api, Client,
     runtime::reflector::{ObjectRef, Store},
@@ -21,6 +21,7 @@ use super::{
     events::Events,
     in_flight::InFlight,
     metrics::{Metrics, ReconcileLabels, WriteLabels},
+    retained::looks::Looks,
     states::States,
 };
 
@@ -39,6 +40,12 @@ pub(super) struct Context {
     pub(super) states: States,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
+    /// Uid of this cluster's namespace `kube-system`, by which clusters are told apart.
+    pub(super) cluster_uid: String,
+    /// How long a confirmed `Destroy` can be taken back.
+    pub(super) destroy_delay: SignedDuration,
+    /// Which kept servers were looked for anew.
+    pub(super) looks: Looks,
     /// What is kept without a `Database`.
     pub(super) retained: Store<RetainedDatabase>,
     /// Takes the records that are to be looked at.

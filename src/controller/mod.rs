@@ -12,6 +12,7 @@ mod compliance;
 mod context;
 mod dereference;
 mod events;
+mod evidence;
 #[cfg(test)]
 mod golden;
 mod in_flight;
@@ -32,10 +33,11 @@ use futures::{
     Stream, StreamExt,
     stream::{self, SelectAll},
 };
-use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use jiff::SignedDuration;
+use k8s_openapi::{api::core::v1::{Namespace, ObjectReference}, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, Resource,
-    core::DeserializeGuard,
+    core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, WatchStreamExt, controller,
         events::EventType,
@@ -75,6 +77,8 @@ pub struct Config {
     pub policy_name: String,
     /// By which what is kept comes to its end.
     pub clock: Clock,
+    /// How long a confirmed `Destroy` can be taken back.
+    pub destroy_delay: SignedDuration,
 }
 
 /// Runs until the token is cancelled.
@@ -87,6 +91,7 @@ pub async fn run(
     metrics: Metrics,
     stop: CancellationToken,
 ) {
+    let cluster_uid = cluster_uid(&client).await;
     let recorder = Recorder::new(client.clone());
     let config_map = ObjectReference {
         api_version: Some("v1".to_owned()),
@@ -127,6 +132,9 @@ pub async fn run(
         states: states::States::new(metrics.databases.clone()),
         metrics,
         clock: config.clock,
+        cluster_uid,
+        destroy_delay: config.destroy_delay,
+        looks: retained::looks::Looks::default(),
         retained,
         due_records: record_sender,
     });
@@ -225,6 +233,24 @@ fn databases_in(
         });
         stream::iter(within.map(|database| ObjectRef::from_obj(database.as_ref())).collect::<Vec<_>>())
     })
+}
+
+/// Waits until it can be told which cluster this is: the uid of its namespace `kube-system`, which stays as long as the
+/// cluster's etcd does.
+async fn cluster_uid(client: &Client) -> String {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let mut said = false;
+    loop {
+        match namespaces.get_metadata("kube-system").await {
+            Ok(PartialObjectMeta { metadata: ObjectMeta { uid: Some(uid), .. }, .. }) => return uid,
+            Err(error) if !said => {
+                said = true;
+                tracing::error!(%error, "namespace kube-system can't be read, whose uid tells clusters apart; trying again");
+            }
+            _ => {}
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Waits until the API server knows the kinds that are ours; says once of which it waits for.

@@ -25,7 +25,7 @@ use serde_json::json;
 use super::{
     apply, backoff, build,
     context::Context,
-    dereference::{self, Found, Known, dereference},
+    dereference::{self, Found, Known, Surroundings, dereference},
     in_flight::{EXPIRY, Written},
     password::{self, Passwords},
     resolve::{self, Resolved},
@@ -154,10 +154,13 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         Ok(policy) => policy,
         Err(denial) => return blocked(database, context, &resolve::blocked(&denial)).await,
     };
-    let cluster = &policy.azure.cluster_name.value;
-    let known =
-        dereference(database, &context.caches, &context.retained, &context.operator_namespace, cluster);
-    let known = match known {
+    let namespace_uid = context.namespaces.uid(&database.namespace().unwrap_or_default());
+    // A record may be of a namespace of the same name that is gone.
+    if !context.namespaces.are_listed() {
+        context.count("not-synced");
+        return Ok(Action::requeue(backoff::jittered(SYNCING)));
+    }
+    let known = match dereference(database, Surroundings::of(context, policy, namespace_uid.as_deref())) {
         Ok(Found::Known(known)) => known,
         Ok(Found::Elsewhere(from)) => {
             let why = Box::pin(recover::recover(database, &from, policy, context)).await?;
@@ -169,10 +172,6 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         }
         Err(dereference::Error::Blocked(why)) => return blocked(database, context, &why).await,
     };
-    if policy.looks_at_labels() && !context.namespaces.are_listed() {
-        context.count("not-synced");
-        return Ok(Action::requeue(backoff::jittered(SYNCING)));
-    }
     // A new password that the cache doesn't show yet would be made once more.
     let admin_secret =
         apply::key::<Secret>(&context.operator_namespace, &password::secret_name(&known.server_name));

@@ -14,7 +14,7 @@ use super::{
     build::{PORT, secret_name},
     dereference::Known,
 };
-use crate::azure::condition::Progress;
+use crate::azure::{FlexibleServer, condition::Progress};
 
 /// Something stands in the way.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -176,6 +176,7 @@ fn fill(
     status.server = Some(ServerStatus {
         name: known.server_name.clone(),
         id: observed.and_then(|status| status.id.clone()).or(before.id),
+        created_at: known.server.as_ref().and_then(FlexibleServer::born).map(Time).or(before.created_at),
         version: observed.and_then(|status| status.version.clone()).or(before.version),
         sku: observed.and_then(|status| Some(status.sku.as_ref()?.name.clone())).or(before.sku),
         size_gib: observed.and_then(|status| status.storage.as_ref()?.size_gib).or(before.size_gib),

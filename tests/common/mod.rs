@@ -127,6 +127,11 @@ impl<'a> Story<'a> {
         self.kubectl_with(&["replace", "-f", "-"], manifest)
     }
 
+    /// Deletes and makes anew.
+    pub fn replace_by_force(&self, manifest: &str) -> Output {
+        self.kubectl_with(&["replace", "--force", "--timeout=60s", "-f", "-"], manifest)
+    }
+
     /// `kubectl edit` by somebody whose editor runs this script of sed on what it shows of the spec.
     pub fn edit(&self, kind: &str, name: &str, script: &str) -> Output {
         let mut command = self.sandbox.kubectl(&["--namespace", &self.namespace, "edit", kind, name]);
@@ -251,6 +256,14 @@ impl<'a> Story<'a> {
     pub fn confirmation(&self) -> String {
         let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
         format!("altinn.app/confirm-destroy={}/main@{tomorrow}", self.namespace)
+    }
+
+    /// Allows, until tomorrow, that an empty server or database be made where there was one with data.
+    #[track_caller]
+    pub fn accept_empty(&self, server: &str) {
+        let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
+        let accept = format!("altinn.app/accept-empty={server}@{tomorrow}");
+        self.kubectl(&["annotate", "database", "main", "--overwrite", &accept]).succeeded();
     }
 
     /// Allows, on its record, that the data that are kept be destroyed.

@@ -17,6 +17,7 @@ mod lost;
 mod missing;
 mod model;
 mod network;
+mod past;
 mod policy;
 mod quiet;
 mod rotation;

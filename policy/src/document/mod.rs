@@ -45,7 +45,7 @@ pub struct Policy {
     pub azure: Azure,
     profiles: Vec<Profile>,
     exceptions: Vec<Exception>,
-    pub(crate) recoveries: Vec<Recovery>,
+    pub recoveries: Vec<Recovery>,
 }
 
 impl Policy {

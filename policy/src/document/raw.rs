@@ -43,6 +43,10 @@ pub struct Azure {
     pub network: Network,
     /// The cluster's OIDC issuer, which Entra trusts for the apps' ServiceAccounts.
     pub workload_identity: WorkloadIdentity,
+    /// Clusters whose servers this one may take over, after a disaster: for each the uid of its namespace `kube-system`,
+    /// as the message of `ServerNotOurs` tells it.
+    #[serde(default)]
+    pub take_over_from: Vec<String>,
     /// Tags for each server and identity.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,

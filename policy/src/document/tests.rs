@@ -84,7 +84,6 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::time_of_a_day("until: 2027-01-31", "until: 2027-01-31T10:00")]
 #[case::no_reason("reason: \"load test, ticket 4711\"", "reason: \"\"")]
 #[case::recovered_from_no_database("from: reports/old", "from: old")]
-#[case::recovered_as_itself("from: reports/old", "from: reports/main")]
 #[case::recovered_for_ever("until: 2027-02-28", "until: \"\"")]
 #[case::window("sku: Standard_B1ms", "sku: Standard_B1ms\n      maintenanceWindow: {day: Sunday, hour: 24}")]
 #[case::tier_of_another_size("sizeGiB: 32}", "sizeGiB: 32, tier: P60}")]

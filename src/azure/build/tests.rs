@@ -5,6 +5,13 @@ use policy::{Policy, Request};
 use super::*;
 use crate::azure::AsoObject;
 
+const PROVENANCE: claim::Provenance<'_> = claim::Provenance {
+    database_name: "my_app_db",
+    cluster_uid: "00000000-0000-4000-8000-0000000000c1",
+    namespace_uid: Some("00000000-0000-4000-8000-0000000000a1"),
+    taken: Some(jiff::Timestamp::UNIX_EPOCH),
+};
+
 fn objects(identity: Option<&Identity>) -> Objects {
     objects_by(include_str!("../../../examples/policy.yaml"), identity, None)
 }
@@ -26,7 +33,7 @@ fn objects_with(
     spec: &api::DatabaseSpec,
     configurations: &[FlexibleServersConfiguration],
 ) -> Objects {
-    let existing = Existing { server: existing, configurations, firewall: &[] };
+    let existing = Existing { server: existing, configurations, ..Existing::default() };
     objects_beside(policy, identity, existing, spec, &Claim::Take)
 }
 
@@ -58,6 +65,8 @@ fn objects_beside(
         effective: &effective,
         azure: &policy.azure,
         claim,
+        provenance: PROVENANCE,
+        accepts_empty: false,
         existing,
         identity,
         administrator: None,
@@ -236,7 +245,7 @@ fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
     let status = serde_json::json!({"id": "/subscriptions/s/flexibleServers/x"});
     public.server.status = Some(serde_json::from_value(status).unwrap());
     let rules = public.firewall.clone();
-    let beside = Existing { server: Some(&public.server), configurations: &[], firewall: &rules };
+    let beside = Existing { server: Some(&public.server), firewall: &rules, ..Existing::default() };
     let after = objects_beside(&private(), None, beside, &spec, &Claim::Take);
     assert_eq!(after.server.spec.network, public.server.spec.network);
     assert_eq!((after.firewall, after.firewall_removed), (public.firewall, Vec::new()));
@@ -252,4 +261,45 @@ fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
 #[test]
 fn nobody_administers_before_the_identity_exists() {
     assert_eq!(objects(None).administrator, None);
+}
+
+/// An object of a server as it was built, with what ASO says of it.
+fn said(desired: &FlexibleServer, policy: &str, status: &str, reason: &str) -> FlexibleServer {
+    let mut server = desired.clone();
+    server.metadata.generation = Some(1);
+    mark(&mut server, policy);
+    let severity = if status == "True" { "" } else { "Warning" };
+    server.status = serde_json::from_value(serde_json::json!({
+        "id": "/subscriptions/s/x", "tags": desired.spec.tags,
+        "conditions": [{
+            "type": "Ready", "status": status, "severity": severity, "reason": reason, "observedGeneration": 1,
+        }],
+    }))
+    .unwrap();
+    server
+}
+
+#[rstest::rstest]
+#[case::ready("detach-on-delete", "True", "Succeeded", false, "skip")]
+#[case::at_rest("skip", "True", "Succeeded", false, "skip")]
+#[case::being_made("detach-on-delete", "False", "Reconciling", false, "detach-on-delete")]
+#[case::refused("detach-on-delete", "False", "AuthorizationFailed", false, "detach-on-delete")]
+#[case::gone("skip", "False", "AzureResourceNotFound", false, "skip")]
+#[case::gone_and_accepted("skip", "False", "AzureResourceNotFound", true, "detach-on-delete")]
+#[case::not_seen("skip", "False", "AuthorizationFailed", true, "skip")]
+fn what_holds_data_only_looks_while_nothing_new_is_wanted(
+    #[case] policy: &str,
+    #[case] status: &str,
+    #[case] reason: &str,
+    #[case] accepts_empty: bool,
+    #[case] expected: &str,
+) {
+    let first = objects(Some(&identity()));
+    let found = said(&first.server, policy, status, reason);
+    assert_eq!(rests(Some(&found), &first.server, accepts_empty), expected == "skip");
+    // A wish is told to Azure.
+    let mut wanted = first.server.clone();
+    wanted.spec.version = "18".to_owned();
+    assert!(!rests(Some(&found), &wanted, accepts_empty));
+    assert!(!rests(None, &first.server, accepts_empty));
 }

@@ -54,7 +54,11 @@ impl ApiServer {
         } else {
             let body = body.collect().await.unwrap().to_bytes();
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let answer = self.written_over(&path, &body);
+            let mut answer = self.written_over(&path, &body);
+            if parts.method == Method::POST {
+                answer["metadata"]["uid"] = json!("new");
+                answer["metadata"]["generation"] = json!(1);
+            }
             self.writes.lock().unwrap().push(Write { method: parts.method, path, body });
             (200, answer)
         };
@@ -75,7 +79,7 @@ impl ApiServer {
     /// What server-side apply answers: the object in a new version.
     fn written_over(&self, path: &str, body: &Value) -> Value {
         let object = path.trim_end_matches("/status");
-        let before = self.find(object).cloned().unwrap_or_default();
+        let before = self.find(object).cloned().or_else(|| self.made(object)).unwrap_or_default();
         let mut answer =
             if before.is_object() { before.clone() } else { json!({"metadata": {"name": "main"}}) };
         // A merge patch, and a delete, say nothing of the rest.
@@ -91,6 +95,19 @@ impl ApiServer {
             answer["spec"] = json!({});
         }
         answer
+    }
+
+    /// What was created under this path.
+    fn made(&self, object: &str) -> Option<Value> {
+        let (kinds, name) = object.rsplit_once('/')?;
+        let writes = self.writes.lock().unwrap();
+        let made = |write: &&Write| {
+            write.method == Method::POST && write.path == kinds && write.body["metadata"]["name"] == name
+        };
+        let mut made = writes.iter().find(made)?.body.clone();
+        made["metadata"]["uid"] = json!("new");
+        made["metadata"]["generation"] = json!(1);
+        Some(made)
     }
 
     fn select(&self, wanted: impl Fn(&Write) -> bool, show: impl Fn(&Write) -> String) -> String {

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use super::{
     backoff::Backoff, caches::Caches, caches::Health, compliance::Compliance, context::Context,
     events::Events, in_flight::InFlight, metrics::Metrics, reconcile::reconcile, recorder::Recorder,
-    states::States,
+    retained::looks::Looks, states::States,
 };
 use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
@@ -95,7 +95,10 @@ fn context(there: &There, client: kube::Client) -> Context {
         compliance: Compliance::new(metrics.out_of_policy.clone()),
         states: States::new(metrics.databases.clone()),
         metrics,
-        clock: Clock::default(),
+        clock: Clock::fixed("2026-11-24T12:00:30Z".parse().unwrap()),
+        cluster_uid: "00000000-0000-4000-8000-0000000000c1".to_owned(),
+        destroy_delay: jiff::SignedDuration::from_mins(15),
+        looks: Looks::default(),
         retained: records(&there.cluster),
         due_records: tokio::sync::mpsc::unbounded_channel().0,
     }
@@ -146,20 +149,6 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
         insta::assert_snapshot!("status", format!("{}\n{seen}", server.status()));
         insta::assert_snapshot!("events", server.events());
     });
-}
-
-#[tokio::test]
-async fn what_is_not_there_is_not_taken_for_destroyed() {
-    let path =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/destroy_is_impossible/there.yaml");
-    let there: There = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let server = ApiServer::holding(&there.cluster);
-    let context = Arc::new(context(&there, server.client()));
-    let mut database = there.database.clone();
-    database["apiVersion"] = json!("altinn.app/v1alpha1");
-    database["kind"] = json!("Database");
-    Box::pin(reconcile(Arc::new(serde_json::from_value(database).unwrap()), context)).await.unwrap();
-    assert_eq!(server.written(), "nothing", "neither the finalizer nor anything in Azure");
 }
 
 /// Whether the object is looked at again by itself; how soon is jittered.

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     azure::{
-        self, AsoObject, DETACH_ON_DELETE, MANAGE, RECONCILE_POLICY, claim,
+        self, AsoObject, DETACH_ON_DELETE, FlexibleServer, MANAGE, RECONCILE_POLICY, SKIP, claim,
         condition::{self, Progress},
     },
     controller::{
@@ -198,6 +198,39 @@ pub(super) async fn spare(context: &Context, kept: &Doomed<'_>) -> Result<bool, 
     let database = spare_one(context, &caches.databases, kept).await?;
     let identity = spare_one(context, &caches.identities, kept).await?;
     Ok(server && database && identity)
+}
+
+/// Has what holds data only looked at, once nothing is under way, and tells whether that is so: what Azure lost isn't made
+/// anew, and empty, whenever Azure Service Operator compares.
+pub(super) async fn rest(context: &Context, kept: &Doomed<'_>) -> Result<bool, Error> {
+    let caches = &context.caches;
+    let server = rest_one(context, &caches.servers.cache, kept).await?;
+    let database = rest_one(context, &caches.databases, kept).await?;
+    Ok(server && database)
+}
+
+async fn rest_one<K: AsoObject>(
+    context: &Context,
+    cache: &Cache<K>,
+    kept: &Doomed<'_>,
+) -> Result<bool, Error> {
+    match own(context, cache, kept.server_name, kept) {
+        Some(object) if azure::has_policy(&object, DETACH_ON_DELETE) && !is_going(&object) => {
+            // Only what Azure has as it is wanted.
+            if condition::progress(&object) == Progress::Ready {
+                set_policy(context, &object, SKIP).await?;
+            }
+            Ok(false)
+        }
+        _ => Ok(true),
+    }
+}
+
+/// Deletes a server's object, so that it is made anew, and tells whether it goes. Azure is told nothing: it has a reconcile
+/// policy that keeps the server.
+pub(super) async fn let_go_of_object(context: &Context, server: &FlexibleServer) -> Result<bool, Error> {
+    let is_safe = azure::has_policy(server, SKIP) || azure::has_policy(server, DETACH_ON_DELETE);
+    Ok(is_safe && apply::delete(context, server).await?)
 }
 
 async fn spare_one<K: AsoObject>(

@@ -11,7 +11,7 @@ use crate::{
     controller::{
         apply, build,
         context::Context,
-        dereference::{self, Found, dereference},
+        dereference::{self, Found, Surroundings, dereference},
         resolve,
         status::Blocked,
     },
@@ -42,16 +42,14 @@ pub(super) async fn restore(
     // Without a policy nothing says where the server is; what is kept stays so.
     let Some(policy) = state.policy() else { return Ok(Restored::There) };
     let database = database(record, kept);
-    let cluster = &policy.azure.cluster_name.value;
-    let found =
-        dereference(&database, &context.caches, &context.retained, &context.operator_namespace, cluster);
-    let known = match found {
+    let known = match dereference(&database, Surroundings::of(context, policy, None)) {
         Ok(Found::Known(known)) if known.server_name == kept.server_name => known,
         // The record isn't in the cache yet.
         Ok(_) | Err(dereference::Error::NotSynced) => return Ok(Restored::UnderWay),
         Err(dereference::Error::Blocked(why)) if why.reason == "ServerNotOurs" => {
             return Ok(Restored::Foreign(why));
         }
+        Err(dereference::Error::Blocked(why)) if why.reason == "ServerGone" => return Ok(Restored::Gone),
         Err(dereference::Error::Blocked(why)) => return Ok(Restored::Blocked(why)),
     };
     if known.server.as_ref().is_some_and(claim::finds_nothing) {

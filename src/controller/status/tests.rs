@@ -46,6 +46,11 @@ fn known(server_status: serde_json::Value) -> Known {
     Known {
         server_name: "prod-1-orders-main".into(),
         server: Some(server),
+        inner: None,
+        database_was_made: false,
+        accepts_empty: false,
+        namespace_uid: None,
+        cluster_uid: String::new(),
         recorded: None,
         claim: crate::azure::Claim::Take,
         identity: None,

@@ -3,7 +3,7 @@
 use api::{DatabaseSpec, annotations::DEFAULTED};
 use kube::core::admission::Operation;
 use policy::{
-    Code, Denial, PolicyState, Problem, Verdict, defaults,
+    Code, Denial, PolicyState, Problem, Verdict, accepting, defaults,
     deleting::{self, Deletion},
     document::Level,
     recovering::{self, Claim},
@@ -83,7 +83,11 @@ fn apply(
 ) -> Result<Admitted, Denial> {
     let profile = profile(basis, target.namespace);
     let rules = profile.map(|profile| profile.retention);
-    let retention = || warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
+    let retention = || {
+        let mut warnings = warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
+        warnings.extend(accepting::on_apply(metadata.accept_empty(), basis.today));
+        warnings
+    };
     let Some(specs) = &change.specs else {
         return Ok(Admitted { warnings: retention(), ..Admitted::default() });
     };

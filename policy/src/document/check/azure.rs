@@ -55,6 +55,16 @@ pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
     if let Some(private) = &azure.network.private {
         check_private(private, &azure.network.firewall, findings);
     }
+    for (index, uid) in azure.take_over_from.iter().enumerate() {
+        if !is_guid(uid) {
+            let text = format!(
+                "{} is no uid; write what `kubectl get namespace kube-system -o jsonpath={{.metadata.uid}}` shows in that \
+                 cluster",
+                quote(uid)
+            );
+            findings.add(0, &format!("azure.takeOverFrom[{index}]"), Code::PolicyMalformed, text);
+        }
+    }
     // Azure's limit is 50; the operator needs some of them to know its own servers again.
     if azure.tags.len() > 40 {
         let text = format!("has {} tags; at most 40 leave room for the operator's own", azure.tags.len());
