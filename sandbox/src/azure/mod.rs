@@ -34,7 +34,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::cloud::Shared;
 pub use self::{
-    control::{Existing, Login, Settings},
+    control::{Existing, Lock, Login, Ownership, Settings},
     faults::{Fault, Phase},
     requests::Request,
 };

@@ -2,7 +2,6 @@
 //! <https://learn.microsoft.com/rest/api/postgresql/servers>
 
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -53,14 +52,14 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
     rules::check_server(existing.as_ref(), &requested)?;
     if let Some(existing) = &existing {
         let changed = call.cloud.tier_changes.get(&id.key());
-        let since_change = changed.map(|changed| Timestamp::now().duration_since(*changed));
+        let since_change = changed.map(|changed| call.cloud.now().duration_since(*changed));
         storage::tier_has_rested(existing, &requested, since_change)?;
     }
     if call.server_is_busy(id) {
         return Ok(call.accept_in_vain(UPSERT, id, state::busy(id.name())));
     }
 
-    let after = server_body::compose(current.as_ref(), &requested, id);
+    let after = server_body::compose(current.as_ref(), &requested, id, call.cloud.now());
     let meanwhile = match &current {
         Some(current) => with_state(current, "Updating"),
         None => with_state(&after, "Provisioning"),
@@ -155,8 +154,9 @@ fn inherit(cloud: &Cloud, id: &ResourceId, requested: &mut Server) -> Result<(),
         );
     };
     restore::same_subscription(&named, id)?;
-    let source = Server::read(&cloud.get(&named).ok_or_else(|| existence::not_found(&named))?.body)?;
-    restore::time_is_in_reach(&source, requested, Timestamp::now())?;
+    let source = cloud.get(&named).ok_or_else(|| existence::not_found(&named))?;
+    let source = Server::read(&cloud.shown(source))?;
+    restore::time_is_in_reach(&source, requested, cloud.now())?;
     restore::same_kind_of_network(&source, requested)?;
     restore::takes_the_data(&source, requested)?;
 

@@ -12,7 +12,7 @@ use super::{
     reply::Reply,
     resource_id::ResourceId,
 };
-use crate::azure::{catalogue::regions, cloud::Cloud, faults::Phase};
+use crate::azure::{catalogue::regions, cloud::Cloud, faults::Phase, rules::tags};
 
 pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
     let wanted = call.body.get("location").and_then(Value::as_str);
@@ -34,8 +34,8 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
         ));
     }
     let mut body = body(id, &wanted);
-    if let Some(tags) = call.body.get("tags") {
-        body["tags"] = tags.clone();
+    if let Some(sent) = call.body.get("tags") {
+        body["tags"] = tags::kept(sent);
     }
     call.cloud.put(id, body.clone());
     Ok(Reply::written(current.is_none(), body))

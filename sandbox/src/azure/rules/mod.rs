@@ -10,12 +10,15 @@ pub(super) mod database;
 pub(super) mod federation;
 pub(super) mod firewall;
 mod fixed;
+pub(super) mod lock;
 mod maintenance;
 pub(super) mod name;
+pub(super) mod owner;
 pub(super) mod parameter;
 pub(super) mod restore;
 pub(super) mod state;
 pub(super) mod storage;
+pub(super) mod tags;
 #[cfg(test)]
 pub(super) mod testing;
 mod version;

@@ -11,6 +11,7 @@ use super::support::{GROUP, Setup, plain_server, server_path};
 use crate::azure::Login;
 
 const VERSION: &str = "2025-08-01";
+const DAY: Duration = Duration::from_hours(24);
 
 async fn state(setup: &Setup, path: &str) -> Value {
     setup.get(path).await.body["properties"]["state"].clone()
@@ -163,13 +164,77 @@ async fn a_stopped_server_takes_no_change() {
     assert_eq!(state(&setup, &path).await, "Ready");
 }
 
+#[tokio::test]
+async fn a_server_that_is_made_again_is_younger() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    let born = async || {
+        let server = setup.get(&path).await.body;
+        let first = server["properties"]["backup"]["earliestRestoreDate"].clone();
+        (server["systemData"]["createdAt"].clone(), first)
+    };
+    setup.write(&path, plain_server()).await;
+    let before = born().await;
+    setup.write(&path, plain_server()).await;
+    assert_eq!(born().await, before, "a change makes no other server of it");
+    setup.control.delete_resource(&path).await.expect("deleted");
+    setup.control.forget_dropped_servers().await.expect("forgotten");
+    setup.write(&path, plain_server()).await;
+    let after = born().await;
+    assert!(
+        before.0.as_str() < after.0.as_str() && before.1.as_str() < after.1.as_str(),
+        "{before:?} {after:?}"
+    );
+}
+
+#[tokio::test]
+async fn backups_go_back_as_far_as_they_are_kept() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let first = async || {
+        let server = setup.get(&path).await.body;
+        let listed = setup.get(path.trim_end_matches("/orders")).await.body;
+        assert_eq!(listed["value"][0], server);
+        assert_eq!(setup.control.resource(&path).await.expect("an answer").expect("a server").body, server);
+        server["properties"]["backup"]["earliestRestoreDate"].as_str().map(str::to_owned)
+    };
+    let at_first = first().await;
+    setup.control.advance_clock(6 * DAY).await.expect("advanced");
+    assert_eq!(first().await, at_first);
+    setup.control.advance_clock(2 * DAY).await.expect("advanced");
+    assert!(first().await > at_first, "seven days are kept");
+}
+
+#[tokio::test]
+async fn nobody_restores_to_before_the_first_backup() {
+    let setup = Setup::start().await;
+    setup.write(&server_path("orders"), plain_server()).await;
+    let now = json!({"properties": {"pointInTimeUTC": Timestamp::now().to_string()}});
+    let refused = setup.put(&server_path("restored"), VERSION, restore(&now)).await;
+    assert_eq!(refused.body["error"]["target"], "properties.pointInTimeUTC", "{:?}", refused.body);
+}
+
+#[tokio::test]
+async fn a_name_is_free_after_five_days() {
+    let setup = Setup::start().await;
+    setup.write(&server_path("orders"), plain_server()).await;
+    setup.control.delete_resource(&server_path("orders")).await.expect("deleted");
+    setup.control.advance_clock(4 * DAY).await.expect("advanced");
+    let taken = setup.put(&server_path("orders"), VERSION, plain_server()).await;
+    assert_eq!((taken.status, taken.code()), (StatusCode::CONFLICT, "ServerNameAlreadyExists"));
+    setup.control.advance_clock(DAY).await.expect("advanced");
+    assert!(setup.control.dropped_servers().await.expect("names").is_empty());
+    setup.write(&server_path("orders"), plain_server()).await;
+}
+
 fn restore(properties: &Value) -> Value {
     let mut body = json!({
         "location": "norwayeast",
         "properties": {
             "createMode": "PointInTimeRestore",
             "sourceServerResourceId": server_path("orders"),
-            "pointInTimeUTC": Timestamp::now().to_string(),
+            "pointInTimeUTC": (Timestamp::now() + DAY).to_string(),
         },
     });
     json_patch::merge(&mut body, properties);
@@ -180,6 +245,7 @@ fn restore(properties: &Value) -> Value {
 async fn a_restored_server_is_like_its_source() {
     let setup = Setup::start().await;
     setup.write(&server_path("orders"), plain_server()).await;
+    setup.control.advance_clock(2 * DAY).await.expect("advanced");
     let restored = server_path("orders-restored");
     setup.write(&restored, restore(&json!({}))).await;
     let server = setup.get(&restored).await.body;
@@ -211,6 +277,7 @@ async fn a_restored_server_is_like_its_source() {
 async fn a_restore_that_azure_refuses(#[case] change: Value, #[case] code: &str) {
     let setup = Setup::start().await;
     setup.write(&server_path("orders"), plain_server()).await;
+    setup.control.advance_clock(2 * DAY).await.expect("advanced");
     let refused = setup.put(&server_path("restored"), VERSION, restore(&change)).await;
     assert_eq!(refused.code(), code, "{:?}", refused.body);
     assert_eq!(setup.get(&server_path("restored")).await.status, StatusCode::NOT_FOUND);
@@ -220,6 +287,7 @@ async fn a_restore_that_azure_refuses(#[case] change: Value, #[case] code: &str)
 async fn a_restore_stays_in_its_subscription() {
     let setup = Setup::start().await;
     setup.write(&server_path("orders"), plain_server()).await;
+    setup.control.advance_clock(2 * DAY).await.expect("advanced");
     let elsewhere = "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/rg-databases";
     setup.put(elsewhere, "2020-06-01", json!({"location": "norwayeast"})).await;
     let restored = server_path("restored").replace(GROUP, elsewhere);
