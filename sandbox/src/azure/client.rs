@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::control::Advance;
-pub use super::{Existing, Fault, Lock, Login, Ownership, Phase, Request, Settings};
+pub use super::{Closed, Existing, Fault, Lock, Login, Ownership, Phase, Region, Request, Settings};
 
 /// Why the control endpoint did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +128,12 @@ impl Client {
     /// Whom a database belongs to in PostgreSQL; `None` if it came with its server, or doesn't exist.
     pub async fn owner(&self, database: &str) -> Result<Option<Ownership>, Error> {
         self.get(&format!("/owners?id={}", in_query(database))).await
+    }
+
+    /// What a region gives to this subscription from now on. For every server there, so a test that does it has a region
+    /// of its own, or puts the default back.
+    pub async fn restrict_region(&self, name: &str, region: &Region) -> Result<(), Error> {
+        self.send(Method::PUT, &format!("/regions?name={}", in_query(name)), Some(region)).await.map(drop)
     }
 
     /// Plays somebody who puts a management lock on a resource or a group.

@@ -19,7 +19,7 @@ use super::{
         server_body,
         throttle::Throttle,
     },
-    control::{Lock, Ownership},
+    control::{Lock, Ownership, Region},
     faults::Faults,
     guid,
     requests::RequestLog,
@@ -79,6 +79,8 @@ pub(super) struct Cloud {
     stopped: BTreeMap<Key, (ResourceId, Timestamp)>,
     /// Whom databases belong to, which nothing shows but the database itself.
     pub(super) owners: BTreeMap<Key, Ownership>,
+    /// By short name, those that don't give all they have.
+    pub(super) regions: BTreeMap<String, Region>,
     pub(super) locks: BTreeMap<Key, (ResourceId, Lock)>,
     /// The administrator's password of a server, which nothing shows.
     passwords: BTreeMap<Key, String>,
@@ -105,6 +107,7 @@ impl Cloud {
             tier_changes: BTreeMap::new(),
             stopped: BTreeMap::new(),
             owners: BTreeMap::new(),
+            regions: BTreeMap::new(),
             locks: BTreeMap::new(),
             passwords: BTreeMap::new(),
             passwords_sent: BTreeMap::new(),

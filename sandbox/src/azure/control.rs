@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     arm::resource_id::{Kind, ResourceId},
+    catalogue::regions,
     cloud::Shared,
     faults::{Fault, Phase},
     requests::Request,
@@ -54,6 +55,28 @@ pub enum Lock {
     ReadOnly,
 }
 
+/// What a region does not give to this subscription, beside what it gives to nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Region {
+    /// No new server can be had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+    /// Only sizes whose names match one of these, with `*` and `?` as wildcards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Vec<String>>,
+}
+
+/// The ways in which Azure says that a region is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Closed {
+    /// `LocationIsOfferRestricted`.
+    OfferRestricted,
+    /// `ParameterOutOfRange`, with an empty list of versions.
+    NoVersions,
+}
+
 /// How this Azure behaves; what is left out stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -77,6 +100,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/tier-changes", delete(forget_tier_changes))
         .route("/clock", post(advance_clock))
         .route("/owners", get(owner))
+        .route("/regions", put(restrict_region))
         .route("/locks", put(lock).delete(unlock))
         .route("/servers/{action}", post(act))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such page here"))
@@ -180,7 +204,7 @@ async fn inject(State(shared): State<Shared>, fault: Result<Json<Fault>, JsonRej
     if fault.times == 0 || fault.path.is_empty() {
         return refused(StatusCode::BAD_REQUEST, "a fault needs a path, and times of at least 1");
     }
-    if fault.phase == Phase::Operation
+    if fault.phase != Phase::Request
         && let Some(why) = fault.misses_every_operation()
     {
         return refused(StatusCode::BAD_REQUEST, &format!("this fault would never strike: {why}"));
@@ -242,6 +266,28 @@ async fn owner(State(shared): State<Shared>, Query(by): Query<ById>) -> Response
     let mut cloud = shared.lock();
     cloud.settle();
     Json(cloud.owners.get(&id.key())).into_response()
+}
+
+#[derive(Deserialize)]
+struct ByName {
+    name: String,
+}
+
+/// From now on a region gives this and nothing else; the default takes every restriction away.
+async fn restrict_region(
+    State(shared): State<Shared>,
+    Query(by): Query<ByName>,
+    region: Result<Json<Region>, JsonRejection>,
+) -> Response {
+    let region = match region {
+        Ok(Json(region)) => region,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    if regions::display_name(&by.name).is_none() {
+        return refused(StatusCode::NOT_FOUND, &format!("there is no region {}", by.name));
+    }
+    shared.lock().regions.insert(regions::short_name(&by.name), region);
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// Somebody locks a resource or a group.

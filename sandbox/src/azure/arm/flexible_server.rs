@@ -14,8 +14,11 @@ use super::{
     server_body,
 };
 use crate::azure::{
+    catalogue::regions,
     cloud::Cloud,
-    rules::{self, name, restore, state, storage},
+    control::Region,
+    faults::Phase,
+    rules::{self, name, restore, state, storage, version},
 };
 
 const UPSERT: &str = "UpsertServerManagementOperationV2";
@@ -49,7 +52,11 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
         // First: a restored server is judged as what it becomes.
         inherit(call.cloud, id, &mut requested)?;
     }
-    rules::check_server(existing.as_ref(), &requested)?;
+    let region = region_of(call.cloud, existing.as_ref(), &requested);
+    rules::check_server(existing.as_ref(), &requested, &region)?;
+    if let Err(refused) = rules::region::is_open(existing.as_ref(), &requested, &region) {
+        return Ok(call.accept_in_vain(UPSERT, id, refused));
+    }
     if let Some(existing) = &existing {
         let changed = call.cloud.tier_changes.get(&id.key());
         let since_change = changed.map(|changed| call.cloud.now().duration_since(*changed));
@@ -64,7 +71,12 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
         Some(current) => with_state(current, "Updating"),
         None => with_state(&after, "Provisioning"),
     };
-    let reply = call.accept(UPSERT, id, current, Some(after));
+    let phases: &[Phase] = if version::is_upgrade(existing.as_ref(), &requested) {
+        &[Phase::Upgrade, Phase::Operation]
+    } else {
+        &[Phase::Operation]
+    };
+    let reply = call.accept_in(phases, UPSERT, id, current, Some(after));
     if let Some(password) = requested.properties.administrator_login_password {
         call.cloud.passwords_sent.insert(id.key(), password);
     }
@@ -89,21 +101,15 @@ pub(super) fn delete(call: &mut Call<'_>, id: &ResourceId) -> Reply {
 pub(super) fn act(call: &mut Call<'_>, id: &ResourceId, action: &str) -> Result<Reply, ArmError> {
     let current =
         call.cloud.get(id).map(|server| server.body.clone()).ok_or_else(|| existence::not_found(id))?;
-    let is_stopped = current.pointer("/properties/state") == Some(&Value::from("Stopped"));
-    if is_stopped != (action == "start") {
-        return Err(ArmError::conflict(
-            "ServerIsNotReady",
-            format!(
-                "The operation '{action}' can't be performed on server '{}' in its current state.",
-                id.name()
-            ),
-        ));
-    }
     let (operation, meanwhile, after) = match action {
         "stop" => ("StopServerManagementOperation", "Stopping", "Stopped"),
         "start" => ("StartServerManagementOperation", "Starting", "Ready"),
         _ => ("RestartServerManagementOperation", "Restarting", "Ready"),
     };
+    let state = current.pointer("/properties/state").and_then(Value::as_str).unwrap_or_default();
+    if let Err(refused) = state::allows(id.name(), action, state) {
+        return Ok(call.accept_in_vain(operation, id, refused));
+    }
     if call.server_is_busy(id) {
         return Ok(call.accept_in_vain(operation, id, state::busy(id.name())));
     }
@@ -130,6 +136,13 @@ fn is_offered(body: &Value) -> Result<(), ArmError> {
             ),
         )),
     }
+}
+
+/// How things stand where the server is, or will be.
+fn region_of(cloud: &Cloud, existing: Option<&Server>, requested: &Server) -> Region {
+    let location = Server::effective(existing, requested, |server| server.location.as_deref());
+    let restricted = location.and_then(|location| cloud.regions.get(&regions::short_name(location)));
+    restricted.cloned().unwrap_or_default()
 }
 
 /// In use in any group of any subscription, or by a dropped server that Azure still keeps.

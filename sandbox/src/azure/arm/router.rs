@@ -197,7 +197,7 @@ fn resource(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
 
 fn show(call: &Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
     let body = match id.kind {
-        Kind::Configuration => configuration::read(call.cloud, id),
+        Kind::Configuration => configuration::read(call.cloud, id)?,
         _ => child::read(call.cloud, id),
     };
     match body {
@@ -265,7 +265,7 @@ fn list(call: &Call<'_>, kind: Kind, below: &String) -> Result<Reply, ArmError> 
     }
     let parent = call.cloud.resources.get(below);
     if let (Kind::Configuration, Some(server)) = (kind, parent) {
-        return Ok(Reply::list(configuration::list(call.cloud, server).into_iter()));
+        return Ok(Reply::list(configuration::list(call.cloud, server)?.into_iter()));
     }
     let built_in =
         parent.filter(|_| kind == Kind::Database).map(|server| child::built_in_databases(&server.id));

@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::support::{GROUP, Setup, plain_server, server_path};
-use crate::azure::client::{Error, Fault, Lock, Phase, Settings};
+use crate::azure::client::{Closed, Error, Fault, Lock, Phase, Region, Settings};
 
 const VERSION: &str = "2025-08-01";
 const DAY: Duration = Duration::from_hours(24);
@@ -132,6 +132,62 @@ async fn what_is_locked_is_not_deleted() {
     setup.write(&path, plain_server()).await;
     let dropping = setup.delete(&path).await;
     assert_eq!(setup.finish(&dropping).await["status"], "Succeeded", "a lock goes with what it lies on");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_azure_finds_impossible_fails_half_way_and_nothing_else_does() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let precheck =
+        Fault { code: "UpgradeFailed".to_owned(), ..fault("flexibleServers/orders", Phase::Upgrade) };
+    setup.control.inject(&precheck).await.expect("injected");
+    setup.write(&path, json!({"properties": {"storage": {"storageSizeGB": 256}}})).await;
+    let upgrade = json!({"properties": {"version": "18"}});
+    let accepted = setup.put(&path, VERSION, upgrade.clone()).await;
+    assert_eq!(setup.finish(&accepted).await["error"]["code"], "UpgradeFailed");
+    assert_eq!(setup.get(&path).await.body["properties"]["version"], "17");
+    setup.write(&path, upgrade).await;
+    assert_eq!(setup.get(&path).await.body["properties"]["version"], "18");
+
+    let never = Fault { method: Some("DELETE".to_owned()), ..precheck };
+    let Err(Error::Refused(why)) = setup.control.inject(&never).await else { panic!("accepted") };
+    assert_eq!(why, "this fault would never strike: only PUT and PATCH ask for an upgrade");
+}
+
+#[tokio::test]
+async fn a_region_can_be_closed_and_lack_sizes() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    let norway = async |region: Region| {
+        setup.control.restrict_region("Norway East", &region).await.expect("restricted");
+    };
+    for (closed, code) in
+        [(Closed::OfferRestricted, "LocationIsOfferRestricted"), (Closed::NoVersions, "ParameterOutOfRange")]
+    {
+        norway(Region { closed: Some(closed), ..Region::default() }).await;
+        let accepted = setup.put(&path, VERSION, plain_server()).await;
+        assert_eq!(setup.finish(&accepted).await["error"]["code"], code);
+        assert_eq!(setup.get(&path).await.status, StatusCode::NOT_FOUND);
+    }
+    norway(Region::default()).await;
+    setup.write(&path, plain_server()).await;
+    norway(Region { closed: Some(Closed::OfferRestricted), sizes: Some(vec!["Standard_B*".to_owned()]) })
+        .await;
+    setup.write(&path, plain_server()).await;
+    let larger = json!({"sku": {"name": "Standard_D4ds_v5", "tier": "GeneralPurpose"}});
+    let refused = setup.put(&path, VERSION, larger).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::BAD_REQUEST, "ParameterOutOfRange"));
+    assert_eq!(
+        refused.body["error"]["message"],
+        "The value of the 'Sku.Name' should be in: [Standard_B12ms,Standard_B16ms,Standard_B1ms,Standard_B20ms,\
+         Standard_B2ms,Standard_B2s,Standard_B4ms,Standard_B8ms]. Verify that the specified parameter value is \
+         correct."
+    );
+    let Err(Error::Refused(why)) = setup.control.restrict_region("atlantis", &Region::default()).await else {
+        panic!("accepted")
+    };
+    assert_eq!(why, "there is no region atlantis");
 }
 
 #[tokio::test]

@@ -149,6 +149,78 @@ async fn an_operation_that_nobody_polls_ends_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_being_changed_is_not_restarted() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let changing = setup.put(&path, VERSION, plain_server()).await;
+    let restart = format!("{path}/restart?api-version={VERSION}");
+    let accepted = setup.ask(Method::POST, &restart, Value::Null).await;
+    let outcome = setup.finish(&accepted).await;
+    assert_eq!(outcome["error"]["code"], "ServerIsNotReady");
+    assert!(
+        outcome["error"]["message"]
+            .as_str()
+            .is_some_and(|why| why.ends_with("Current Server State = Updating"))
+    );
+    assert_eq!(setup.finish(&changing).await["status"], "Succeeded");
+}
+
+#[tokio::test]
+async fn azure_says_when_to_ask_again_and_where() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    setup.control.set_delay(Duration::from_mins(5)).await.expect("a delay");
+    let asked_after = async |path: &str, body: Value| {
+        let accepted = setup.put(path, VERSION, body).await;
+        (accepted.header("retry-after").to_owned(), accepted)
+    };
+    let (after, changing) = asked_after(&path, plain_server()).await;
+    let status = changing.header("azure-asyncoperation").replace(&setup.azure.endpoint(), "");
+    let polled = setup.ask(Method::GET, &status, Value::Null).await;
+    assert_eq!((after.as_str(), polled.header("retry-after")), ("60", "60"));
+
+    let child = format!("{}/databases/app", server_path("billing"));
+    setup.control.set_delay(Duration::ZERO).await.expect("no delay");
+    setup.write(&server_path("billing"), plain_server()).await;
+    setup.control.set_delay(Duration::from_mins(5)).await.expect("a delay");
+    assert_eq!(asked_after(&child, json!({"properties": {}})).await.0, "10");
+
+    setup.control.set_delay(Duration::ZERO).await.expect("no delay");
+    setup.write(&server_path("archive"), plain_server()).await;
+    let dropping = setup.delete(&server_path("archive")).await;
+    assert!(dropping.header("location").contains("/locations/Norway%20East/operationResults/"));
+    assert_eq!(setup.finish(&dropping).await["status"], "Succeeded");
+    setup.control.set_delay(Duration::from_mins(5)).await.expect("a delay");
+    assert_eq!(setup.delete(GROUP).await.header("retry-after"), "15");
+}
+
+#[tokio::test]
+async fn what_lay_on_a_server_that_is_gone_is_missed_by_the_servers_name() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    setup.control.delete_resource(&path).await.expect("deleted");
+    let database = format!("{path}/databases/app");
+    let words = async || {
+        let missing = setup.get(&database).await;
+        assert_eq!((missing.status, missing.code()), (StatusCode::NOT_FOUND, "ResourceNotFound"));
+        missing.body["error"]["message"].as_str().expect("a message").to_owned()
+    };
+    let at_first = words().await;
+    assert!(
+        at_first.starts_with(
+            "The Resource 'Microsoft.DBforPostgreSQL/flexibleServers/orders' under resource group"
+        )
+    );
+    let written = setup.put(&database, VERSION, json!({"properties": {}})).await;
+    assert_eq!(written.code(), "ParentResourceNotFound");
+    setup.control.delete_resource(GROUP).await.expect("deleted");
+    assert_eq!(words().await, at_first, "also when the group is gone, too");
+}
+
+#[tokio::test]
 async fn a_stopped_server_takes_no_change() {
     let setup = Setup::start().await;
     let path = server_path("orders");
@@ -158,7 +230,23 @@ async fn a_stopped_server_takes_no_change() {
     setup.finish(&stopping).await;
     assert_eq!(state(&setup, &path).await, "Stopped");
     assert_eq!(setup.put(&path, VERSION, plain_server()).await.code(), "ServerIsNotReady");
-    assert_eq!(setup.ask(Method::POST, &action("restart"), Value::Null).await.code(), "ServerIsNotReady");
+    for impossible in ["restart", "stop"] {
+        let accepted = setup.ask(Method::POST, &action(impossible), Value::Null).await;
+        let outcome = setup.finish(&accepted).await;
+        assert_eq!(outcome["error"]["code"], "ServerIsNotReady");
+        assert_eq!(
+            outcome["error"]["message"],
+            "Restart or Stop Server can only be performed on Started servers. Sever Name = orders, Current Server \
+             State = Stopped"
+        );
+    }
+    for hidden in ["configurations", "configurations/work_mem"] {
+        let refused = setup.get(&format!("{path}/{hidden}")).await;
+        assert_eq!((refused.status, refused.code()), (StatusCode::BAD_REQUEST, "ServerStoppedError"));
+    }
+    let setting = json!({"properties": {"value": "8192"}});
+    let refused = setup.put(&format!("{path}/configurations/work_mem"), VERSION, setting).await;
+    assert_eq!(refused.code(), "ServerStoppedError");
     let starting = setup.ask(Method::POST, &action("start"), Value::Null).await;
     setup.finish(&starting).await;
     assert_eq!(state(&setup, &path).await, "Ready");
@@ -359,7 +447,7 @@ async fn what_lies_on_no_server_is_not_listed() {
     let setup = Setup::start().await;
     for children in ["databases", "configurations", "firewallRules"] {
         let missing = setup.get(&format!("{}/{children}", server_path("orders"))).await;
-        assert_eq!((missing.status, missing.code()), (StatusCode::NOT_FOUND, "ParentResourceNotFound"));
+        assert_eq!((missing.status, missing.code()), (StatusCode::NOT_FOUND, "ResourceNotFound"));
     }
     let servers = server_path("").replace(GROUP, &format!("{GROUP}-other"));
     assert_eq!(setup.get(servers.trim_end_matches('/')).await.code(), "ResourceGroupNotFound");
