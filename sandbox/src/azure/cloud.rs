@@ -275,7 +275,9 @@ impl Cloud {
             |(_, since): &&(ResourceId, Timestamp)| now.duration_since(*since) >= STOPPED_SERVERS_REST;
         let rested: Vec<ResourceId> =
             self.stopped.values().filter(rested).map(|(id, _)| id.clone()).collect();
-        rested.iter().for_each(|id| self.start(id));
+        for id in rested {
+            self.start(&id);
+        }
         for ended in self.operations.end_due(Instant::now()) {
             let Effect::Becomes { before, after } = ended.change.effect else { continue };
             let id = ended.change.id;

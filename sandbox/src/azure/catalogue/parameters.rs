@@ -49,7 +49,7 @@ pub(in crate::azure) struct Parameter {
 
 const LISTED: &str = include_str!("../../../../tests/azure/parameters-pg17.tsv");
 
-/// Not in the list of a server whose PgBouncer is off.
+/// Not in the list of a server whose pooler, `PgBouncer`, is off.
 /// <https://learn.microsoft.com/azure/postgresql/connectivity/concepts-pgbouncer>
 const OF_PGBOUNCER: &str = "\
 pgbouncer.default_pool_size	Integer	1-4950		50	false	true	system-default
@@ -95,7 +95,7 @@ pub(in crate::azure) fn find(name: &str) -> Option<&'static Parameter> {
 }
 
 impl Parameter {
-    /// Whether it is there only while PgBouncer is on.
+    /// Whether it is there only while the pooler is on.
     pub(in crate::azure) fn is_of_pgbouncer(&self) -> bool {
         self.name.starts_with("pgbouncer.") && self.name != PGBOUNCER
     }

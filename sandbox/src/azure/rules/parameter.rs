@@ -11,7 +11,7 @@ use crate::azure::{
     },
 };
 
-/// Only parameters that this version of the database has, and those of PgBouncer only while it is on.
+/// Only parameters that this version of the database has, and those of the pooler only while it is on.
 pub(in crate::azure) fn exists(
     name: &str,
     server: &str,
@@ -38,7 +38,7 @@ pub(in crate::azure) fn is_writable(parameter: &Parameter) -> Result<(), ArmErro
     Ok(())
 }
 
-/// Burstable servers have no PgBouncer. In which words Azure says so is not known.
+/// Burstable servers have no pooler. In which words Azure says so is not known.
 /// <https://learn.microsoft.com/azure/postgresql/connectivity/concepts-pgbouncer>
 pub(in crate::azure) fn suits_tier(
     parameter: &Parameter,

@@ -131,9 +131,9 @@ async fn a_static_parameter_waits_for_a_restart() {
         setup.ask(Method::POST, &format!("{path}/{action}?api-version={VERSION}"), Value::Null).await
     };
     let act = async |action: &str| {
-        let begun = begin(action).await;
+        let accepted = begin(action).await;
         assert_eq!(pending().await, true, "{action} has only begun");
-        setup.finish(&begun).await;
+        setup.finish(&accepted).await;
     };
     setup.control.inject(&failing_operation("*/restart")).await.expect("injected");
     act("restart").await;
