@@ -361,7 +361,8 @@ pub fn condition(object: &Value, kind: &str) -> Option<Value> {
     conditions.iter().find(|condition| condition["type"] == kind).cloned()
 }
 
-fn ask<T>(question: impl Future<Output = T>) -> T {
+/// Waits for an answer of the stand-in for Azure, as in `ask(sandbox.azure().stop_server(id))`.
+pub fn ask<T>(question: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(question)
 }
 

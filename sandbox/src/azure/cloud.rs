@@ -257,7 +257,7 @@ impl Cloud {
         let Some(Ok(body)) = self.get(&server).map(|server| Server::read(&server.body)) else { return };
         let key = server.key();
         let administrators = self.below(&key, Kind::Administrator).map(|resource| &resource.body);
-        let ownership = owner::of_new_database(&body, administrators);
+        let ownership = owner::of_new_database(&body, administrators, self.now());
         self.owners.insert(database.key(), ownership);
     }
 

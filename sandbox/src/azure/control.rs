@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -35,10 +35,13 @@ pub struct Existing {
 
 /// Whom a database belongs to in PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Ownership {
     pub owner: String,
     /// Names of the administrators from Microsoft Entra that the server had when the database was made.
     pub administrators: Vec<String>,
+    /// RFC 3339, UTC, by Azure's clock.
+    pub made_at: Timestamp,
 }
 
 impl Ownership {

@@ -1,5 +1,6 @@
 //! Whom a database belongs to in PostgreSQL. The API doesn't say, and can't change it.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::azure::{
@@ -17,13 +18,14 @@ const NOBODY: &str = "azuresu";
 pub(in crate::azure) fn of_new_database<'a>(
     server: &Server,
     administrators: impl Iterator<Item = &'a Value>,
+    made_at: Timestamp,
 ) -> Ownership {
     let names = administrators.filter_map(|body| body.pointer("/properties/principalName")?.as_str());
     let administrators: Vec<String> = names.map(str::to_owned).collect();
     let with_password = is_enabled(server.properties.auth_config.password_auth.as_deref());
     let login = server.properties.administrator_login.clone().filter(|_| with_password);
     let owner = login.or_else(|| administrators.first().cloned()).unwrap_or_else(|| NOBODY.to_owned());
-    Ownership { owner, administrators }
+    Ownership { owner, administrators, made_at }
 }
 
 #[cfg(test)]
@@ -46,7 +48,7 @@ mod tests {
         let server = asking(json!({"authConfig": authentication, "administratorLogin": "dbadmin"}));
         let bodies: Vec<Value> =
             administrators.iter().map(|name| json!({"properties": {"principalName": name}})).collect();
-        let ownership = of_new_database(&server, bodies.iter());
+        let ownership = of_new_database(&server, bodies.iter(), Timestamp::UNIX_EPOCH);
         assert_eq!((ownership.owner.as_str(), ownership.is_usable()), (owner, owner != "azuresu"));
         assert_eq!(ownership.administrators, administrators);
     }

@@ -84,6 +84,7 @@ async fn a_database_belongs_to_who_was_there_when_it_was_made() {
     let administrator = json!({"properties": {"principalName": "platform", "principalType": "Group"}});
     let administrators = format!("{path}/administrators/00000000-0000-4000-8000-0000000000aa");
     setup.write(&administrators, administrator).await;
+    setup.control.advance_clock(DAY).await.expect("advanced");
     setup.write(&database("late"), json!({"properties": {}})).await;
     setup.write(&database("early"), json!({"properties": {}})).await;
 
@@ -96,6 +97,7 @@ async fn a_database_belongs_to_who_was_there_when_it_was_made() {
     let late = owner("late").await.expect("an owner");
     assert_eq!((late.owner.as_str(), late.is_usable()), ("platform", true));
     assert_eq!(late.administrators, ["platform"]);
+    assert_eq!(late.made_at.duration_since(early.made_at).as_hours(), 24);
     assert_eq!(owner("postgres").await, None);
 
     setup.control.delete_resource(&database("early")).await.expect("deleted");
