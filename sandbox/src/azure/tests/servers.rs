@@ -54,6 +54,7 @@ async fn an_operation_that_takes_time_says_how_long() {
 #[case::smaller(json!({"properties": {"storage": {"storageSizeGB": 64}}}), "InvalidParameterValue")]
 #[case::older(json!({"properties": {"version": "16"}}), "InvalidParameterValue")]
 #[case::elsewhere(json!({"location": "westeurope"}), "InvalidResourceLocation")]
+#[case::no_size(json!({"sku": {"name": "Standard_X1", "tier": "Burstable"}}), "ParameterOutOfRange")]
 #[case::no_number(json!({"properties": {"storage": {"storageSizeGB": "big"}}}), "InvalidRequestContent")]
 #[case::other_name(json!({"name": "billing"}), "MismatchingResourceName")]
 #[case::no_tenant(json!({"properties": {"authConfig": {"tenantId": "contoso"}}}), "InvalidParameterValue")]
