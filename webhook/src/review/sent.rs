@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use api::annotations::{CONFIRM_DESTROY, DEFAULTED, RECOVER_FROM, RETENTION};
+use api::annotations::{CONFIRM_DESTROY, DEFAULTED, PAUSED, RECOVER_FROM, RETENTION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::admission::Operation;
 use serde::{
@@ -99,6 +99,10 @@ impl Metadata {
         self.annotations.as_ref()?.defaulted.as_deref()
     }
 
+    pub(super) fn paused(&self) -> Option<&str> {
+        self.annotations.as_ref()?.paused.as_deref()
+    }
+
     pub(super) fn recover_from(&self) -> Option<&str> {
         self.annotations.as_ref()?.recover_from.as_deref()
     }
@@ -111,6 +115,7 @@ pub(super) struct Annotations {
     confirmation: Option<String>,
     defaulted: Option<String>,
     recover_from: Option<String>,
+    paused: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Annotations {
@@ -135,6 +140,7 @@ impl<'de> Visitor<'de> for OurAnnotations {
                 RETENTION => ours.retention = Some(map.next_value()?),
                 CONFIRM_DESTROY => ours.confirmation = Some(map.next_value()?),
                 DEFAULTED => ours.defaulted = Some(map.next_value()?),
+                PAUSED => ours.paused = Some(map.next_value()?),
                 RECOVER_FROM => ours.recover_from = Some(map.next_value()?),
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
