@@ -26,6 +26,7 @@ use super::{
     restore::{Restored, restore},
 };
 use crate::{
+    api_error,
     azure::{FlexibleServer, claim},
     clock,
     controller::{
@@ -54,7 +55,7 @@ const RECOVERY_MANAGER: &str = "database-operator-recovery";
 pub(in crate::controller) enum Error {
     #[error(transparent)]
     Apply(#[from] apply::Error),
-    #[error("{what} can't be {done}: {source}")]
+    #[error("{what} can't be {done}: {}", api_error::words(source))]
     Api { what: &'static str, done: &'static str, source: Box<kube::Error> },
     #[error(transparent)]
     Clock(#[from] clock::Error),
