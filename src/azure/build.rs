@@ -16,7 +16,7 @@ use super::{
         FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, Reference, Sku, Storage,
     },
     managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
-    parameters, settings,
+    names, parameters, settings,
 };
 
 /// The audience of a Kubernetes token that Entra exchanges for one of its own.
@@ -52,6 +52,8 @@ pub struct Existing<'a> {
     /// A server that Azure has made stays in its place, network, tenant and cluster, whatever the policy names since;
     /// one that Azure refused can still go elsewhere.
     pub server: Option<&'a FlexibleServer>,
+    /// Azure's id of the server, as it was recorded: where the server's object is gone, it says where the server is.
+    pub id: Option<&'a str>,
     pub configurations: &'a [FlexibleServersConfiguration],
     pub firewall: &'a [FlexibleServersFirewallRule],
 }
@@ -304,7 +306,10 @@ fn place(input: &Input<'_>) -> Place {
         };
     }
     let (subscription, group) = (&azure.subscription_id.value, &azure.resource_group.value);
-    let arm_id = format!("/subscriptions/{subscription}/resourceGroups/{group}");
+    // A slip in the policy must send nobody to another place than the one where the server is.
+    let recorded = input.existing.id.and_then(|id| names::resource_group_of(id, input.server_name));
+    let arm_id = recorded
+        .map_or_else(|| format!("/subscriptions/{subscription}/resourceGroups/{group}"), str::to_owned);
     let reference = |id: &document::Located<String>| Some(Reference { arm_id: id.value.clone() });
     let network = match &azure.network.private {
         Some(private) => Network {

@@ -65,6 +65,7 @@ pub(super) fn build(
         claim: &known.claim,
         existing: azure::Existing {
             server: known.server.as_ref(),
+            id: known.id.as_deref(),
             configurations: &known.configurations,
             firewall: &known.firewall_rules,
         },

@@ -30,6 +30,8 @@ pub(super) struct Known {
     /// Name of the server in Azure: recorded, found, or derived for the first time.
     pub(super) server_name: String,
     pub(super) server: Option<FlexibleServer>,
+    /// Azure's id of the server, as it was recorded.
+    pub(super) id: Option<String>,
     /// Whether the server may be written.
     pub(super) claim: Claim,
     /// What the existing server is; `None` before it exists.
@@ -160,9 +162,12 @@ pub(super) fn dereference(
         inner.map(|inner| inner.spec.azure_name.clone()).filter(|name| !name.is_empty()),
     );
     let admin_secret = caches.secrets.get(operator_namespace, &password::secret_name(&server_name));
+    let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
+    let id = id.or_else(|| record.as_ref()?.spec.server.id.clone());
     Ok(Found::Known(Box::new(Known {
         server_name,
         server,
+        id,
         claim,
         recorded,
         identity,
@@ -317,13 +322,17 @@ pub(super) fn check(caches: &Caches) -> Result<(), Error> {
                 "Azure Service Operator is not installed, or not for PostgreSQL: the CRD {first}{more} is missing. \
                  The platform team must install it; this Database goes on by itself then"
             ),
-        )));
+        )
+        .beside_the_app()));
     }
     if let Some((kind, error)) = failing {
-        return Err(Error::Blocked(Blocked::working(
-            "CacheNotSynced",
-            format!("{kind} can't be listed, so nothing is known of this Database: {error}"),
-        )));
+        return Err(Error::Blocked(
+            Blocked::working(
+                "CacheNotSynced",
+                format!("{kind} can't be listed, so nothing is known of this Database: {error}"),
+            )
+            .beside_the_app(),
+        ));
     }
     if complete { Ok(()) } else { Err(Error::NotSynced) }
 }

@@ -26,7 +26,7 @@ fn objects_with(
     spec: &api::DatabaseSpec,
     configurations: &[FlexibleServersConfiguration],
 ) -> Objects {
-    let existing = Existing { server: existing, configurations, firewall: &[] };
+    let existing = Existing { server: existing, configurations, ..Existing::default() };
     objects_beside(policy, identity, existing, spec, &Claim::Take)
 }
 
@@ -100,6 +100,23 @@ fn every_object_is_detached_on_delete_and_lives_with_the_operator() {
     check(&administrator.unwrap());
     assert_eq!(configurations.len(), 1);
     configurations.iter().for_each(check);
+}
+
+#[test]
+fn a_server_whose_object_is_gone_is_where_its_recorded_id_says() {
+    let policy = POLICY.replacen("resourceGroup: rg-databases", "resourceGroup: rg-mistaken", 1);
+    let id = "/subscriptions/s/resourceGroups/rg-old/providers/Microsoft.DBforPostgreSQL/flexibleServers/\
+              prod-1-orders-my-app-db-0a1b2c3d";
+    let owner = |id| {
+        let existing = Existing { id, ..Existing::default() };
+        let objects = objects_beside(&policy, None, existing, &api::DatabaseSpec::default(), &Claim::Look);
+        assert_eq!(objects.server.spec.owner, objects.identity.spec.owner);
+        objects.server.spec.owner.arm_id.unwrap()
+    };
+    assert_eq!(owner(Some(id)), "/subscriptions/s/resourceGroups/rg-old");
+    let others =
+        "/subscriptions/s/resourceGroups/rg-old/providers/Microsoft.DBforPostgreSQL/flexibleServers/other";
+    assert!(owner(None).ends_with("/rg-mistaken") && owner(Some(others)).ends_with("/rg-mistaken"));
 }
 
 #[test]
@@ -236,7 +253,7 @@ fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
     let status = serde_json::json!({"id": "/subscriptions/s/flexibleServers/x"});
     public.server.status = Some(serde_json::from_value(status).unwrap());
     let rules = public.firewall.clone();
-    let beside = Existing { server: Some(&public.server), configurations: &[], firewall: &rules };
+    let beside = Existing { server: Some(&public.server), firewall: &rules, ..Existing::default() };
     let after = objects_beside(&private(), None, beside, &spec, &Claim::Take);
     assert_eq!(after.server.spec.network, public.server.spec.network);
     assert_eq!((after.firewall, after.firewall_removed), (public.firewall, Vec::new()));
