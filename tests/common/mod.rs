@@ -295,6 +295,17 @@ impl<'a> Story<'a> {
         })
     }
 
+    /// Waits until this stands in the way of a database that serves all the same, and gives its message.
+    #[track_caller]
+    pub fn wait_out_of_sync(&self, name: &str, reason: &str) -> String {
+        let object = eventually(&format!("Database {name} is out of sync for the reason {reason}"), || {
+            let object = self.get("database", name)?;
+            (condition(&object, "Synced")?["reason"] == reason).then_some(object)
+        });
+        assert_eq!(ready(&object)["status"], "True", "an app goes on");
+        condition(&object, "Synced").unwrap()["message"].as_str().unwrap().to_owned()
+    }
+
     /// What Azure holds for the namespace, by type.
     pub fn in_azure(&self, resource_type: &str) -> Vec<Existing> {
         let marker = self.marker();
