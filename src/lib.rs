@@ -11,6 +11,7 @@
 //! - `readable`: watches that one broken object doesn't end
 //! - [`telemetry`]: logs, metrics, health
 
+mod api_error;
 pub mod azure;
 mod certificate;
 pub mod cli;

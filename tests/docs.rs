@@ -66,7 +66,7 @@ fn the_status_page_has_each_reason_that_the_controller_gives() {
         "Blocked::stalled(",
         "Blocked::working(",
         "reason: \"",
-        "Unknown\", \"",
+        "&str = \"",
         "EventType::Normal, ",
         "EventType::Warning, ",
         "\"Reconcile\", ",

@@ -17,7 +17,7 @@ pub use retained::{
 };
 pub use status::{
     BindingReference, DatabaseStatus, DefaultedField, PolicyStatus, ProvisioningState, Recovered,
-    ServerStatus,
+    RefusedChange, RefusedField, ServerStatus,
 };
 
 /// The API group of every kind here.

@@ -9,6 +9,7 @@
 //! - [`rules`]: a file for each field that can be refused
 //! - [`deleting`]: what may be deleted
 //! - [`retained`]: what may become of data that are kept
+//! - [`pausing`]: what has everything in Azure left alone for a while
 //! - [`recovering`]: which kept data may come back under another name
 //! - [`accepting`]: whether an empty server will do where there was one with data
 //! - [`resolve`]: spec and policy become what is built
@@ -22,6 +23,7 @@ pub mod defaults;
 pub mod deleting;
 pub mod document;
 pub mod message;
+pub mod pausing;
 pub mod quote;
 pub mod recovering;
 pub mod resolve;

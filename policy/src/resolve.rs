@@ -96,10 +96,23 @@ impl Recorded {
 
     /// The spec that this server stands for, beside a wanted one.
     ///
-    /// Storage is a floor: a disk that has grown by itself to more than the spec says is no attempt to
-    /// shrink it. What isn't known of the server is taken to be as wanted.
+    /// Storage and version are floors, and so is what hangs on them: a disk that has grown by itself to more than the spec
+    /// says is no attempt to shrink it, and a server that was upgraded in Azure none to take that back. What isn't known of
+    /// the server is taken to be as wanted.
     fn as_spec(&self, wanted: &DatabaseSpec) -> DatabaseSpec {
-        let running = self.to_spec();
+        let mut running = self.to_spec();
+        if let (Some(wanted), Some(actual)) = (wanted.version.as_ref().and_then(version::major), self.version)
+            && wanted < actual
+        {
+            running.version = Some(IntOrString::Int(i32::from(wanted)));
+        }
+        let wanted_tier = wanted.storage.as_ref().and_then(|storage| storage.tier);
+        if let (Some(wanted), Some(actual), Some(storage)) =
+            (wanted_tier, self.size_gib, running.storage.as_mut())
+            && storage.tier == Some(catalogue::tier_of_grown(wanted, actual))
+        {
+            storage.tier = Some(wanted);
+        }
         let wanted_gib = wanted.storage.as_ref().and_then(|storage| storage.size_gib);
         let size_gib = match (wanted_gib, self.size_gib) {
             (Some(wanted), Some(actual)) => Some(wanted.min(actual)),
@@ -140,6 +153,7 @@ fn spelt_alike(
 /// Everything that building needs, each value allowed and known to exist.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effective {
+    /// At least the one that runs.
     pub version: u16,
     pub size: &'static Size,
     /// At least the actual size of the disk.
@@ -213,15 +227,18 @@ impl Policy {
             .as_ref()
             .and_then(|storage| storage.size_gib)
             .ok_or_else(|| missing("storage.sizeGiB"))?;
+        let size_gib = wanted_gib.max(recorded.and_then(|recorded| recorded.size_gib).unwrap_or(0));
+        let mut settings = Settings::of(spec);
+        settings.storage_tier = settings.storage_tier.map(|tier| catalogue::tier_of_grown(tier, size_gib));
         Ok(Effective {
-            version,
+            version: version.max(recorded.and_then(|recorded| recorded.version).unwrap_or(0)),
             size,
-            size_gib: wanted_gib.max(recorded.and_then(|recorded| recorded.size_gib).unwrap_or(0)),
+            size_gib,
             database_name: names::database_name(request.name, spec),
             service_account_name: names::service_account_name(request.name, spec),
             authentication: spec.authentication.unwrap_or(Authentication::Identity),
             rotate_after_days: profile.rotate_after_days,
-            settings: Settings::of(spec),
+            settings,
             extensions: extensions(spec),
             parameters: spec
                 .parameters

@@ -66,6 +66,13 @@ pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recor
             "spec.authentication: the app logs in as another role, which doesn't own the tables it has made".to_owned(),
         );
     }
+    if let (Some(new), Some(running)) = (major, recorded.version)
+        && new < running
+    {
+        warnings.push(format!(
+            "spec.version: {new} is written, and {running} runs, which can't be undone; write {running}"
+        ));
+    }
     for name in new.extensions.iter().flatten() {
         let is_new = !old.extensions.iter().flatten().any(|old| old.eq_ignore_ascii_case(name));
         let needs_library = |extension: &Extension| extension.library_to_load().is_some();
@@ -168,6 +175,16 @@ mod tests {
             assert!(!warning.contains(char::is_control));
         }
         assert!(of(&problem).ends_with("… [DB101]"));
+    }
+
+    #[test]
+    fn a_version_that_was_passed_in_azure_is_told_with_what_to_write() {
+        let new: DatabaseSpec = serde_json::from_value(json!({"version": 16})).unwrap();
+        let recorded = Recorded { version: Some(17), ..Recorded::default() };
+        assert_eq!(
+            on_change(&new, &new, Some(&recorded)),
+            ["spec.version: 16 is written, and 17 runs, which can't be undone; write 17"]
+        );
     }
 
     #[rstest]

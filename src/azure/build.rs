@@ -6,7 +6,7 @@ use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
 use super::{
-    Claim, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
+    AT_REST, Claim, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
     FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
     FlexibleServersFirewallRule, MANAGE, MANAGED_BY, OPERATOR, Owner, RECONCILE_POLICY, SKIP,
     SecretReference, UserAssignedIdentity,
@@ -15,8 +15,9 @@ use super::{
         AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersConfigurationSpec,
         FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, Reference, Sku, Storage,
     },
-    has_policy, managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
-    parameters, settings,
+    has_policy,
+    managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
+    names, parameters, settings,
 };
 
 /// The audience of a Kubernetes token that Entra exchanges for one of its own.
@@ -59,6 +60,8 @@ pub struct Existing<'a> {
     pub database: Option<&'a FlexibleServersDatabase>,
     /// Whether Azure made the database once.
     pub database_was_made: bool,
+    /// Azure's id of the server, as it was recorded: where the server's object is gone, it says where the server is.
+    pub id: Option<&'a str>,
     pub configurations: &'a [FlexibleServersConfiguration],
     pub firewall: &'a [FlexibleServersFirewallRule],
 }
@@ -129,7 +132,7 @@ pub fn build(input: &Input<'_>) -> Objects {
         server.spec.administrator_login_password = None;
         mark(&mut server, SKIP);
     } else if rests(input.existing.server, &server, input.accepts_empty) {
-        mark(&mut server, SKIP);
+        rest(&mut server);
     }
 
     let mut database = FlexibleServersDatabase::new(
@@ -146,7 +149,7 @@ pub fn build(input: &Input<'_>) -> Objects {
     // One that there was is looked for before anything is made, and then only looked at.
     let is_missing = input.existing.database_was_made && input.existing.database.is_none();
     if (is_missing && !input.accepts_empty) || rests(input.existing.database, &database, input.accepts_empty) {
-        mark(&mut database, SKIP);
+        rest(&mut database);
     }
 
     let (firewall, firewall_removed) = firewall(input, is_private);
@@ -201,6 +204,11 @@ pub fn build(input: &Input<'_>) -> Objects {
         administrator,
         configurations,
     }
+}
+
+fn rest<K: kube::Resource>(object: &mut K) {
+    mark(object, SKIP);
+    object.meta_mut().annotations.get_or_insert_default().insert(AT_REST.to_owned(), "true".to_owned());
 }
 
 /// Whether the object of what holds data is to look, and write nothing, because nothing new is wanted of it. ASO makes what
@@ -333,7 +341,10 @@ fn place(input: &Input<'_>) -> Place {
         };
     }
     let (subscription, group) = (&azure.subscription_id.value, &azure.resource_group.value);
-    let arm_id = format!("/subscriptions/{subscription}/resourceGroups/{group}");
+    // A slip in the policy must send nobody to another place than the one where the server is.
+    let recorded = input.existing.id.and_then(|id| names::resource_group_of(id, input.server_name));
+    let arm_id = recorded
+        .map_or_else(|| format!("/subscriptions/{subscription}/resourceGroups/{group}"), str::to_owned);
     let reference = |id: &document::Located<String>| Some(Reference { arm_id: id.value.clone() });
     let network = match &azure.network.private {
         Some(private) => Network {

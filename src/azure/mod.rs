@@ -35,6 +35,15 @@ pub const SKIP: &str = "skip";
 /// The value of [`RECONCILE_POLICY`] with which a resource in Azure goes with its object: for what is no data.
 pub const MANAGE: &str = "manage";
 
+/// Annotation of an object that only looks because nothing new is wanted of it. One that somebody else has left alone lacks
+/// it.
+pub const AT_REST: &str = "altinn.app/at-rest";
+
+/// Whether an object only looks because nothing new is wanted of it.
+pub fn is_at_rest<K: kube::ResourceExt>(object: &K) -> bool {
+    has_policy(object, SKIP) && object.annotations().contains_key(AT_REST)
+}
+
 /// Label of everything that stands for a `Database`: its namespace.
 pub const DATABASE_NAMESPACE: &str = "altinn.app/database-namespace";
 /// Label of everything that stands for a `Database`: its name.

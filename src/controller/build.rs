@@ -74,6 +74,7 @@ pub(super) fn build(
             server: known.server.as_ref(),
             database: known.inner.as_ref(),
             database_was_made: known.database_was_made,
+            id: known.id.as_deref(),
             configurations: &known.configurations,
             firewall: &known.firewall_rules,
         },

@@ -24,6 +24,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::compact::{Compact, Packer};
+use crate::api_error;
 use crate::azure::{
     DATABASE_NAME, DATABASE_NAMESPACE, FederatedIdentityCredential, FlexibleServer,
     FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
@@ -307,7 +308,7 @@ fn observe<K: Resource<DynamicType = ()>>(
             tracing::debug!(%kind, %error, "watch interrupted");
             return false;
         }
-        Err(error) => Health::Failing(error.to_string()),
+        Err(error) => Health::Failing(api_error::of_watch(error)),
     };
     // Said once: a watch tries again for ever.
     let has_turned = *health != new && (*health == Health::UnknownKind || new == Health::UnknownKind);

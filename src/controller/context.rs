@@ -21,6 +21,7 @@ use super::{
     events::Events,
     in_flight::InFlight,
     metrics::{Metrics, ReconcileLabels, WriteLabels},
+    nudge::Nudges,
     retained::looks::Looks,
     states::States,
 };
@@ -33,6 +34,7 @@ pub(super) struct Context {
     pub(super) caches: Caches,
     pub(super) namespaces: Namespaces,
     pub(super) in_flight: InFlight,
+    pub(super) nudges: Nudges,
     pub(super) backoff: Backoff<Database>,
     pub(super) retained_backoff: Backoff<RetainedDatabase>,
     pub(super) events: Events,

@@ -44,6 +44,8 @@ pub(super) struct Known {
     pub(super) namespace_uid: Option<String>,
     /// Uid of this cluster's namespace `kube-system`.
     pub(super) cluster_uid: String,
+    /// Azure's id of the server, as it was recorded.
+    pub(super) id: Option<String>,
     /// Whether the server may be written.
     pub(super) claim: Claim,
     /// What the existing server is; `None` before it exists.
@@ -225,6 +227,8 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
         database_name,
     );
     let admin_secret = caches.secrets.get(operator_namespace, &password::secret_name(&server_name));
+    let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
+    let id = id.or_else(|| record.as_ref()?.spec.server.id.clone());
     Ok(Found::Known(Box::new(Known {
         database_was_made: evidence.database_was_made(),
         accepts_empty: evidence.accepts_empty,
@@ -233,6 +237,7 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
         inner,
         server_name,
         server,
+        id,
         claim,
         recorded,
         identity,
@@ -425,13 +430,17 @@ pub(super) fn check(caches: &Caches) -> Result<(), Error> {
                 "Azure Service Operator is not installed, or not for PostgreSQL: the CRD {first}{more} is missing. \
                  The platform team must install it; this Database goes on by itself then"
             ),
-        )));
+        )
+        .beside_the_app()));
     }
     if let Some((kind, error)) = failing {
-        return Err(Error::Blocked(Blocked::working(
-            "CacheNotSynced",
-            format!("{kind} can't be listed, so nothing is known of this Database: {error}"),
-        )));
+        return Err(Error::Blocked(
+            Blocked::working(
+                "CacheNotSynced",
+                format!("{kind} can't be listed, so nothing is known of this Database: {error}"),
+            )
+            .beside_the_app(),
+        ));
     }
     if complete { Ok(()) } else { Err(Error::NotSynced) }
 }

@@ -17,9 +17,12 @@ mod evidence;
 mod golden;
 mod in_flight;
 mod metrics;
+mod nudge;
 mod password;
+mod pause;
 mod reconcile;
 mod recorder;
+mod refused;
 mod resolve;
 mod retained;
 mod states;
@@ -126,10 +129,11 @@ pub async fn run(
         caches,
         namespaces,
         in_flight: in_flight::InFlight::default(),
+        nudges: nudge::Nudges::default(),
         backoff: backoff::Backoff::default(),
         retained_backoff: backoff::Backoff::default(),
         compliance: compliance::Compliance::new(metrics.out_of_policy.clone()),
-        states: states::States::new(metrics.databases.clone()),
+        states: states::States::new(metrics.databases.clone(), metrics.out_of_sync.clone()),
         metrics,
         clock: config.clock,
         cluster_uid,

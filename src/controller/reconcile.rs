@@ -28,6 +28,8 @@ use super::{
     dereference::{self, Found, Known, Surroundings, dereference},
     in_flight::{EXPIRY, Written},
     password::{self, Passwords},
+    pause::{self, Pause},
+    refused,
     resolve::{self, Resolved},
     retained::{
         self,
@@ -36,6 +38,7 @@ use super::{
     },
     status::{self, Blocked, Outcome},
 };
+use crate::api_error;
 
 /// A database at rest is looked at again after this long, should a watch have missed something.
 const RESYNC: Duration = Duration::from_hours(1);
@@ -56,9 +59,9 @@ const STATUS_MANAGER: &str = "database-operator-status";
 pub(super) enum Error {
     #[error(transparent)]
     Apply(#[from] apply::Error),
-    #[error("the status can't be written: {0}")]
+    #[error("the status can't be written: {}", api_error::words(.0))]
     Status(#[source] Box<kube::Error>),
-    #[error("the finalizer can't be written: {0}")]
+    #[error("the finalizer can't be written: {}", api_error::of_finalizer(.0))]
     Finalizer(#[source] Box<finalizer::Error<Self>>),
     #[error(transparent)]
     Recover(#[from] retained::reconcile::Error),
@@ -115,7 +118,7 @@ pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
             let error = Error::Finalizer(Box::new(error));
             // The status passes no webhook: it can tell what stands in the way where the object itself can't be
             // written.
-            let why = Blocked::working("FinalizerFailed", error.to_string());
+            let why = Blocked::working("FinalizerFailed", error.to_string()).beside_the_app();
             if !is_race && let Err(worse) = report(&database, &context, &Outcome::Blocked(&why)).await {
                 tracing::debug!(%object, %worse, "the status can't be written either");
             }
@@ -181,7 +184,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         return Ok(Action::requeue(backoff::jittered(SYNCING)));
     }
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let now = Timestamp::now();
+    let now = context.now();
     let today = now.to_zoned(TimeZone::UTC).date();
     let labels = context.namespaces.labels(&namespace);
     let resolved = resolve::resolve(database, &known, policy, &context.policy_name, labels.as_ref(), today);
@@ -193,6 +196,14 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
             }
             return blocked(database, context, &why).await;
         }
+    };
+    let pause = pause::of(database, today);
+    // What Azure refused stays as it was until the spec is another one.
+    let refused =
+        refused::standing(database).cloned().or_else(|| refused::refused(database, &known, &effective));
+    let effective = match &refused {
+        Some(refused) => refused::hold(effective, refused),
+        None => effective,
     };
     let passwords = match effective.authentication {
         Authentication::Identity => None,
@@ -207,12 +218,17 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         &context.operator_namespace,
     );
     let replaced = replaced_password(context, &desired);
-    let applied = match apply::apply(context, database, &desired).await {
+    let mode = apply::Mode {
+        is_paused: pause.as_ref().is_some_and(Pause::is_in_force),
+        serves: status::is_current(database),
+        had_secret: database.status.as_ref().is_some_and(|status| status.host.is_some()),
+    };
+    let applied = match apply::apply(context, database, &desired, mode).await {
         Ok(applied) => applied,
         Err(apply::Error::Foreign(why)) => return blocked(database, context, &why).await,
         Err(error) => {
             // The API server's own words, so that people see why nothing moves.
-            let why = Blocked::working("ApplyFailed", error.to_string());
+            let why = Blocked::working("ApplyFailed", error.to_string()).beside_the_app();
             report(database, context, &Outcome::Blocked(&why)).await?;
             return Err(error.into());
         }
@@ -223,6 +239,8 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         effective: &effective,
         breaches: &breaches,
         revision: &policy.revision,
+        refused: refused.as_ref(),
+        pause: pause.as_ref(),
     };
     context.compliance.set(&namespace, &name, breaches.is_empty());
     if let Some(secret) = replaced {
@@ -292,7 +310,7 @@ pub(super) async fn report(
     context: &Context,
     outcome: &Outcome<'_>,
 ) -> Result<(), Error> {
-    let new = status::report(database, outcome, Timestamp::now());
+    let new = status::report(database, outcome, context.now());
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     context.states.set(&namespace, &name, &new);
     if !status::is_news(database.status.as_ref(), &new) {

@@ -308,6 +308,17 @@ impl<'a> Story<'a> {
         })
     }
 
+    /// Waits until this stands in the way of a database that serves all the same, and gives its message.
+    #[track_caller]
+    pub fn wait_out_of_sync(&self, name: &str, reason: &str) -> String {
+        let object = eventually(&format!("Database {name} is out of sync for the reason {reason}"), || {
+            let object = self.get("database", name)?;
+            (condition(&object, "Synced")?["reason"] == reason).then_some(object)
+        });
+        assert_eq!(ready(&object)["status"], "True", "an app goes on");
+        condition(&object, "Synced").unwrap()["message"].as_str().unwrap().to_owned()
+    }
+
     /// What Azure holds for the namespace, by type.
     pub fn in_azure(&self, resource_type: &str) -> Vec<Existing> {
         let marker = self.marker();
@@ -374,7 +385,8 @@ pub fn condition(object: &Value, kind: &str) -> Option<Value> {
     conditions.iter().find(|condition| condition["type"] == kind).cloned()
 }
 
-fn ask<T>(question: impl Future<Output = T>) -> T {
+/// Waits for an answer of the stand-in for Azure, as in `ask(sandbox.azure().stop_server(id))`.
+pub fn ask<T>(question: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(question)
 }
 

@@ -17,6 +17,7 @@ mod password;
 mod recover;
 mod refuse;
 mod retain;
+mod trouble;
 
 use std::sync::OnceLock;
 

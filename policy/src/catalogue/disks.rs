@@ -42,6 +42,11 @@ pub fn own_tier(size_gib: i32) -> Option<StorageTier> {
     tiers(size_gib).next()
 }
 
+/// The tier of a disk of this size for which one of another size was asked for: none is slower than the size's own.
+pub fn tier_of_grown(wanted: StorageTier, size_gib: i32) -> StorageTier {
+    own_tier(size_gib).filter(|own| rank(*own) > rank(wanted)).unwrap_or(wanted)
+}
+
 /// How many steps lie between two tiers.
 pub fn tier_distance(one: StorageTier, other: StorageTier) -> usize {
     rank(one).abs_diff(rank(other))
@@ -63,6 +68,20 @@ mod tests {
     #[case(33, &[])]
     fn a_size_has_its_tiers(#[case] size_gib: i32, #[case] expected: &[StorageTier]) {
         assert_eq!(tiers(size_gib).collect::<Vec<_>>(), expected);
+    }
+
+    #[rstest]
+    #[case(P6, 64, P6)]
+    #[case(P6, 128, P10)]
+    #[case(P30, 128, P30)]
+    #[case(P50, 8192, P60)]
+    #[case::of_no_size(P6, 65, P6)]
+    fn a_disk_that_has_grown_is_no_slower_than_its_size(
+        #[case] wanted: StorageTier,
+        #[case] size_gib: i32,
+        #[case] expected: StorageTier,
+    ) {
+        assert_eq!(tier_of_grown(wanted, size_gib), expected);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod regions;
 
 use std::{ops::RangeInclusive, sync::LazyLock};
 
-pub use disks::{DISK_SIZES_GIB, own_tier, tier_distance, tiers};
+pub use disks::{DISK_SIZES_GIB, own_tier, tier_distance, tier_of_grown, tiers};
 pub use extensions::{Extension, LOADED_ANYWAY, extension, extensions};
 pub use parameters::{
     Form, Parameter, Unsettable, can_match as can_match_parameter, library, names as parameter_names,

@@ -6,12 +6,14 @@ mod profile;
 mod properties;
 mod updates;
 
+use api::StorageTier;
 use jiff::civil::date;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::message;
+use crate::{Settings, message};
 
 fn policy() -> Policy {
     Policy::parse(include_str!("../../../examples/policy.yaml")).unwrap()

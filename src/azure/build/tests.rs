@@ -112,6 +112,23 @@ fn every_object_is_detached_on_delete_and_lives_with_the_operator() {
 }
 
 #[test]
+fn a_server_whose_object_is_gone_is_where_its_recorded_id_says() {
+    let policy = POLICY.replacen("resourceGroup: rg-databases", "resourceGroup: rg-mistaken", 1);
+    let id = "/subscriptions/s/resourceGroups/rg-old/providers/Microsoft.DBforPostgreSQL/flexibleServers/\
+              prod-1-orders-my-app-db-0a1b2c3d";
+    let owner = |id| {
+        let existing = Existing { id, ..Existing::default() };
+        let objects = objects_beside(&policy, None, existing, &api::DatabaseSpec::default(), &Claim::Look);
+        assert_eq!(objects.server.spec.owner, objects.identity.spec.owner);
+        objects.server.spec.owner.arm_id.unwrap()
+    };
+    assert_eq!(owner(Some(id)), "/subscriptions/s/resourceGroups/rg-old");
+    let others =
+        "/subscriptions/s/resourceGroups/rg-old/providers/Microsoft.DBforPostgreSQL/flexibleServers/other";
+    assert!(owner(None).ends_with("/rg-mistaken") && owner(Some(others)).ends_with("/rg-mistaken"));
+}
+
+#[test]
 fn a_server_is_not_moved_by_a_policy_that_names_another_place() {
     let mut before = objects(Some(&identity()));
     let moved = include_str!("../../../examples/policy.yaml")

@@ -1,6 +1,7 @@
 //! An API server that takes every write and remembers it.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     sync::{Arc, Mutex},
 };
@@ -18,6 +19,8 @@ use tower::service_fn;
 #[derive(Clone, Default)]
 pub(super) struct ApiServer {
     cluster: Arc<Vec<Value>>,
+    /// By a part of the path of a write.
+    refuses: Arc<BTreeMap<String, Value>>,
     writes: Arc<Mutex<Vec<Write>>>,
 }
 
@@ -30,6 +33,10 @@ struct Write {
 impl ApiServer {
     pub(super) fn holding(cluster: &[Value]) -> Self {
         Self { cluster: Arc::new(cluster.to_vec()), ..Self::default() }
+    }
+
+    pub(super) fn refusing(self, refuses: &BTreeMap<String, Value>) -> Self {
+        Self { refuses: Arc::new(refuses.clone()), ..self }
     }
 
     pub(super) fn client(&self) -> kube::Client {
@@ -54,6 +61,10 @@ impl ApiServer {
         } else {
             let body = body.collect().await.unwrap().to_bytes();
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            if let Some((_, answer)) = self.refuses.iter().find(|(part, _)| path.contains(*part)) {
+                let code = u16::try_from(answer["code"].as_u64().unwrap()).unwrap();
+                return Response::builder().status(code).body(Full::from(answer.to_string())).unwrap();
+            }
             let mut answer = self.written_over(&path, &body);
             if parts.method == Method::POST {
                 answer["metadata"]["uid"] = json!("new");
@@ -72,7 +83,8 @@ impl ApiServer {
             let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
             object["metadata"]["name"] == name
                 && object["metadata"]["namespace"] == namespace
-                && kinds.strip_suffix('s') == Some(&kind)
+                && (kinds == format!("{kind}s")
+                    || kind.strip_suffix('y').is_some_and(|stem| kinds == format!("{stem}ies")))
         })
     }
 
@@ -83,11 +95,8 @@ impl ApiServer {
         let mut answer =
             if before.is_object() { before.clone() } else { json!({"metadata": {"name": "main"}}) };
         // A merge patch, and a delete, say nothing of the rest.
-        for (key, value) in body.as_object().into_iter().flatten() {
-            match (answer[key].as_object_mut(), value.as_object()) {
-                (Some(old), Some(new)) => old.extend(new.clone()),
-                _ => answer[key] = value.clone(),
-            }
+        if body.is_object() {
+            merge(&mut answer, body);
         }
         answer["metadata"]["resourceVersion"] =
             json!(format!("{}1", before["metadata"]["resourceVersion"].as_str().unwrap_or_default()));
@@ -157,6 +166,24 @@ impl ApiServer {
                 format!("{} {}: {}", text("type"), text("reason"), text("note"))
             },
         )
+    }
+}
+
+/// As a merge patch: what is null goes. <https://www.rfc-editor.org/rfc/rfc7396>
+fn merge(old: &mut Value, new: &Value) {
+    let Some(new) = new.as_object() else {
+        *old = new.clone();
+        return;
+    };
+    if !old.is_object() {
+        *old = json!({});
+    }
+    for (key, value) in new {
+        if value.is_null() {
+            old.as_object_mut().unwrap().remove(key);
+        } else {
+            merge(&mut old[key], value);
+        }
     }
 }
 

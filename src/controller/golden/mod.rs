@@ -9,10 +9,11 @@ mod api_server;
 mod kstatus;
 mod records;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use api::{Database, RetainedDatabase};
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use kube::runtime::{
     controller::Action,
     reflector::{self, Store},
@@ -26,8 +27,8 @@ use serde_json::{Value, json};
 
 use super::{
     backoff::Backoff, caches::Caches, caches::Health, compliance::Compliance, context::Context,
-    events::Events, in_flight::InFlight, metrics::Metrics, reconcile::reconcile, recorder::Recorder,
-    retained::looks::Looks, states::States,
+    events::Events, in_flight::InFlight, metrics::Metrics, nudge::Nudges, reconcile::reconcile,
+    recorder::Recorder, retained::looks::Looks, states::States,
 };
 use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
@@ -48,6 +49,16 @@ struct There {
     /// Whether the CRDs of Azure Service Operator are missing.
     #[serde(default)]
     without_aso: bool,
+    /// When it is; a few minutes after most of what is there began.
+    #[serde(default = "noon")]
+    now: Timestamp,
+    /// What the API server answers to a write whose path has this in it.
+    #[serde(default)]
+    refuses: BTreeMap<String, Value>,
+}
+
+fn noon() -> Timestamp {
+    "2026-11-24T12:05:00Z".parse().unwrap()
 }
 
 #[derive(Deserialize)]
@@ -90,12 +101,13 @@ fn context(there: &There, client: kube::Client) -> Context {
         ),
         namespaces: Namespaces::holding([]),
         in_flight: InFlight::default(),
+        nudges: Nudges::default(),
         backoff: Backoff::default(),
         retained_backoff: Backoff::default(),
         compliance: Compliance::new(metrics.out_of_policy.clone()),
-        states: States::new(metrics.databases.clone()),
+        states: States::new(metrics.databases.clone(), metrics.out_of_sync.clone()),
         metrics,
-        clock: Clock::fixed("2026-11-24T12:00:30Z".parse().unwrap()),
+        clock: Clock::still(there.now),
         cluster_uid: "00000000-0000-4000-8000-0000000000c1".to_owned(),
         destroy_delay: jiff::SignedDuration::from_mins(15),
         looks: Looks::default(),
@@ -125,7 +137,7 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
     database["kind"] = json!("Database");
     let database: Database = serde_json::from_value(database).unwrap();
     let mut after = json!({"metadata": database.metadata, "status": database.status});
-    let server = ApiServer::holding(&there.cluster);
+    let server = ApiServer::holding(&there.cluster).refusing(&there.refuses);
     let context = Arc::new(context(&there, server.client()));
     let outcome = Box::pin(reconcile(Arc::new(database), context)).await;
     let outcome = outcome.map_or_else(|error| format!("error: {error}"), |action| told(&action));
@@ -149,6 +161,25 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
         insta::assert_snapshot!("status", format!("{}\n{seen}", server.status()));
         insta::assert_snapshot!("events", server.events());
     });
+}
+
+#[tokio::test]
+async fn azure_service_operator_is_asked_to_try_again_after_minutes_and_once() {
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/trouble_while_ready/there.yaml");
+    let there: There = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let server = ApiServer::holding(&there.cluster);
+    let mut context = Arc::new(context(&there, server.client()));
+    let mut database = there.database.clone();
+    database["apiVersion"] = json!("altinn.app/v1alpha1");
+    database["kind"] = json!("Database");
+    let database: Arc<Database> = Arc::new(serde_json::from_value(database).unwrap());
+    for (minutes, asked) in [(0, 0), (4, 0), (5, 1), (6, 1), (15, 2)] {
+        let now = there.now + jiff::SignedDuration::from_mins(minutes);
+        Arc::get_mut(&mut context).unwrap().clock = Clock::still(now);
+        Box::pin(reconcile(database.clone(), context.clone())).await.unwrap();
+        assert_eq!(server.written().matches("operatorSpec: {}").count(), asked, "after {minutes} minutes");
+    }
 }
 
 /// Whether the object is looked at again by itself; how soon is jittered.

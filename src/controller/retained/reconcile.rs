@@ -27,6 +27,7 @@ use super::{
     restore::{Restored, restore},
 };
 use crate::{
+    api_error,
     azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim},
     clock,
     controller::{
@@ -53,7 +54,7 @@ const RECOVERY_MANAGER: &str = "database-operator-recovery";
 pub(in crate::controller) enum Error {
     #[error(transparent)]
     Apply(#[from] apply::Error),
-    #[error("{what} can't be {done}: {source}")]
+    #[error("{what} can't be {done}: {}", api_error::words(source))]
     Api { what: &'static str, done: &'static str, source: Box<kube::Error> },
     #[error(transparent)]
     Clock(#[from] clock::Error),

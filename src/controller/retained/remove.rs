@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     azure::{
-        self, AsoObject, DETACH_ON_DELETE, FlexibleServer, MANAGE, RECONCILE_POLICY, SKIP, claim,
+        self, AT_REST, AsoObject, DETACH_ON_DELETE, FlexibleServer, MANAGE, RECONCILE_POLICY, SKIP, claim,
         condition::{self, Progress},
     },
     controller::{
@@ -293,7 +293,10 @@ async fn release<K: AsoObject>(
 }
 
 async fn set_policy<K: AsoObject>(context: &Context, found: &K, policy: &str) -> Result<(), Error> {
-    if apply::amend(context, found, json!({"annotations": {RECONCILE_POLICY: policy}})).await? {
+    // What rests is known by that.
+    let rests = (policy == SKIP).then_some("true");
+    let annotations = json!({RECONCILE_POLICY: policy, AT_REST: rests});
+    if apply::amend(context, found, json!({"annotations": annotations})).await? {
         tracing::info!(kind = %K::kind(&()), name = found.name_any(), policy, "reconcile policy set");
     }
     Ok(())

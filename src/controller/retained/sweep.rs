@@ -12,6 +12,7 @@ use kube::{
 
 use super::{reconcile::is_let_go, record};
 use crate::{
+    api_error,
     azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim},
     controller::{apply, caches, context::Context},
 };
@@ -76,7 +77,7 @@ fn owner(server: &FlexibleServer) -> (&str, &str) {
 enum Error {
     #[error(transparent)]
     Apply(#[from] apply::Error),
-    #[error("{0}")]
+    #[error("{}", api_error::words(.0))]
     Api(#[from] Box<kube::Error>),
 }
 

@@ -6,6 +6,7 @@ use policy::{
     Code, Denial, PolicyState, Problem, Verdict, accepting, defaults,
     deleting::{self, Deletion},
     document::Level,
+    pausing,
     recovering::{self, Claim},
     warning,
 };
@@ -83,13 +84,14 @@ fn apply(
 ) -> Result<Admitted, Denial> {
     let profile = profile(basis, target.namespace);
     let rules = profile.map(|profile| profile.retention);
-    let retention = || {
+    let of_annotations = || {
         let mut warnings = warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
         warnings.extend(accepting::on_apply(metadata.accept_empty(), basis.today));
+        warnings.extend(pausing::on_apply(metadata.paused(), basis.today));
         warnings
     };
     let Some(specs) = &change.specs else {
-        return Ok(Admitted { warnings: retention(), ..Admitted::default() });
+        return Ok(Admitted { warnings: of_annotations(), ..Admitted::default() });
     };
     let recorded = change.recorded.as_ref();
     let (stored, sent) = (old.and_then(Metadata::defaulted), metadata.defaulted());
@@ -115,7 +117,7 @@ fn apply(
         denial.problems.extend(recovery);
         return Err(denial);
     }
-    let mut warnings = retention();
+    let mut warnings = of_annotations();
     warnings.extend(warning::on_defaults(&specs.new, &noted, recorded));
     let mut breaches = Vec::new();
     // All of a new one was judged just now.

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use api::annotations::{ACCEPT_EMPTY, CONFIRM_DESTROY, DEFAULTED, RECOVER_FROM, RETENTION};
+use api::annotations::{ACCEPT_EMPTY, CONFIRM_DESTROY, DEFAULTED, PAUSED, RECOVER_FROM, RETENTION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::admission::Operation;
 use serde::{
@@ -103,6 +103,10 @@ impl Metadata {
         self.annotations.as_ref()?.accept_empty.as_deref()
     }
 
+    pub(super) fn paused(&self) -> Option<&str> {
+        self.annotations.as_ref()?.paused.as_deref()
+    }
+
     pub(super) fn recover_from(&self) -> Option<&str> {
         self.annotations.as_ref()?.recover_from.as_deref()
     }
@@ -116,6 +120,7 @@ pub(super) struct Annotations {
     defaulted: Option<String>,
     recover_from: Option<String>,
     accept_empty: Option<String>,
+    paused: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Annotations {
@@ -141,6 +146,7 @@ impl<'de> Visitor<'de> for OurAnnotations {
                 CONFIRM_DESTROY => ours.confirmation = Some(map.next_value()?),
                 DEFAULTED => ours.defaulted = Some(map.next_value()?),
                 ACCEPT_EMPTY => ours.accept_empty = Some(map.next_value()?),
+                PAUSED => ours.paused = Some(map.next_value()?),
                 RECOVER_FROM => ours.recover_from = Some(map.next_value()?),
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }

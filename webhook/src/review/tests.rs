@@ -222,6 +222,32 @@ fn a_default_that_gave_way_to_a_kept_server_is_not_what_is_judged() {
 }
 
 #[test]
+fn a_server_that_was_upgraded_in_azure_holds_up_no_other_change() {
+    let (old, new) = (json!({"version": 16}), json!({"version": 16, "backup": {"retentionDays": 14}}));
+    let response = ask(Hook::Validate, &review("UPDATE", found_again(new), found_again(old)), &good());
+    assert_eq!(response["allowed"], true, "{response}");
+    let warnings = response["warnings"].to_string();
+    assert!(warnings.contains("spec.version: 16 is written, and 17 runs"), "{warnings}");
+    // Nobody goes further back.
+    let older = found_again(json!({"version": 15}));
+    let response =
+        ask(Hook::Validate, &review("UPDATE", older, found_again(json!({"version": 16}))), &good());
+    assert!(response["status"]["message"].as_str().unwrap().contains("write 17"), "{response}");
+}
+
+#[rstest]
+#[case("true", "altinn.app/paused: does nothing: ")]
+#[case("why@2020-01-01", "altinn.app/paused: its last day is over")]
+fn a_pause_that_does_nothing_is_told_when_it_is_applied(#[case] paused: &str, #[case] told: &str) {
+    let paused = database(json!({}), json!({"altinn.app/paused": paused}));
+    for (operation, old) in [("CREATE", Value::Null), ("UPDATE", database(json!({}), json!({})))] {
+        let response = ask(Hook::Validate, &review(operation, paused.clone(), old), &good());
+        assert_eq!(response["allowed"], true, "{response}");
+        assert!(response["warnings"].to_string().contains(told), "{response}");
+    }
+}
+
+#[test]
 fn a_server_is_judged_where_it_is_when_the_policy_names_another_region() {
     let moved = with_policy(
         &POLICY
