@@ -39,6 +39,7 @@ pub(super) struct Context {
     pub(super) states: States,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
+    pub(super) databases: Store<Database>,
     /// What is kept without a `Database`.
     pub(super) retained: Store<RetainedDatabase>,
     /// Takes the records that are to be looked at.

@@ -15,7 +15,7 @@ use kube::{
 
 use super::{
     recorder::Recorder,
-    status::{self, is_change},
+    status::{self, CLIENT_ID_CONFLICT, is_change},
 };
 
 /// Events of one object that go out at once.
@@ -37,10 +37,18 @@ impl Events {
     /// An event if the status tells of a transition.
     pub(super) async fn announce(&self, database: &Database, new: &DatabaseStatus) {
         if let Some(ready) = transition(database.status.as_ref(), new) {
-            // What comes back is no trouble.
-            let is_trouble = ready.status == "False" && ready.reason != "Recovering";
+            // What comes back is no trouble, nor what Kubernetes does by itself.
+            let is_harmless = ["Recovering", "SecretLeftOver"].contains(&ready.reason.as_str());
+            let is_trouble = ready.status == "False" && !is_harmless;
             let type_ = if is_trouble { EventType::Warning } else { EventType::Normal };
             self.publish(database, type_, &ready.reason, &ready.message).await;
+        }
+        let before = database.status.as_ref().map(|status| &*status.conditions).unwrap_or_default();
+        let before = status::find(before, CLIENT_ID_CONFLICT).map(|conflict| &conflict.reason);
+        if let Some(conflict) = status::find(&new.conditions, CLIENT_ID_CONFLICT)
+            && before != Some(&conflict.reason)
+        {
+            self.publish(database, EventType::Warning, CLIENT_ID_CONFLICT, &conflict.message).await;
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     remove::{Doomed, Removal, own, remove},
 };
 use crate::{
-    azure::{FlexibleServer, RECONCILE_POLICY, SecretReference, claim, condition, marks},
+    azure::{FlexibleServer, RECONCILE_POLICY, SecretReference, annotations, claim, condition, marks},
     controller::{
         apply, build,
         context::Context,
@@ -80,8 +80,8 @@ async fn change_password(context: &Context, kept: &Doomed<'_>, since: Timestamp)
     desired.metadata.namespace = server.namespace();
     desired.metadata.resource_version = server.resource_version();
     desired.metadata.labels = Some(marks(database.0, database.1));
-    let policy = server.annotations().get(RECONCILE_POLICY).cloned();
-    desired.metadata.annotations = policy.map(|policy| [(RECONCILE_POLICY.to_owned(), policy)].into());
+    desired.metadata.annotations =
+        server.annotations().get(RECONCILE_POLICY).map(|policy| annotations(policy));
     apply::aso(context, &caches.servers.cache, &desired).await?;
     tracing::info!(server = kept.server_name, "the password of a kept server is changed");
     Ok(Removal::UnderWay)

@@ -91,6 +91,7 @@ fn judged(
         others: vec![("FlexibleServersDatabase x".into(), other)],
         parameters: Vec::new(),
         unconfirmed: false,
+        account: None,
     };
     let outcome = Outcome::Applied {
         applied: &applied,
@@ -155,6 +156,7 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
         others: vec![("FlexibleServersDatabase x".into(), gave_up())],
         parameters: Vec::new(),
         unconfirmed: false,
+        account: None,
     };
     let outcome = Outcome::Applied {
         applied: &applied,
@@ -169,8 +171,13 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
 
 #[test]
 fn a_ready_database_tells_all_that_an_app_needs() {
-    let applied =
-        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied {
+        server: Progress::Ready,
+        others: vec![],
+        parameters: Vec::new(),
+        unconfirmed: false,
+        account: None,
+    };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -184,8 +191,13 @@ fn a_ready_database_tells_all_that_an_app_needs() {
 
 #[test]
 fn a_transition_keeps_its_time_until_the_status_changes() {
-    let applied =
-        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied {
+        server: Progress::Ready,
+        others: vec![],
+        parameters: Vec::new(),
+        unconfirmed: false,
+        account: None,
+    };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -210,6 +222,7 @@ fn a_ready_database_stays_ready_while_aso_only_compares(#[case] server: Progress
         others: others.clone(),
         parameters: Vec::new(),
         unconfirmed: false,
+        account: None,
     };
     let applied = at(Progress::Ready);
     let outcome = Outcome::Applied {
@@ -235,8 +248,13 @@ fn a_ready_database_stays_ready_while_aso_only_compares(#[case] server: Progress
 
 #[test]
 fn a_revision_alone_is_no_news() {
-    let applied =
-        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied {
+        server: Progress::Ready,
+        others: vec![],
+        parameters: Vec::new(),
+        unconfirmed: false,
+        account: None,
+    };
     let (known, effective) = (known(up()), effective());
     let with = |revision| {
         let outcome = Outcome::Applied {
@@ -254,8 +272,13 @@ fn a_revision_alone_is_no_news() {
 
 #[test]
 fn what_was_known_before_survives_a_failure() {
-    let applied =
-        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied {
+        server: Progress::Ready,
+        others: vec![],
+        parameters: Vec::new(),
+        unconfirmed: false,
+        account: None,
+    };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -287,8 +310,13 @@ fn what_the_policy_would_not_let_pass_today_is_a_condition_of_its_own() {
         text: text.to_owned(),
     };
     let breaches = [problem("spec.sku is not allowed here"), problem("spec.version is not allowed here")];
-    let applied =
-        Applied { server: Progress::Ready, others: Vec::new(), parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied {
+        server: Progress::Ready,
+        others: Vec::new(),
+        parameters: Vec::new(),
+        unconfirmed: false,
+        account: None,
+    };
     let known = known(up());
     let effective = effective();
     let outcome = |breaches| Outcome::Applied {
@@ -349,8 +377,13 @@ fn a_parameter_that_waits_for_a_restart_is_named_until_it_is_in_effect() {
         }))
         .unwrap()
     };
-    let ready =
-        Applied { server: Progress::Ready, others: Vec::new(), parameters: Vec::new(), unconfirmed: false };
+    let ready = Applied {
+        server: Progress::Ready,
+        others: Vec::new(),
+        parameters: Vec::new(),
+        unconfirmed: false,
+        account: None,
+    };
     let told = |known: &Known| {
         let effective = effective();
         let outcome =
