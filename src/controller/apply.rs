@@ -101,7 +101,9 @@ pub(super) async fn apply(
     if let Some(service_account) = &desired.service_account {
         let done = account::apply(context, database, service_account).await?;
         applied.unconfirmed |= done.written == Written::InFlight;
-        applied.account = done.trouble;
+        // Who has a password needs no client id.
+        let by_token = azure.server.spec.administrator_login.is_none();
+        applied.account = done.trouble.filter(|_| by_token);
     }
     // An app that finds the Secret can log in: it comes last, and then it stays.
     if let Some(secret) = &desired.secret

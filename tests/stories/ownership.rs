@@ -128,7 +128,7 @@ fn a_client_id_of_others_stays_and_is_told_at_once() {
     story.database("main", "{serviceAccountName: api}").succeeded();
     story.wait_ready("main");
     let told = wait_conflict(&story, "main", Some("SetByOthers"));
-    assert!(told.contains("client-id of Secret main-db-credentials") && told.contains("'vault'"), "{told}");
+    assert!(told.contains("client-id of Secret main-db-credentials") && told.contains("\"vault\""), "{told}");
     assert_eq!(client_id(&story, "api"), "vault");
     assert!(!in_secret(&story, "main").is_empty());
     eventually("an event tells it, too", || {

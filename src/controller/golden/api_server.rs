@@ -79,11 +79,8 @@ impl ApiServer {
         let mut answer =
             if before.is_object() { before.clone() } else { json!({"metadata": {"name": "main"}}) };
         // A merge patch, and a delete, say nothing of the rest.
-        for (key, value) in body.as_object().into_iter().flatten() {
-            match (answer[key].as_object_mut(), value.as_object()) {
-                (Some(old), Some(new)) => old.extend(new.clone()),
-                _ => answer[key] = value.clone(),
-            }
+        if body.is_object() {
+            merge(&mut answer, body);
         }
         answer["metadata"]["resourceVersion"] =
             json!(format!("{}1", before["metadata"]["resourceVersion"].as_str().unwrap_or_default()));
@@ -140,6 +137,24 @@ impl ApiServer {
                 format!("{} {}: {}", text("type"), text("reason"), text("note"))
             },
         )
+    }
+}
+
+/// As the API server merges: what is null goes.
+fn merge(old: &mut Value, new: &Value) {
+    let Some(new) = new.as_object() else {
+        *old = new.clone();
+        return;
+    };
+    if !old.is_object() {
+        *old = json!({});
+    }
+    for (key, value) in new {
+        if value.is_null() {
+            old.as_object_mut().unwrap().remove(key);
+        } else {
+            merge(&mut old[key], value);
+        }
     }
 }
 

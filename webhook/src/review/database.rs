@@ -1,6 +1,6 @@
 //! A `Database` that is created, changed or deleted.
 
-use api::{DatabaseSpec, annotations::DEFAULTED};
+use api::{Authentication, DatabaseSpec, annotations::DEFAULTED};
 use kube::core::admission::Operation;
 use policy::{
     Code, Denial, PolicyState, Problem, Verdict, defaults,
@@ -43,9 +43,12 @@ pub(super) fn needs<'a>(
     }
 }
 
-/// The ServiceAccount, where its name is written for the first time.
+/// The ServiceAccount, where its name is written for the first time and an app logs in with a token of it.
 fn named_account(change: &Change) -> Option<&str> {
     let Specs { new, old, .. } = change.specs.as_ref()?;
+    if new.authentication == Some(Authentication::Password) {
+        return None;
+    }
     let named = new.service_account_name.as_deref()?;
     let before = old.as_ref().and_then(|old| old.service_account_name.as_deref());
     (before != Some(named)).then_some(named)

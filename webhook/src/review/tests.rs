@@ -216,8 +216,11 @@ fn who_names_a_service_account_that_another_database_uses_is_told() {
     assert!(told("CREATE", &named("api"), &Value::Null, &facts).contains(expected));
     assert!(told("UPDATE", &named("api"), &plain, &facts).contains(expected));
     let own = Facts { using: vec!["main".to_owned()], ..Facts::default() };
+    let mut by_password = named("api");
+    by_password["spec"]["authentication"] = json!("Password");
     for (operation, object, old, facts) in [
         ("CREATE", named("api"), Value::Null, &own),
+        ("CREATE", by_password, Value::Null, &facts),
         ("UPDATE", named("api"), named("api"), &facts),
         ("CREATE", plain, Value::Null, &facts),
     ] {
