@@ -19,20 +19,26 @@ use kube::{
         watcher,
     },
 };
-use policy::document::Labels;
+use policy::{document::Labels, rules::names::service_account_name};
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use webhook::cluster::{Kind, Objects};
 
 use crate::{
     azure::{DATABASE_NAME, DATABASE_NAMESPACE},
     namespaces::Namespaces,
     readable::{Unreadable, readable},
+    trim,
 };
 
 /// The API server waits five seconds for the whole review.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// As many objects are listed at a time: the process has little memory.
+const PAGE: u32 = 100;
+/// As many namespaces are listed at the same time.
+const LISTS: usize = 3;
 
 /// How the last list of databases went.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +58,7 @@ pub(crate) struct Inventory {
     namespaces: Namespaces,
     databases: Store<Database>,
     listing: watch::Receiver<Listing>,
+    lists: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Inventory {
@@ -78,9 +85,10 @@ impl Inventory {
         let all = Api::<DeserializeGuard<Database>>::all(client.clone());
         // The controller tells of them; a delete of one is refused, because it can't be judged.
         let unreadable = Unreadable::new(Gauge::default(), |_, _| {});
-        let watch = readable(watcher(all, watcher::Config::default()).default_backoff(), unreadable)
-            .modify(prune)
-            .reflect(writer);
+        let watch =
+            readable(watcher(all, watcher::Config::default().page_size(PAGE)).default_backoff(), unreadable)
+                .modify(prune)
+                .reflect(writer);
         tokio::spawn(watch.for_each(move |event| {
             let now = match &event {
                 Ok(watcher::Event::InitDone) => Listing::Done,
@@ -99,7 +107,22 @@ impl Inventory {
             synced.set(i64::from(now == Listing::Done));
             std::future::ready(())
         }));
-        Self { client, namespaces, databases, listing }
+        Self { client, namespaces, databases, listing, lists: Arc::new(Semaphore::new(LISTS)) }
+    }
+
+    /// The metadata of all of them, by the API server: one page after the other, for each may be as large as an object can
+    /// be.
+    async fn listed_now(&self, api: &Api<Database>) -> Option<Vec<ObjectMeta>> {
+        let _turn = self.lists.acquire().await.ok()?;
+        let (mut all, mut params) = (Vec::new(), ListParams::default().limit(PAGE));
+        loop {
+            let page = list(api, &params).await?;
+            all.extend(page.items.into_iter().map(trim::listed));
+            match page.metadata.continue_.filter(|next| !next.is_empty()) {
+                Some(next) => params.continue_token = Some(next),
+                None => return Some(all),
+            }
+        }
     }
 
     /// Ends when it is known which databases there are, or that there can be none.
@@ -115,11 +138,8 @@ impl Inventory {
 
 /// Keeps what reviews look at: many databases must fit into little memory.
 fn prune(database: &mut Database) {
-    let metadata = &mut database.metadata;
-    metadata.managed_fields = None;
-    metadata.labels = None;
-    metadata.owner_references = None;
-    if let Some(annotations) = &mut metadata.annotations {
+    trim::database(database);
+    if let Some(annotations) = &mut database.metadata.annotations {
         annotations.retain(|key, _| [RETENTION, CONFIRM_DESTROY, DEFAULTED].contains(&key.as_str()));
     }
     if let Some(status) = &mut database.status {
@@ -162,8 +182,8 @@ impl webhook::Cluster for Inventory {
     fn inside<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>> {
         Box::pin(async move {
             let api: Api<Database> = Api::namespaced(self.client.clone(), namespace);
-            if let Some(list) = list(&api, &ListParams::default()).await {
-                return Some(list.items.into_iter().map(|object| object.metadata).collect());
+            if let Ok(Some(all)) = tokio::time::timeout(LIMIT, self.listed_now(&api)).await {
+                return Some(all);
             }
             let metadata = self.databases()?.into_iter().map(|database| database.metadata.clone());
             Some(metadata.filter(|metadata| metadata.namespace.as_deref() == Some(namespace)).collect())
@@ -194,6 +214,15 @@ impl webhook::Cluster for Inventory {
             let list = list(&Api::<RetainedDatabase>::all(self.client.clone()), &params).await?;
             Some(!list.items.is_empty())
         })
+    }
+
+    fn using(&self, namespace: &str, account: &str) -> Vec<String> {
+        let databases = self.databases.state();
+        let uses = |database: &&Arc<Database>| {
+            database.metadata.namespace.as_deref() == Some(namespace)
+                && service_account_name(&database.name_any(), &database.spec) == account
+        };
+        databases.iter().filter(uses).map(|database| database.name_any()).collect()
     }
 
     fn databases(&self) -> Option<Vec<Arc<Database>>> {
@@ -341,6 +370,39 @@ mod tests {
         assert!(lines.text().contains("the API server doesn't list databases"), "{}", lines.text());
         // But not where a delete of all of them hangs on it.
         assert_eq!(inventory.objects(Kind::Database).await, None);
+    }
+
+    /// Each may be as large as an object can be, and there may be as many as anybody likes.
+    #[tokio::test]
+    async fn a_namespace_is_listed_page_by_page() {
+        let limits = Arc::new(Mutex::new(Vec::new()));
+        let noted = limits.clone();
+        let list = async move |RawQuery(query): RawQuery| {
+            let query = query.unwrap_or_default();
+            let value =
+                |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)).map(str::to_owned);
+            noted.lock().unwrap().push(value("limit="));
+            let (name, next) = match value("continue=").as_deref() {
+                None => ("one", "more"),
+                Some("more") => ("two", "last"),
+                Some(_) => ("three", ""),
+            };
+            let notes = "x".repeat(1000);
+            format!(
+                r#"{{"metadata": {{"resourceVersion": "1", "continue": "{next}"}}, "items": [{{"metadata": {{
+                "name": "{name}", "labels": {{"a": "{notes}"}}, "annotations": {{"a": "{notes}", "altinn.app/retention": "Retain"}}}}}}]}}"#
+            )
+        };
+        let databases = "/apis/altinn.app/v1alpha1/namespaces/orders/databases";
+        let router = Router::new().route(databases, get(list));
+        let inventory = Inventory::watch(Client::new(router, "default"), Gauge::default());
+        let inside = inventory.inside("orders").await.unwrap();
+        let names: Vec<_> = inside.iter().filter_map(|metadata| metadata.name.as_deref()).collect();
+        assert_eq!(names, ["one", "two", "three"]);
+        assert_eq!(inside[0].labels, None);
+        assert_eq!(inside[0].annotations.as_ref().unwrap().len(), 1);
+        assert_eq!(*limits.lock().unwrap(), vec![Some("100".to_owned()); 3]);
+        assert_eq!(inventory.count("orders").await, Some(3));
     }
 
     /// As after a change of the CRD: no watch has it, and deletes reach it all the same.

@@ -6,9 +6,11 @@
 //! - [`clock`]: by which what is kept comes to its end
 //! - `inventory`, `namespaces`: what is known of the cluster beside the databases at hand
 //! - `leader`: which of several controllers works
+//! - `pages`: lists whose pages have a bounded size
 //! - [`policy_watch`]: keeps the policy of the ConfigMap in force
 //! - `certificate`: keeps the webhook's certificate
 //! - `readable`: watches that one broken object doesn't end
+//! - `trim`: drops what nobody reads of a `Database`
 //! - [`telemetry`]: logs, metrics, health
 
 mod api_error;
@@ -21,6 +23,8 @@ pub mod controller;
 mod inventory;
 mod leader;
 mod namespaces;
+mod pages;
 pub mod policy_watch;
 mod readable;
 pub mod telemetry;
+mod trim;

@@ -39,6 +39,14 @@ pub fn on_apply(deletion: &Deletion<'_>, rules: Option<&RetentionRules>) -> Vec<
     vec![format!("{RETENTION}: with {value} a delete will be refused [{}]", codes.join(","))]
 }
 
+/// That another `Database` uses the same ServiceAccount, which can have the client id of one identity only.
+pub fn on_shared_account(other: &str) -> String {
+    let other = cut(other, 24);
+    format!(
+        "spec.serviceAccountName: Database {other} uses it, too; set AZURE_CLIENT_ID by the Secret's client-id"
+    )
+}
+
 /// What an update does to a server that runs.
 pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recorded>) -> Vec<String> {
     let Some(recorded) = recorded else { return Vec::new() };

@@ -363,15 +363,28 @@ fn place(input: &Input<'_>) -> Place {
     }
 }
 
-/// Labels of everything that stands for a `Database`, wherever it is.
+/// Labels of everything that stands for a `Database`, wherever it is. None of them is one that a tool of GitOps takes for
+/// its own: see [`TRACKED`].
 pub fn marks(namespace: &str, name: &str) -> BTreeMap<String, String> {
     [
         ("app.kubernetes.io/name", "postgresql"),
-        ("app.kubernetes.io/instance", name),
         ("app.kubernetes.io/part-of", OPERATOR),
         (MANAGED_BY, OPERATOR),
         (DATABASE_NAMESPACE, namespace),
         (DATABASE_NAME, name),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Annotations of every object of Azure Service Operator, with this reconcile policy. No `Database` can own them, which is
+/// in another namespace; so whoever counts objects without an owner is told that these are none of his.
+pub fn annotations(policy: &str) -> BTreeMap<String, String> {
+    [
+        (RECONCILE_POLICY, policy),
+        // Flux needs none: it prunes only what it has applied itself.
+        ("argocd.argoproj.io/compare-options", "IgnoreExtraneous"),
+        ("argocd.argoproj.io/sync-options", "Prune=false"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()
@@ -382,7 +395,7 @@ fn metadata(input: &Input<'_>, name: &str) -> ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(input.operator_namespace.to_owned()),
         labels: Some(marks(input.namespace, input.name)),
-        annotations: Some([(RECONCILE_POLICY.to_owned(), DETACH_ON_DELETE.to_owned())].into()),
+        annotations: Some(annotations(DETACH_ON_DELETE)),
         ..ObjectMeta::default()
     }
 }

@@ -12,7 +12,7 @@ pub mod names;
 pub mod parameters;
 pub mod settings;
 
-pub use build::{Existing, Identity, Input, Objects, build, marks};
+pub use build::{Existing, Identity, Input, Objects, annotations, build, marks};
 pub use claim::Claim;
 pub use database_for_postgresql::{
     FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
@@ -52,6 +52,17 @@ pub const DATABASE_NAME: &str = "altinn.app/database-name";
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].
 pub const OPERATOR: &str = "database-operator";
+
+/// Label by which Argo CD knows what belongs to an Application, unless it is told another way: an object without an owner
+/// that bears an Application's name counts as a part of it, and is pruned. Objects had it once, with the name of their
+/// `Database`. <https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/>
+pub const TRACKED: &str = "app.kubernetes.io/instance";
+
+/// Whether an object still has the label [`TRACKED`] as it was written once.
+pub fn is_tracked<K: kube::ResourceExt>(object: &K) -> bool {
+    let tracked = object.labels().get(TRACKED);
+    tracked.is_some() && tracked == object.labels().get(DATABASE_NAME)
+}
 
 /// Whether an object has this reconcile policy.
 pub fn has_policy<K: kube::ResourceExt>(object: &K, policy: &str) -> bool {

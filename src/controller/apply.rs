@@ -2,7 +2,7 @@
 
 use api::{Database, annotations::PAUSED};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
@@ -11,10 +11,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    build::{CLIENT_ID, Desired},
+    account,
+    build::{self, Desired},
     caches::{self, Cache},
     context::Context,
     in_flight::Written,
+    notes::{Note, Seen},
     nudge,
     status::Blocked,
 };
@@ -22,8 +24,9 @@ use crate::{
     api_error,
     azure::{
         self, AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FlexibleServersAdministrator,
-        FlexibleServersConfiguration, MANAGE, OPERATOR, Owner, RECONCILE_POLICY, SKIP, claim,
+        FlexibleServersConfiguration, MANAGE, OPERATOR, Owner, RECONCILE_POLICY, SKIP, TRACKED, claim,
         condition::{self, Progress},
+        is_tracked,
     },
 };
 
@@ -44,6 +47,8 @@ pub(super) struct Applied {
     pub(super) unseen: Option<(String, Timestamp)>,
     /// Whether the app's login is being replaced: until that is done, nobody can log in.
     pub(super) replaces_login: bool,
+    /// The app's ServiceAccount logs in as somebody else.
+    pub(super) account: Option<account::Trouble>,
 }
 
 /// Why it wasn't written.
@@ -76,6 +81,7 @@ pub(super) async fn apply(
     mode: Mode,
 ) -> Result<Applied, Error> {
     let azure = &desired.azure;
+    refuse_taken_names(context, database, desired).await?;
     let mut applied = if mode.is_paused {
         pause(context, azure).await?
     } else if make_anew(context, azure).await? {
@@ -90,12 +96,15 @@ pub(super) async fn apply(
     };
     let is_connectable = applied.is_connectable();
     if let Some(service_account) = &desired.service_account {
-        let written = apply_service_account(context, database, service_account).await?;
-        applied.unconfirmed |= written == Written::InFlight;
+        let done = account::apply(context, database, service_account).await?;
+        applied.unconfirmed |= done.written == Written::InFlight;
+        // Who has a password needs no client id.
+        let by_token = azure.server.spec.administrator_login.is_none();
+        applied.account = done.trouble.filter(|_| by_token);
     }
     // An app that finds the Secret can log in: it comes last, and then it stays.
     if let Some(secret) = &desired.secret
-        && (is_connectable || mode.had_secret || cached_secret(context, secret).is_some())
+        && (is_connectable || mode.had_secret || bound(context, secret).is_some())
     {
         applied.unconfirmed |= apply_secret(context, database, secret).await? == Written::InFlight;
     }
@@ -378,6 +387,7 @@ impl Applied {
             left_alone: Vec::new(),
             unseen: None,
             replaces_login: false,
+            account: None,
         }
     }
 
@@ -417,13 +427,83 @@ pub(super) async fn aso<K: AsoObject>(
             return Err(foreign(desired, &namespace));
         }
         if found.same_spec(desired) && has_marks(found, desired) {
+            if is_tracked(found) {
+                // A label that somebody else has taken over as well stays when it is merely left out.
+                amend(context, found, json!({"labels": {TRACKED: null}})).await?;
+            }
             return Ok(condition::progress(found));
         }
     }
-    match (write(context, &namespace, desired, found.as_ref()).await?, found) {
-        (Written::Settled, Some(found)) => Ok(condition::progress(&found)),
-        _ => Ok(Progress::Sent),
+    let version = found.as_ref().and_then(ResourceExt::resource_version);
+    let written = write(context, &namespace, desired, version.as_deref(), Way::Force).await?;
+    Ok(match found {
+        // Marks alone are nothing that ASO would look at.
+        Some(found) if written == Written::Settled || only_marks_differ(&found, desired) => {
+            condition::progress(&found)
+        }
+        _ => Progress::Sent,
+    })
+}
+
+/// Whether ASO is asked for nothing new.
+fn only_marks_differ<K: AsoObject>(found: &K, desired: &K) -> bool {
+    let policy = |object: &K| object.annotations().get(RECONCILE_POLICY).cloned();
+    found.same_spec(desired) && policy(found) == policy(desired)
+}
+
+/// Says so before a server is paid for if a name that is wanted later is somebody else's.
+async fn refuse_taken_names(context: &Context, database: &Database, desired: &Desired) -> Result<(), Error> {
+    let (caches, azure) = (&context.caches, &desired.azure);
+    let (namespace, server) = (azure.server.namespace().unwrap_or_default(), azure.server.name_any());
+    let is_new = !caches.servers.cache.contains(&namespace, &server);
+    if !is_new && !claim::only_looks(&azure.server) {
+        return Ok(());
     }
+    refuse_taken(&caches.servers.cache, &azure.server)?;
+    refuse_taken(&caches.identities, &azure.identity)?;
+    refuse_taken(&caches.credentials, &azure.credential)?;
+    refuse_taken(&caches.databases, &azure.database)?;
+    for rule in &azure.firewall {
+        refuse_taken(&caches.firewall_rules.cache, rule)?;
+    }
+    for configuration in &azure.configurations {
+        refuse_taken(&caches.configurations.cache, configuration)?;
+    }
+    if let Some(administrator) = &azure.administrator {
+        refuse_taken(&caches.administrators, administrator)?;
+    }
+    // The notes don't have what isn't labelled, so the API server is asked: once, in the first pass.
+    if !is_new {
+        return Ok(());
+    }
+    let (namespace, secret) =
+        (database.namespace().unwrap_or_default(), build::secret_name(&database.name_any()));
+    match found_secret(context, &namespace, &secret).await? {
+        // What is left over from before is gone by the time that the name is needed.
+        Some(found) if !found.is_owned_by(database) && !found.is_left_over_from(database) => {
+            Err(taken("Secret", &namespace, &secret))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_taken<K: AsoObject>(cache: &Cache<K>, desired: &K) -> Result<(), Error> {
+    let namespace = desired.namespace().unwrap_or_default();
+    match cache.get(&namespace, &desired.name_any()) {
+        Some(found) if !same_owner(&found, desired) => Err(foreign(desired, &namespace)),
+        _ => Ok(()),
+    }
+}
+
+/// How to write over fields that somebody else has written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Way {
+    /// The object is ours, and nobody else is to write those fields.
+    Force,
+    /// The same, of an object that was looked at and is to be as it was then.
+    ForceThis,
+    /// What somebody else has written stays as it is.
+    Yield,
 }
 
 /// What a write of an object is noted under.
@@ -431,12 +511,13 @@ pub(super) fn key<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) ->
     format!("{}/{namespace}/{name}", K::kind(&()))
 }
 
-/// Server-side apply, unless the same was written over the same object already.
-async fn write<K>(
+/// Server-side apply, unless the same was written over the same object already, which the caches show in this version.
+pub(super) async fn write<K>(
     context: &Context,
     namespace: &str,
     desired: &K,
-    found: Option<&K>,
+    version: Option<&str>,
+    way: Way,
 ) -> Result<Written, Error>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
@@ -446,8 +527,8 @@ where
         + std::fmt::Debug,
 {
     let (kind, name) = (K::kind(&()).into_owned(), desired.name_any());
-    let (key, version) = (key::<K>(namespace, &name), found.and_then(K::resource_version));
-    if let Some(written) = context.in_flight.holds(&key, desired, version.as_deref()) {
+    let key = key::<K>(namespace, &name);
+    if let Some(written) = context.in_flight.holds(&key, desired, version) {
         return Ok(written);
     }
     let failed = |source| Error::Api { kind: kind.clone(), name: name.clone(), source: Box::new(source) };
@@ -455,15 +536,25 @@ where
     // Kubernetes' own kinds don't serialize these, and server-side apply insists on them.
     body["apiVersion"] = json!(K::api_version(&()));
     body["kind"] = json!(kind);
+    if way == Way::ForceThis {
+        body["metadata"]["resourceVersion"] = json!(version);
+    }
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
-    let answer = api
-        .patch(&name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&body))
-        .await
-        .map_err(failed)?;
+    let params = PatchParams { force: way != Way::Yield, ..PatchParams::apply(OPERATOR) };
+    let answer = match api.patch(&name, &params, &Patch::Apply(&body)).await {
+        Ok(answer) => answer,
+        // Somebody else has written it meanwhile: the watch tells what stands there now.
+        Err(kube::Error::Api(status)) if way != Way::Force && status.code == 409 => {
+            tracing::info!(kind, namespace, name, "what somebody else has written is left alone");
+            context.in_flight.note(key, desired, version, Written::InFlight);
+            return Ok(Written::InFlight);
+        }
+        Err(error) => return Err(failed(error)),
+    };
     // A key that others added to a map of ours stays, and is no reason to write again.
-    let changed = version.is_none() || answer.resource_version() != version;
+    let changed = version.is_none() || answer.resource_version().as_deref() != version;
     let written = if changed { Written::InFlight } else { Written::Settled };
-    context.in_flight.note(key, desired, version.as_deref(), written);
+    context.in_flight.note(key, desired, version, written);
     context.count_write(&kind);
     tracing::info!(kind, namespace, name, changed, "applied");
     Ok(written)
@@ -518,23 +609,46 @@ where
 }
 
 async fn apply_secret(context: &Context, database: &Database, desired: &Secret) -> Result<Written, Error> {
-    let namespace = desired.namespace().unwrap_or_default();
-    let found = cached_secret(context, desired);
-    match &found {
-        Some(found) if found.data == desired.data && has_marks(found, desired) => {
+    let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
+    let noted = bound(context, desired);
+    let found = match noted.clone() {
+        Some(noted) => Some(noted),
+        // The notes hold labelled Secrets only; one without our label may stand in the way.
+        None => found_secret(context, &namespace, &name).await?,
+    };
+    if let Some(found) = &found {
+        if found.is_left_over_from(database) {
+            return Err(Error::Foreign(Blocked::working(
+                "SecretLeftOver",
+                format!(
+                    "Secret {namespace}/{name} belongs to the Database of this name that was there before; Kubernetes \
+                     removes it, and this Database goes on by itself then"
+                ),
+            )));
+        }
+        if !found.is_owned_by(database) {
+            return Err(taken("Secret", &namespace, &name));
+        }
+        let is_same = desired.data.as_ref().is_some_and(|data| found.holds(data));
+        if is_same && found.has_labels(desired.labels()) {
             return Ok(Written::Settled);
         }
-        Some(_) => {}
-        // The cache holds labelled Secrets only; one without our label may stand in the way.
-        None => {
-            if let Some(live) = live::<Secret>(context, desired).await?
-                && !is_owned_by(&live, database)
-            {
-                return Err(foreign(desired, &namespace));
-            }
-        }
     }
-    write(context, &namespace, desired, found.as_ref()).await
+    let version = noted.as_ref().map(|noted| &*noted.version);
+    write(context, &namespace, desired, version, Way::Force).await
+}
+
+/// What is noted of the Secret that an app reads.
+pub(super) fn bound(context: &Context, desired: &Secret) -> Option<Note> {
+    context.caches.bindings.get(&desired.namespace().unwrap_or_default(), &desired.name_any())
+}
+
+/// The same, or what the API server has.
+async fn found_secret(context: &Context, namespace: &str, name: &str) -> Result<Option<Note>, Error> {
+    if let Some(noted) = context.caches.bindings.get(namespace, name) {
+        return Ok(Some(noted));
+    }
+    Ok(live::<Seen<Secret>>(context, namespace, name).await?.map(|seen| seen.note))
 }
 
 pub(super) async fn apply_admin_secret(context: &Context, desired: &Secret) -> Result<(), Error> {
@@ -544,7 +658,7 @@ pub(super) async fn apply_admin_secret(context: &Context, desired: &Secret) -> R
         Some(found) if !same_owner(found, desired) => return Err(foreign(desired, &namespace)),
         Some(found) if found.data == desired.data && has_marks(found, desired) => return Ok(()),
         Some(_) => {}
-        None => match live::<Secret>(context, desired).await? {
+        None => match live::<Secret>(context, &namespace, &desired.name_any()).await? {
             Some(live) if !same_owner(&live, desired) => return Err(foreign(desired, &namespace)),
             // The cache is behind, and will tell of it. Written over, a password that Azure has would be lost.
             Some(_) => return Err(Error::Behind),
@@ -553,61 +667,28 @@ pub(super) async fn apply_admin_secret(context: &Context, desired: &Secret) -> R
     }
     // The same goes for one that has changed since.
     let mut desired = desired.clone();
-    desired.metadata.resource_version = found.as_ref().and_then(ResourceExt::resource_version);
-    write(context, &namespace, &desired, found.as_ref()).await.map(drop)
+    let version = found.as_ref().and_then(ResourceExt::resource_version);
+    desired.metadata.resource_version.clone_from(&version);
+    write(context, &namespace, &desired, version.as_deref(), Way::Force).await.map(drop)
 }
 
 fn cached_secret(context: &Context, desired: &Secret) -> Option<Secret> {
     context.caches.secrets.get(&desired.namespace().unwrap_or_default(), &desired.name_any())
 }
 
-/// A ServiceAccount that exists already is the app team's own: it gets the annotation and stays theirs.
-async fn apply_service_account(
-    context: &Context,
-    database: &Database,
-    desired: &ServiceAccount,
-) -> Result<Written, Error> {
-    let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
-    let found = context.caches.service_accounts.get(&namespace, &name);
-    match &found {
-        Some(found) if !same_owner(found, desired) => return Err(foreign(desired, &namespace)),
-        Some(found) if has_marks(found, desired) => return Ok(Written::Settled),
-        Some(_) => {}
-        None => match live::<ServiceAccount>(context, desired).await? {
-            Some(live) if !is_owned_by(&live, database) => {
-                if live.annotations().get(CLIENT_ID) == desired.annotations().get(CLIENT_ID) {
-                    return Ok(Written::Settled);
-                }
-                let mut annotated = ServiceAccount::default();
-                annotated.metadata.name = Some(name);
-                annotated.metadata.namespace = Some(namespace.clone());
-                annotated.metadata.annotations = desired.metadata.annotations.clone();
-                return write(context, &namespace, &annotated, None).await;
-            }
-            _ => {}
-        },
-    }
-    write(context, &namespace, desired, found.as_ref()).await
-}
-
-async fn live<K>(context: &Context, desired: &K) -> Result<Option<K>, Error>
+async fn live<K>(context: &Context, namespace: &str, name: &str) -> Result<Option<K>, Error>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + DeserializeOwned
         + Clone
         + std::fmt::Debug,
 {
-    let name = desired.name_any();
-    let api: Api<K> = Api::namespaced(context.client.clone(), &desired.namespace().unwrap_or_default());
-    api.get_opt(&name).await.map_err(|source| Error::Api {
+    let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
+    api.get_opt(name).await.map_err(|source| Error::Api {
         kind: K::kind(&()).into_owned(),
-        name,
+        name: name.to_owned(),
         source: Box::new(source),
     })
-}
-
-fn is_owned_by<K: Resource>(object: &K, database: &Database) -> bool {
-    object.owner_references().iter().any(|owner| Some(&owner.uid) == database.uid().as_ref())
 }
 
 /// Whether an object stands for the same `Database` as ours, by its labels.
@@ -616,23 +697,22 @@ fn same_owner<K: Resource>(found: &K, desired: &K) -> bool {
     caches::belongs_to(found, label(DATABASE_NAMESPACE), label(DATABASE_NAME))
 }
 
-/// Whether everything that we mark an object with is there: labels, annotations, owner.
+/// Whether everything that we mark an object with is there: labels and annotations.
 fn has_marks<K: Resource>(found: &K, desired: &K) -> bool {
     desired.labels().iter().all(|(key, value)| found.labels().get(key) == Some(value))
         && desired.annotations().iter().all(|(key, value)| found.annotations().get(key) == Some(value))
-        && desired
-            .owner_references()
-            .iter()
-            .all(|owner| found.owner_references().iter().any(|found| found.uid == owner.uid))
 }
 
 fn foreign<K: Resource<DynamicType = ()>>(desired: &K, namespace: &str) -> Error {
-    let (kind, name) = (K::kind(&()), desired.name_any());
+    taken(&K::kind(&()), namespace, &desired.name_any())
+}
+
+fn taken(kind: &str, namespace: &str, name: &str) -> Error {
     Error::Foreign(Blocked::stalled(
         "NameTaken",
         format!(
-            "{kind} {namespace}/{name} exists and does not belong to this Database; it is left alone. \
-             Remove or rename it, and this Database goes on by itself"
+            "{kind} {namespace}/{name} exists and does not belong to this Database; it is left alone. Give it \
+             another name, if it is yours, or give this Database another one, and it goes on by itself"
         ),
     ))
 }

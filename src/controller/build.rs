@@ -9,7 +9,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use kube::{Resource, ResourceExt, api::ObjectMeta};
-use policy::{Effective, document};
+use policy::{Effective, document, rules::names::service_account_name};
 
 use super::{
     dereference::Known,
@@ -37,9 +37,22 @@ pub(super) struct Desired {
     pub(super) secret: Option<Secret>,
 }
 
+/// What the name of a `Database`'s Secret ends with.
+const SECRET: &str = "-db-credentials";
+
 /// Name of the Secret of a `Database`.
 pub(super) fn secret_name(database: &str) -> String {
-    format!("{database}-db-credentials")
+    format!("{database}{SECRET}")
+}
+
+/// The name of the `Database` whose Secret has this name.
+pub(super) fn database_of(secret: &str) -> Option<&str> {
+    secret.strip_suffix(SECRET).filter(|database| !database.is_empty())
+}
+
+/// Name of the ServiceAccount with which the app of a `Database` logs in.
+pub(super) fn account(database: &Database) -> String {
+    service_account_name(&database.name_any(), &database.spec)
 }
 
 pub(super) fn build(
@@ -96,10 +109,13 @@ pub(super) fn build(
             .as_deref()
             .map(|password| Login { user: password::LOGIN, password: Some(password) }),
     };
+    let client_id = known.identity.as_ref().map(|identity| identity.client_id.as_str());
+    // Who logs in with a token needs it. A password is handed out whatever becomes of the identity.
+    let login = login.filter(|login| login.password.is_some() || client_id.is_some());
     let secret = known.host().zip(login).map(|(host, login)| Secret {
         metadata: metadata(database, &secret_name(&name)),
         type_: Some(BINDING_TYPE.to_owned()),
-        data: Some(binding(host, &effective.database_name, login)),
+        data: Some(binding(host, &effective.database_name, client_id, login)),
         ..Secret::default()
     });
     // Passwords are forgotten when they are turned off: turned on again, there are new ones.
@@ -155,8 +171,14 @@ struct Login<'a> {
     password: Option<&'a str>,
 }
 
-/// The keys of servicebinding.io and of CloudNativePG.
-fn binding(host: &str, database: &str, login: Login<'_>) -> BTreeMap<String, ByteString> {
+/// The keys of servicebinding.io and of CloudNativePG; and the client id of the app's identity, for an app whose
+/// ServiceAccount names another one.
+fn binding(
+    host: &str,
+    database: &str,
+    client_id: Option<&str>,
+    login: Login<'_>,
+) -> BTreeMap<String, ByteString> {
     // Names of databases, users and hosts hold no character that a URI or a line of pgpass would have to escape, and nor do
     // our passwords.
     let Login { user, password } = login;
@@ -166,7 +188,7 @@ fn binding(host: &str, database: &str, login: Login<'_>) -> BTreeMap<String, Byt
     let jdbc =
         format!("jdbc:postgresql://{host}:{PORT}/{database}?user={user}{parameter}&sslmode=verify-full");
     let pgpass = password.map(|password| format!("{host}:{PORT}:{database}:{user}:{password}"));
-    let more = [("password", password), ("pgpass", pgpass.as_deref())];
+    let more = [("client-id", client_id), ("password", password), ("pgpass", pgpass.as_deref())];
     [
         ("type", "postgresql"),
         ("provider", "azure"),
@@ -196,7 +218,7 @@ mod tests {
     #[case::identity(Login { user: "s", password: None })]
     #[case::password(Login { user: "dbadmin", password: Some("Aa1Bb2") })]
     fn the_secret_has_what_both_conventions_ask_for(#[context] context: Context, #[case] login: Login<'_>) {
-        let data = binding("s.postgres.database.azure.com", "my_app_db", login);
+        let data = binding("s.postgres.database.azure.com", "my_app_db", Some("client"), login);
         let shown: BTreeMap<_, _> = data
             .iter()
             .map(|(key, value)| (key.as_str(), String::from_utf8_lossy(&value.0).into_owned()))
@@ -206,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_keys_are_of_the_form_that_service_binding_asks_for() {
-        for key in binding("h", "d", Login { user: "u", password: Some("p") }).keys() {
+        for key in binding("h", "d", Some("c"), Login { user: "u", password: Some("p") }).keys() {
             assert!(
                 key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c)),
                 "{key}"

@@ -48,6 +48,7 @@ pub(super) struct Context {
     pub(super) destroy_delay: SignedDuration,
     /// Which kept servers were looked for anew.
     pub(super) looks: Looks,
+    pub(super) databases: Store<Database>,
     /// What is kept without a `Database`.
     pub(super) retained: Store<RetainedDatabase>,
     /// Takes the records that are to be looked at.

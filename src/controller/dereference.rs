@@ -410,6 +410,7 @@ pub(super) fn check(caches: &Caches) -> Result<(), Error> {
         caches.identities.check(),
         caches.credentials.check(),
         caches.secrets.check(),
+        caches.bindings.check(),
         caches.service_accounts.check(),
     ];
     let (mut unknown, mut failing) = (Vec::new(), None);

@@ -15,7 +15,7 @@ use kube::{
 
 use super::{
     recorder::Recorder,
-    status::{self, is_change},
+    status::{self, CLIENT_ID_CONFLICT, is_change},
 };
 
 /// Events of one object that go out at once.
@@ -38,6 +38,13 @@ impl Events {
     pub(super) async fn announce(&self, database: &Database, new: &DatabaseStatus) {
         for (type_, reason, note) in told(database.status.as_ref(), new) {
             self.publish(database, type_, reason, note).await;
+        }
+        let before = database.status.as_ref().map(|status| &*status.conditions).unwrap_or_default();
+        let before = status::find(before, CLIENT_ID_CONFLICT).map(|conflict| &conflict.reason);
+        if let Some(conflict) = status::find(&new.conditions, CLIENT_ID_CONFLICT)
+            && before != Some(&conflict.reason)
+        {
+            self.publish(database, EventType::Warning, CLIENT_ID_CONFLICT, &conflict.message).await;
         }
     }
 
@@ -71,9 +78,9 @@ impl Events {
 fn told<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Vec<(EventType, &'a str, &'a str)> {
     let mut told = Vec::new();
     if let Some(ready) = transition(old, new) {
-        // What comes back is no trouble, nor is what somebody wants left alone.
-        let is_trouble =
-            ready.status == "False" && !["Recovering", "Paused"].contains(&ready.reason.as_str());
+        // What comes back is no trouble, nor is what Kubernetes does by itself, or what somebody wants left alone.
+        let is_harmless = ["Recovering", "SecretLeftOver", "Paused"].contains(&ready.reason.as_str());
+        let is_trouble = ready.status == "False" && !is_harmless;
         let type_ = if is_trouble { EventType::Warning } else { EventType::Normal };
         told.push((type_, ready.reason.as_str(), ready.message.as_str()));
     }

@@ -3,6 +3,7 @@
 //! Each stage has a file of its own. [`dereference`] reads from the caches and nothing else, [`resolve`] asks
 //! the policy, [`build`] is pure, [`apply`] writes what differs, [`status`] reports.
 
+mod account;
 mod apply;
 mod backoff;
 mod build;
@@ -17,6 +18,7 @@ mod evidence;
 mod golden;
 mod in_flight;
 mod metrics;
+mod notes;
 mod nudge;
 mod password;
 mod pause;
@@ -58,6 +60,7 @@ use crate::{
     clock::Clock,
     namespaces::Namespaces,
     readable::{Unreadable, readable},
+    trim,
 };
 use context::Context;
 pub use metrics::Metrics;
@@ -109,13 +112,13 @@ pub async fn run(
     let databases = Api::<DeserializeGuard<Database>>::all(client.clone());
     let (store, writer) = reflector::store();
     let stream = readable(watcher(databases, caches::watch()).default_backoff(), unreadable)
-        .modify(caches::prune)
+        .modify(trim::database)
         .reflect(writer)
         .touched_objects();
 
     let mut triggers = SelectAll::new();
     let (turned_sender, turned) = mpsc::unbounded_channel();
-    let caches = caches::start(&client, &config.operator_namespace, &mut triggers, &turned_sender);
+    let caches = caches::start(&client, &config.operator_namespace, &store, &mut triggers, &turned_sender);
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
     triggers.push(databases_in(relabelled, store.clone()).boxed());
     let (retained, retained_writer) = reflector::store();
@@ -139,6 +142,7 @@ pub async fn run(
         cluster_uid,
         destroy_delay: config.destroy_delay,
         looks: retained::looks::Looks::default(),
+        databases: store.clone(),
         retained,
         due_records: record_sender,
     });

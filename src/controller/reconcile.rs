@@ -286,13 +286,11 @@ fn passwords(
 fn replaced_password(context: &Context, desired: &build::Desired) -> Option<String> {
     let wanted = desired.secret.as_ref()?;
     let (namespace, name) = (wanted.namespace().unwrap_or_default(), wanted.name_any());
-    let found = context.caches.secrets.get(&namespace, &name);
-    let password = |secret: &Secret| secret.data.as_ref()?.get("password").cloned();
-    let (before, after) = (password(found.as_ref()?)?, password(wanted)?);
-    let version = found.as_ref().and_then(ResourceExt::resource_version);
+    let found = apply::bound(context, wanted)?;
+    let differs = found.has_another_password(wanted.data.as_ref()?);
     // What was written a moment ago was told of then.
-    let is_told = context.in_flight.is_pending(&apply::key::<Secret>(&namespace, &name), version.as_deref());
-    (before != after && !is_told).then_some(name)
+    let key = apply::key::<Secret>(&namespace, &name);
+    (differs && !context.in_flight.is_pending(&key, Some(&found.version))).then_some(name)
 }
 
 /// Reports what stands in the way, and looks again soon.

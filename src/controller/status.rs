@@ -119,9 +119,7 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         status.provisioning_state = Some(if is_going { ProvisioningState::Deleting } else { verdict.state });
         status.conditions = conditions(&old.conditions, &verdict, generation, now);
     } else {
-        status.conditions.retain(|condition| {
-            ![SYNCED, PAUSED, POLICY_COMPLIANT, RESTART_PENDING].contains(&&*condition.type_)
-        });
+        status.conditions.retain(|condition| !OF_THEIR_OWN.contains(&&*condition.type_));
     }
     status.conditions.extend(synced.map(|(reason, message)| Condition {
         type_: SYNCED.to_owned(),
@@ -153,6 +151,10 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
     status.conditions.extend(match outcome {
         Outcome::Applied { known, .. } => restart_pending(&old.conditions, known, generation, now),
         Outcome::Blocked(_) => find(&old.conditions, RESTART_PENDING).cloned(),
+    });
+    status.conditions.extend(match outcome {
+        Outcome::Applied { applied, .. } => client_id_conflict(&old.conditions, applied, generation, now),
+        Outcome::Blocked(_) => find(&old.conditions, CLIENT_ID_CONFLICT).cloned(),
     });
     status
 }
@@ -192,6 +194,30 @@ fn restart_pending(
         ),
         observed_generation: generation,
         last_transition_time: since(old, RESTART_PENDING, "True", now),
+    })
+}
+
+/// The ServiceAccount of the app logs in as somebody else. What is to be done about it is the app team's choice; all that
+/// the database needs is there.
+pub(super) const CLIENT_ID_CONFLICT: &str = "ClientIdConflict";
+
+/// Conditions that stand beside those of kstatus.
+const OF_THEIR_OWN: &[&str] = &[SYNCED, PAUSED, POLICY_COMPLIANT, RESTART_PENDING, CLIENT_ID_CONFLICT];
+
+fn client_id_conflict(
+    old: &[Condition],
+    applied: &Applied,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Option<Condition> {
+    let trouble = applied.account.as_ref()?;
+    Some(Condition {
+        type_: CLIENT_ID_CONFLICT.to_owned(),
+        status: "True".to_owned(),
+        reason: trouble.reason.to_owned(),
+        message: trouble.message.clone(),
+        observed_generation: generation,
+        last_transition_time: since(old, CLIENT_ID_CONFLICT, "True", now),
     })
 }
 

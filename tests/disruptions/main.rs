@@ -12,6 +12,7 @@ mod each_write;
 mod expiry;
 mod guard;
 mod killed;
+mod large;
 mod leader;
 mod lost;
 mod missing;

@@ -28,6 +28,11 @@ pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
     /// Whether there is a record of data that are kept of this database; `None` when that can't be told.
     fn is_kept<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Option<bool>>;
 
+    /// Names of the databases in the namespace that are known to use this ServiceAccount.
+    fn using(&self, _namespace: &str, _account: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Every database that is known; `None` when they can't be listed.
     fn databases(&self) -> Option<Vec<Arc<Database>>>;
 
@@ -76,6 +81,8 @@ pub struct Needs<'a> {
     pub kept_in: Option<&'a str>,
     /// Whether data are kept of the database of this namespace and name.
     pub kept_of: Option<(&'a str, &'a str)>,
+    /// The databases that use this ServiceAccount, given by its namespace and name.
+    pub using: Option<(&'a str, &'a str)>,
     /// Every database, and the labels of every namespace.
     pub databases: bool,
 }
@@ -95,6 +102,8 @@ pub struct Facts {
     pub kept: Option<Objects>,
     /// Whether data are kept of the database of the question; `None` when that can't be told.
     pub is_kept: Option<bool>,
+    /// Names of the databases that use the ServiceAccount of the question, as far as they are known.
+    pub using: Vec<String>,
     /// Every database; `None` when they can't be listed.
     pub databases: Option<Vec<Arc<Database>>>,
 }
@@ -127,6 +136,9 @@ impl Facts {
         }
         if let Some((namespace, name)) = needs.kept_of {
             facts.is_kept = cluster.is_kept(namespace, name).await;
+        }
+        if let Some((namespace, account)) = needs.using {
+            facts.using = cluster.using(namespace, account);
         }
         facts
     }

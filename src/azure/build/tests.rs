@@ -111,6 +111,42 @@ fn every_object_is_detached_on_delete_and_lives_with_the_operator() {
     configurations.iter().for_each(check);
 }
 
+/// Those of Argo CD, Flux, Helm, kapp and kpt, as far as any of them looks for labels.
+#[test]
+fn no_object_bears_a_label_by_which_tools_of_gitops_know_their_own() {
+    let known = [
+        "app.kubernetes.io/instance",
+        "argocd.argoproj.io/",
+        "kustomize.toolkit.fluxcd.io/",
+        "helm.toolkit.fluxcd.io/",
+        "helm.sh/",
+        "kapp.k14s.io/",
+        "kustomize.config.k8s.io/",
+        "cli-utils.sigs.k8s.io/",
+    ];
+    let labels = marks("orders", "my-app-db");
+    for key in labels.keys() {
+        assert!(!known.iter().any(|known| key.starts_with(known)), "{key}");
+    }
+    let server = objects(None).server;
+    assert_eq!(server.metadata.labels, Some(labels));
+    let annotations = server.metadata.annotations.unwrap();
+    assert_eq!(annotations["argocd.argoproj.io/sync-options"], "Prune=false");
+    assert_eq!(annotations["argocd.argoproj.io/compare-options"], "IgnoreExtraneous");
+}
+
+#[test]
+fn the_label_that_was_written_once_is_told_from_that_of_others() {
+    let with = |value: &str| {
+        let mut server = objects(None).server;
+        let labels = server.metadata.labels.get_or_insert_default();
+        labels.insert(crate::azure::TRACKED.to_owned(), value.to_owned());
+        crate::azure::is_tracked(&server)
+    };
+    assert!(with("my-app-db") && !with("somebody-elses"));
+    assert!(!crate::azure::is_tracked(&objects(None).server));
+}
+
 #[test]
 fn a_server_whose_object_is_gone_is_where_its_recorded_id_says() {
     let policy = POLICY.replacen("resourceGroup: rg-databases", "resourceGroup: rg-mistaken", 1);
@@ -245,7 +281,7 @@ fn a_rule_that_the_policy_has_no_more_goes_in_azure_too() {
             .map(|rule| (rule.spec.azure_name.clone(), rule.metadata.annotations.clone().unwrap()))
             .collect::<Vec<_>>()
     };
-    let policy = |policy: &str| BTreeMap::from([(RECONCILE_POLICY.to_owned(), policy.to_owned())]);
+    let policy = annotations;
     assert_eq!(names(&after.firewall), [("office".to_owned(), policy(DETACH_ON_DELETE))]);
     assert_eq!(names(&after.firewall_removed), [("cluster-egress".to_owned(), policy(MANAGE))]);
 }

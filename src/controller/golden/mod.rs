@@ -11,18 +11,21 @@ mod records;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use api::{Database, RetainedDatabase};
+use api::Database;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use kube::runtime::{
-    controller::Action,
-    reflector::{self, Store},
-    watcher,
+use kube::{
+    Resource,
+    runtime::{
+        controller::Action,
+        reflector::{self, Store},
+        watcher,
+    },
 };
 use policy::PolicyState;
 use prometheus_client::registry::Registry;
 use rstest::rstest;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
@@ -111,17 +114,21 @@ fn context(there: &There, client: kube::Client) -> Context {
         cluster_uid: "00000000-0000-4000-8000-0000000000c1".to_owned(),
         destroy_delay: jiff::SignedDuration::from_mins(15),
         looks: Looks::default(),
-        retained: records(&there.cluster),
+        databases: held(&there.cluster),
+        retained: held(&there.cluster),
         due_records: tokio::sync::mpsc::unbounded_channel().0,
     }
 }
 
-/// Those among the objects.
-fn records(cluster: &[Value]) -> Store<RetainedDatabase> {
+/// Those of a kind of ours among the objects.
+fn held<K>(cluster: &[Value]) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + 'static,
+{
     let (store, mut writer) = reflector::store();
-    for record in cluster.iter().filter(|object| object["kind"] == "RetainedDatabase") {
-        let record = serde_json::from_value(record.clone()).unwrap();
-        writer.apply_watcher_event(&watcher::Event::Apply(record));
+    for object in cluster.iter().filter(|object| object["kind"] == *K::kind(&())) {
+        let object = serde_json::from_value(object.clone()).unwrap();
+        writer.apply_watcher_event(&watcher::Event::Apply(object));
     }
     store
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     azure::{
-        DETACH_ON_DELETE, FlexibleServer, MANAGE, RECONCILE_POLICY, SecretReference, claim, condition, has_policy, marks,
+        DETACH_ON_DELETE, FlexibleServer, MANAGE, SecretReference, annotations, claim, condition, has_policy, marks,
     },
     controller::{
         apply, build,
@@ -84,7 +84,7 @@ async fn change_password(context: &Context, kept: &Doomed<'_>, since: Timestamp)
     desired.metadata.labels = Some(marks(database.0, database.1));
     // Azure is to be told; an object at rest only looks.
     let policy = if has_policy(&server, MANAGE) { MANAGE } else { DETACH_ON_DELETE };
-    desired.metadata.annotations = Some([(RECONCILE_POLICY.to_owned(), policy.to_owned())].into());
+    desired.metadata.annotations = Some(annotations(policy));
     apply::aso(context, &caches.servers.cache, &desired).await?;
     tracing::info!(server = kept.server_name, "the password of a kept server is changed");
     Ok(Removal::UnderWay)

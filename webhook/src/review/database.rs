@@ -1,6 +1,6 @@
 //! A `Database` that is created, changed or deleted.
 
-use api::{DatabaseSpec, annotations::DEFAULTED};
+use api::{Authentication, DatabaseSpec, annotations::DEFAULTED};
 use kube::core::admission::Operation;
 use policy::{
     Code, Denial, PolicyState, Problem, Verdict, accepting, defaults,
@@ -20,8 +20,14 @@ use super::{
 };
 use crate::cluster::Needs;
 
-/// The labels of the namespace where a profile depends on them, and the number of its databases where one is created.
-pub(super) fn needs<'a>(hook: Hook, request: &'a Request, state: &PolicyState) -> Needs<'a> {
+/// The labels of the namespace where a profile depends on them; the number of its databases where one is created; who else
+/// uses a ServiceAccount that is named.
+pub(super) fn needs<'a>(
+    hook: Hook,
+    request: &'a Request,
+    change: &'a Change,
+    state: &PolicyState,
+) -> Needs<'a> {
     let target = Target::of(request);
     let Some(policy) = state.policy() else { return Needs::default() };
     let is_new = hook == Hook::Validate && request.operation == Operation::Create;
@@ -30,8 +36,23 @@ pub(super) fn needs<'a>(hook: Hook, request: &'a Request, state: &PolicyState) -
         labels: policy.looks_at_labels().then_some(target.namespace),
         count_in: (is_new && policy.has_quotas()).then_some(target.namespace),
         kept_of: (is_new && recovers).then_some((target.namespace, target.name)),
+        using: (hook == Hook::Validate)
+            .then(|| named_account(change))
+            .flatten()
+            .map(|account| (target.namespace, account)),
         ..Needs::default()
     }
+}
+
+/// The ServiceAccount, where its name is written for the first time and an app logs in with a token of it.
+fn named_account(change: &Change) -> Option<&str> {
+    let Specs { new, old, .. } = change.specs.as_ref()?;
+    if new.authentication == Some(Authentication::Password) {
+        return None;
+    }
+    let named = new.service_account_name.as_deref()?;
+    let before = old.as_ref().and_then(|old| old.service_account_name.as_deref());
+    (before != Some(named)).then_some(named)
 }
 
 /// The defaults as a patch; `None` when nothing is to be filled in.
@@ -118,6 +139,13 @@ fn apply(
         return Err(denial);
     }
     let mut warnings = of_annotations();
+    let others = || basis.facts.using.iter().filter(|other| *other != target.name);
+    warnings.extend(
+        others()
+            .next()
+            .filter(|_| named_account(change).is_some())
+            .map(|other| warning::on_shared_account(other)),
+    );
     warnings.extend(warning::on_defaults(&specs.new, &noted, recorded));
     let mut breaches = Vec::new();
     // All of a new one was judged just now.

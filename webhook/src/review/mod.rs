@@ -142,7 +142,7 @@ impl Question {
     /// What of the cluster must be known to answer.
     pub fn needs(&self, state: &PolicyState) -> Needs<'_> {
         match &self.0 {
-            Asked::Database(hook, asked) => database::needs(*hook, &asked.0, state),
+            Asked::Database(hook, asked) => database::needs(*hook, &asked.0, &asked.1, state),
             Asked::Namespace(request) => namespace::needs(request),
             Asked::Policy(..) => Needs { databases: true, ..Needs::default() },
             Asked::Crd(request) => Needs { objects: crd::asked(request), ..Needs::default() },

@@ -199,6 +199,45 @@ fn databases_are_counted_where_one_is_created_and_a_profile_limits_them() {
     assert_eq!(read(Hook::Validate, "CREATE", &Value::Null).needs(&without).count_in, None);
 }
 
+#[test]
+fn who_names_a_service_account_that_another_database_uses_is_told() {
+    let plain = database(json!({}), Value::Null);
+    let named = |account: &str| database(json!({"serviceAccountName": account}), Value::Null);
+    let facts = Facts { using: vec!["main".to_owned(), "other".to_owned()], ..Facts::default() };
+    let told = |operation: &str, object: &Value, old: &Value, facts: &Facts| {
+        let response =
+            ask_with(Hook::Validate, &review(operation, object.clone(), old.clone()), &good(), facts);
+        assert_eq!(response["allowed"], true, "{response}");
+        response["warnings"].to_string()
+    };
+    let expected =
+        "spec.serviceAccountName: Database other uses it, too; set AZURE_CLIENT_ID by the Secret's client-id";
+    assert!(expected.len() <= policy::warning::LONGEST - 5);
+    assert!(told("CREATE", &named("api"), &Value::Null, &facts).contains(expected));
+    assert!(told("UPDATE", &named("api"), &plain, &facts).contains(expected));
+    let own = Facts { using: vec!["main".to_owned()], ..Facts::default() };
+    let mut by_password = named("api");
+    by_password["spec"]["authentication"] = json!("Password");
+    for (operation, object, old, facts) in [
+        ("CREATE", named("api"), Value::Null, &own),
+        ("CREATE", by_password, Value::Null, &facts),
+        ("UPDATE", named("api"), named("api"), &facts),
+        ("CREATE", plain, Value::Null, &facts),
+    ] {
+        assert!(!told(operation, &object, &old, facts).contains("uses it"), "{operation} {object}");
+    }
+
+    // Nobody looks for others before there is something to look for.
+    let needs = |hook, object: &Value, old: &Value| {
+        let asked = review(if old.is_null() { "CREATE" } else { "UPDATE" }, object.clone(), old.clone());
+        let question = Question::read(hook, asked.to_string().as_bytes());
+        question.needs(&good()).using.map(|(namespace, account)| format!("{namespace}/{account}"))
+    };
+    assert_eq!(needs(Hook::Validate, &named("api"), &Value::Null).as_deref(), Some("orders/api"));
+    assert_eq!(needs(Hook::Validate, &named("api"), &named("api")), None);
+    assert_eq!(needs(Hook::Mutate, &named("api"), &Value::Null), None);
+}
+
 /// A server that was kept and is found again runs as it did, whatever default its new object notes.
 fn found_again(spec: Value) -> Value {
     let mut database = database(
