@@ -17,6 +17,7 @@ mod password;
 mod recover;
 mod refuse;
 mod retain;
+mod rights;
 
 use std::sync::OnceLock;
 
