@@ -18,6 +18,7 @@ mod recover;
 mod refuse;
 mod retain;
 mod rights;
+mod tools;
 
 use std::sync::OnceLock;
 
