@@ -67,7 +67,18 @@ fn the_app_gets_a_secret_and_an_identity_that_administers_its_server() {
     assert_eq!(
         keys,
         [
-            "database", "dbname", "host", "jdbc-uri", "port", "provider", "sslmode", "type", "uri", "user",
+            "ca.crt",
+            "database",
+            "dbname",
+            "host",
+            "jdbc-uri",
+            "port",
+            "provider",
+            "sslmode",
+            "sslrootcert",
+            "type",
+            "uri",
+            "user",
             "username"
         ]
     );

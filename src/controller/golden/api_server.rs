@@ -15,6 +15,9 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tower::service_fn;
 
+use super::THE_ROOTS;
+use crate::controller::build::ROOTS;
+
 /// What was asked of it, in order.
 #[derive(Clone, Default)]
 pub(super) struct ApiServer {
@@ -204,7 +207,7 @@ fn mask(body: &mut Value) {
             if is_password(&key) && text.len() == 40 {
                 ("password-NEW".to_owned(), json!("a new one"))
             } else {
-                (key, json!(text))
+                (key, json!(text.replace(ROOTS, THE_ROOTS)))
             }
         });
         *data = shown.collect();

@@ -19,7 +19,7 @@ const SERVER: &str = "prod-1-orders-main-fa6e2486";
 
 fn there() -> There {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/ready/there.yaml");
-    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    There::read(path.as_ref())
 }
 
 /// All that stands for orders/main, at work, with this change to its server's metadata.
