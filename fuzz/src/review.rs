@@ -109,6 +109,9 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
         kept: Some(Objects { some: vec![menu.text(&["database-operator/x"])], count: menu.number(2) }),
         is_kept: Some(menu.rarely(4)),
         labels: BTreeMap::from([("orders".to_owned(), labels)]),
+        // A warning of it is as long as an issuer.
+        issuer: None,
+        guard: Some(menu.rarely(2)),
     }
 }
 

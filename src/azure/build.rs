@@ -86,7 +86,8 @@ pub fn build(input: &Input<'_>) -> Objects {
     let Input { azure, effective, server_name, .. } = *input;
     let Place { resource_group, location, tenant_id, cluster, network } = place(input);
     let is_private = network.is_private();
-    let mut tags = azure.tags.clone();
+    let tags = azure.tags.value.iter().map(|(name, value)| (name.clone(), value.value.clone()));
+    let mut tags: BTreeMap<String, String> = tags.collect();
     tags.extend(claim::tags(&cluster, input.namespace, input.name, server_name));
     let of_server = || Owner { name: Some(server_name.to_owned()), arm_id: None };
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use api::Database;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::{document::Labels, message::and_more, quote::clean};
 
@@ -33,6 +33,17 @@ pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
 
     /// The labels of every namespace that is known.
     fn all_labels(&self) -> BTreeMap<String, Labels>;
+
+    /// Whether the chart's admission policy refuses each delete that says nothing of the data; `None` when that can't be
+    /// told.
+    fn guard(&self) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async { None })
+    }
+
+    /// The issuer of the tokens that the API server gives to ServiceAccounts; `None` when it can't be read.
+    fn issuer(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { None })
+    }
 }
 
 /// A kind of ours.
@@ -78,6 +89,10 @@ pub struct Needs<'a> {
     pub kept_of: Option<(&'a str, &'a str)>,
     /// Every database, and the labels of every namespace.
     pub databases: bool,
+    /// The issuer of the API server.
+    pub issuer: bool,
+    /// Whether the chart's admission policy refuses each delete that says nothing of the data.
+    pub guard: bool,
 }
 
 /// What is known of the cluster.
@@ -97,6 +112,10 @@ pub struct Facts {
     pub is_kept: Option<bool>,
     /// Every database; `None` when they can't be listed.
     pub databases: Option<Vec<Arc<Database>>>,
+    /// The issuer of the API server: `None` when nobody asked for it, and in it `None` when it can't be read.
+    pub issuer: Option<Option<String>>,
+    /// Whether the chart's admission policy refuses each delete that says nothing; `None` when that can't be told.
+    pub guard: Option<bool>,
 }
 
 impl Facts {
@@ -107,6 +126,12 @@ impl Facts {
             facts.databases = cluster.databases();
             facts.labels = cluster.all_labels();
         }
+        // Each may take as long as a review can wait.
+        (facts.issuer, facts.guard) =
+            join(async { if needs.issuer { Some(cluster.issuer().await) } else { None } }, async {
+                if needs.guard { cluster.guard().await } else { None }
+            })
+            .await;
         if let Some(namespace) = needs.labels
             && !facts.labels.contains_key(namespace)
             && let Some(labels) = cluster.labels(namespace).await

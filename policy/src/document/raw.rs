@@ -43,9 +43,9 @@ pub struct Azure {
     pub network: Network,
     /// The cluster's OIDC issuer, which Entra trusts for the apps' ServiceAccounts.
     pub workload_identity: WorkloadIdentity,
-    /// Tags for each server and identity.
+    /// Tags for each server and identity: at most 40, names of at most 512 and values of at most 256 characters.
     #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    pub tags: Located<BTreeMap<String, Located<String>>>,
 }
 
 /// How servers are reached.

@@ -144,7 +144,7 @@ impl Question {
         match &self.0 {
             Asked::Database(hook, asked) => database::needs(*hook, &asked.0, state),
             Asked::Namespace(request) => namespace::needs(request),
-            Asked::Policy(..) => Needs { databases: true, ..Needs::default() },
+            Asked::Policy(request, _) => policy_config::needs(request),
             Asked::Crd(request) => Needs { objects: crd::asked(request), ..Needs::default() },
             Asked::Retained(asked) => retained::needs(&asked.1, state),
             Asked::Unreadable(..) => Needs::default(),
@@ -161,7 +161,7 @@ impl Asked {
                 Self::Database(hook, Box::new((sent.request, change)))
             }
             Hook::Policy => {
-                let data = policy_config::data(sent.new_data);
+                let data = policy_config::data(sent.new_data, sent.new_binary_data);
                 Self::Policy(Box::new(sent.request), data)
             }
             Hook::Namespace => Self::Namespace(Box::new(sent.request)),

@@ -68,6 +68,8 @@ struct Object<'a> {
     status: Raw<'a>,
     #[serde(borrow)]
     data: Raw<'a>,
+    #[serde(borrow, rename = "binaryData")]
+    binary_data: Raw<'a>,
 }
 
 /// What of an object's metadata anyone looks at.
@@ -198,6 +200,7 @@ impl<'a> Sent<'a> {
             Operation::Delete => (false, true),
             Operation::Connect => return Err(format!("CONNECT is not for a {kind}")),
         };
+    pub(super) new_binary_data: Raw<'a>,
         let new = request.object.filter(|_| wants_new);
         let old = request.old_object.filter(|_| wants_old);
         if wants_new && new.is_none() {
@@ -225,3 +228,4 @@ impl<'a> Sent<'a> {
         })
     }
 }
+            new_binary_data: new.as_ref().and_then(|new| new.binary_data),
