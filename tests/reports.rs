@@ -139,8 +139,8 @@ fn answer(review: &Review) -> String {
         "CustomResourceDefinition" => ("apiextensions.k8s.io", Hook::Crd),
         other => panic!("no hook is asked about a {other}"),
     };
-    let ask = |hook: Hook, object: &Option<Value>| {
-        let name = &object.as_ref().or(review.old_object.as_ref()).unwrap()["metadata"]["name"];
+    let ask = |hook: Hook, object: Option<&Value>| {
+        let name = &object.or(review.old_object.as_ref()).unwrap()["metadata"]["name"];
         let body = json!({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
             "request": {
@@ -161,7 +161,7 @@ fn answer(review: &Review) -> String {
         hooks.insert(0, Hook::Mutate);
     }
     for hook in hooks {
-        let response = ask(hook, &object);
+        let response = ask(hook, object.as_ref());
         if !response.allowed {
             assert_eq!(response.result.code, 403);
             return response.result.message;

@@ -72,6 +72,17 @@ impl Objects {
     }
 }
 
+/// Who issues the tokens of ServiceAccounts, as the API server says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Issuer {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// It can't be read.
+    Unknown,
+    Known(String),
+}
+
 /// What of the cluster a question depends on.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Needs<'a> {
@@ -112,8 +123,7 @@ pub struct Facts {
     pub is_kept: Option<bool>,
     /// Every database; `None` when they can't be listed.
     pub databases: Option<Vec<Arc<Database>>>,
-    /// The issuer of the API server: `None` when nobody asked for it, and in it `None` when it can't be read.
-    pub issuer: Option<Option<String>>,
+    pub issuer: Issuer,
     /// Whether the chart's admission policy refuses each delete that says nothing; `None` when that can't be told.
     pub guard: Option<bool>,
 }
@@ -127,11 +137,14 @@ impl Facts {
             facts.labels = cluster.all_labels();
         }
         // Each may take as long as a review can wait.
-        (facts.issuer, facts.guard) =
-            join(async { if needs.issuer { Some(cluster.issuer().await) } else { None } }, async {
-                if needs.guard { cluster.guard().await } else { None }
-            })
-            .await;
+        let issuer = async {
+            if !needs.issuer {
+                return Issuer::NotAsked;
+            }
+            cluster.issuer().await.map_or(Issuer::Unknown, Issuer::Known)
+        };
+        let guard = async { if needs.guard { cluster.guard().await } else { None } };
+        (facts.issuer, facts.guard) = join(issuer, guard).await;
         if let Some(namespace) = needs.labels
             && !facts.labels.contains_key(namespace)
             && let Some(labels) = cluster.labels(namespace).await

@@ -41,8 +41,7 @@ pub(super) fn tell(error: &Error, yaml: &str, path: &str) -> (Code, String) {
 /// The error behind an alias, which is told where the alias stands.
 fn inner(error: &Error) -> &Error {
     match error {
-        Error::AliasError { error, .. } => inner(error),
-        Error::WithSnippet { error, .. } => inner(error),
+        Error::AliasError { error, .. } | Error::WithSnippet { error, .. } => inner(error),
         other => other,
     }
 }

@@ -157,7 +157,7 @@ impl Asked {
         let sent = Sent::read(hook, body)?;
         Ok(match hook {
             Hook::Mutate | Hook::Validate => {
-                let change = Change::read(&sent)?;
+                let change = Change::read(&sent);
                 Self::Database(hook, Box::new((sent.request, change)))
             }
             Hook::Policy => {
@@ -188,9 +188,7 @@ pub fn answer(question: &Question, basis: &Basis<'_>) -> Answer {
         Asked::Database(hook, asked) => {
             let (request, change) = &**asked;
             let outcome = match hook {
-                Hook::Mutate => {
-                    Ok(Admitted { patch: database::mutate(request, change, basis), ..Admitted::default() })
-                }
+                Hook::Mutate => Ok(database::mutate(request, change, basis)),
                 _ => database::validate(request, change, basis),
             };
             (*hook, request, outcome)

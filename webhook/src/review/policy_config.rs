@@ -17,7 +17,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{Admitted, Basis, Request, Target, labels, refusal, sent::Raw};
-use crate::cluster::Needs;
+use crate::cluster::{Issuer, Needs};
 
 /// As many databases and as many exceptions as the warnings name; the rest is counted.
 const SHOWN: usize = 8;
@@ -105,9 +105,12 @@ fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
 /// That no app can log in by the issuer that is written. It is no refusal: a policy can be written for a cluster whose
 /// issuer is about to change.
 fn issuer(policy: &Policy, basis: &Basis<'_>) -> Option<String> {
-    match basis.facts.issuer.as_ref()? {
-        Some(actual) => policy.wrong_issuer(actual).map(|text| warning::cut(&text, LONGEST_WITH_ISSUER)),
-        None => Some(
+    match &basis.facts.issuer {
+        Issuer::NotAsked => None,
+        Issuer::Known(actual) => {
+            policy.wrong_issuer(actual).map(|text| warning::cut(&text, LONGEST_WITH_ISSUER))
+        }
+        Issuer::Unknown => Some(
             "azure.workloadIdentity.issuer isn't compared: /.well-known/openid-configuration can't be read"
                 .to_owned(),
         ),

@@ -1,6 +1,7 @@
 //! The ConfigMap of the policy.
 
 use super::*;
+use crate::cluster::Issuer;
 
 #[test]
 fn a_policy_is_warned_of_what_runs_and_not_of_a_default_that_gave_way() {
@@ -53,7 +54,8 @@ fn an_issuer_that_is_not_the_api_servers_is_warned_of(
     #[case] actual: Option<&str>,
     #[case] warning: Option<&str>,
 ) {
-    let facts = Facts { issuer: Some(actual.map(ToOwned::to_owned)), ..facts(&[]) };
+    let issuer = actual.map_or(Issuer::Unknown, |actual| Issuer::Known(actual.to_owned()));
+    let facts = Facts { issuer, ..facts(&[]) };
     let response = apply_policy(config_map(POLICY), &good(), &facts);
     assert_eq!(response["allowed"], true);
     assert_eq!(response["warnings"], warning.map_or(Value::Null, |warning| json!([warning])));
