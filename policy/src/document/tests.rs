@@ -88,13 +88,13 @@ fn what_is_wrong_with_yaml_is_told_in_our_own_words(#[context] context: Context,
 }
 
 #[rstest]
-#[case::byte_order_mark(format!("\u{feff}{GOOD}"))]
-#[case::anchors(GOOD.replacen("versions: [16, 17, 18]", "versions: &versions [16, 17, 18]", 1).replacen("versions: [16, 17, 18]", "versions: *versions", 1))]
-#[case::document_marks(format!("---\n{GOOD}...\n"))]
-#[case::tag_of_nobody(with("version: 17", "version: !default 17"))]
-#[case::tag_of_a_text(with("costcenter: \"4711\"", "costcenter: !!str 4711"))]
-fn what_yaml_takes_is_taken(#[case] yaml: String) {
-    Policy::parse(&yaml).unwrap();
+#[case::byte_order_mark(&format!("\u{feff}{GOOD}"))]
+#[case::anchors(&GOOD.replacen("versions: [16, 17, 18]", "versions: &versions [16, 17, 18]", 1).replacen("versions: [16, 17, 18]", "versions: *versions", 1))]
+#[case::document_marks(&format!("---\n{GOOD}...\n"))]
+#[case::tag_of_nobody(&with("version: 17", "version: !default 17"))]
+#[case::tag_of_a_text(&with("costcenter: \"4711\"", "costcenter: !!str 4711"))]
+fn what_yaml_takes_is_taken(#[case] yaml: &str) {
+    Policy::parse(yaml).unwrap();
 }
 
 #[test]
