@@ -8,7 +8,10 @@ use api::{
     annotations::{CONFIRM_DESTROY, DEFAULTED, RETENTION},
 };
 use futures::{StreamExt, future::BoxFuture};
-use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{
+    api::{admissionregistration::v1::ValidatingAdmissionPolicy, core::v1::Namespace},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::ListParams,
@@ -39,6 +42,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 const PAGE: u32 = 100;
 /// As many namespaces are listed at the same time.
 const LISTS: usize = 3;
+/// The chart's admission policy against deletes that say nothing.
+const GUARD: &str = "database-retention";
 
 /// How the last list of databases went.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -231,6 +236,18 @@ impl webhook::Cluster for Inventory {
 
     fn all_labels(&self) -> BTreeMap<String, Labels> {
         self.namespaces.all()
+    }
+
+    fn guard(&self) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async {
+            let api: Api<ValidatingAdmissionPolicy> = Api::all(self.client.clone());
+            let found = tokio::time::timeout(LIMIT, api.get_metadata_opt(GUARD)).await.ok()?;
+            found.map(|found| found.is_some()).ok()
+        })
+    }
+
+    fn issuer(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(crate::issuer::read(&self.client))
     }
 }
 

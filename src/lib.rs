@@ -5,6 +5,7 @@
 //! - [`controller`]: the reconcile loop
 //! - [`clock`]: by which what is kept comes to its end
 //! - `inventory`, `namespaces`: what is known of the cluster beside the databases at hand
+//! - `issuer`: whether apps can log in by what the policy says
 //! - `leader`: which of several controllers works
 //! - `pages`: lists whose pages have a bounded size
 //! - [`policy_watch`]: keeps the policy of the ConfigMap in force
@@ -21,6 +22,7 @@ pub mod clock;
 mod cluster;
 pub mod controller;
 mod inventory;
+mod issuer;
 mod leader;
 mod namespaces;
 mod pages;

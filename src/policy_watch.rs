@@ -1,7 +1,7 @@
 //! Keeps the policy of the ConfigMap in force: a change takes effect at once, without a restart, and a broken
 //! one never replaces a good one.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures::StreamExt;
@@ -10,7 +10,10 @@ use kube::{
     Api, Client,
     runtime::{WatchStreamExt, watcher},
 };
-use policy::PolicyState;
+use policy::{
+    PolicyState,
+    document::{KEY, KEY_OF_BYTES},
+};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
@@ -67,10 +70,10 @@ impl PolicyWatch {
                 Ok(watcher::Event::Init) => listed = false,
                 Ok(watcher::Event::InitApply(config_map)) => {
                     listed = true;
-                    self.set(before.applied(config_map.data.as_ref()), &name);
+                    self.set(before.applied(data(config_map).as_ref()), &name);
                 }
                 Ok(watcher::Event::Apply(config_map)) => {
-                    self.set(before.applied(config_map.data.as_ref()), &name);
+                    self.set(before.applied(data(config_map).as_ref()), &name);
                 }
                 Ok(watcher::Event::InitDone) if listed => {}
                 Ok(watcher::Event::InitDone | watcher::Event::Delete(_)) => self.set(before.deleted(), &name),
@@ -116,6 +119,15 @@ impl PolicyWatch {
             self.sender.send_modify(|count| *count += 1);
         }
     }
+}
+
+/// The data, with a mark for a policy that is none because of its bytes.
+fn data(config_map: ConfigMap) -> Option<BTreeMap<String, String>> {
+    let mut data = config_map.data;
+    if config_map.binary_data.is_some_and(|bytes| bytes.contains_key(KEY)) {
+        data.get_or_insert_default().insert(KEY_OF_BYTES.to_owned(), String::new());
+    }
+    data
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod database;
 pub mod retained;
 pub mod status;
 pub mod version;
+pub mod written;
 
 pub use database::{
     Authentication, Backup, Database, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, Storage,

@@ -10,7 +10,7 @@ use jiff::civil::date;
 use policy::{Code, PolicyState, document::KEY, message, warning};
 use serde_json::{Map, Value, json};
 use webhook::{
-    cluster::{Facts, Objects},
+    cluster::{Facts, Issuer, Objects},
     review::{Basis, Hook, Question, answer, answer_mistake},
 };
 
@@ -109,6 +109,9 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
         kept: Some(Objects { some: vec![menu.text(&["database-operator/x"])], count: menu.number(2) }),
         is_kept: Some(menu.rarely(4)),
         labels: BTreeMap::from([("orders".to_owned(), labels)]),
+        // A warning of it is as long as an issuer.
+        issuer: Issuer::NotAsked,
+        guard: Some(menu.rarely(2)),
     }
 }
 

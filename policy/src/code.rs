@@ -41,6 +41,8 @@ pub enum Code {
     Missing = 118,
     /// `spec.maintenanceWindow` has an hour that no day has. DB119 was another code once.
     MaintenanceWindow = 120,
+    /// `spec` has a field that isn't known, or a value of a kind that it can't have.
+    Shape = 121,
     /// A delete without a word on what becomes of the data.
     RetentionMissing = 201,
     /// `Destroy` without a confirmation of this database.
@@ -119,6 +121,7 @@ impl Code {
         Self::Authentication,
         Self::Missing,
         Self::MaintenanceWindow,
+        Self::Shape,
         Self::RetentionMissing,
         Self::DestroyUnconfirmed,
         Self::ConfirmationExpired,

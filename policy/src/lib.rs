@@ -30,7 +30,7 @@ pub mod resolve;
 pub mod retained;
 pub mod rules;
 pub mod state;
-mod suggest;
+pub mod suggest;
 pub mod warning;
 
 pub use code::Code;

@@ -17,7 +17,7 @@ pub(crate) fn instead<T: ToString>(all: &[T], otherwise: &str) -> String {
 }
 
 /// `A`, `A or B`, `A, B or C`, and from the sixth on `(+N more)`; of something, since nobody can write nothing.
-pub(crate) fn alternatives<T: ToString>(all: &[T]) -> String {
+pub fn alternatives<T: ToString>(all: &[T]) -> String {
     let shown: Vec<String> = all.iter().take(SHOWN).map(ToString::to_string).collect();
     let list = match shown.as_slice() {
         [] => String::new(),
@@ -56,7 +56,7 @@ pub(crate) fn sizes_like(written: &str, allowed: impl Iterator<Item = &'static S
 }
 
 /// The candidate that was probably meant.
-pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > LONGEST {
         return None;
     }

@@ -8,8 +8,8 @@ use crate::{
     Problem, Recorded,
     catalogue::{self, Extension},
     defaults,
-    deleting::{self, Deletion, RetentionRules},
-    quote::quote,
+    deleting::{self, Deletion, Retention, RetentionRules},
+    quote::{clean, quote},
 };
 
 /// The longest warning, in characters: the API server's own recommendation.
@@ -45,6 +45,21 @@ pub fn on_shared_account(other: &str) -> String {
     format!(
         "spec.serviceAccountName: Database {other} uses it, too; set AZURE_CLIENT_ID by the Secret's client-id"
     )
+}
+
+/// What who applies an object that is being deleted must know: it will be gone, whatever was answered.
+pub fn on_terminating(deletion: &Deletion<'_>) -> Vec<String> {
+    let name = cut(&clean(&format!("{}/{}", deletion.namespace, deletion.name)), 24);
+    let mut warnings = vec![format!(
+        "{name} is being deleted, and applying it doesn't bring it back; wait until it is gone and apply again"
+    )];
+    // What isn't written is what the policy says, and was decided when the delete was let through.
+    if deletion.retention.is_some_and(|retention| Retention::parse(retention) != Some(Retention::Retain)) {
+        warnings.push(format!(
+            "its data will be destroyed; to keep them, set {RETENTION} to \"Retain\" before it is gone"
+        ));
+    }
+    warnings
 }
 
 /// What an update does to a server that runs.
@@ -164,6 +179,26 @@ mod tests {
         #[case] expected: &[&str],
     ) {
         assert_eq!(on_apply(&deletion(retention, confirmation), Some(&RetentionRules::default())), expected);
+    }
+
+    #[rstest]
+    #[case::kept(Some("Retain"), 1)]
+    #[case::unsaid(None, 1)]
+    #[case::some_days(Some("14d"), 2)]
+    #[case::destroyed(Some("Destroy"), 2)]
+    fn who_applies_what_is_being_deleted_is_told(#[case] retention: Option<&str>, #[case] count: usize) {
+        let mut deletion = deletion(retention, None);
+        let told = on_terminating(&deletion);
+        assert_eq!(
+            told[0],
+            "orders/main is being deleted, and applying it doesn't bring it back; wait until it is gone and apply again"
+        );
+        assert_eq!(told.len(), count, "{told:?}");
+        let long = "x".repeat(63);
+        (deletion.namespace, deletion.name) = (&long, &long);
+        for warning in on_terminating(&deletion) {
+            assert!(warning.chars().count() <= LONGEST, "{warning}");
+        }
     }
 
     #[test]

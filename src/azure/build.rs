@@ -96,7 +96,8 @@ pub fn build(input: &Input<'_>) -> Objects {
     let Input { azure, effective, server_name, .. } = *input;
     let Place { resource_group, location, tenant_id, cluster, network } = place(input);
     let is_private = network.is_private();
-    let mut tags = azure.tags.clone();
+    let tags = azure.tags.value.iter().map(|(name, value)| (name.clone(), value.value.clone()));
+    let mut tags: BTreeMap<String, String> = tags.collect();
     tags.extend(claim::tags(&cluster, input.namespace, input.name, server_name));
     let known = input.existing.server.map(claim::found).map(|spec| spec.tags).unwrap_or_default();
     let mut server_tags = tags.clone();

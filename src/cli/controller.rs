@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     cluster,
     controller::{self, Config, Metrics},
+    issuer,
     leader::{self, Fence, Leader},
     policy_watch::PolicyWatch,
     telemetry::{Dropped, Readiness, serve_admin},
@@ -52,6 +53,7 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     let metrics = Metrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);
     let leads = leader::gauge(&mut registry);
+    let issuer = issuer::gauge(&mut registry);
     let readiness = Readiness::waiting_for(&[POLICY, CRDS]);
     serve_admin(admin_listen, registry, readiness.clone(), stop.clone()).await?;
     let fence = Fence::default();
@@ -75,6 +77,8 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
         () = stop.cancelled() => return Ok(()),
     }
     tracing::info!(namespace, "controller running");
+    let compared = issuer::compare(client.clone(), state.clone(), changes.clone(), issuer);
+    let compared = tokio::spawn(compared);
     let clock = Clock::ahead(args.clock_ahead);
     let config = Config {
         operator_namespace: namespace,
@@ -90,5 +94,6 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     }
     leader.release().await;
     policy.abort();
+    compared.abort();
     Ok(())
 }

@@ -192,7 +192,9 @@ mod tests {
         evidence.loss().map(|why| why.reason)
     }
 
-    const ABSENT: &str = "AzureResourceNotFound";
+    fn absent() -> &'static str {
+        "AzureResourceNotFound"
+    }
 
     #[rstest]
     #[case::never_made(json!({}), None, json!({}), None)]
@@ -207,7 +209,7 @@ mod tests {
         #[case] azure: Value,
         #[case] expected: Option<&str>,
     ) {
-        let (status, record, server) = (status(told), kept.map(record), server(ABSENT, azure.clone()));
+        let (status, record, server) = (status(told), kept.map(record), server(absent(), azure.clone()));
         let evidence =
             Evidence { server: Some(&server), status: Some(&status), record: record.as_ref(), ..NOTHING };
         assert_eq!(reason(evidence).as_deref(), expected);
@@ -220,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_object_of_the_database_in_it_tells_too_that_there_was_a_server() {
-        let (server, inner) = (server(ABSENT, json!({})), inner("skip", ABSENT));
+        let (server, inner) = (server(absent(), json!({})), inner("skip", absent()));
         let evidence = Evidence { server: Some(&server), inner: Some(&inner), ..NOTHING };
         assert_eq!(reason(evidence).as_deref(), Some("ServerGone"));
     }
@@ -253,10 +255,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case::at_rest("skip", ABSENT, json!({}), Some("DatabaseGone"))]
+    #[case::at_rest("skip", absent(), json!({}), Some("DatabaseGone"))]
     #[case::there("skip", "Succeeded", json!({}), None)]
-    #[case::being_made("detach-on-delete", ABSENT, json!({}), None)]
-    #[case::being_made_again("detach-on-delete", ABSENT, json!({"host": "h"}), Some("DatabaseGone"))]
+    #[case::being_made("detach-on-delete", absent(), json!({}), None)]
+    #[case::being_made_again("detach-on-delete", absent(), json!({"host": "h"}), Some("DatabaseGone"))]
     fn a_database_that_there_was_is_not_taken_for_one_that_is_not_made_yet(
         #[case] policy: &str,
         #[case] said: &str,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use api::Database;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::{document::Labels, message::and_more, quote::clean};
 
@@ -38,6 +38,17 @@ pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
 
     /// The labels of every namespace that is known.
     fn all_labels(&self) -> BTreeMap<String, Labels>;
+
+    /// Whether the chart's admission policy refuses each delete that says nothing of the data; `None` when that can't be
+    /// told.
+    fn guard(&self) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async { None })
+    }
+
+    /// The issuer of the tokens that the API server gives to ServiceAccounts; `None` when it can't be read.
+    fn issuer(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { None })
+    }
 }
 
 /// A kind of ours.
@@ -66,6 +77,17 @@ impl Objects {
     }
 }
 
+/// Who issues the tokens of ServiceAccounts, as the API server says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Issuer {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// It can't be read.
+    Unknown,
+    Known(String),
+}
+
 /// What of the cluster a question depends on.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Needs<'a> {
@@ -85,6 +107,10 @@ pub struct Needs<'a> {
     pub using: Option<(&'a str, &'a str)>,
     /// Every database, and the labels of every namespace.
     pub databases: bool,
+    /// The issuer of the API server.
+    pub issuer: bool,
+    /// Whether the chart's admission policy refuses each delete that says nothing of the data.
+    pub guard: bool,
 }
 
 /// What is known of the cluster.
@@ -106,6 +132,9 @@ pub struct Facts {
     pub using: Vec<String>,
     /// Every database; `None` when they can't be listed.
     pub databases: Option<Vec<Arc<Database>>>,
+    pub issuer: Issuer,
+    /// Whether the chart's admission policy refuses each delete that says nothing; `None` when that can't be told.
+    pub guard: Option<bool>,
 }
 
 impl Facts {
@@ -116,6 +145,15 @@ impl Facts {
             facts.databases = cluster.databases();
             facts.labels = cluster.all_labels();
         }
+        // Each may take as long as a review can wait.
+        let issuer = async {
+            if !needs.issuer {
+                return Issuer::NotAsked;
+            }
+            cluster.issuer().await.map_or(Issuer::Unknown, Issuer::Known)
+        };
+        let guard = async { if needs.guard { cluster.guard().await } else { None } };
+        (facts.issuer, facts.guard) = join(issuer, guard).await;
         if let Some(namespace) = needs.labels
             && !facts.labels.contains_key(namespace)
             && let Some(labels) = cluster.labels(namespace).await

@@ -10,6 +10,7 @@ mod namespaces;
 mod profile;
 mod raw;
 mod recovery;
+mod words;
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -26,8 +27,7 @@ pub use recovery::Recovery;
 
 use crate::{
     Code, Problem, catalogue,
-    quote::{clean, quote},
-    suggest::{alternatives, did_you_mean},
+    quote::{clean, quote_text},
 };
 use namespaces::Namespaces;
 
@@ -36,6 +36,10 @@ pub const LARGEST: usize = 256 * 1024;
 
 /// Key of the ConfigMap that holds the policy.
 pub const KEY: &str = "policy.yaml";
+
+/// Stands among the data of a ConfigMap for a policy that is in its `binaryData`: `kubectl create configmap` puts what is
+/// no UTF-8, such as a file of UTF-16, there.
+pub const KEY_OF_BYTES: &str = "policy.yaml in binaryData";
 
 /// A policy that holds: every name in it exists, and every default is allowed.
 #[derive(Clone, Debug)]
@@ -71,11 +75,19 @@ impl Policy {
     /// Reads a policy from the data of its ConfigMap.
     pub fn from_config_map(data: Option<&BTreeMap<String, String>>) -> Result<Self, PolicyErrors> {
         let yaml = data.and_then(|data| data.get(KEY)).ok_or_else(|| {
+            if data.is_some_and(|data| data.contains_key(KEY_OF_BYTES)) {
+                let text = format!(
+                    "the ConfigMap has {KEY_OF_BYTES}, since the file was no UTF-8 when it was made; save it as UTF-8 \
+                     and make the ConfigMap from it again"
+                );
+                let code = Code::PolicyUnreadable;
+                return PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code, text }]);
+            }
             let keys: Vec<&str> = data.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
             let found = if keys.is_empty() {
                 "it is empty".to_owned()
             } else {
-                format!("it has {}", keys.join(", "))
+                format!("it has {}", clean(&keys.join(", ")))
             };
             let text = format!("the ConfigMap has no key {KEY} ({found}); put the policy there");
             PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code: Code::PolicyMissing, text }])
@@ -100,9 +112,27 @@ impl Policy {
         self.profiles.iter().find(|profile| profile.name == name)
     }
 
+    /// What is wrong when this is the issuer of the API server. Entra compares the two to the letter.
+    pub fn wrong_issuer(&self, actual: &str) -> Option<String> {
+        let written = &self.azure.workload_identity.issuer.value;
+        (written != actual).then(|| {
+            format!(
+                "azure.workloadIdentity.issuer: write {}, as the API server says; with {} no app can log in",
+                quote_text(actual),
+                quote_text(written)
+            )
+        })
+    }
+
     /// Whether a profile can depend on more of a namespace than its name.
     pub fn looks_at_labels(&self) -> bool {
         self.profiles.iter().any(|profile| !profile.namespaces.labels.is_empty())
+    }
+
+    /// The profiles that let go of a database whose delete says nothing of the data.
+    pub fn silent_deletes(&self) -> impl Iterator<Item = &str> {
+        let silent = self.profiles.iter().filter(|profile| profile.retention.when_missing.is_some());
+        silent.map(|profile| profile.name.as_str())
     }
 
     /// Whether a profile limits how many databases a namespace has.
@@ -147,7 +177,7 @@ fn read(yaml: &str) -> Result<Document, PolicyError> {
             error.into_inner()
         })
     })
-    .map_err(|error| PolicyError::from_yaml(&error, path))
+    .map_err(|error| PolicyError::from_yaml(&error, yaml, path))
 }
 
 /// `profiles[0].allow.skus[1]`: without the steps that reading a line's number takes.
@@ -208,58 +238,19 @@ impl PolicyError {
             let is_wrong = |c: &char| c.is_control() && !matches!(c, '\t' | '\r' | '\u{85}');
             text.chars().find(is_wrong).map(|found| (line, found))
         })?;
-        let text = format!(
-            "has the control character U+{:04X}, which YAML can't hold; delete it, or write it as an escape in double quotes",
-            u32::from(found)
-        );
+        let what = match found {
+            // What else has one is a file of two bytes for each character.
+            '\0' => "save the file as UTF-8: it looks like UTF-16",
+            _ => "delete it, or write it as an escape in double quotes",
+        };
+        let text =
+            format!("has the control character U+{:04X}, which YAML can't hold; {what}", u32::from(found));
         Some(Self { line, path: String::new(), code: Code::PolicyUnreadable, text })
     }
 
-    fn from_yaml(error: &serde_saphyr::Error, path: String) -> Self {
-        use serde_saphyr::Error;
-
-        let error = error.without_snippet();
+    fn from_yaml(error: &serde_saphyr::Error, yaml: &str, path: String) -> Self {
         let line = error.location().map_or(0, |location| location.line());
-        let (code, text) = match error {
-            Error::SerdeUnknownField { field, expected, .. } => {
-                let meant = did_you_mean(field, expected.iter().copied())
-                    .map(|meant| format!("did you mean {meant}? "))
-                    .unwrap_or_default();
-                // The path ends with the key.
-                let text = format!("is no key that is known; {meant}known here: {}", expected.join(", "));
-                (Code::PolicyUnknownKey, text)
-            }
-            Error::SerdeUnknownVariant { variant, expected, .. } => {
-                let meant = did_you_mean(variant, expected.iter().copied())
-                    .map(|meant| format!("did you mean {meant}? "))
-                    .unwrap_or_default();
-                let text =
-                    format!("{} is not known here; {meant}use {}", quote(variant), alternatives(expected));
-                (Code::PolicyUnknownValue, text)
-            }
-            Error::SerdeMissingField { field, .. } => {
-                let text = format!("needs the key {field}, which is missing");
-                (Code::PolicyUnreadable, if path.is_empty() { format!("the policy {text}") } else { text })
-            }
-            other => {
-                // The library's text can span lines and repeat the place; ours is one line with the place first.
-                let text = other.render_with_options(serde_saphyr::RenderOptions::default());
-                let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                let first = first.split(" at line ").next().unwrap_or_default();
-                let first = first
-                    .replace("invalid u16", "expected a whole number")
-                    .replace("invalid i32", "expected a whole number");
-                let text = match first.strip_prefix("expected ").filter(|_| !path.is_empty()) {
-                    Some("mapping start") => "must be keys with values".to_owned(),
-                    Some("string scalar") => "must be text".to_owned(),
-                    Some("sequence start") => "must be a list".to_owned(),
-                    Some(wanted) => format!("must be {wanted}"),
-                    None if path.is_empty() => first,
-                    None => format!("can't be read: {first}"),
-                };
-                (Code::PolicyUnreadable, text)
-            }
-        };
+        let (code, text) = words::tell(error, yaml, &path);
         Self { line, path, code, text }
     }
 }

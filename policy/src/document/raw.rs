@@ -47,9 +47,9 @@ pub struct Azure {
     /// as the message of `ServerNotOurs` tells it.
     #[serde(default)]
     pub take_over_from: Vec<String>,
-    /// Tags for each server and identity.
+    /// Tags for each server and identity: at most 40, names of at most 512 and values of at most 256 characters.
     #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    pub tags: Located<BTreeMap<String, Located<String>>>,
 }
 
 /// How servers are reached.

@@ -1,5 +1,7 @@
 //! `spec.extensions`: extensions that Azure offers and policy allows.
 
+use std::collections::HashSet;
+
 use super::Context;
 use crate::{
     Code, Problem, catalogue,
@@ -43,6 +45,21 @@ pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
                 meant.map_or_else(|| instead(&likely, NONE), |meant| format!("did you mean {meant}?"));
             let text = format!("{} is no extension that Azure offers; {advice}", quote(name));
             Problem::new(Code::Extension, &field, &text)
+        })
+        .collect()
+}
+
+/// None stands twice: PostgreSQL doesn't care for case.
+pub(super) fn once(context: &Context<'_>) -> Vec<Problem> {
+    let mut seen = HashSet::new();
+    added(context)
+        .filter(|(_, name)| !seen.insert(name.to_ascii_lowercase()))
+        .map(|(field, name)| {
+            Problem::new(
+                Code::Extension,
+                &field,
+                &format!("{} stands there twice; leave one out", quote(name)),
+            )
         })
         .collect()
 }

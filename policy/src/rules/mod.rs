@@ -150,6 +150,7 @@ const RULES: &[(Option<Rule>, Check)] = &[
     (None, One(names::database_name_shape)),
     (None, One(create_only::database_name)),
     (None, Each(extensions::known)),
+    (None, Each(extensions::once)),
     (Some(Rule::Extensions), Each(extensions::allowed)),
     (None, Each(parameters::settable)),
     (None, Each(parameters::once)),

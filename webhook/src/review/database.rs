@@ -16,7 +16,7 @@ use super::{
     Admitted, Basis, Hook, Request, Target,
     change::{Change, Specs},
     denial, labels, profile, refusal,
-    sent::Metadata,
+    sent::{Annotations, Metadata},
 };
 use crate::cluster::Needs;
 
@@ -55,10 +55,34 @@ fn named_account(change: &Change) -> Option<&str> {
     (before != Some(named)).then_some(named)
 }
 
-/// The defaults as a patch; `None` when nothing is to be filled in.
-pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> Option<json_patch::Patch> {
+/// The most bytes that the annotations of an object have in all. Beyond it the API server answers 422.
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/>
+const ANNOTATIONS: usize = 256 * 1024;
+
+/// The defaults as a patch, or why they are left out.
+pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> Admitted {
+    let Some((patch, noted)) = defaulting(request, change, basis) else { return Admitted::default() };
+    let annotations = request.new.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+    let room = ANNOTATIONS.saturating_sub(annotations.map_or(0, Annotations::size_of_others));
+    // A default that nothing tells from what somebody wrote could change a server that is found again. Without one, the
+    // validating hook and the controller fill in the same.
+    if noted.is_some_and(|noted| DEFAULTED.len() + noted.len() > room) {
+        let text = "metadata.annotations leave no room for altinn.app/defaulted, so no default is written into the spec";
+        return Admitted { warnings: vec![text.to_owned()], ..Admitted::default() };
+    }
+    Admitted { patch: Some(patch), ..Admitted::default() }
+}
+
+/// The patch, and the note that it writes; `None` when nothing is to be filled in.
+fn defaulting(
+    request: &Request,
+    change: &Change,
+    basis: &Basis<'_>,
+) -> Option<(json_patch::Patch, Option<String>)> {
     let metadata = request.new.as_ref().filter(|metadata| !metadata.is_going())?;
-    let Specs { new, old, .. } = change.specs.as_ref()?;
+    // What is wrong with it is the validating hook's to say.
+    let specs = change.specs.as_ref().filter(|specs| specs.can_be_read())?;
+    let Specs { new, old, is_written, .. } = specs;
     // Without a policy, or a profile, nothing is filled in, and the validating hook says why.
     let profile = profile(basis, Target::of(request).namespace)?;
     let stored = request.old.as_ref().and_then(Metadata::defaulted);
@@ -66,29 +90,33 @@ pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> O
     let sent = metadata.defaulted();
     let before = defaults::noted(stored, old.as_ref(), sent, profile);
     let filled = defaults::fill(new, old.as_ref(), change.recorded.as_ref(), profile, &before);
-    let noted = (!filled.defaulted.is_empty()).then(|| defaults::to_annotation(&filled.defaulted));
+    let noted = defaults::note(stored, old.as_ref(), sent, &filled);
     if noted.as_deref() == sent && filled.spec == *new {
         return None;
     }
     let has_annotations = metadata.annotations.is_some();
-    let before = document(new, sent, has_annotations);
-    let after = document(&filled.spec, noted.as_deref(), has_annotations);
-    Some(json_patch::diff(&before, &after))
+    let before = document(is_written.then_some(new), sent, has_annotations);
+    let after = document(Some(&filled.spec), noted.as_deref(), has_annotations);
+    Some((json_patch::diff(&before, &after), noted))
 }
 
 /// The parts of an object that defaults touch. Comparing whole documents gives a patch whose parents exist.
-fn document(spec: &DatabaseSpec, noted: Option<&str>, has_annotations: bool) -> Value {
-    match noted {
-        Some(noted) => json!({"metadata": {"annotations": {DEFAULTED: noted}}, "spec": spec}),
-        None if has_annotations => json!({"metadata": {"annotations": {}}, "spec": spec}),
-        None => json!({"metadata": {}, "spec": spec}),
+fn document(spec: Option<&DatabaseSpec>, noted: Option<&str>, has_annotations: bool) -> Value {
+    let metadata = match noted {
+        Some(noted) => json!({"annotations": {DEFAULTED: noted}}),
+        None if has_annotations => json!({"annotations": {}}),
+        None => json!({}),
+    };
+    match spec {
+        Some(spec) => json!({"metadata": metadata, "spec": spec}),
+        None => json!({"metadata": metadata}),
     }
 }
 
 pub(super) fn validate(request: &Request, change: &Change, basis: &Basis<'_>) -> Result<Admitted, Denial> {
     let target = Target::of(request);
     match (&request.new, &request.old) {
-        (Some(new), Some(old)) if old.is_going() => terminating(new, old, change, basis),
+        (Some(new), Some(old)) if old.is_going() => terminating(new, old, change, &target, basis),
         (Some(new), old) => apply(new, old.as_ref(), change, &target, basis),
         (None, Some(old)) => delete(old, &target, basis),
         // No such request is let through to here.
@@ -195,6 +223,7 @@ fn terminating(
     new: &Metadata,
     old: &Metadata,
     change: &Change,
+    target: &Target<'_>,
     basis: &Basis<'_>,
 ) -> Result<Admitted, Denial> {
     if change.specs.as_ref().is_some_and(|specs| !specs.are_alike()) {
@@ -203,9 +232,10 @@ fn terminating(
         let problem = Problem { code: Code::Terminating, field: "spec".into(), text: text.into() };
         return Err(denial(basis, problem));
     }
+    let warnings = warning::on_terminating(&deletion(new, target, basis));
     let [old, new] = [old, new].map(|metadata| (metadata.retention(), metadata.confirmation()));
     match deleting::judge_change(old, new) {
-        Ok(()) => Ok(Admitted::default()),
+        Ok(()) => Ok(Admitted { warnings, ..Admitted::default() }),
         Err(problem) => Err(denial(basis, problem)),
     }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::admission::Operation;
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -68,6 +68,8 @@ struct Object<'a> {
     status: Raw<'a>,
     #[serde(borrow)]
     data: Raw<'a>,
+    #[serde(borrow, rename = "binaryData")]
+    binary_data: Raw<'a>,
 }
 
 /// What of an object's metadata anyone looks at.
@@ -121,6 +123,14 @@ pub(super) struct Annotations {
     recover_from: Option<String>,
     accept_empty: Option<String>,
     paused: Option<String>,
+    /// Of names and values in bytes, without the note of defaults.
+    size_of_others: usize,
+}
+
+impl Annotations {
+    pub(super) fn size_of_others(&self) -> usize {
+        self.size_of_others
+    }
 }
 
 impl<'de> Deserialize<'de> for Annotations {
@@ -141,23 +151,35 @@ impl<'de> Visitor<'de> for OurAnnotations {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
         let mut ours = Annotations::default();
         while let Some(Key(key)) = map.next_key()? {
-            match &*key {
-                RETENTION => ours.retention = Some(map.next_value()?),
-                CONFIRM_DESTROY => ours.confirmation = Some(map.next_value()?),
-                DEFAULTED => ours.defaulted = Some(map.next_value()?),
-                ACCEPT_EMPTY => ours.accept_empty = Some(map.next_value()?),
-                PAUSED => ours.paused = Some(map.next_value()?),
-                RECOVER_FROM => ours.recover_from = Some(map.next_value()?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
+            let size = match &*key {
+                RETENTION => ours.retention.insert(map.next_value()?).len(),
+                CONFIRM_DESTROY => ours.confirmation.insert(map.next_value()?).len(),
+                RECOVER_FROM => ours.recover_from.insert(map.next_value()?).len(),
+                ACCEPT_EMPTY => ours.accept_empty.insert(map.next_value()?).len(),
+                PAUSED => ours.paused.insert(map.next_value()?).len(),
+                DEFAULTED => {
+                    ours.defaulted = Some(map.next_value()?);
+                    continue;
+                }
+                _ => unquoted(map.next_value::<&RawValue>()?.get()),
+            };
+            ours.size_of_others += key.len() + size;
         }
         Ok(ours)
     }
 }
 
+/// The bytes of a text that stands in quotes, and is escaped.
+fn unquoted(text: &str) -> usize {
+    if !text.contains('\\') {
+        return text.len().saturating_sub(2);
+    }
+    serde_json::from_str::<Cow<'_, str>>(text).map_or(text.len(), |text| text.len())
+}
+
 /// Without a copy, where the body has it as it is.
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// A request, and who asks it.
 #[derive(Debug)]
@@ -190,6 +212,7 @@ pub(super) struct Sent<'a> {
     pub(super) old_spec: Raw<'a>,
     pub(super) old_status: Raw<'a>,
     pub(super) new_data: Raw<'a>,
+    pub(super) new_binary_data: Raw<'a>,
 }
 
 impl<'a> Sent<'a> {
@@ -223,6 +246,7 @@ impl<'a> Sent<'a> {
             old_spec: old.as_ref().and_then(|old| old.spec),
             old_status: old.as_ref().and_then(|old| old.status),
             new_data: new.as_ref().and_then(|new| new.data),
+            new_binary_data: new.as_ref().and_then(|new| new.binary_data),
             request: Request {
                 api_version: review.api_version,
                 uid: request.uid,

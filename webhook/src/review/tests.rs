@@ -8,6 +8,7 @@ mod namespace;
 mod policy_config;
 mod recovering;
 mod retained;
+mod shape;
 mod unreadable;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -409,6 +410,26 @@ fn while_it_is_deleted_only_the_finalizer_can_go(
     assert_eq!(response["auditAnnotations"]["codes"].as_str(), code, "{response}");
 }
 
+#[test]
+fn a_database_applied_unchanged_while_it_is_deleted_is_warned_of() {
+    let mut old = database(json!({"sku": "Standard_B1ms"}), json!({"altinn.app/retention": "Destroy"}));
+    let warnings = |old: &Value, new: Value| {
+        ask(Hook::Validate, &review("UPDATE", new, old.clone()), &good())["warnings"].clone()
+    };
+    assert!(!warnings(&old, old.clone()).to_string().contains("is being deleted"));
+    old["metadata"]["deletionTimestamp"] = json!("2026-11-22T12:00:00Z");
+    assert_eq!(
+        warnings(&old, old.clone()),
+        json!([
+            "orders/main is being deleted, and applying it doesn't bring it back; wait until it is gone and apply again",
+            "its data will be destroyed; to keep them, set altinn.app/retention to \"Retain\" before it is gone",
+        ])
+    );
+    let mut saved = old.clone();
+    saved["metadata"]["annotations"]["altinn.app/retention"] = json!("Retain");
+    assert_eq!(warnings(&old, saved).as_array().unwrap().len(), 1);
+}
+
 #[rstest]
 #[case::missing(PolicyState::Missing, "DB401")]
 #[case::broken(PolicyState::Missing.applied(None), "DB401")]
@@ -430,7 +451,7 @@ fn without_a_policy_nothing_new_is_admitted_and_finalizers_still_are(
 #[case::empty("", "")]
 #[case::another_kind(&review("CREATE", database(json!({}), Value::Null), Value::Null).to_string().replace("\"AdmissionReview\"", "\"AdmissionReviews\""), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::no_request(r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}"#, "")]
-#[case::bad_object(&review("CREATE", database(json!({"sku": 5}), Value::Null), Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
+#[case::bad_object(&review("CREATE", database(json!({}), json!({"altinn.app/retention": 5})), Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::no_object(&review("CREATE", Value::Null, Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::no_old_object(&review("DELETE", Value::Null, Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::other_kind(&review("CREATE", database(json!({}), Value::Null), Value::Null).to_string().replace("altinn.app\",\"kind", "other.example\",\"kind"), "705ab4f5-6393-11e8-b7cc-42010a800002")]
