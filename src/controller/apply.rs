@@ -18,7 +18,7 @@ use super::{
     in_flight::Written,
     notes::{Note, Seen},
     nudge,
-    status::Blocked,
+    status::{self, Blocked},
 };
 use crate::{
     api_error,
@@ -72,6 +72,13 @@ pub(super) struct Mode {
     pub(super) serves: bool,
     /// There was a Secret once: it comes back whatever becomes of Azure.
     pub(super) had_secret: bool,
+}
+
+impl Mode {
+    pub(super) fn of(database: &Database, is_paused: bool) -> Self {
+        let had_secret = database.status.as_ref().is_some_and(|status| status.host.is_some());
+        Self { is_paused, serves: status::is_current(database), had_secret }
+    }
 }
 
 pub(super) async fn apply(

@@ -198,13 +198,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         }
     };
     let pause = pause::of(database, today);
-    // What Azure refused stays as it was until the spec is another one.
-    let refused =
-        refused::standing(database).cloned().or_else(|| refused::refused(database, &known, &effective));
-    let effective = match &refused {
-        Some(refused) => refused::hold(effective, refused),
-        None => effective,
-    };
+    let (effective, refused) = refused::held_back(database, &known, effective);
     let passwords = match effective.authentication {
         Authentication::Identity => None,
         Authentication::Password => Some(passwords(database, &known, &effective, now)?),
@@ -218,12 +212,8 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         &context.operator_namespace,
     );
     let replaced = replaced_password(context, &desired);
-    let mode = apply::Mode {
-        is_paused: pause.as_ref().is_some_and(Pause::is_in_force),
-        serves: status::is_current(database),
-        had_secret: database.status.as_ref().is_some_and(|status| status.host.is_some()),
-    };
-    let applied = match apply::apply(context, database, &desired, mode).await {
+    let mode = apply::Mode::of(database, pause.as_ref().is_some_and(Pause::is_in_force));
+    let applied = match Box::pin(apply::apply(context, database, &desired, mode)).await {
         Ok(applied) => applied,
         Err(apply::Error::Foreign(why)) => return blocked(database, context, &why).await,
         Err(error) => {

@@ -79,7 +79,7 @@ const FIELDS: &[Field] = &[
         write: |effective, value| { effective.size = catalogue::size(value)?; Some(()) },
     },
     Field {
-        path: "storage.sizeGiB", name: "storage", unit: " GiB",
+        path: SIZE, name: "storage", unit: " GiB",
         read: |server| text(server.size_gib),
         wanted: |effective| text(Some(effective.size_gib)),
         write: |effective, value| put(&mut effective.size_gib, value),
@@ -112,6 +112,9 @@ const FIELDS: &[Field] = &[
 
 /// The field whose change is an upgrade.
 const VERSION: &str = "version";
+const SIZE: &str = "storage.sizeGiB";
+/// Fields that Azure never takes back.
+const GROWS: &[&str] = &[VERSION, SIZE];
 
 fn put<T: FromStr>(place: &mut T, value: &str) -> Option<()> {
     *place = value.parse().ok()?;
@@ -148,14 +151,29 @@ pub(super) fn is_upgrade(changes: &[RefusedField]) -> bool {
     changes.iter().any(|change| change.field == VERSION)
 }
 
+/// What is wanted, but for what Azure refused: that stays as it was until the spec is another one.
+pub(super) fn held_back(
+    database: &Database,
+    known: &Known,
+    wanted: Effective,
+) -> (Effective, Option<RefusedChange>) {
+    let stands = standing(database).and_then(|refused| unfulfilled(refused, &differences(known, &wanted)));
+    let refused = stands.or_else(|| refused(database, known, &wanted));
+    let held = match &refused {
+        Some(refused) => hold(wanted, refused),
+        None => wanted,
+    };
+    (held, refused)
+}
+
 /// The refusal that still stands: of the spec as it is now.
-pub(super) fn standing(database: &Database) -> Option<&RefusedChange> {
+fn standing(database: &Database) -> Option<&RefusedChange> {
     let refused = database.status.as_ref()?.refused.as_ref()?;
     (Some(refused.generation) == database.metadata.generation).then_some(refused)
 }
 
 /// What Azure has just refused of this spec. Of a database for which nothing new is wanted, it is trouble and no refusal.
-pub(super) fn refused(database: &Database, known: &Known, effective: &Effective) -> Option<RefusedChange> {
+fn refused(database: &Database, known: &Known, effective: &Effective) -> Option<RefusedChange> {
     let server =
         known.server.as_ref().filter(|server| server.made().is_some() && !claim::only_looks(server))?;
     let (Progress::GaveUp { reason, message } | Progress::Retrying { reason, message }) =
@@ -185,8 +203,20 @@ pub(super) fn refused(database: &Database, known: &Known, effective: &Effective)
     })
 }
 
-/// What is wanted, but for what was refused: that stays as it was.
-pub(super) fn hold(effective: Effective, refused: &RefusedChange) -> Effective {
+/// What of a refusal Azure hasn't done all the same: a try of Azure Service Operator's may come before what is written back.
+/// What only grows is never taken back further than it is.
+fn unfulfilled(refused: &RefusedChange, differences: &[RefusedField]) -> Option<RefusedChange> {
+    let left = refused.changes.iter().filter_map(|change| {
+        let now = differences.iter().find(|now| now.field == change.field)?;
+        let from = if GROWS.contains(&change.field.as_str()) { &now.from } else { &change.from };
+        Some(RefusedField { from: from.clone(), ..change.clone() })
+    });
+    let changes: Vec<_> = left.collect();
+    (!changes.is_empty()).then(|| RefusedChange { changes, ..refused.clone() })
+}
+
+/// Takes each field that was refused back to what it was.
+fn hold(effective: Effective, refused: &RefusedChange) -> Effective {
     let mut held = effective;
     for change in &refused.changes {
         let field = FIELDS.iter().find(|field| field.path == change.field);

@@ -520,7 +520,8 @@ impl Seen<'_> {
     fn is_slow(&self) -> bool {
         let server =
             self.known.server.as_ref().and_then(|server| server.metadata.creation_timestamp.as_ref());
-        let since = server.map_or(self.begun(), |created| self.begun().max(created.0));
+        let begun = self.begun();
+        let since = server.map_or(begun, |created| begun.max(created.0));
         self.now.duration_since(since) >= LONG
     }
 

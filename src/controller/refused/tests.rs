@@ -187,6 +187,42 @@ fn a_server_that_is_only_looked_at_or_not_made_refuses_nothing() {
 }
 
 #[test]
+fn what_azure_did_all_the_same_is_not_taken_back() {
+    let wanted = wanted();
+    let before = known(server(asked(), FAILED));
+    let refused = refused(&database(1), &before, &wanted).unwrap();
+    let mut database = database(1);
+    database.status.as_mut().unwrap().refused = Some(refused.clone());
+    let held = |status: Value| {
+        let mut server = server(asked(), ("True", "", "Succeeded"));
+        let mut now = running();
+        json_merge(&mut now, &status);
+        now["id"] = json!("/subscriptions/s/flexibleServers/s");
+        server.status = Some(serde_json::from_value(now).unwrap());
+        held_back(&database, &known(server), wanted.clone())
+    };
+    // As it was.
+    assert_eq!(held(json!({})), (hold(wanted.clone(), &refused), Some(refused.clone())));
+    // The upgrade went through, and so did a part of what else was asked for.
+    let (effective, left) = held(json!({"version": "17", "sku": asked()["sku"]}));
+    assert_eq!((effective.version, effective.size.name.as_str()), (17, "Standard_D4ds_v5"));
+    assert_eq!((effective.size_gib, left.unwrap().changes.len()), (32, FIELDS.len() - 2));
+    // A disk that has grown meanwhile, to another size than was asked for.
+    assert_eq!(
+        held(json!({"storage": {"storageSizeGB": 128, "tier": "P4", "autoGrow": "Disabled"}})).0.size_gib,
+        128
+    );
+    // All of it.
+    assert_eq!(held(asked()), (wanted.clone(), None));
+}
+
+fn json_merge(old: &mut Value, new: &Value) {
+    for (key, value) in new.as_object().unwrap() {
+        old[key] = value.clone();
+    }
+}
+
+#[test]
 fn a_refusal_stands_until_the_spec_is_another_one() {
     let mut database = database(1);
     assert_eq!(standing(&database), None);
