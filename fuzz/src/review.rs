@@ -102,6 +102,7 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
     let labels = serde_json::from_value(Value::Object(labels)).unwrap_or_default();
     let databases = (0..menu.number(12)).filter_map(|_| serde_json::from_value(menu.database()).ok());
     Facts {
+        using: Vec::new(),
         databases: Some(databases.map(Arc::new).collect()),
         count: Some(menu.one(&[0, 4, 5, u32::MAX])),
         inside: serde_json::from_value(json!([menu.database()["metadata"]])).ok(),
