@@ -3,7 +3,9 @@
 use api::{DatabaseSpec, annotations::DEFAULTED};
 use kube::core::admission::Operation;
 use policy::{
-    Code, Denial, PolicyState, Problem, Verdict, defaults,
+    Code, Denial, PolicyState, Problem, Verdict,
+    catalogue::Catalogue,
+    defaults,
     deleting::{self, Deletion},
     document::Level,
     recovering::{self, Claim},
@@ -113,10 +115,16 @@ fn apply(
     }
     let mut warnings = retention();
     warnings.extend(warning::on_defaults(&specs.new, &noted, recorded));
+    if let Some(policy) = basis.state.policy() {
+        warnings.extend(warning::on_place(&specs.new, specs.old.as_ref(), recorded, policy));
+        warnings.extend(warning::on_support(&specs.new, recorded, policy.catalogue(), basis.today));
+    }
     let mut breaches = Vec::new();
     // All of a new one was judged just now.
     if let Some(old) = &specs.old {
-        warnings.extend(warning::on_change(&specs.new, old, recorded));
+        let policy = basis.state.policy();
+        let known: &Catalogue = policy.map_or(Catalogue::known(), |policy| policy.catalogue());
+        warnings.extend(warning::on_change(&specs.new, old, recorded, known));
         breaches = basis.state.policy().map(|policy| policy.breaches(&request, recorded)).unwrap_or_default();
     }
     let told = breaches.iter().filter(|(level, _)| *level != Level::Audit);
