@@ -11,6 +11,9 @@ use crate::{
 /// Where the profile allows no extension at all.
 const NONE: &str = "no extension is allowed here, leave it out";
 
+/// For what isn't misspelt.
+const ADD: &str = "(if Azure has it, the platform team can add it under catalogue.extensions)";
+
 /// The extensions of the request, each with its field.
 fn all<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (String, &'a str)> {
     let new = context.new.extensions.as_deref().unwrap_or_default();
@@ -52,14 +55,12 @@ pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
             let meant = did_you_mean(name, likely.iter().copied());
             let text = if was_offered(|known| known.eq_ignore_ascii_case(name)) {
                 format!("{} is no extension that Azure offers any more; leave it out", quote(name))
-            } else if let Some(meant) = meant {
-                format!("{} is no extension that is known; did you mean {meant}?", quote(name))
             } else {
+                let advice =
+                    meant.map_or_else(|| instead(&likely, NONE), |meant| format!("did you mean {meant}?"));
                 format!(
-                    "{} is no extension that this version of the operator knows; {}; if Azure has it, the platform team \
-                     can add it under catalogue.extensions",
-                    quote(name),
-                    instead(&likely, NONE)
+                    "{} is no extension that this version of the operator knows; {advice} {ADD}",
+                    quote(name)
                 )
             };
             Problem::new(Code::Extension, &field, &text)

@@ -15,6 +15,9 @@ use crate::{
 /// As many names are looked at for what was meant: a message has no room for more, and there can be hundreds.
 const SUGGESTED: usize = 8;
 
+/// For what isn't misspelt.
+const ADD: &str = "(if Azure has it, the platform team can add it under catalogue.parameters)";
+
 /// A parameter of the request.
 struct Written<'a> {
     field: String,
@@ -80,13 +83,10 @@ pub(super) fn settable(context: &Context<'_>) -> Vec<Problem> {
                     .filter(|name| index < SUGGESTED && context.profile.allow.parameter(name))
                     .filter(|name| find(context, name).is_ok());
                 let meant = did_you_mean(changed.name, known);
-                changed.problem(&meant.map_or_else(
-                    || {
-                        "is no server parameter that this version of the operator knows; leave it out; if Azure has it, \
-                         the platform team can add it under catalogue.parameters"
-                            .to_owned()
-                    },
-                    |meant| format!("is no server parameter that is known; did you mean {meant}?"),
+                let advice =
+                    meant.map_or_else(|| "leave it out".to_owned(), |meant| format!("did you mean {meant}?"));
+                changed.problem(&format!(
+                    "is no server parameter that this version of the operator knows; {advice} {ADD}"
                 ))
             }
             Unsettable::ReadOnly => changed.problem("is read-only, Azure sets it itself; leave it out"),

@@ -7,7 +7,7 @@ use crate::{
     Code, Problem,
     catalogue::{Region, Size, Tier},
     quote::quote,
-    suggest::{did_you_mean, instead, nearest_sizes, sizes_like},
+    suggest::{instead, nearest_sizes, sizes_like},
 };
 
 const FIELD: &str = "spec.sku";
@@ -79,15 +79,14 @@ pub(super) fn known(context: &Context<'_>) -> Option<Problem> {
     if !changed(context) || context.size().is_some() {
         return None;
     }
-    let sizes = || context.catalogue().sizes().iter().map(|size| size.name.as_str());
     let likely = sizes_like(context.catalogue(), sku, fitting(context));
-    // Who misspelt one has no use for that.
-    let or_add = match did_you_mean(sku, sizes()) {
-        Some(_) => "",
-        None => "; if Azure has it, the platform team can add it under catalogue.sizes",
-    };
-    let advice = instead(&likely, ASK);
-    let text = format!("{} is no size that this version of the operator knows; {advice}{or_add}", quote(sku));
+    // One that is new is spelt like those that are known.
+    let text = format!(
+        "{} is no size that this version of the operator knows; {}; if Azure has it, the platform team can add it under \
+         catalogue.sizes",
+        quote(sku),
+        instead(&likely, ASK)
+    );
     Some(Problem::new(Code::SkuUnknown, FIELD, &text))
 }
 

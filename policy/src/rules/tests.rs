@@ -151,11 +151,15 @@ fn strict(allow: &str) -> String {
 #[case::no_switch("log_lock_waits", "yes please", Some("on or off"))]
 #[case::text("DateStyle", "ISO, DMY", None)]
 #[case::two_lines("DateStyle", "ISO\nDMY", Some("text on one line"))]
-#[case::misspelt("work_men", "8192", Some("did you mean work_mem?"))]
+#[case::misspelt(
+    "work_men",
+    "8192",
+    Some("did you mean work_mem? (if Azure has it, the platform team can add it")
+)]
 #[case::unknown(
     "happiness",
     "1",
-    Some("is no server parameter that this version of the operator knows; leave it out; if Azure has it")
+    Some("is no server parameter that this version of the operator knows; leave it out (if Azure has it")
 )]
 #[case::read_only("fsync", "off", Some("is read-only"))]
 #[case::of_extensions("azure.extensions", "vector", Some("write the extension there"))]

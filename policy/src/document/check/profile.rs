@@ -278,9 +278,10 @@ pub(super) fn check_version(
 const ADD_VERSION: &str = "; if Azure has it, add it under catalogue.versions";
 
 pub(super) fn meant_or_add<'a>(written: &str, key: &str, known: impl Iterator<Item = &'a str>) -> String {
-    Some(meant(written, known))
-        .filter(|meant| !meant.is_empty())
-        .unwrap_or_else(|| format!("; leave it out, or, if Azure has it, add it under catalogue.{key}"))
+    // One that is new is spelt like those that are known.
+    let meant = Some(meant(written, known)).filter(|meant| !meant.is_empty());
+    let meant = meant.unwrap_or_else(|| "; leave it out".to_owned());
+    format!("{meant} (if Azure has it, add it under catalogue.{key})")
 }
 
 /// `; did you mean X?`, if something is near enough to what was written, and that is no pattern.
