@@ -177,7 +177,7 @@ pub(super) fn library(context: &Context<'_>) -> Vec<Problem> {
 /// The switch of the connection pooler.
 const POOLER: &str = "pgbouncer.enabled";
 
-/// Burstable servers have no PgBouncer, and its other parameters aren't there while it is off.
+/// Burstable servers have no `PgBouncer`, and its other parameters aren't there while it is off.
 /// <https://learn.microsoft.com/azure/postgresql/connectivity/concepts-pgbouncer>
 pub(super) fn pooler(context: &Context<'_>) -> Vec<Problem> {
     let is_on = |spec: &DatabaseSpec| {

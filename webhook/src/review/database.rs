@@ -122,8 +122,10 @@ fn apply(
     let mut breaches = Vec::new();
     // All of a new one was judged just now.
     if let Some(old) = &specs.old {
-        let policy = basis.state.policy();
-        let known: &Catalogue = policy.map_or(Catalogue::known(), |policy| policy.catalogue());
+        let known = match basis.state.policy() {
+            Some(policy) => policy.catalogue(),
+            None => Catalogue::known(),
+        };
         warnings.extend(warning::on_change(&specs.new, old, recorded, known));
         breaches = basis.state.policy().map(|policy| policy.breaches(&request, recorded)).unwrap_or_default();
     }

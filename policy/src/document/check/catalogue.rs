@@ -98,9 +98,9 @@ impl Once {
 
 /// Letters, digits, `_`, and what else stands in such a name.
 fn named(written: &Located<String>, more: &'static str, path: &str, findings: &mut Findings) {
-    let described =
-        format!("letters, digits, _{}", more.chars().map(|c| format!(" {c}")).collect::<String>());
-    shape(findings, path, written, LONGEST, &described, |c| {
+    let more_of_them: Vec<String> = more.chars().map(String::from).collect();
+    let described = ["letters, digits, _", &more_of_them.join(" ")].join(" ");
+    shape(findings, path, written, LONGEST, described.trim_end(), |c| {
         c.is_ascii_alphanumeric() || c == '_' || more.contains(c)
     });
 }

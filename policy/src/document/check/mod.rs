@@ -40,7 +40,7 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     let mut findings = Findings(Vec::new());
     azure::check_azure(&document.azure, &mut findings);
     let catalogue = catalogue::check_catalogue(&document.catalogue, &mut findings);
-    let catalogue = catalogue.map_or(Cow::Borrowed(Catalogue::known()), Cow::Owned);
+    let catalogue = catalogue.map_or_else(|| Cow::Borrowed(Catalogue::known()), Cow::Owned);
     let place = Place { location: &document.azure.location.value, catalogue: &catalogue };
     if document.profiles.value.is_empty() {
         let text = "is empty, so no database is allowed anywhere; write at least one profile".into();
