@@ -286,7 +286,8 @@ fn mark<K: kube::Resource>(object: &mut K, policy: &str) {
 /// Azure can't delete a parameter: one that isn't wanted any more gets its default back, and its object stays as the
 /// record of that.
 fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
-    let wanted = parameters::wanted(input.effective);
+    let existing = input.existing.configurations.iter().map(|existing| &existing.spec);
+    let wanted = parameters::wanted(input.effective, existing);
     let set = wanted.iter().map(|(name, value)| (name.clone(), parameters::OVERRIDE, Some(value.clone())));
     let reset = input
         .existing
@@ -300,7 +301,9 @@ fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
             let value = if was_reset { existing.spec.value.clone() } else { default };
             (existing.spec.azure_name.clone(), parameters::DEFAULT, value)
         });
-    set.chain(reset)
+    let mut all: Vec<_> = set.chain(reset).collect();
+    all.sort_by_key(|(parameter, source, _)| parameters::rank(parameter, source));
+    all.into_iter()
         .map(|(parameter, source, value)| {
             let name = parameters::object_name(input.server_name, &parameter);
             let mut object = FlexibleServersConfiguration::new(

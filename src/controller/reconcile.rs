@@ -198,7 +198,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         }
     };
     let pause = pause::of(database, today);
-    let (effective, refused) = refused::held_back(database, &known, effective);
+    let (effective, refused) = refused::held_back(database, &known, effective, policy.catalogue());
     let passwords = match effective.authentication {
         Authentication::Identity => None,
         Authentication::Password => Some(passwords(database, &known, &effective, now)?),

@@ -7,7 +7,7 @@
 use std::str::FromStr;
 
 use api::{Database, HighAvailability, RefusedChange, RefusedField, StorageTier};
-use policy::{Effective, catalogue};
+use policy::{Effective, catalogue::Catalogue};
 
 use super::{dereference::Known, status};
 use crate::{
@@ -30,7 +30,7 @@ struct Field {
     read: fn(&Server<'_>) -> Option<String>,
     wanted: fn(&Effective) -> Option<String>,
     /// Takes a value back.
-    write: fn(&mut Effective, &str) -> Option<()>,
+    write: fn(&mut Effective, &str, &Catalogue) -> Option<()>,
 }
 
 /// What a server has, as Azure tells it or as its object asks for.
@@ -70,43 +70,43 @@ const FIELDS: &[Field] = &[
         path: VERSION, name: "version", unit: "",
         read: |server| text(server.version),
         wanted: |effective| text(Some(effective.version)),
-        write: |effective, value| put(&mut effective.version, value),
+        write: |effective, value, _| put(&mut effective.version, value),
     },
     Field {
         path: "sku", name: "sku", unit: "",
         read: |server| text(server.sku),
         wanted: |effective| text(Some(&effective.size.name)),
-        write: |effective, value| { effective.size = catalogue::size(value)?; Some(()) },
+        write: |effective, value, catalogue| { effective.size = catalogue.size(value)?.clone(); Some(()) },
     },
     Field {
         path: SIZE, name: "storage", unit: " GiB",
         read: |server| text(server.size_gib),
         wanted: |effective| text(Some(effective.size_gib)),
-        write: |effective, value| put(&mut effective.size_gib, value),
+        write: |effective, value, _| put(&mut effective.size_gib, value),
     },
     Field {
         path: "storage.tier", name: "storage tier", unit: "",
         read: |server| text(server.tier),
         wanted: |effective| text(effective.settings.storage_tier),
-        write: |effective, value| { effective.settings.storage_tier = Some(settings::word::<StorageTier>(value)?); Some(()) },
+        write: |effective, value, _| { effective.settings.storage_tier = Some(settings::word::<StorageTier>(value)?); Some(()) },
     },
     Field {
         path: "storage.autoGrow", name: "automatic growth", unit: "",
         read: |server| text(server.auto_grow),
         wanted: |effective| effective.settings.auto_grow.map(settings::switch),
-        write: |effective, value| { effective.settings.auto_grow = Some(settings::is_on(value)?); Some(()) },
+        write: |effective, value, _| { effective.settings.auto_grow = Some(settings::is_on(value)?); Some(()) },
     },
     Field {
         path: "highAvailability", name: "high availability", unit: "",
         read: |server| text(server.high_availability),
         wanted: |effective| text(effective.settings.high_availability),
-        write: |effective, value| { effective.settings.high_availability = Some(settings::word::<HighAvailability>(value)?); Some(()) },
+        write: |effective, value, _| { effective.settings.high_availability = Some(settings::word::<HighAvailability>(value)?); Some(()) },
     },
     Field {
         path: "backup.retentionDays", name: "backups", unit: " days",
         read: |server| text(server.retention_days),
         wanted: |effective| text(effective.settings.backup.retention_days),
-        write: |effective, value| { effective.settings.backup.retention_days = Some(value.parse().ok()?); Some(()) },
+        write: |effective, value, _| { effective.settings.backup.retention_days = Some(value.parse().ok()?); Some(()) },
     },
 ];
 
@@ -156,11 +156,12 @@ pub(super) fn held_back(
     database: &Database,
     known: &Known,
     wanted: Effective,
+    catalogue: &Catalogue,
 ) -> (Effective, Option<RefusedChange>) {
     let stands = standing(database).and_then(|refused| unfulfilled(refused, &differences(known, &wanted)));
     let refused = stands.or_else(|| refused(database, known, &wanted));
     let held = match &refused {
-        Some(refused) => hold(wanted, refused),
+        Some(refused) => hold(wanted, refused, catalogue),
         None => wanted,
     };
     (held, refused)
@@ -216,12 +217,12 @@ fn unfulfilled(refused: &RefusedChange, differences: &[RefusedField]) -> Option<
 }
 
 /// Takes each field that was refused back to what it was.
-fn hold(effective: Effective, refused: &RefusedChange) -> Effective {
+fn hold(effective: Effective, refused: &RefusedChange, catalogue: &Catalogue) -> Effective {
     let mut held = effective;
     for change in &refused.changes {
         let field = FIELDS.iter().find(|field| field.path == change.field);
         // A value that can't be read is none of ours: what is wanted then goes to Azure once more.
-        let _ = field.and_then(|field| (field.write)(&mut held, &change.from));
+        let _ = field.and_then(|field| (field.write)(&mut held, &change.from, catalogue));
     }
     held
 }

@@ -175,7 +175,10 @@ fn force_does_not_delete_and_recreate_after_a_refusal() {
 fn a_slip_of_the_pen_is_recognised() {
     let story = story();
     let size = story.database("main", "{sku: Standard_B1m}").refused();
-    assert!(size.contains("is no size that Azure offers; use Standard_B1ms,"), "{size}");
+    assert!(
+        size.contains("is no size that this version of the operator knows; use Standard_B1ms,"),
+        "{size}"
+    );
     let extension = story.database("main", "{extensions: [pgcripto]}").refused();
     assert!(extension.contains("did you mean pgcrypto?"), "{extension}");
     let parameter = story.database("main", "{parameters: {work_men: \"8192\"}}").refused();

@@ -20,7 +20,7 @@ const DISKS: &[(i32, StorageTier, StorageTier)] = &[
     (2048, P40, P50),
     (4095, P50, P50),
     (4096, P50, P50),
-    (8192, P60, P70),
+    (8192, P60, P80),
     (16384, P70, P80),
     (32767, P80, P80),
 ];
@@ -64,7 +64,7 @@ mod tests {
     #[rstest]
     #[case(32, &[P4, P6, P10, P15, P20, P30, P40, P50])]
     #[case(1024, &[P30, P40, P50])]
-    #[case(8192, &[P60, P70])]
+    #[case(8192, &[P60, P70, P80])]
     #[case(33, &[])]
     fn a_size_has_its_tiers(#[case] size_gib: i32, #[case] expected: &[StorageTier]) {
         assert_eq!(tiers(size_gib).collect::<Vec<_>>(), expected);

@@ -12,8 +12,9 @@ mod raw;
 mod recovery;
 mod words;
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
 
+use api::HighAvailability;
 use jiff::civil::Date;
 use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
@@ -26,7 +27,8 @@ pub use raw::{Azure, Destroy, Document, Firewall, Network, Private, WorkloadIden
 pub use recovery::Recovery;
 
 use crate::{
-    Code, Problem, catalogue,
+    Code, Problem,
+    catalogue::{Catalogue, Support, Version, Zones},
     quote::{clean, quote_text},
 };
 use namespaces::Namespaces;
@@ -50,6 +52,8 @@ pub struct Policy {
     profiles: Vec<Profile>,
     exceptions: Vec<Exception>,
     pub recoveries: Vec<Recovery>,
+    /// What is known here, with what the policy knows better.
+    catalogue: Cow<'static, Catalogue>,
 }
 
 impl Policy {
@@ -145,15 +149,41 @@ impl Policy {
         self.exceptions.iter().find(|exception| exception.covers(namespace, name, rule, today))
     }
 
-    /// Profiles whose default version nobody can have any more, with that version.
-    pub fn outdated_defaults(
-        &self,
-        today: Date,
-    ) -> impl Iterator<Item = (&str, &'static catalogue::Version)> {
+    /// What Azure offers, as far as it is known here and to the policy.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Profiles whose default version is past Azure's standard support, with that version.
+    pub fn outdated_defaults(&self, today: Date) -> impl Iterator<Item = (&str, Version)> {
         self.profiles.iter().filter_map(move |profile| {
             let version = profile.defaults.version.as_ref().and_then(api::version::major)?;
-            let version = catalogue::version(version)?;
-            (version.end_of_support <= today).then_some((profile.name.as_str(), version))
+            let version = self.catalogue.version(version)?;
+            (version.support(today) != Support::Standard).then_some((profile.name.as_str(), version))
+        })
+    }
+
+    /// Defaults that Azure may refuse where servers are made: which profile, which field, and why. They are no mistakes of
+    /// the policy, since a region gets more with time and an operator that knows less must not break it.
+    pub fn doubtful_defaults(&self) -> impl Iterator<Item = (&str, &str, String)> {
+        let location = &self.azure.location.value;
+        let region = self.catalogue.region(location);
+        let is_private = self.azure.network.private.is_some();
+        self.profiles.iter().flat_map(move |profile| {
+            let size = profile.defaults.sku.as_deref().and_then(|sku| self.catalogue.size(sku));
+            let absent = size
+                .filter(|size| !region.has(size))
+                .map(|size| ("sku", format!("{} isn't known to be had in {location}", size.name)));
+            let outside = size
+                .filter(|size| is_private && size.is_v6())
+                .map(|size| ("sku", format!("{} can't be had in a virtual network", size.name)));
+            let mode = profile.defaults.high_availability;
+            let closed = (mode == Some(HighAvailability::ZoneRedundant) && region.zones == Zones::Closed)
+                .then(|| {
+                    ("highAvailability", format!("{location} had no room for new ZoneRedundant standbys"))
+                });
+            let all = [absent, outside, closed].into_iter().flatten();
+            all.map(|(field, why)| (profile.name.as_str(), field, why))
         })
     }
 

@@ -224,6 +224,129 @@ fn more_tags_than_leave_room_for_ours_are_told() {
 }
 
 #[rstest]
+#[case::name_of_a_size("sizes: [{name: D2ds, tier: Burstable, vCores: 2, memoryGiB: 8}]")]
+#[case::no_cores("sizes: [{name: Standard_D2ds_v7, tier: Burstable, vCores: 0, memoryGiB: 8}]")]
+#[case::no_tier("sizes: [{name: Standard_D2ds_v7, tier: Bursting, vCores: 1, memoryGiB: 8}]")]
+#[case::size_twice(
+    "sizes: [{name: Standard_A1, tier: Burstable, vCores: 1, memoryGiB: 1}, {name: standard_a1, tier: Burstable, vCores: 1, memoryGiB: 1}]"
+)]
+#[case::no_major("versions: [{major: 1, until: 2031-11-13}]")]
+#[case::day_of_a_version("versions: [{major: 19, until: 2031-13-13}]")]
+#[case::days_swapped("versions: [{major: 19, until: 2031-11-13, extendedUntil: 2030-11-13}]")]
+#[case::name_of_an_extension("extensions: [{name: \"a b\"}]")]
+#[case::library_of_none("extensions: [{name: a, onlyLibrary: true}]")]
+#[case::extension_of_no_version("extensions: [{name: a, versions: []}]")]
+#[case::parameter_of_extensions("parameters: [{name: Azure.extensions, text: true}]")]
+#[case::dots_of_a_parameter("parameters: [{name: a._b}]")]
+#[case::two_forms("parameters: [{name: a.b, text: true, integer: [1, 2]}]")]
+#[case::range_of_one("parameters: [{name: a.b, integer: [1]}]")]
+#[case::range_swapped("parameters: [{name: a.b, number: [1.5, 0]}]")]
+#[case::range_of_nothing("parameters: [{name: a.b, number: [.nan, .nan]}]")]
+#[case::no_words("parameters: [{name: a.b, values: []}]")]
+#[case::words_with_a_comma("parameters: [{name: a.b, set: [\"a,b\"]}]")]
+#[case::name_of_a_region("regions: {Norway East: {zones: true}}")]
+#[case::region_without_sizes("regions: {norwayeast: {sizes: []}}")]
+#[case::pattern_of_sizes("regions: {norwayeast: {sizes: [\"Standard_*_v[345]\"]}}")]
+#[case::unknown_in_catalogue("region: {norwayeast: {zones: true}}")]
+fn each_mistake_of_the_catalogue_names_its_place(#[context] context: Context, #[case] catalogue: &str) {
+    let name = format!("catalogue_{}", context.description.unwrap());
+    insta::assert_snapshot!(name, errors(&format!("{GOOD}\ncatalogue:\n  {catalogue}\n")));
+}
+
+#[test]
+fn the_lists_of_the_catalogue_end() {
+    let lists = [
+        ("sizes", 200, "{name: Standard_A#, tier: Burstable, vCores: 1, memoryGiB: 1}"),
+        ("versions", 20, "{major: 1#, until: 2031-11-13}"),
+        ("extensions", 200, "{name: a#}"),
+        ("parameters", 500, "{name: a.b#}"),
+    ];
+    for (key, most, item) in lists {
+        let with = |count: usize| {
+            let items: Vec<String> = (0..count).map(|n| item.replace('#', &n.to_string())).collect();
+            format!("{GOOD}\ncatalogue: {{{key}: [{}]}}\n", items.join(", "))
+        };
+        let told = errors(&with(most + 1));
+        assert_eq!(
+            told,
+            format!(
+                "catalogue.{key} has {} items, and {most} are the most; leave out what is known without them [DB407]",
+                most + 1
+            )
+        );
+        if key != "versions" {
+            Policy::parse(&with(most)).unwrap();
+        }
+    }
+    let regions: Vec<String> = (0..101).map(|n| format!("r{n}: {{}}")).collect();
+    let told = errors(&format!("{GOOD}\ncatalogue: {{regions: {{{}}}}}\n", regions.join(", ")));
+    assert!(told.starts_with("catalogue.regions has 101 items"), "{told}");
+    let words: Vec<String> = (0..101).map(|n| format!("w{n}")).collect();
+    let words = words.join(", ");
+    for inner in [
+        format!("parameters: [{{name: a.b, values: [{words}]}}]"),
+        format!("parameters: [{{name: a.b, set: [{words}]}}]"),
+        format!("regions: {{norwayeast: {{sizes: [{words}]}}}}"),
+    ] {
+        let told = errors(&format!("{GOOD}\ncatalogue: {{{inner}}}\n"));
+        assert!(told.contains("has 101 items, and 100 are the most"), "{told}");
+    }
+}
+
+/// The policy's own checks know what its catalogue adds.
+#[test]
+fn a_policy_may_allow_and_fill_in_what_its_catalogue_adds() {
+    let catalogue = "catalogue:\n  sizes: [{name: Standard_X1, tier: GeneralPurpose, vCores: 1, memoryGiB: 4}]\n  versions: [{major: 19, until: 2031-11-13}]\n  extensions: [{name: bitcoin}]\n  parameters: [{name: bitcoins}]\n";
+    let profile = "  - name: newest\n    defaults: {version: 19, sku: Standard_X1}\n    allow: {skus: [\"Standard_X*\"], versions: [19], extensions: [bitcoin], parameters: {allow: [bitcoins]}}\n    namespaces: {names: [n]}\nprofiles:\n";
+    let (before, after) = GOOD.split_once("profiles:\n").unwrap();
+    let (_, profile) = ("", profile.trim_end_matches("profiles:\n"));
+    let yaml = format!("{before}{catalogue}profiles:\n{profile}{after}");
+    Policy::parse(&yaml).unwrap();
+    let told = errors(&yaml.replace(catalogue, ""));
+    for what in ["sizes", "versions", "extensions", "parameters"] {
+        assert!(told.contains(&format!("add it under catalogue.{what}")), "{what}: {told}");
+    }
+}
+
+/// An operator that knows less than Azure, or less than an older operator did, breaks no policy.
+#[rstest]
+#[case::extension_of_once("[pgcrypto,", "[azure_local_ai, pgcrypto,")]
+#[case::prefix_of_once("\"ssl*\"", "\"plv8.*\"")]
+#[case::name_of_once("\"ssl*\"", "pg_trgm.similarity_threshold")]
+#[case::hidden("\"ssl*\"", "\"pgbouncer.*\"")]
+#[case::read_only_now("\"ssl*\"", "synchronous_commit")]
+fn what_held_once_still_holds(#[case] old: &str, #[case] new: &str) {
+    Policy::parse(&with(old, new)).unwrap();
+}
+
+#[test]
+fn defaults_that_azure_may_refuse_are_told_and_break_nothing() {
+    let yaml = GOOD.replace("norwayeast", "westeurope").replacen(
+        "sku: Standard_D2ds_v5",
+        "sku: Standard_D2ds_v6",
+        1,
+    );
+    let policy = Policy::parse(&yaml.replace("\"Standard_D*ds_v5\"", "\"Standard_D*\"")).unwrap();
+    let told: Vec<_> =
+        policy.doubtful_defaults().map(|(profile, field, why)| format!("{profile} {field} {why}")).collect();
+    assert_eq!(
+        told,
+        [
+            "production sku Standard_D2ds_v6 isn't known to be had in westeurope",
+            "production highAvailability westeurope had no room for new ZoneRedundant standbys"
+        ]
+    );
+    assert_eq!(Policy::parse(GOOD).unwrap().doubtful_defaults().count(), 0);
+}
+
+#[test]
+fn a_default_past_standard_support_is_told() {
+    let policy = Policy::parse(GOOD).unwrap();
+    let outdated = |day: &str| policy.outdated_defaults(day.parse().unwrap()).count();
+    assert_eq!((outdated("2029-11-08"), outdated("2029-11-09")), (0, 2));
+}
+
+#[rstest]
 #[case::of_known_ones("log_*")]
 #[case::in_whatever_case("LOG_*")]
 #[case::with_a_question_mark("work_me?")]

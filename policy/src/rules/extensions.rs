@@ -1,10 +1,11 @@
-//! `spec.extensions`: extensions that Azure offers and policy allows.
+//! `spec.extensions`: extensions that are known, that the version has, and that policy allows.
 
 use std::collections::HashSet;
 
 use super::Context;
 use crate::{
-    Code, Problem, catalogue,
+    Code, Problem,
+    catalogue::{Extension, was_offered},
     quote::quote,
     suggest::{did_you_mean, instead},
 };
@@ -12,38 +13,79 @@ use crate::{
 /// Where the profile allows no extension at all.
 const NONE: &str = "no extension is allowed here, leave it out";
 
-/// The extensions that the request adds, each with its field.
-fn added<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (String, &'a str)> {
-    let old = context.old.and_then(|old| old.extensions.as_deref()).unwrap_or_default();
+/// For what isn't misspelt.
+const ADD: &str = "(if Azure has it, the platform team can add it under catalogue.extensions)";
+
+/// The extensions of the request, each with its field.
+fn all<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (String, &'a str)> {
     let new = context.new.extensions.as_deref().unwrap_or_default();
-    new.iter()
-        .enumerate()
-        .filter(|(_, name)| !old.iter().any(|old| old.eq_ignore_ascii_case(name)))
-        .map(|(index, name)| (format!("spec.extensions[{index}]"), name.as_str()))
+    new.iter().enumerate().map(|(index, name)| (format!("spec.extensions[{index}]"), name.as_str()))
+}
+
+/// Whether the request adds it.
+fn is_added(context: &Context<'_>, name: &str) -> bool {
+    let old = context.old.and_then(|old| old.extensions.as_deref()).unwrap_or_default();
+    !old.iter().any(|old| old.eq_ignore_ascii_case(name))
+}
+
+fn added<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (String, &'a str)> {
+    all(context).filter(|(_, name)| is_added(context, name))
+}
+
+fn is_offered(context: &Context<'_>, extension: &Extension) -> bool {
+    context.major().is_none_or(|major| extension.offered.with(major))
 }
 
 /// Allowed extensions; what is spelt like the written one comes first.
-fn usable(context: &Context<'_>, written: &str) -> Vec<&'static str> {
+fn usable<'a>(context: &'a Context<'_>, written: &str) -> Vec<&'a str> {
     let allowed = || {
-        catalogue::extensions()
-            .map(|extension| extension.name)
-            .filter(|name| context.profile.allow.extension(name))
+        let offered =
+            context.catalogue().extensions().iter().filter(|extension| is_offered(context, extension));
+        offered.map(|extension| extension.name.as_ref()).filter(|name| context.profile.allow.extension(name))
     };
     let meant = did_you_mean(written, allowed());
     meant.into_iter().chain(allowed().filter(|name| Some(*name) != meant)).collect()
 }
 
-/// Each exists.
+/// Each is known.
 pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
     added(context)
-        .filter(|(_, name)| catalogue::extension(name).is_none())
+        .filter(|(_, name)| context.catalogue().extension(name).is_none())
         .map(|(field, name)| {
             let likely = usable(context, name);
             // A list of all others helps nobody who misspelt one.
             let meant = did_you_mean(name, likely.iter().copied());
-            let advice =
-                meant.map_or_else(|| instead(&likely, NONE), |meant| format!("did you mean {meant}?"));
-            let text = format!("{} is no extension that Azure offers; {advice}", quote(name));
+            let text = if was_offered(|known| known.eq_ignore_ascii_case(name)) {
+                format!("{} is no extension that Azure offers any more; leave it out", quote(name))
+            } else {
+                let advice =
+                    meant.map_or_else(|| instead(&likely, NONE), |meant| format!("did you mean {meant}?"));
+                format!(
+                    "{} is no extension that this version of the operator knows; {advice} {ADD}",
+                    quote(name)
+                )
+            };
+            Problem::new(Code::Extension, &field, &text)
+        })
+        .collect()
+}
+
+/// The version has each, also one that was there before, when it is the version that changes.
+pub(super) fn offered(context: &Context<'_>) -> Vec<Problem> {
+    let upgraded = context.changed(|spec| spec.version.as_ref().and_then(api::version::major));
+    let judged = all(context).filter(|(_, name)| upgraded || is_added(context, name));
+    let lacking = judged.filter_map(|(field, name)| {
+        let extension = context.catalogue().extension(name)?;
+        (!is_offered(context, extension)).then_some((field, extension))
+    });
+    lacking
+        .map(|(field, extension)| {
+            let version = context.major().unwrap_or_default();
+            let text = format!(
+                "{} is not there with version {version}, as far as this version of the operator knows; leave it out, or \
+                 write another spec.version",
+                extension.name
+            );
             Problem::new(Code::Extension, &field, &text)
         })
         .collect()
@@ -66,8 +108,9 @@ pub(super) fn once(context: &Context<'_>) -> Vec<Problem> {
 
 /// The profile allows each.
 pub(super) fn allowed(context: &Context<'_>) -> Vec<Problem> {
+    let is_known = |name: &str| context.catalogue().extension(name).is_some();
     added(context)
-        .filter(|(_, name)| catalogue::extension(name).is_some() && !context.profile.allow.extension(name))
+        .filter(|(_, name)| is_known(name) && !context.profile.allow.extension(name))
         .map(|(field, name)| {
             let advice = instead(&usable(context, ""), "no extension is, leave it out");
             let text = format!("{} is not allowed here; {advice}", quote(name));

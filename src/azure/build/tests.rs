@@ -217,10 +217,82 @@ fn extensions_and_parameters_become_server_parameters() {
     assert_eq!(read.len(), 3);
 }
 
+/// Azure's default is `pg_stat_statements` alone.
 #[test]
-fn what_azure_loads_anyway_needs_no_parameter() {
-    let objects = objects_of(&serde_json::json!({"extensions": ["pg_cron"]}), &[]);
-    assert_eq!(set(&objects), [("azure.extensions", "user-override", Some("pg_cron"))]);
+fn what_a_server_loads_is_written_whole_from_the_first_library_on() {
+    let loads = |spec: serde_json::Value, there: &[FlexibleServersConfiguration]| {
+        let objects = objects_of(&spec, there);
+        let libraries =
+            objects.configurations.iter().find(|object| object.spec.azure_name == "shared_preload_libraries");
+        let told = libraries.map(|object| (object.spec.source.clone(), object.spec.value.clone()));
+        (told, objects.configurations)
+    };
+    let ours = |list: &str| Some(("user-override".to_owned(), Some(list.to_owned())));
+    // One that was adopted or changed by hand may load less than a new one does.
+    let (told, _) = loads(serde_json::json!({"extensions": ["pg_cron"]}), &[]);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    let (told, there) = loads(serde_json::json!({"extensions": ["pg_cron", "pgaudit"]}), &[]);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements,pgaudit"));
+    // What was there stays loaded when another goes, and when all go.
+    let (told, _) = loads(serde_json::json!({"extensions": ["pg_cron"]}), &there);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    let (told, there) = loads(serde_json::json!({}), &there);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    // So does what an earlier version of the operator gave its default back.
+    let mut reset = there;
+    for object in &mut reset {
+        object.spec.source = "system-default".to_owned();
+        object.spec.value = Some("pg_stat_statements".to_owned());
+    }
+    let (told, _) = loads(serde_json::json!({}), &reset);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    // Nobody asked for any.
+    let (told, _) = loads(serde_json::json!({"extensions": ["pgcrypto"]}), &[]);
+    assert_eq!(told, None);
+}
+
+#[test]
+fn a_library_without_an_extension_is_loaded_and_not_created() {
+    let spec = serde_json::json!({"extensions": ["auto_explain", "vector"]});
+    let objects = objects_of(&spec, &[]);
+    assert_eq!(
+        set(&objects),
+        [
+            ("azure.extensions", "user-override", Some("vector")),
+            ("shared_preload_libraries", "user-override", Some("pg_cron,pg_stat_statements,auto_explain")),
+        ]
+    );
+    // It is known again as what was asked for: a policy that gets stricter doesn't refuse it.
+    let (extensions, _) = parameters::read(objects.configurations.iter().map(|object| &object.spec));
+    assert_eq!(extensions, ["vector", "auto_explain"]);
+}
+
+#[test]
+fn the_pooler_is_on_before_its_parameters_are_set_and_off_after() {
+    let policy = include_str!("../../../examples/policy.yaml").replace("Standard_B1ms", "Standard_D2ds_v5");
+    let policy = policy.replace("[\"Standard_B*\"]", "[\"Standard_*\"]");
+    let spec =
+        serde_json::json!({"parameters": {"pgbouncer.default_pool_size": "80", "pgbouncer.enabled": "on"}});
+    let spec = serde_json::from_value(spec).unwrap();
+    let there = objects_with(&policy, None, None, &spec, &[]);
+    let (first, second) = ("pgbouncer.enabled", "pgbouncer.default_pool_size");
+    assert_eq!(set(&there), [(first, "user-override", Some("true")), (second, "user-override", Some("80"))]);
+    let after = objects_with(&policy, None, None, &api::DatabaseSpec::default(), &there.configurations);
+    assert_eq!(set(&after).iter().map(|(name, ..)| *name).collect::<Vec<_>>(), [second, first]);
+}
+
+/// `on`, `true` and `yes` are one value, and Azure takes one spelling of it.
+#[test]
+fn a_switch_is_written_as_azure_takes_it() {
+    let spec = serde_json::json!({"parameters": {"autovacuum": "true", "log_lock_waits": "yes", "wal_compression": "LZ4"}});
+    assert_eq!(
+        set(&objects_of(&spec, &[])),
+        [
+            ("autovacuum", "user-override", Some("on")),
+            ("log_lock_waits", "user-override", Some("on")),
+            ("wal_compression", "user-override", Some("lz4")),
+        ]
+    );
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn what_azure_refused_is_remembered_field_by_field_and_held_back() {
          to 14 days"
     );
     assert_eq!(refused.changes.len(), FIELDS.len());
-    let held = hold(wanted.clone(), &refused);
+    let held = hold(wanted.clone(), &refused, Catalogue::known());
     assert_eq!(differences(&known, &held), [], "nothing is left to refuse");
     assert_ne!(held, wanted);
 }
@@ -129,9 +129,9 @@ fn what_azure_refused_is_remembered_field_by_field_and_held_back() {
 fn one_field_alone_holds_back_itself_alone() {
     let wanted = wanted();
     let change = RefusedField { field: "sku".into(), from: "Standard_D2ds_v5".into(), to: "x".into() };
-    let held = hold(wanted.clone(), &RefusedChange { changes: vec![change], ..RefusedChange::default() });
+    let held = hold(wanted.clone(), &RefusedChange { changes: vec![change], ..RefusedChange::default() }, Catalogue::known());
     assert_eq!(held.size.name, "Standard_D2ds_v5");
-    assert_eq!(Effective { size: wanted.size, ..held }, wanted);
+    assert_eq!(Effective { size: wanted.size.clone(), ..held }, wanted);
 }
 
 #[rstest]
@@ -142,7 +142,7 @@ fn one_field_alone_holds_back_itself_alone() {
 fn a_status_that_somebody_wrote_by_hand_does_no_harm(#[case] field: &str, #[case] from: &str) {
     let change = RefusedField { field: field.into(), from: from.into(), to: String::new() };
     let refused = RefusedChange { changes: vec![change], ..RefusedChange::default() };
-    assert_eq!(hold(wanted(), &refused), wanted());
+    assert_eq!(hold(wanted(), &refused, Catalogue::known()), wanted());
 }
 
 #[rstest]
@@ -199,10 +199,10 @@ fn what_azure_did_all_the_same_is_not_taken_back() {
         json_merge(&mut now, &status);
         now["id"] = json!("/subscriptions/s/flexibleServers/s");
         server.status = Some(serde_json::from_value(now).unwrap());
-        held_back(&database, &known(server), wanted.clone())
+        held_back(&database, &known(server), wanted.clone(), Catalogue::known())
     };
     // As it was.
-    assert_eq!(held(json!({})), (hold(wanted.clone(), &refused), Some(refused.clone())));
+    assert_eq!(held(json!({})), (hold(wanted.clone(), &refused, Catalogue::known()), Some(refused.clone())));
     // The upgrade went through, and so did a part of what else was asked for.
     let (effective, left) = held(json!({"version": "17", "sku": asked()["sku"]}));
     assert_eq!((effective.version, effective.size.name.as_str()), (17, "Standard_D4ds_v5"));

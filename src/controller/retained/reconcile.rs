@@ -201,10 +201,24 @@ async fn look_anew(
         tell(record, context, &why, "True").await?;
         return Ok(Some(later));
     }
-    // A server that is kept has its ways in closed. What is asked for now needs no such sign.
-    let is_closed = *end == End::Approved
-        || close::close(context, kept, record.spec.since.0).await? == Removal::Done;
-    if is_closed && remove::spare(context, kept).await? && remove::let_go_of_object(context, server).await? {
+    // A server that is kept has its ways in closed. What somebody has confirmed needs no such sign.
+    if matches!(end, End::At { .. }) {
+        match close::close(context, kept, record.spec.since.0).await? {
+            Removal::Done => {}
+            Removal::UnderWay => return Ok(Some(later)),
+            Removal::Refused { reason, message } => {
+                let server_name = kept.server_name;
+                let message = format!(
+                    "Server {server_name} is to be destroyed, and is still there, because the ways in to it can't be closed: \
+                     {reason}: {message}"
+                );
+                // Not a word that would be taken for what Azure was told.
+                tell(record, context, &Blocked::working("ClosingRefused", message), "False").await?;
+                return Ok(Some(later));
+            }
+        }
+    }
+    if remove::spare(context, kept).await? && remove::let_go_of_object(context, server).await? {
         context.looks.asked(kept.server_name, server.uid());
     }
     Ok(Some(later))

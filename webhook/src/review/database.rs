@@ -3,7 +3,9 @@
 use api::{Authentication, DatabaseSpec, annotations::DEFAULTED};
 use kube::core::admission::Operation;
 use policy::{
-    Code, Denial, PolicyState, Problem, Verdict, accepting, defaults,
+    Code, Denial, PolicyState, Problem, Verdict, accepting,
+    catalogue::Catalogue,
+    defaults,
     deleting::{self, Deletion},
     document::Level,
     pausing,
@@ -175,10 +177,18 @@ fn apply(
             .map(|other| warning::on_shared_account(other)),
     );
     warnings.extend(warning::on_defaults(&specs.new, &noted, recorded));
+    if let Some(policy) = basis.state.policy() {
+        warnings.extend(warning::on_place(&specs.new, specs.old.as_ref(), recorded, policy));
+        warnings.extend(warning::on_support(&specs.new, recorded, policy.catalogue(), basis.today));
+    }
     let mut breaches = Vec::new();
     // All of a new one was judged just now.
     if let Some(old) = &specs.old {
-        warnings.extend(warning::on_change(&specs.new, old, recorded));
+        let known = match basis.state.policy() {
+            Some(policy) => policy.catalogue(),
+            None => Catalogue::known(),
+        };
+        warnings.extend(warning::on_change(&specs.new, old, recorded, known));
         breaches = basis.state.policy().map(|policy| policy.breaches(&request, recorded)).unwrap_or_default();
     }
     let told = breaches.iter().filter(|(level, _)| *level != Level::Audit);

@@ -93,10 +93,13 @@ fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
     }
     warnings.extend(policy.outdated_defaults(basis.today).map(|(profile, version)| {
         let text = format!(
-            "profile {profile}: the default version {} is out of support since {}, and nothing can be created with it",
-            version.major, version.end_of_support
+            "profile {profile}: standard support of the default version {} ended on {}; write a newer one",
+            version.major, version.until
         );
         warning::cut(&text, LONGEST)
+    }));
+    warnings.extend(policy.doubtful_defaults().map(|(profile, field, why)| {
+        warning::cut(&format!("profile {profile}: defaults.{field}: {why}; Azure may refuse it"), LONGEST)
     }));
     warnings.extend(ended(policy, basis));
     warnings

@@ -2,18 +2,30 @@
 //! profiles that never match. All mistakes are reported, not the first alone.
 
 mod azure;
+mod catalogue;
 mod defaults;
 mod exceptions;
 mod profile;
 mod recoveries;
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use super::{Document, Located, Policy, PolicyError, PolicyErrors, Profile};
 use crate::{
-    Code, day,
+    Code,
+    catalogue::Catalogue,
+    day,
     quote::{quote, sets_off},
 };
+
+/// What defaults and rules are held against.
+struct Place<'a> {
+    /// Azure region.
+    location: &'a str,
+    catalogue: &'a Catalogue,
+}
 
 /// The mistakes found so far.
 struct Findings(Vec<PolicyError>);
@@ -27,6 +39,9 @@ impl Findings {
 pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     let mut findings = Findings(Vec::new());
     azure::check_azure(&document.azure, &mut findings);
+    let catalogue = catalogue::check_catalogue(&document.catalogue, &mut findings);
+    let catalogue = catalogue.map_or_else(|| Cow::Borrowed(Catalogue::known()), Cow::Owned);
+    let place = Place { location: &document.azure.location.value, catalogue: &catalogue };
     if document.profiles.value.is_empty() {
         let text = "is empty, so no database is allowed anywhere; write at least one profile".into();
         findings.add(document.profiles.line, "profiles", Code::PolicyMalformed, text);
@@ -35,7 +50,7 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     for (index, raw) in document.profiles.value.into_iter().enumerate() {
         let path = format!("profiles[{index}]");
         let line = raw.name.line;
-        let profile = profile::check_profile(raw, &path, &document.azure.location.value, &mut findings);
+        let profile = profile::check_profile(raw, &path, &place, &mut findings);
         if let Some(earlier) = profiles.iter().find(|earlier| earlier.namespaces.covers(&profile.namespaces))
         {
             let text = format!(
@@ -56,7 +71,8 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     let exceptions = exceptions::check_exceptions(&document.exceptions, &mut findings);
     let recoveries = recoveries::check_recoveries(&document.recoveries, &mut findings);
     if findings.0.is_empty() {
-        Ok(Policy { revision: String::new(), azure: document.azure, profiles, exceptions, recoveries })
+        let (revision, azure) = (String::new(), document.azure);
+        Ok(Policy { revision, azure, profiles, exceptions, recoveries, catalogue })
     } else {
         Err(PolicyErrors(findings.0))
     }

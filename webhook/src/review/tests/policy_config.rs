@@ -16,7 +16,7 @@ fn a_broken_policy_is_refused_with_line_path_and_suggestion() {
     let yaml =
         POLICY.replace("sku: Standard_B1ms", "sku: Standard_B1m").replace("sizeGiB: 32}", "sizeGiB: 33}");
     let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
-    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"2 problems: (1) policy.yaml, line 45: profiles[1].defaults.sku "Standard_B1m" is no size that Azure offers; did you mean Standard_B1ms? [DB404]; (2) policy.yaml, line 46: profiles[1].defaults.storage.sizeGiB 33 is no disk size of Azure's; use 32 or 64 [DB404]. Policy database-policy."#);
+    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"2 problems: (1) policy.yaml, line 45: profiles[1].defaults.sku "Standard_B1m" is no size that is known; did you mean Standard_B1ms? (if Azure has it, add it under catalogue.sizes) [DB404]; (2) policy.yaml, line 46: profiles[1].defaults.storage.sizeGiB 33 is no disk size of Azure's; use 32 or 64 [DB404]. Policy database-policy."#);
     assert_eq!(response["status"]["code"], 403);
     let response = apply_policy(config_map(POLICY), &good(), &facts(&[]));
     assert_eq!(response["allowed"], true);
@@ -147,13 +147,13 @@ fn the_databases_that_a_policy_puts_out_come_before_exceptions_however_many_have
 
 #[test]
 fn a_default_version_whose_support_has_ended_is_told() {
-    let old = POLICY.replace("version: 17", "version: 14").replace("[16, 17, 18]", "[14, 17]");
+    let old = POLICY.replace("version: 17", "version: 13").replace("[16, 17, 18]", "[13, 17]");
     let response = apply_policy(config_map(&old), &good(), &facts(&[]));
     assert_eq!(
         response["warnings"],
         json!([
-            "profile production: the default version 14 is out of support since 2026-11-12, and nothing can be created with it",
-            "profile default: the default version 14 is out of support since 2026-11-12, and nothing can be created with it",
+            "profile production: standard support of the default version 13 ended on 2026-07-31; write a newer one",
+            "profile default: standard support of the default version 13 ended on 2026-07-31; write a newer one",
         ])
     );
 }
