@@ -54,7 +54,7 @@ fn new(requested: &Server, id: &ResourceId, now: Timestamp) -> Value {
     let location = requested.location.as_deref().unwrap_or_default();
     json!({
         "sku": {},
-        "systemData": {"createdAt": now.to_string()},
+        "systemData": {"createdAt": now.strftime("%Y-%m-%dT%H:%M:%S%.7fZ").to_string()},
         "properties": {
             "replica": {"role": "Primary", "capacity": 5},
             "storage": {"type": "", "autoGrow": "Disabled"},
@@ -223,7 +223,7 @@ mod tests {
         #[case] first: &str,
     ) {
         let mut server = compose(None, &plain(), &id(), at("2026-11-20T10:00:00Z"));
-        assert_eq!(server["systemData"]["createdAt"], "2026-11-20T10:00:00Z");
+        assert_eq!(server["systemData"]["createdAt"], "2026-11-20T10:00:00.0000000Z");
         backups_age(&mut server, at(now));
         assert_eq!(server["properties"]["backup"]["earliestRestoreDate"], first);
     }
