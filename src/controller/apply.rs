@@ -23,7 +23,7 @@ use super::{
 use crate::{
     api_error,
     azure::{
-        self, AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FlexibleServersAdministrator,
+        self, AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FlexibleServer, FlexibleServersAdministrator,
         FlexibleServersConfiguration, MANAGE, OPERATOR, Owner, RECONCILE_POLICY, SKIP, TRACKED, claim,
         condition::{self, Progress},
         is_tracked,
@@ -128,7 +128,11 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
     let mut all = All { context, mode, is_free: false, applied: Applied::new(Progress::Sent) };
     // The login is made while Azure still works on the server: it takes seconds, and the server minutes.
     let identity = all.keep_up(&caches.identities, &azure.identity, |_| false).await?;
-    let server = all.keep_up(&caches.servers.cache, &azure.server, claim::only_looks).await?;
+    let server = if look_first(context, &azure.server).await? {
+        Progress::Sent
+    } else {
+        all.keep_up(&caches.servers.cache, &azure.server, claim::only_looks).await?
+    };
     let credential = all.keep_up(&caches.credentials, &azure.credential, |_| false).await?;
     all.is_free = server == Progress::Ready;
     all.applied.server = server;
@@ -155,6 +159,31 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
     let is_connectable = all.applied.is_connectable();
     all.parameters(&azure.configurations, is_connectable).await?;
     Ok(all.applied)
+}
+
+/// Before a server at rest is changed, Azure is asked what it is: it may be gone since the last look, and a write would make
+/// it anew and empty; or it has grown, and Azure would refuse the whole change. Tells whether that is under way.
+async fn look_first(context: &Context, desired: &FlexibleServer) -> Result<bool, Error> {
+    let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
+    let Some(found) = context.caches.servers.cache.get(&namespace, &name) else { return Ok(false) };
+    if !azure::is_at_rest(&found) || found.same_spec(desired) || !same_owner(&found, desired) {
+        return Ok(false);
+    }
+    match context.looks.has_looked_again(&found) {
+        Some(true) => {
+            context.looks.used(&name);
+            Ok(false)
+        }
+        Some(false) => Ok(true),
+        None => {
+            // Where it can't be asked, what it saw last must do.
+            let generation = nudge::poke(context, &found).await?;
+            if let Some(generation) = generation {
+                context.looks.asked_again(&name, generation);
+            }
+            Ok(generation.is_some())
+        }
+    }
 }
 
 /// Takes away what was to be made where it doesn't belong any more, and tells whether it did: the policy has been mended since.
@@ -452,10 +481,10 @@ pub(super) async fn aso<K: AsoObject>(
     })
 }
 
-/// Whether ASO is asked for nothing new.
+/// Whether ASO is asked for nothing new: at rest it only looks.
 fn only_marks_differ<K: AsoObject>(found: &K, desired: &K) -> bool {
     let policy = |object: &K| object.annotations().get(RECONCILE_POLICY).cloned();
-    found.same_spec(desired) && policy(found) == policy(desired)
+    found.same_spec(desired) && (policy(found) == policy(desired) || azure::is_at_rest(desired))
 }
 
 /// Says so before a server is paid for if a name that is wanted later is somebody else's.

@@ -249,6 +249,10 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
 
 /// The namespace may have been deleted and made again, by whoever got its name.
 fn of_another_namespace(record: &RetainedDatabase, around: Surroundings<'_>) -> Option<Blocked> {
+    // Where it was given to another Database, the policy has consented to that.
+    if record.spec.formerly.is_some() {
+        return None;
+    }
     let (then, now) = (record.spec.namespace_uid.as_deref()?, around.namespace_uid?);
     let database = &record.spec.database;
     let (namespace, _) = owner(database)?;

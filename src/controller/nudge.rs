@@ -82,26 +82,33 @@ pub(super) async fn nudge<K: AsoObject>(
     if !context.nudges.is_due(key, context.now()) {
         return Ok(());
     }
+    poke(context, found).await.map(drop)
+}
+
+/// Has Azure Service Operator look at an object, and gives the generation at which it will have. `None` where that can't be
+/// had: the object has changed or is gone, or somebody has said something where we would.
+pub(super) async fn poke<K: AsoObject>(context: &Context, found: &K) -> Result<Option<i64>, Error> {
+    let (namespace, name) = (found.namespace().unwrap_or_default(), found.name_any());
     let kind = K::kind(&()).into_owned();
     let failed = |source| Error::Api { kind: kind.clone(), name: name.clone(), source: Box::new(source) };
     let of = GroupVersionKind::gvk(&K::group(&()), &K::version(&()), &kind);
     let resource = ApiResource::from_gvk_with_plural(&of, &K::plural(&()));
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
-    let Some(live) = api.get_opt(&name).await.map_err(failed)? else { return Ok(()) };
-    let Some(change) = change(&live.data) else { return Ok(()) };
+    let Some(live) = api.get_opt(&name).await.map_err(failed)? else { return Ok(None) };
+    let Some(change) = change(&live.data) else { return Ok(None) };
     let body = json!({
         "metadata": {"uid": live.uid(), "resourceVersion": live.resource_version()},
         "spec": {"operatorSpec": change},
     });
     let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    match api.patch(&name, &parameters, &Patch::Merge(body)).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
+    let poked = match api.patch(&name, &parameters, &Patch::Merge(body)).await {
+        Ok(poked) => poked,
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(None),
         Err(error) => return Err(failed(error)),
-    }
+    };
     context.count_write(&kind);
-    tracing::info!(kind, namespace, name, "asked Azure Service Operator to try again");
-    Ok(())
+    tracing::info!(kind, namespace, name, "asked Azure Service Operator to look again");
+    Ok(poked.metadata.generation)
 }
 
 /// What says nothing and makes another generation; `None` where somebody has said something there.

@@ -68,6 +68,7 @@ fn the_app_gets_a_secret_and_an_identity_that_administers_its_server() {
         keys,
         [
             "ca.crt",
+            "client-id",
             "database",
             "dbname",
             "host",

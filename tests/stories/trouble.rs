@@ -174,11 +174,12 @@ fn what_somebody_has_left_alone_is_left_alone_and_told() {
     let name = server_name(&story);
     let policy = "serviceoperator.azure.com/reconcile-policy";
     story
-        .as_platform(&["annotate", "flexibleserver", &name, "--overwrite", &format!("{policy}=skip")])
+        .as_platform(&["annotate", "userassignedidentity", &name, "--overwrite", &format!("{policy}=skip")])
         .succeeded();
     story.wait_out_of_sync("main", "LeftAlone");
-    assert_eq!(story.server_object(&name).unwrap()["metadata"]["annotations"][policy], "skip");
-    story.as_platform(&["annotate", "flexibleserver", &name, &format!("{policy}-")]).succeeded();
+    let object = story.as_platform(&["get", "userassignedidentity", &name, "-o=json"]).succeeded();
+    assert!(object.contains("reconcile-policy\": \"skip\""), "{object}");
+    story.as_platform(&["annotate", "userassignedidentity", &name, &format!("{policy}-")]).succeeded();
     eventually("it is told no longer", || condition(&database(&story), "Synced").is_none().then_some(()));
     story.data_is_kept();
 }

@@ -126,11 +126,20 @@ fn context(there: &There, client: kube::Client) -> Context {
         clock: Clock::still(there.now),
         cluster_uid: "00000000-0000-4000-8000-0000000000c1".to_owned(),
         destroy_delay: jiff::SignedDuration::from_mins(15),
-        looks: Looks::default(),
+        looks: looked(&there.cluster),
         databases: held(&there.cluster),
         retained: held(&there.cluster),
         due_records: tokio::sync::mpsc::unbounded_channel().0,
     }
+}
+
+/// Azure was asked a moment ago what each of the servers is, but in the one case that is about that.
+fn looked(cluster: &[Value]) -> Looks {
+    let looks = Looks::default();
+    for server in cluster.iter().filter(|object| object["kind"] == "FlexibleServer") {
+        looks.asked_again(server["metadata"]["name"].as_str().unwrap(), 0);
+    }
+    looks
 }
 
 /// Those of a kind of ours among the objects.
@@ -200,6 +209,21 @@ async fn azure_service_operator_is_asked_to_try_again_after_minutes_and_once() {
         Box::pin(reconcile(database.clone(), context.clone())).await.unwrap();
         assert_eq!(server.written().matches("operatorSpec: {}").count(), asked, "after {minutes} minutes");
     }
+}
+
+#[tokio::test]
+async fn a_server_at_rest_is_looked_at_before_it_is_changed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/resized/there.yaml");
+    let there = There::read(path.as_ref());
+    let server = ApiServer::holding(&there.cluster);
+    let context = Context { looks: Looks::default(), ..context(&there, server.client()) };
+    let mut database = there.database.clone();
+    database["apiVersion"] = json!("altinn.app/v1alpha1");
+    database["kind"] = json!("Database");
+    Box::pin(reconcile(Arc::new(serde_json::from_value(database).unwrap()), Arc::new(context))).await.unwrap();
+    let written = server.written();
+    assert_eq!(written.matches("operatorSpec: {}").count(), 1, "{written}");
+    assert!(!written.contains("Standard_"), "nothing of the change is written: {written}");
 }
 
 /// Whether the object is looked at again by itself; how soon is jittered.

@@ -1,5 +1,6 @@
 //! Which servers this process had looked for anew. What the API server holds may have come back from a backup of it, status
-//! and all, so before a server is destroyed its object is made anew, and Azure asked what there is today.
+//! and all, so before a server is destroyed its object is made anew, and Azure asked what there is today. Before a server at rest is changed, Azure is asked
+//! for the same reason: it may be gone, and would be made anew and empty, or have grown.
 
 use std::{
     collections::HashMap,
@@ -9,14 +10,23 @@ use std::{
 
 use kube::ResourceExt;
 
-use crate::azure::FlexibleServer;
+use crate::azure::{
+    FlexibleServer,
+    condition::{self, Progress},
+};
 
 /// What was seen longer ago isn't fresh any more.
 const FRESH_FOR: Duration = Duration::from_hours(1);
 
+/// What was seen longer ago isn't changed by it any more: people do things in Azure, too.
+const SEEN_FOR: Duration = Duration::from_mins(10);
+
 /// By the name of the server.
 #[derive(Debug, Default)]
-pub(in crate::controller) struct Looks(Mutex<HashMap<String, Look>>);
+pub(in crate::controller) struct Looks {
+    anew: Mutex<HashMap<String, Look>>,
+    again: Mutex<HashMap<String, (i64, Instant)>>,
+}
 
 #[derive(Debug)]
 struct Look {
@@ -29,23 +39,42 @@ impl Looks {
     /// Notes that the object with this uid is gone, or that there was none: one that is there later has looked anew.
     pub(in crate::controller) fn asked(&self, server_name: &str, stale: Option<String>) {
         let look = Look { asked: Instant::now(), stale };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(server_name.to_owned(), look);
+        self.anew.lock().unwrap_or_else(PoisonError::into_inner).insert(server_name.to_owned(), look);
     }
 
     /// Whether an object was made since this process asked for that.
     pub(super) fn is_fresh(&self, server_name: &str, object: &FlexibleServer) -> bool {
-        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let looks = self.anew.lock().unwrap_or_else(PoisonError::into_inner);
         looks.get(server_name).is_some_and(|look| look.asked.elapsed() < FRESH_FOR && look.stale != object.uid())
     }
 
     /// Whether this process has asked for it lately, and the object is on its way.
     pub(super) fn is_asked(&self, server_name: &str) -> bool {
-        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let looks = self.anew.lock().unwrap_or_else(PoisonError::into_inner);
         looks.get(server_name).is_some_and(|look| look.asked.elapsed() < FRESH_FOR)
     }
 
     /// Forgets a server that is settled.
     pub(super) fn forget(&self, server_name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(server_name);
+        self.anew.lock().unwrap_or_else(PoisonError::into_inner).remove(server_name);
+    }
+
+    /// Notes that Azure Service Operator was asked to look again, and will have when it has seen this generation.
+    pub(in crate::controller) fn asked_again(&self, server_name: &str, generation: i64) {
+        let again = (generation, Instant::now());
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).insert(server_name.to_owned(), again);
+    }
+
+    /// Whether it has looked since it was asked; `None` when it wasn't asked lately.
+    pub(in crate::controller) fn has_looked_again(&self, object: &FlexibleServer) -> Option<bool> {
+        let again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
+        let (generation, _) = again.get(&object.name_any()).filter(|(_, asked)| asked.elapsed() < SEEN_FOR)?;
+        let is_newer = object.metadata.generation.is_some_and(|now| now >= *generation);
+        Some(is_newer && condition::progress(object) != Progress::Sent)
+    }
+
+    /// What it saw was used.
+    pub(in crate::controller) fn used(&self, server_name: &str) {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).remove(server_name);
     }
 }
