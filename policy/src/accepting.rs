@@ -17,7 +17,9 @@ pub fn accepts(annotations: &BTreeMap<String, String>, server: &str, today: Date
 
 /// The server that the value names; else why it doesn't count.
 fn judge(value: &str, today: Date) -> Result<&str, &'static str> {
-    let Some((server, last)) = value.split_once('@').and_then(|(server, last)| Some((server, day::parse(last)?))) else {
+    let Some((server, last)) =
+        value.split_once('@').and_then(|(server, last)| Some((server, day::parse(last)?)))
+    else {
         return Err("is not <server>@<last day>");
     };
     if last < today {

@@ -99,17 +99,26 @@ pub fn judge_new(
     let mut problems = Vec::new();
     let mut refuse = |field: &str, text: String| problems.push(Problem::new(Code::RecordFixed, field, &text));
     if name != record.server {
-        refuse("metadata.name", format!("{} is not that of the server; write {}", quote(name), quote(record.server)));
+        refuse(
+            "metadata.name",
+            format!("{} is not that of the server; write {}", quote(name), quote(record.server)),
+        );
     }
     if owner(record.database).is_none() {
-        let text = format!("{} is no database; write <namespace>/<name>, such as orders/main", quote(record.database));
+        let text = format!(
+            "{} is no database; write <namespace>/<name>, such as orders/main",
+            quote(record.database)
+        );
         refuse("spec.database", text);
     }
     if record.formerly.is_some() {
         refuse("spec.formerly", "is written by the operator alone; take it out".to_owned());
     }
     if day_of(record.since) > today {
-        refuse("spec.since", format!("{} lies in the future; write since when the Database is gone", record.since));
+        refuse(
+            "spec.since",
+            format!("{} lies in the future; write since when the Database is gone", record.since),
+        );
     }
     if retention == Some("Destroy") {
         let text = "is \"Destroy\" on a new record, and may be meant for an older one; take it out, and write it when the record is \
@@ -122,7 +131,8 @@ pub fn judge_new(
 /// Whether a record stays about the same data. It can be given to another database, which is judged by itself.
 pub fn judge_identity(old: &Identity<'_>, new: &Identity<'_>) -> Result<(), Problem> {
     let is_given = new.database != old.database && new.formerly == Some(old.database);
-    let expected = if is_given { Identity { database: new.database, formerly: new.formerly, ..*old } } else { *old };
+    let expected =
+        if is_given { Identity { database: new.database, formerly: new.formerly, ..*old } } else { *old };
     if *new == expected {
         return Ok(());
     }
@@ -234,7 +244,12 @@ mod tests {
     #[case::no_database("prod-1-orders-main", Identity { database: "main", ..IDENTITY }, None, Some("spec.database"))]
     #[case::of_another("prod-1-orders-main", Identity { formerly: Some("theirs/main"), ..IDENTITY }, None, Some("spec.formerly"))]
     #[case::tomorrow("prod-1-orders-main", Identity { since: at(23), ..IDENTITY }, None, Some("spec.since"))]
-    #[case::that_destroys("prod-1-orders-main", IDENTITY, Some("Destroy"), Some("metadata.annotations[altinn.app/retention]"))]
+    #[case::that_destroys(
+        "prod-1-orders-main",
+        IDENTITY,
+        Some("Destroy"),
+        Some("metadata.annotations[altinn.app/retention]")
+    )]
     #[case::that_retains("prod-1-orders-main", IDENTITY, Some("Retain"), None)]
     fn a_new_record_tells_and_asks_for_nothing(
         #[case] name: &str,
@@ -243,7 +258,8 @@ mod tests {
         #[case] field: Option<&str>,
     ) {
         let judged = judge_new(name, &record, retention, date(2026, 11, 22));
-        let fields: Vec<_> = judged.err().unwrap_or_default().into_iter().map(|problem| problem.field).collect();
+        let fields: Vec<_> =
+            judged.err().unwrap_or_default().into_iter().map(|problem| problem.field).collect();
         assert_eq!(fields, field.into_iter().collect::<Vec<_>>());
     }
 

@@ -94,7 +94,8 @@ pub fn on_change(
     let before = recorded.authentication.or(old.authentication).unwrap_or(Authentication::Identity);
     if new_spec.authentication.unwrap_or(Authentication::Identity) != before {
         warnings.push(
-            "spec.authentication: the app logs in as another role, which doesn't own the tables it has made".to_owned(),
+            "spec.authentication: the app logs in as another role, which doesn't own the tables it has made"
+                .to_owned(),
         );
     }
     if let (Some(new), Some(running)) = (major, recorded.version)

@@ -6,11 +6,12 @@ use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
 use super::{
-    AT_REST, Claim, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
-    FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
-    FlexibleServersFirewallRule, MANAGE, MANAGED_BY, OPERATOR, Owner, RECONCILE_POLICY, SKIP,
-    SecretReference, UserAssignedIdentity,
-    AsoObject, claim::{self, CLUSTER_TAG}, condition::{self, Progress},
+    AT_REST, AsoObject, Claim, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE,
+    FederatedIdentityCredential, FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration,
+    FlexibleServersDatabase, FlexibleServersFirewallRule, MANAGE, MANAGED_BY, OPERATOR, Owner,
+    RECONCILE_POLICY, SKIP, SecretReference, UserAssignedIdentity,
+    claim::{self, CLUSTER_TAG},
+    condition::{self, Progress},
     database_for_postgresql::{
         AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersConfigurationSpec,
         FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, Reference, Sku, Storage,
@@ -149,7 +150,8 @@ pub fn build(input: &Input<'_>) -> Objects {
     database.metadata = metadata(input, server_name);
     // One that there was is looked for before anything is made, and then only looked at.
     let is_missing = input.existing.database_was_made && input.existing.database.is_none();
-    if (is_missing && !input.accepts_empty) || rests(input.existing.database, &database, input.accepts_empty) {
+    if (is_missing && !input.accepts_empty) || rests(input.existing.database, &database, input.accepts_empty)
+    {
         rest(&mut database);
     }
 

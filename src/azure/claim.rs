@@ -102,7 +102,9 @@ pub(super) fn more_tags(
         (NAMESPACE_UID_TAG, kept(NAMESPACE_UID_TAG, provenance.namespace_uid.map(str::to_owned))),
         (TAKEN_TAG, kept(TAKEN_TAG, provenance.taken.map(|taken| taken.to_string()))),
     ];
-    values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.filter(|value| !value.is_empty())?)))
+    values
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value.filter(|value| !value.is_empty())?)))
 }
 
 /// The tags of a server in Azure, as ASO saw them last; or those that it was told, before it has seen any.
@@ -164,9 +166,10 @@ pub fn claim(
             Some(_) if formerly.is_some_and(|formerly| is_tagged(server, formerly)) => {
                 stranger().unwrap_or(Claim::Take)
             }
-            Some(status) => {
-                Claim::Foreign(Foreign::Tags { told: described(&status.tags), needed: needed(server, database) })
-            }
+            Some(status) => Claim::Foreign(Foreign::Tags {
+                told: described(&status.tags),
+                needed: needed(server, database),
+            }),
             // ASO says so only of what it has read.
             None => Claim::Look,
         },
@@ -196,8 +199,12 @@ pub fn is_tagged(server: &FlexibleServer, (namespace, name): Database<'_>) -> bo
 
 /// The tags that a server would need to be this `Database`'s own: with the cluster's name that it has, or any other.
 fn needed(server: &FlexibleServer, (namespace, name): Database<'_>) -> String {
-    let name_of_cluster = |cluster: &String| names::server(cluster, namespace, name) == server.spec.azure_name;
-    let cluster = server.made().and_then(|status| status.tags.get(CLUSTER_TAG)).filter(|cluster| name_of_cluster(cluster));
+    let name_of_cluster =
+        |cluster: &String| names::server(cluster, namespace, name) == server.spec.azure_name;
+    let cluster = server
+        .made()
+        .and_then(|status| status.tags.get(CLUSTER_TAG))
+        .filter(|cluster| name_of_cluster(cluster));
     let cluster = cluster.map_or("<azure.clusterName>", String::as_str);
     [(MANAGED_BY_TAG, OPERATOR), (CLUSTER_TAG, cluster), (NAMESPACE_TAG, namespace), (NAME_TAG, name)]
         .map(|(key, value)| format!("{key}={value}"))
@@ -302,7 +309,8 @@ mod tests {
         let mut tags = own_tags("prod-1", "orders", "main");
         tags.extend((!uid.is_empty()).then(|| (CLUSTER_UID_TAG.to_owned(), uid.to_owned())));
         // Looked at for the first time, and taken long ago: another cluster may have taken it over since.
-        for (policy, spec) in [("skip", json!({})), ("skip", json!(tags)), ("detach-on-delete", json!(tags))] {
+        for (policy, spec) in [("skip", json!({})), ("skip", json!(tags)), ("detach-on-delete", json!(tags))]
+        {
             let server = server(policy, spec, seen(&tags));
             let here = Here { uid: "c1", takes_over: &takes_over };
             assert_eq!(claim(Some(&server), ("orders", "main"), None, here), expected, "{policy}");

@@ -201,9 +201,10 @@ pub struct SystemData {
 }
 
 impl FlexibleServer {
-    /// When Azure made it, as far as it tells.
+    /// When Azure made it, as far as it tells: to the second, as what is stored of it.
     pub fn born(&self) -> Option<jiff::Timestamp> {
-        self.made()?.system_data.as_ref()?.created_at.as_ref()?.parse().ok()
+        let born: jiff::Timestamp = self.made()?.system_data.as_ref()?.created_at.as_ref()?.parse().ok()?;
+        jiff::Timestamp::from_second(born.as_second()).ok()
     }
 
     /// What Azure reports of a server that it has made; `None` before.

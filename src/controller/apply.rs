@@ -23,8 +23,9 @@ use super::{
 use crate::{
     api_error,
     azure::{
-        self, AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FlexibleServer, FlexibleServersAdministrator,
-        FlexibleServersConfiguration, MANAGE, OPERATOR, Owner, RECONCILE_POLICY, SKIP, TRACKED, claim,
+        self, AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FlexibleServer,
+        FlexibleServersAdministrator, FlexibleServersConfiguration, MANAGE, OPERATOR, Owner,
+        RECONCILE_POLICY, SKIP, TRACKED, claim,
         condition::{self, Progress},
         is_tracked,
     },
@@ -133,6 +134,14 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
     } else {
         all.keep_up(&caches.servers.cache, &azure.server, claim::only_looks).await?
     };
+    // Nobody would look at it for an hour, and see that it is up again.
+    let name = azure.server.name_any();
+    if let Some(found) = caches.servers.cache.get(&azure.server.namespace().unwrap_or_default(), &name)
+        && status::lets_nobody_in(&found)
+    {
+        let trouble = Progress::Retrying { reason: String::new(), message: String::new() };
+        nudge::nudge(context, &found, &trouble, true).await?;
+    }
     let credential = all.keep_up(&caches.credentials, &azure.credential, |_| false).await?;
     all.is_free = server == Progress::Ready;
     all.applied.server = server;

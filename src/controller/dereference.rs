@@ -177,7 +177,9 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
     if let Some(why) = there.taken_from((&namespace, &name)) {
         return Err(Error::Blocked(Blocked::stalled(
             "ServerNameTaken",
-            format!("{why}; it is left alone. Give this Database another name, or find out what that object is for"),
+            format!(
+                "{why}; it is left alone. Give this Database another name, or find out what that object is for"
+            ),
         )));
     }
     if let Some(record) = &record
@@ -220,12 +222,7 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
     });
     let configurations = caches.configurations.of(operator_namespace, &namespace, &name);
     let firewall_rules = caches.firewall_rules.of(operator_namespace, &namespace, &name);
-    let recorded = recorded(
-        database,
-        server.as_ref(),
-        &configurations,
-        database_name,
-    );
+    let recorded = recorded(database, server.as_ref(), &configurations, database_name);
     let admin_secret = caches.secrets.get(operator_namespace, &password::secret_name(&server_name));
     let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
     let id = id.or_else(|| record.as_ref()?.spec.server.id.clone());
@@ -256,7 +253,8 @@ fn of_another_namespace(record: &RetainedDatabase, around: Surroundings<'_>) -> 
     let (then, now) = (record.spec.namespace_uid.as_deref()?, around.namespace_uid?);
     let database = &record.spec.database;
     let (namespace, _) = owner(database)?;
-    let is_allowed = then == now || around.recoveries.iter().any(|recovery| recovery.is_of_its_own(database, around.today));
+    let is_allowed = then == now
+        || around.recoveries.iter().any(|recovery| recovery.is_of_its_own(database, around.today));
     (!is_allowed).then(|| {
         Blocked::stalled(
             "NamespaceRecreated",

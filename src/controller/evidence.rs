@@ -49,8 +49,10 @@ impl Evidence<'_> {
     /// When Azure made the server that has the data, as it was seen then.
     fn born_before(&self) -> Option<Timestamp> {
         // One that was deleted while Azure was making its server is kept since before that.
-        let in_record = self.record.filter(|record| record.spec.server.id.is_some()).map(|record| record.spec.since.0);
-        let in_status = self.status.and_then(|status| status.server.as_ref()?.created_at.as_ref()).map(|time| time.0);
+        let in_record =
+            self.record.filter(|record| record.spec.server.id.is_some()).map(|record| record.spec.since.0);
+        let in_status =
+            self.status.and_then(|status| status.server.as_ref()?.created_at.as_ref()).map(|time| time.0);
         in_status.or(in_record)
     }
 
@@ -72,8 +74,7 @@ impl Evidence<'_> {
             ));
         }
         if let Some((born, before)) = self.server.and_then(FlexibleServer::born).zip(self.born_before())
-            // A status holds whole seconds.
-            && born.as_second() > before.as_second()
+            && born > before
         {
             return Some(Blocked::stalled(
                 "ServerRecreated",
@@ -183,8 +184,14 @@ mod tests {
         .unwrap()
     }
 
-    const NOTHING: Evidence<'_> =
-        Evidence { server_name: "srv", server: None, inner: None, status: None, record: None, accepts_empty: false };
+    const NOTHING: Evidence<'_> = Evidence {
+        server_name: "srv",
+        server: None,
+        inner: None,
+        status: None,
+        record: None,
+        accepts_empty: false,
+    };
 
     fn reason(evidence: Evidence<'_>) -> Option<String> {
         let accepted = Evidence { accepts_empty: true, ..evidence };
@@ -282,7 +289,8 @@ mod tests {
         let unknown = Evidence { server: Some(&found), ..NOTHING };
         assert_eq!(name(unknown).unwrap_err().reason, "DatabaseNameUnknown");
         assert_eq!(unknown.database_name(&named), Ok(None));
-        let tagged = server("Succeeded", json!({"id": "/s", "tags": {"database-operator-database": "by_tag"}}));
+        let tagged =
+            server("Succeeded", json!({"id": "/s", "tags": {"database-operator-database": "by_tag"}}));
         let tagged = Evidence { server: Some(&tagged), ..NOTHING };
         assert_eq!(name(tagged), Ok(Some("by_tag".to_owned())));
         let record = record(json!({"databaseName": "by_record"}));

@@ -39,7 +39,10 @@ use futures::{
     stream::{self, SelectAll},
 };
 use jiff::SignedDuration;
-use k8s_openapi::{api::core::v1::{Namespace, ObjectReference}, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{
+    api::core::v1::{Namespace, ObjectReference},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, Client, Resource,
     core::{DeserializeGuard, PartialObjectMeta},

@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     api_error::one_line,
-    azure::{FlexibleServer, condition::{self, Kind, Progress}},
+    azure::{
+        FlexibleServer,
+        condition::{self, Kind, Progress},
+    },
 };
 
 /// Something stands in the way.
@@ -394,8 +397,7 @@ impl Seen<'_> {
 
     /// Why Azure lets nobody log in.
     fn not_serving(&self) -> Option<Blocked> {
-        let state = self.known.server.as_ref()?.status.as_ref()?.state.as_deref()?;
-        let (_, reason, words) = NOT_SERVING.iter().find(|(known, ..)| *known == state)?;
+        let (_, reason, words) = not_serving(self.known.server.as_ref()?)?;
         let server = &self.known.server_name;
         Some(Blocked::stalled(reason, format!("Server {server} {words}")))
     }
@@ -549,6 +551,17 @@ impl Seen<'_> {
         };
         (reason.to_owned(), format!("{message}{slow}"))
     }
+}
+
+/// The state of a server in which nobody can log in, if it is in one.
+fn not_serving(server: &FlexibleServer) -> Option<&'static (&'static str, &'static str, &'static str)> {
+    let state = server.status.as_ref()?.state.as_deref()?;
+    NOT_SERVING.iter().find(|(known, ..)| *known == state)
+}
+
+/// Whether Azure lets nobody log in to a server, whatever is wanted of it.
+pub(super) fn lets_nobody_in(server: &FlexibleServer) -> bool {
+    not_serving(server).is_some()
 }
 
 /// States of a server in which nobody can log in, and who ends them.

@@ -95,7 +95,8 @@ fn destroy_is_taken_back_at_each_write_until_azure_is_told() {
         eventually("it is kept, and at rest", || {
             let object = story.server_object(&server)?;
             let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
-            (is_kept(story) && policy == "skip" && object["spec"]["tags"]["managed-by"].is_string()).then_some(())
+            (is_kept(story) && policy == "skip" && object["spec"]["tags"]["managed-by"].is_string())
+                .then_some(())
         });
         assert_eq!(story.born(), born);
         story.data_is_kept();
@@ -113,7 +114,8 @@ fn a_kept_server_that_azure_made_anew_is_not_taken_for_the_data() {
     story.wait_record("Kept");
     eventually("its object only looks", || {
         let object = story.server_object(&server.name)?;
-        (object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"] == "skip").then_some(())
+        (object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"] == "skip")
+            .then_some(())
     });
     // Somebody deletes it in the portal. Azure Service Operator compares, and makes nothing.
     delete_in_azure(&cluster.sandbox, &server.id);

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use crate::{
     certificate::{Cluster, Replica},
     common::{
-        DATABASE, SERVER, Story, database_from, delete_in_azure, eventually, forget_dropped_servers, patch_azure, ready,
+        DATABASE, SERVER, Story, database_from, delete_in_azure, eventually, forget_dropped_servers,
+        patch_azure, ready,
     },
     guard::{Away, CONFIGURATIONS, POLICIES},
     killed::{Killed, cluster, controller},
@@ -250,12 +251,20 @@ impl Model<'_> {
                     eventually("what is kept is on record", || story.record());
                 } else {
                     // It speaks of a server that is gone, and goes when that is confirmed.
-                    eventually("it is judged", || (!ready(&story.record()?)["reason"].is_null()).then_some(()));
+                    eventually("it is judged", || {
+                        (!ready(&story.record()?)["reason"].is_null()).then_some(())
+                    });
                     let name = story.record().unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
                     let again = story.confirmation();
                     for confirmation in ["altinn.app/confirm-destroy-", &again] {
-                        let annotate =
-                            ["annotate", "rdb", &name, "--overwrite", "altinn.app/retention=Destroy", confirmation];
+                        let annotate = [
+                            "annotate",
+                            "rdb",
+                            &name,
+                            "--overwrite",
+                            "altinn.app/retention=Destroy",
+                            confirmation,
+                        ];
                         story.as_platform(&annotate);
                     }
                     subject.is_gone();
@@ -274,7 +283,8 @@ impl Model<'_> {
                 });
                 story.replace_by_force(&manifest.to_string()).succeeded();
                 subject.is_live();
-                let off = ["annotate", "database", "main", "altinn.app/retention-", "altinn.app/confirm-destroy-"];
+                let off =
+                    ["annotate", "database", "main", "altinn.app/retention-", "altinn.app/confirm-destroy-"];
                 subject.story().kubectl(&off).succeeded();
             }
             Step::AzureLosesTheServer if is_live && subject.at == subject.named_at => {
@@ -290,7 +300,10 @@ impl Model<'_> {
                 subject.expected = Expected::Live(story.born());
                 // What is written of the former one says nothing of this one.
                 subject.old_records.clear();
-                subject.story().kubectl(&["annotate", "database", "main", "altinn.app/accept-empty-"]).succeeded();
+                subject
+                    .story()
+                    .kubectl(&["annotate", "database", "main", "altinn.app/accept-empty-"])
+                    .succeeded();
             }
             Step::AnotherClusterTakesIt if is_live => {
                 subject.rests();

@@ -125,7 +125,8 @@ fn the_name_of_the_database_is_not_forgotten() {
         let databases = story.in_azure(DATABASE);
         assert_eq!(databases.len(), 1, "{databases:?}");
         assert!(databases[0].id.ends_with("/databases/ledger"), "{databases:?}");
-        let told = ["get", "secret", "main-db-credentials", "-o=go-template={{.data.database | base64decode}}"];
+        let told =
+            ["get", "secret", "main-db-credentials", "-o=go-template={{.data.database | base64decode}}"];
         eventually("the Secret names it", || (story.kubectl(&told).stdout == "ledger").then_some(()));
     };
     // Kept, and nothing but the record tells its name.
@@ -183,7 +184,11 @@ fn a_record_that_comes_back_ends_nothing() {
     assert!(told.contains("it is from the past, and ends nothing"), "{told}");
     assert_eq!(story.born(), born);
     story.data_is_kept();
-    assert_eq!((story.in_azure(CREDENTIAL).len(), story.in_azure(FIREWALL_RULE).len()), (1, 1), "the app goes on");
+    assert_eq!(
+        (story.in_azure(CREDENTIAL).len(), story.in_azure(FIREWALL_RULE).len()),
+        (1, 1),
+        "the app goes on"
+    );
     drop(later);
 
     let _controller = controller(&cluster, &[]);
@@ -198,7 +203,9 @@ fn a_record_that_comes_back_ends_nothing() {
 pub(crate) fn put_back(cluster: &Cluster, object: &Value, with_status: bool) {
     let mut object = object.clone();
     let metadata = object["metadata"].as_object_mut().unwrap();
-    for key in ["resourceVersion", "uid", "creationTimestamp", "generation", "managedFields", "ownerReferences"] {
+    for key in
+        ["resourceVersion", "uid", "creationTimestamp", "generation", "managedFields", "ownerReferences"]
+    {
         metadata.remove(key);
     }
     let text = object.to_string();
@@ -445,7 +452,9 @@ fn a_record_about_the_server_of_a_live_database_goes() {
     run(cluster.sandbox.kubectl(&["create", "-f", "-"]), &record.to_string()).succeeded();
     eventually("it has gone", || object(&story, "retaineddatabase", &server).is_none().then_some(()));
     story.database("main", "{sku: Standard_B2s}").succeeded();
-    eventually("the Database goes on", || (story.server().body["sku"]["name"] == "Standard_B2s").then_some(()));
+    eventually("the Database goes on", || {
+        (story.server().body["sku"]["name"] == "Standard_B2s").then_some(())
+    });
     story.wait_ready("main");
     assert_eq!(story.born(), born);
     story.data_is_kept();
@@ -468,7 +477,8 @@ fn what_is_created_from_a_backup_is_judged() {
     let none = || json!({});
     let ended = json!({"until": "2026-11-02T12:00:00Z"});
     assert!(record("srv-judged", ended.clone(), none()).refused().contains("[DB211]"));
-    let destroy = json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "nobody/main@2026-11-02"});
+    let destroy =
+        json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "nobody/main@2026-11-02"});
     let asks = |_: ()| {
         vec![
             record("another", none(), none()),
@@ -524,20 +534,23 @@ fn a_server_that_lost_its_tags_is_asked_back_and_never_given_up() {
     drop(working);
     drop(forget_everything(&cluster, &story));
     let tags = server.body["tags"].as_object().unwrap();
-    let none: Value = tags.keys().map(|key| (key.clone(), Value::Null)).collect::<serde_json::Map<_, _>>().into();
+    let none: Value =
+        tags.keys().map(|key| (key.clone(), Value::Null)).collect::<serde_json::Map<_, _>>().into();
     patch_azure(&cluster.sandbox, &server.id, &json!({"tags": none}));
     let _working = controller(&cluster, &[]);
-    run(cluster.sandbox.kubectl(&["--namespace=untagged", "apply", "-f", "-"]), &database("main", "{}")).succeeded();
+    run(cluster.sandbox.kubectl(&["--namespace=untagged", "apply", "-f", "-"]), &database("main", "{}"))
+        .succeeded();
     let told = message(&story.wait_reason("main", "ServerNotOurs"));
     assert!(told.contains("managed-by=database-operator, database-operator-cluster="), "{told}");
     assert!(!told.contains("remove"), "{told}");
     story.data_is_kept();
 
-    let back: Value = ["managed-by", "database-operator-cluster", "database-operator-namespace", "database-operator-name"]
-        .iter()
-        .map(|key| ((*key).to_owned(), tags[*key].clone()))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
+    let back: Value =
+        ["managed-by", "database-operator-cluster", "database-operator-namespace", "database-operator-name"]
+            .iter()
+            .map(|key| ((*key).to_owned(), tags[*key].clone()))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
     patch_azure(&cluster.sandbox, &server.id, &json!({"tags": back}));
     compare(&cluster);
     // Without its tag, nothing tells what the database is called.

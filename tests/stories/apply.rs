@@ -166,11 +166,14 @@ fn every_object_in_the_operators_namespace_leaves_azure_alone_when_it_is_deleted
     let selector = format!("altinn.app/database-namespace={}", story.namespace);
     // What holds data only looks once it is as wanted; nothing that is deleted takes anything in Azure along.
     let expected = |object: &Value| {
-        let holds_data = ["FlexibleServer", "FlexibleServersDatabase"].contains(&object["kind"].as_str().unwrap());
+        let holds_data =
+            ["FlexibleServer", "FlexibleServersDatabase"].contains(&object["kind"].as_str().unwrap());
         if holds_data { "skip" } else { "detach-on-delete" }
     };
     eventually("every object keeps its resource in Azure", || {
-        let list = story.kubectl(&["get", kinds, "-n", "database-operator", "-l", &selector, "-o", "json"]).succeeded();
+        let list = story
+            .kubectl(&["get", kinds, "-n", "database-operator", "-l", &selector, "-o", "json"])
+            .succeeded();
         let list: Value = serde_json::from_str(&list).unwrap();
         let objects = list["items"].as_array().unwrap();
         assert_eq!(objects.len(), 6, "one of each kind");

@@ -94,16 +94,24 @@ fn who_has_the_password_of_a_server_that_is_kept_does_not_get_in_any_more() {
     eventually("the old password lets nobody in", || (!works(&story, &before)).then_some(()));
     eventually("it is forgotten, and the new one is kept", || (kept(&story) == 1).then_some(()));
     let server = story.server();
-    let told =
-        story.as_platform(&["get", "flexibleserver", &server.name, "-o=jsonpath={.spec.administratorLoginPassword.key}"]);
+    let told = story.as_platform(&[
+        "get",
+        "flexibleserver",
+        &server.name,
+        "-o=jsonpath={.spec.administratorLoginPassword.key}",
+    ]);
     story.database("main", "{authentication: Password}").succeeded();
     story.wait_ready("main");
     let after = login(&story);
     assert!(works(&story, &after));
     assert_ne!(after["password"], before["password"]);
     // Changed once, and not again on the way back.
-    let again =
-        story.as_platform(&["get", "flexibleserver", &server.name, "-o=jsonpath={.spec.administratorLoginPassword.key}"]);
+    let again = story.as_platform(&[
+        "get",
+        "flexibleserver",
+        &server.name,
+        "-o=jsonpath={.spec.administratorLoginPassword.key}",
+    ]);
     assert_eq!(told.succeeded(), again.succeeded());
     // All of it can be taken back by who applies.
     story.database("main", "{authentication: Identity}").succeeded();

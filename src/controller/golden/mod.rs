@@ -220,7 +220,9 @@ async fn a_server_at_rest_is_looked_at_before_it_is_changed() {
     let mut database = there.database.clone();
     database["apiVersion"] = json!("altinn.app/v1alpha1");
     database["kind"] = json!("Database");
-    Box::pin(reconcile(Arc::new(serde_json::from_value(database).unwrap()), Arc::new(context))).await.unwrap();
+    Box::pin(reconcile(Arc::new(serde_json::from_value(database).unwrap()), Arc::new(context)))
+        .await
+        .unwrap();
     let written = server.written();
     assert_eq!(written.matches("operatorSpec: {}").count(), 1, "{written}");
     assert!(!written.contains("Standard_"), "nothing of the change is written: {written}");

@@ -169,7 +169,10 @@ async fn what_is_to_be_destroyed_is_looked_for_anew_first() {
     assert_eq!(written.matches("DELETE").count(), 1, "{written}");
     // An older destroy is undone before its object is let go of, or Azure would be told.
     let written = pass(&record("Kept", &destroy()), &with_policy("manage")).await.written();
-    assert!(written.contains("reconcile-policy: detach-on-delete") && !written.contains("DELETE"), "{written}");
+    assert!(
+        written.contains("reconcile-policy: detach-on-delete") && !written.contains("DELETE"),
+        "{written}"
+    );
     // And what was written down is taken back before that, or the object, once it is gone, would be taken for destroyed.
     let server = pass(&record("Destroying", &destroy()), &with_policy("manage")).await;
     assert_eq!((reason(&server).as_deref(), server.written()), (Some("Kept"), "nothing".to_owned()));
@@ -177,11 +180,13 @@ async fn what_is_to_be_destroyed_is_looked_for_anew_first() {
 
 #[tokio::test]
 async fn destroying_is_prepared_then_written_down_then_told() {
-    let written = pass_after_a_look(&record("Kept", &destroy()), &with_policy("detach-on-delete")).await.written();
+    let written =
+        pass_after_a_look(&record("Kept", &destroy()), &with_policy("detach-on-delete")).await.written();
     assert!(written.contains("reconcile-policy: manage") && !written.contains("DELETE"), "{written}");
     let server = pass_after_a_look(&record("Kept", &destroy()), &with_policy("manage")).await;
     assert_eq!((reason(&server).as_deref(), server.written()), (Some("Destroying"), "nothing".to_owned()));
-    let written = pass_after_a_look(&record("Destroying", &destroy()), &with_policy("manage")).await.written();
+    let written =
+        pass_after_a_look(&record("Destroying", &destroy()), &with_policy("manage")).await.written();
     assert!(written.starts_with("DELETE ") && written.contains(OBJECT), "{written}");
 }
 
@@ -193,7 +198,10 @@ async fn what_is_not_there_is_not_taken_for_destroyed() {
         let caches = Caches::holding(&cluster, &Health::Synced);
         let server = pass_with(&record("Kept", &destroy()), &cluster, caches, look).await;
         let written = server.written();
-        assert!(written.contains(OBJECT) && written.contains("reconcile-policy: skip"), "it is looked for: {written}");
+        assert!(
+            written.contains(OBJECT) && written.contains("reconcile-policy: skip"),
+            "it is looked for: {written}"
+        );
         assert_eq!((reason(&server), written.contains("DELETE")), (None, false), "{written}");
     }
 }
@@ -208,7 +216,10 @@ async fn a_record_from_the_past_touches_nothing() {
     record["spec"]["until"] = json!("2026-11-25T00:00:00Z");
     record["status"]["warnedAt"] = json!("2026-11-25T00:00:00Z");
     let server = pass(&record, &cluster).await;
-    assert_eq!((reason(&server).as_deref(), server.written()), (Some("RecordOutdated"), "nothing".to_owned()));
+    assert_eq!(
+        (reason(&server).as_deref(), server.written()),
+        (Some("RecordOutdated"), "nothing".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -250,5 +261,8 @@ async fn a_database_that_somebody_elses_finalizer_holds_is_gone() {
         },
     }));
     let written = pass(&record("Kept", &json!({})), &cluster).await.written();
-    assert!(written.contains("federatedidentitycredentials") && written.contains("reconcile-policy: manage"), "{written}");
+    assert!(
+        written.contains("federatedidentitycredentials") && written.contains("reconcile-policy: manage"),
+        "{written}"
+    );
 }

@@ -129,7 +129,11 @@ fn what_azure_refused_is_remembered_field_by_field_and_held_back() {
 fn one_field_alone_holds_back_itself_alone() {
     let wanted = wanted();
     let change = RefusedField { field: "sku".into(), from: "Standard_D2ds_v5".into(), to: "x".into() };
-    let held = hold(wanted.clone(), &RefusedChange { changes: vec![change], ..RefusedChange::default() }, Catalogue::known());
+    let held = hold(
+        wanted.clone(),
+        &RefusedChange { changes: vec![change], ..RefusedChange::default() },
+        Catalogue::known(),
+    );
     assert_eq!(held.size.name, "Standard_D2ds_v5");
     assert_eq!(Effective { size: wanted.size.clone(), ..held }, wanted);
 }

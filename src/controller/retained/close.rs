@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     azure::{
-        DETACH_ON_DELETE, FlexibleServer, MANAGE, SecretReference, annotations, claim, condition, has_policy, marks,
+        DETACH_ON_DELETE, FlexibleServer, MANAGE, SecretReference, annotations, claim, condition, has_policy,
+        marks,
     },
     controller::{
         apply, build,

@@ -97,10 +97,12 @@ pub(super) fn end(seen: &Seen<'_>) -> End {
     let notes = Notes::of(record);
     let confirmation = record.annotations().get(CONFIRM_DESTROY);
     let doubt = match &seen.annotation {
-        Some(Ok(Retention::Destroy)) if confirmation == notes.inherited_confirmation.as_ref() => Some(format!(
-            "the confirmation was there when this record was first seen, and may have been written for an older one; take \
+        Some(Ok(Retention::Destroy)) if confirmation == notes.inherited_confirmation.as_ref() => {
+            Some(format!(
+                "the confirmation was there when this record was first seen, and may have been written for an older one; take \
              {CONFIRM_DESTROY} out, and write it again"
-        )),
+            ))
+        }
         Some(Ok(Retention::Destroy)) => return End::Approved,
         Some(Ok(_)) => return End::Never(None),
         Some(Err(doubt)) => Some(doubt.clone()),
@@ -270,7 +272,8 @@ mod tests {
 
     #[test]
     fn one_that_is_seen_for_the_first_time_inherits_what_it_bears() {
-        let bears = json!({"metadata": {"annotations": {"altinn.app/confirm-destroy": "orders/main@2026-11-30"}}});
+        let bears =
+            json!({"metadata": {"annotations": {"altinn.app/confirm-destroy": "orders/main@2026-11-30"}}});
         for status in [json!({"uid": null}), json!({"uid": "another"})] {
             let mut changes = bears.clone();
             changes["status"] = status;
@@ -288,7 +291,8 @@ mod tests {
         #[case] annotation: Option<Result<Retention, String>>,
         #[case] minimum_days: Option<u16>,
     ) {
-        let (record, server) = (record(json!({"status": {"warnedAt": "2026-11-14T12:00:00Z"}})), server(BEFORE));
+        let (record, server) =
+            (record(json!({"status": {"warnedAt": "2026-11-14T12:00:00Z"}})), server(BEFORE));
         let seen = Seen { annotation, minimum_days, ..seen(&record, Some(&server)) };
         assert!(matches!(end(&seen), End::Never(_)));
     }

@@ -146,7 +146,9 @@ impl Plan {
     fn note(&self, server_name: &str, context: &Context) -> String {
         let end = match (&self.until, &self.confirmed) {
             (Some(until), _) => format!(" until {until}, and destroyed then"),
-            (None, Some(confirmed)) => format!(" until {}, and destroyed then, as was confirmed", confirmed.destroy_at.0),
+            (None, Some(confirmed)) => {
+                format!(" until {}, and destroyed then, as was confirmed", confirmed.destroy_at.0)
+            }
             (None, None) => String::new(),
         };
         let note = format!(
@@ -306,7 +308,8 @@ async fn keep(
         if remove::is_told(context, reconcile::conditions(&there), kept) {
             return Ok(Kept::BeingDestroyed);
         }
-        let note = format!("Server {} was back with Database {}/{}", kept.server_name, kept.namespace, kept.name);
+        let note =
+            format!("Server {} was back with Database {}/{}", kept.server_name, kept.namespace, kept.name);
         forget(&there, context, RECOVERED, &note).await?;
         return Ok(Kept::NotYet);
     }
@@ -354,7 +357,12 @@ mod tests {
     #[case::retain(Ok(Retention::Retain), "2026-11-01T12:00:00Z", None, None)]
     #[case::days(Ok(Retention::Days(14)), "2026-11-01T12:00:00Z", Some("2026-11-15T12:00:00Z"), None)]
     #[case::a_day(Ok(Retention::Days(1)), "2026-11-01T12:00:00Z", Some("2026-11-02T12:00:00Z"), None)]
-    #[case::days_that_are_over(Ok(Retention::Days(1)), "2026-12-01T12:00:00Z", Some("2026-12-02T12:00:00Z"), None)]
+    #[case::days_that_are_over(
+        Ok(Retention::Days(1)),
+        "2026-12-01T12:00:00Z",
+        Some("2026-12-02T12:00:00Z"),
+        None
+    )]
     #[case::destroy(Ok(Retention::Destroy), "2026-11-01T12:00:00Z", None, Some("2026-11-01T12:15:00Z"))]
     #[case::in_doubt(Err("no".to_owned()), "2026-11-01T12:00:00Z", None, None)]
     fn data_are_kept_first_whatever_is_said(

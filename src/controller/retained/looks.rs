@@ -45,7 +45,9 @@ impl Looks {
     /// Whether an object was made since this process asked for that.
     pub(super) fn is_fresh(&self, server_name: &str, object: &FlexibleServer) -> bool {
         let looks = self.anew.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.get(server_name).is_some_and(|look| look.asked.elapsed() < FRESH_FOR && look.stale != object.uid())
+        looks
+            .get(server_name)
+            .is_some_and(|look| look.asked.elapsed() < FRESH_FOR && look.stale != object.uid())
     }
 
     /// Whether this process has asked for it lately, and the object is on its way.
@@ -68,7 +70,8 @@ impl Looks {
     /// Whether it has looked since it was asked; `None` when it wasn't asked lately.
     pub(in crate::controller) fn has_looked_again(&self, object: &FlexibleServer) -> Option<bool> {
         let again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
-        let (generation, _) = again.get(&object.name_any()).filter(|(_, asked)| asked.elapsed() < SEEN_FOR)?;
+        let (generation, _) =
+            again.get(&object.name_any()).filter(|(_, asked)| asked.elapsed() < SEEN_FOR)?;
         let is_newer = object.metadata.generation.is_some_and(|now| now >= *generation);
         Some(is_newer && condition::progress(object) != Progress::Sent)
     }

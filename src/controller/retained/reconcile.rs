@@ -125,7 +125,11 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         Restored::UnderWay => return later,
         Restored::Foreign(why) if is_over => return let_alone(record, context, &kept, &why).await,
         // Another one of the same name: only who has asked for it now can mean that one.
-        Restored::There if server.as_ref().is_some_and(|server| made_anew(record, server).is_some()) && end != End::Approved && !is_told => {
+        Restored::There
+            if server.as_ref().is_some_and(|server| made_anew(record, server).is_some())
+                && end != End::Approved
+                && !is_told =>
+        {
             server.as_ref().and_then(|server| made_anew(record, server))
         }
         Restored::There | Restored::Gone | Restored::Blocked(_) if is_told || is_over => {
@@ -136,7 +140,8 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         Restored::Foreign(why) | Restored::Blocked(why) => Some(why),
     };
     let trouble = trouble.or_else(|| (end == End::Outdated).then(|| outdated(record)));
-    let warned_at = end.warns(context.now()).then(|| Notes::of(record).warned_at.unwrap_or(Time(context.now())));
+    let warned_at =
+        end.warns(context.now()).then(|| Notes::of(record).warned_at.unwrap_or(Time(context.now())));
     let (why, ready) = match trouble {
         Some(why) => (why, "False"),
         None => (kept_because(record, &end, warned_at.as_ref(), context.now()), "True"),
@@ -257,7 +262,9 @@ pub(super) fn on_error(record: Arc<RetainedDatabase>, error: &Error, context: Ar
 /// When to look again at a record that ends: at its warning, at its end, and now and then, because a clock can be set.
 fn next(end: &End, now: Timestamp) -> Duration {
     let event = match end {
-        End::At { promised, .. } if now.duration_until(*promised) > WARNING => now.duration_until(*promised) - WARNING,
+        End::At { promised, .. } if now.duration_until(*promised) > WARNING => {
+            now.duration_until(*promised) - WARNING
+        }
         end => now.duration_until(end.due().unwrap_or(now)),
     };
     Duration::try_from(event).unwrap_or_default().clamp(Duration::from_secs(1), LONGEST)
@@ -290,7 +297,10 @@ fn kept_because(record: &RetainedDatabase, end: &End, warned_at: Option<&Time>, 
         End::At { promised, .. } if end.warns(now) => {
             let warned_at = Some(warned_at.map_or(now, |time| time.0));
             let at = End::At { promised: *promised, warned_at }.due().unwrap_or(*promised);
-            ("ExpiresSoon", format!("The server is destroyed with all its data at {at}; put spec.until off, or {back}"))
+            (
+                "ExpiresSoon",
+                format!("The server is destroyed with all its data at {at}; put spec.until off, or {back}"),
+            )
         }
         End::At { promised, .. } => {
             ("KeptUntil", format!("The server is kept until {promised}, because {why}; {back}"))
@@ -521,7 +531,8 @@ async fn tell_with(
     let written = write_status(record, context, &new).await?;
     let before = status::find(&old.conditions, "Ready").map(|ready| ready.reason.as_str());
     if before != Some(&why.reason) {
-        let is_calm = ["Kept", "KeptUntil", "Destroying", DESTROYED, RECOVERED].contains(&why.reason.as_str());
+        let is_calm =
+            ["Kept", "KeptUntil", "Destroying", DESTROYED, RECOVERED].contains(&why.reason.as_str());
         let type_ = if is_calm { EventType::Normal } else { EventType::Warning };
         context.events.publish_of(&record.object_ref(&()), type_, &why.reason, &why.message).await;
     }

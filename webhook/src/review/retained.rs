@@ -28,9 +28,7 @@ impl Record {
         let status: Option<RetainedDatabaseStatus> = parse(sent.old_status)?;
         let is_settled = status.is_some_and(|status| {
             let mut conditions = status.conditions.iter();
-            conditions.any(|condition| {
-                condition.type_ == "Ready" && SETTLED.contains(&&*condition.reason)
-            })
+            conditions.any(|condition| condition.type_ == "Ready" && SETTLED.contains(&&*condition.reason))
         });
         Ok(Self { old: parse(sent.old_spec)?, new: parse(sent.new_spec)?, is_settled })
     }
@@ -74,7 +72,9 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
     };
     let mut problems = Vec::new();
     match (stands, &record.new) {
-        (Some(old), Some(new)) => problems.extend(retained::judge_identity(&identity(old), &identity(new)).err()),
+        (Some(old), Some(new)) => {
+            problems.extend(retained::judge_identity(&identity(old), &identity(new)).err())
+        }
         (None, Some(spec)) if request.old.is_none() => {
             let name = super::Target::of(request).name;
             let judged = retained::judge_new(name, &identity(spec), new.retention(), basis.today);
