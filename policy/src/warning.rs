@@ -79,8 +79,8 @@ pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recor
     }
     for name in old.parameters.iter().flat_map(BTreeMap::keys) {
         let is_gone =
-            !new.parameters.iter().flat_map(BTreeMap::keys).any(|new| new.eq_ignore_ascii_case(name));
-        if is_gone && catalogue::parameter(name).is_ok_and(|parameter| parameter.needs_restart) {
+            || !new.parameters.iter().flat_map(BTreeMap::keys).any(|new| new.eq_ignore_ascii_case(name));
+        if catalogue::parameter(name).is_ok_and(|parameter| parameter.needs_restart) && is_gone() {
             let name = cut(&quote(name), 40);
             warnings.push(format!("spec.parameters[{name}]: goes when the server restarts"));
         }

@@ -5,6 +5,7 @@
 
 mod check;
 mod enforcement;
+mod limits;
 mod located;
 mod namespaces;
 mod profile;
@@ -18,6 +19,7 @@ use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
 
 pub use enforcement::{Exception, Level, Rule};
+pub use limits::{LARGEST, NODES};
 pub use located::Located;
 pub use namespaces::{Labels, Namespace, NoProfile};
 pub use profile::{Allow, Patterns, Profile};
@@ -26,13 +28,14 @@ pub use recovery::Recovery;
 
 use crate::{
     Code, Problem, catalogue,
+    message::and_more,
     quote::{clean, quote},
     suggest::{alternatives, did_you_mean},
 };
 use namespaces::Namespaces;
 
-/// The largest policy, in bytes. It is parsed and judged within a review's few seconds, beside other reviews.
-pub const LARGEST: usize = 256 * 1024;
+/// As many other keys of the ConfigMap are named.
+const SHOWN: usize = 8;
 
 /// Key of the ConfigMap that holds the policy.
 pub const KEY: &str = "policy.yaml";
@@ -44,6 +47,7 @@ pub struct Policy {
     pub revision: String,
     pub azure: Azure,
     profiles: Vec<Profile>,
+    /// By namespace and name of their database, and as written for each.
     exceptions: Vec<Exception>,
     pub(crate) recoveries: Vec<Recovery>,
 }
@@ -52,10 +56,8 @@ impl Policy {
     /// Reads a policy. All mistakes are reported at once, each with its line.
     pub fn parse(yaml: &str) -> Result<Self, PolicyErrors> {
         if yaml.len() > LARGEST {
-            let text = format!(
-                "has {} bytes, and {LARGEST} are the most; leave comments and examples out",
-                yaml.len()
-            );
+            let text =
+                format!("has more than {LARGEST} bytes, which are the most; leave comments and examples out");
             let code = Code::PolicyUnreadable;
             return Err(PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code, text }]));
         }
@@ -71,11 +73,13 @@ impl Policy {
     /// Reads a policy from the data of its ConfigMap.
     pub fn from_config_map(data: Option<&BTreeMap<String, String>>) -> Result<Self, PolicyErrors> {
         let yaml = data.and_then(|data| data.get(KEY)).ok_or_else(|| {
-            let keys: Vec<&str> = data.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+            let all = data.map_or(0, BTreeMap::len);
+            let keys: Vec<String> =
+                data.into_iter().flatten().take(SHOWN).map(|(key, _)| clean(key)).collect();
             let found = if keys.is_empty() {
                 "it is empty".to_owned()
             } else {
-                format!("it has {}", keys.join(", "))
+                format!("it has {}{}", keys.join(", "), and_more(all.saturating_sub(SHOWN)))
             };
             let text = format!("the ConfigMap has no key {KEY} ({found}); put the policy there");
             PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code: Code::PolicyMissing, text }])
@@ -112,7 +116,12 @@ impl Policy {
 
     /// The exception that lets this database pass this rule on this day.
     pub fn exception(&self, namespace: &str, name: &str, rule: Rule, today: Date) -> Option<&Exception> {
-        self.exceptions.iter().find(|exception| exception.covers(namespace, name, rule, today))
+        let of = |exception: &Exception| {
+            (exception.namespace.as_str(), exception.name.as_str()).cmp(&(namespace, name))
+        };
+        let first = self.exceptions.partition_point(|exception| of(exception).is_lt());
+        let mut own = self.exceptions[first..].iter().take_while(|exception| of(exception).is_eq());
+        own.find(|exception| exception.covers(namespace, name, rule, today))
     }
 
     /// Profiles whose default version nobody can have any more, with that version.
@@ -141,13 +150,35 @@ impl Policy {
 /// Reads the YAML; of a mistake in it, where it is.
 fn read(yaml: &str) -> Result<Document, PolicyError> {
     let mut path = String::new();
-    serde_saphyr::with_deserializer_from_str(yaml, |deserializer| {
+    serde_saphyr::with_deserializer_from_str_with_options(yaml, options(), |deserializer| {
         serde_path_to_error::deserialize(deserializer).map_err(|error| {
             path = shown(error.path());
             error.into_inner()
         })
     })
     .map_err(|error| PolicyError::from_yaml(&error, path))
+}
+
+/// What an alias repeats counts like what is written.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_nodes: NODES,
+            max_events: 2 * NODES,
+            max_aliases: NODES,
+            max_anchors: NODES,
+            max_recorded_anchor_events: NODES,
+            max_recorded_anchor_bytes: LARGEST,
+            max_total_scalar_bytes: LARGEST,
+            max_merge_keys: limits::PROFILES,
+            max_depth: limits::DEPTH,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: NODES,
+            max_replay_stack_depth: limits::DEPTH,
+        },
+    }
 }
 
 /// `profiles[0].allow.skus[1]`: without the steps that reading a line's number takes.
@@ -218,8 +249,12 @@ impl PolicyError {
     fn from_yaml(error: &serde_saphyr::Error, path: String) -> Self {
         use serde_saphyr::Error;
 
-        let error = error.without_snippet();
+        let mut error = error.without_snippet();
         let line = error.location().map_or(0, |location| location.line());
+        // What an alias repeats is told like what is written.
+        while let Error::AliasError { error: repeated, .. } = error {
+            error = repeated;
+        }
         let (code, text) = match error {
             Error::SerdeUnknownField { field, expected, .. } => {
                 let meant = did_you_mean(field, expected.iter().copied())
@@ -240,6 +275,16 @@ impl PolicyError {
             Error::SerdeMissingField { field, .. } => {
                 let text = format!("needs the key {field}, which is missing");
                 (Code::PolicyUnreadable, if path.is_empty() { format!("the policy {text}") } else { text })
+            }
+            Error::Budget { .. }
+            | Error::AliasReplayLimitExceeded { .. }
+            | Error::AliasReplayStackDepthExceeded { .. } => {
+                let text = format!(
+                    "the policy holds more than is read: {NODES} keys and values, {} levels deep, at the most; write fewer, \
+                     and what is the same in several profiles once",
+                    limits::DEPTH
+                );
+                return Self { line, path: String::new(), code: Code::PolicyUnreadable, text };
             }
             other => {
                 // The library's text can span lines and repeat the place; ours is one line with the place first.

@@ -1,5 +1,7 @@
 //! `spec.extensions`: extensions that Azure offers and policy allows.
 
+use std::{cell::LazyCell, collections::BTreeSet};
+
 use super::Context;
 use crate::{
     Code, Problem, catalogue,
@@ -7,16 +9,20 @@ use crate::{
     suggest::{did_you_mean, instead},
 };
 
+/// For as many extensions it is looked up what may be written instead: a message has no room for more.
+const SUGGESTED: usize = 8;
+
 /// Where the profile allows no extension at all.
 const NONE: &str = "no extension is allowed here, leave it out";
 
 /// The extensions that the request adds, each with its field.
 fn added<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (String, &'a str)> {
     let old = context.old.and_then(|old| old.extensions.as_deref()).unwrap_or_default();
+    let old: BTreeSet<String> = old.iter().map(|name| name.to_ascii_lowercase()).collect();
     let new = context.new.extensions.as_deref().unwrap_or_default();
     new.iter()
         .enumerate()
-        .filter(|(_, name)| !old.iter().any(|old| old.eq_ignore_ascii_case(name)))
+        .filter(move |(_, name)| !old.contains(&name.to_ascii_lowercase()))
         .map(|(index, name)| (format!("spec.extensions[{index}]"), name.as_str()))
 }
 
@@ -35,7 +41,12 @@ fn usable(context: &Context<'_>, written: &str) -> Vec<&'static str> {
 pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
     added(context)
         .filter(|(_, name)| catalogue::extension(name).is_none())
-        .map(|(field, name)| {
+        .enumerate()
+        .map(|(index, (field, name))| {
+            if index >= SUGGESTED {
+                let text = format!("{} is no extension that Azure offers; leave it out", quote(name));
+                return Problem::new(Code::Extension, &field, &text);
+            }
             let likely = usable(context, name);
             // A list of all others helps nobody who misspelt one.
             let meant = did_you_mean(name, likely.iter().copied());
@@ -49,10 +60,11 @@ pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
 
 /// The profile allows each.
 pub(super) fn allowed(context: &Context<'_>) -> Vec<Problem> {
+    let advice = LazyCell::new(|| instead(&usable(context, ""), "no extension is, leave it out"));
     added(context)
         .filter(|(_, name)| catalogue::extension(name).is_some() && !context.profile.allow.extension(name))
         .map(|(field, name)| {
-            let advice = instead(&usable(context, ""), "no extension is, leave it out");
+            let advice = &*advice;
             let text = format!("{} is not allowed here; {advice}", quote(name));
             Problem::new(Code::Extension, &field, &text)
         })

@@ -3,11 +3,13 @@
 use super::{Findings, database, last_day, reason};
 use crate::{
     Code,
-    document::{Recovery, raw},
+    document::{Recovery, limits::GRANTS, raw},
     quote::quote,
 };
 
 pub(super) fn check_recoveries(raw: &[raw::Recovery], findings: &mut Findings) -> Vec<Recovery> {
+    let line = raw.first().map_or(0, |recovery| recovery.from.line);
+    findings.too_many(line, "recoveries", raw.len(), GRANTS, "recoveries");
     let check = |(index, raw): (usize, &raw::Recovery)| {
         check_recovery(raw, &format!("recoveries[{index}]"), findings)
     };
