@@ -11,7 +11,7 @@ use policy::{Code, PolicyState, document::KEY, message, warning};
 use serde_json::{Map, Value, json};
 use webhook::{
     cluster::{Facts, Objects},
-    review::{Basis, Hook, Question, answer, answer_mistake},
+    review::{Basis, Envelope, Hook, Question, answer, answer_mistake},
 };
 
 use super::{POLICY, line, menu::Menu};
@@ -143,7 +143,7 @@ fn answered(hook: Hook, body: &[u8], basis: &Basis<'_>) {
     if hook == Hook::Mutate && response["patch"] != Value::Null {
         comes_to_rest(&sent, basis, &response);
     }
-    let mistake = answer_mistake(hook, body, basis);
+    let mistake = answer_mistake(hook, &Envelope::read(body), basis);
     let response =
         response_of(hook, body, &sent, &serde_json::to_value(&mistake.review).expect("an answer is JSON"));
     assert_eq!(response["allowed"], hook == Hook::Mutate);
