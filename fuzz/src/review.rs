@@ -10,7 +10,7 @@ use jiff::civil::date;
 use policy::{Code, PolicyState, document::KEY, message, warning};
 use serde_json::{Map, Value, json};
 use webhook::{
-    cluster::{Facts, Objects},
+    cluster::{Facts, Objects, Servers},
     review::{Basis, Envelope, Hook, Question, answer, answer_mistake},
 };
 
@@ -103,13 +103,18 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
     let databases = (0..menu.number(12)).filter_map(|_| serde_json::from_value(menu.database()).ok());
     Facts {
         databases: Some(databases.map(Arc::new).collect()),
-        count: Some(menu.one(&[0, 4, 5, u32::MAX])),
+        servers: Some(servers(menu.one(&[0, 4, 5, 300]))),
         inside: serde_json::from_value(json!([menu.database()["metadata"]])).ok(),
         objects: Some(Objects { some: vec![menu.text(&["orders/main"])], count: menu.number(3) }),
         kept: Some(Objects { some: vec![menu.text(&["database-operator/x"])], count: menu.number(2) }),
         is_kept: Some(menu.rarely(4)),
         labels: BTreeMap::from([("orders".to_owned(), labels)]),
     }
+}
+
+fn servers(count: usize) -> Servers {
+    let names = |of: usize| (0..of).map(|number| format!("database-{number}")).collect();
+    Servers { live: names(count / 2), kept: names(count) }
 }
 
 fn asked(body: &[u8], facts: &Facts) {
@@ -132,7 +137,7 @@ fn answered(hook: Hook, body: &[u8], basis: &Basis<'_>) {
     let sent = sent.unwrap_or_default();
     let question = Question::read(hook, body);
     let needs = question.needs(basis.state);
-    assert!(basis.state.policy().is_some() || needs.count_in.is_none());
+    assert!(basis.state.policy().is_some() || needs.servers_in.is_none());
     let answer = answer(&question, basis);
     let response =
         response_of(hook, body, &sent, &serde_json::to_value(&answer.review).expect("an answer is JSON"));

@@ -11,6 +11,7 @@
 //! - [`retained`]: what may become of data that are kept
 //! - [`recovering`]: which kept data may come back under another name
 //! - [`resolve`]: spec and policy become what is built
+//! - [`quota`]: how many servers a namespace may have, and which databases wait
 //! - [`message`]: the one generator of what people read
 
 pub mod catalogue;
@@ -20,6 +21,7 @@ pub mod defaults;
 pub mod deleting;
 pub mod document;
 pub mod message;
+pub mod quota;
 pub mod quote;
 pub mod recovering;
 pub mod resolve;

@@ -21,6 +21,7 @@ use super::{
     events::Events,
     in_flight::InFlight,
     metrics::{Metrics, ReconcileLabels, WriteLabels},
+    quota::Quotas,
     states::States,
 };
 
@@ -39,6 +40,8 @@ pub(super) struct Context {
     pub(super) states: States,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
+    pub(super) databases: Store<Database>,
+    pub(super) quotas: Quotas,
     /// What is kept without a `Database`.
     pub(super) retained: Store<RetainedDatabase>,
     /// Takes the records that are to be looked at.
@@ -80,9 +83,10 @@ impl Context {
         Api::namespaced(self.client.clone(), &self.operator_namespace)
     }
 
-    /// Metrics tell of a database that is gone no longer.
+    /// Metrics tell of a database that is gone no longer, and another one may have its turn.
     pub(super) fn forget(&self, namespace: &str, name: &str) {
         self.compliance.set(namespace, name, true);
         self.states.forget(namespace, name);
+        self.quotas.forget(namespace, name);
     }
 }

@@ -17,6 +17,7 @@ mod golden;
 mod in_flight;
 mod metrics;
 mod password;
+mod quota;
 mod reconcile;
 mod recorder;
 mod resolve;
@@ -109,7 +110,9 @@ pub async fn run(
     let (turned_sender, turned) = mpsc::unbounded_channel();
     let caches = caches::start(&client, &config.operator_namespace, &mut triggers, &turned_sender);
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
-    triggers.push(databases_in(relabelled, store.clone()).boxed());
+    let (freed_sender, freed) = mpsc::unbounded_channel();
+    let changed = stream::select(relabelled, UnboundedReceiverStream::new(freed));
+    triggers.push(databases_in(changed, store.clone()).boxed());
     let (retained, retained_writer) = reflector::store();
     let (record_sender, due_records) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
@@ -127,6 +130,8 @@ pub async fn run(
         states: states::States::new(metrics.databases.clone()),
         metrics,
         clock: config.clock,
+        databases: store.clone(),
+        quotas: quota::Quotas::new(freed_sender),
         retained,
         due_records: record_sender,
     });
@@ -213,7 +218,8 @@ fn tell_of_unreadable(recorder: Recorder) -> impl Fn(&ObjectMeta, &str) {
 /// As many namespaces as are looked up together: at the start they all come.
 const TOGETHER: usize = 1000;
 
-/// The databases of each namespace whose labels changed: another profile may be theirs now.
+/// The databases of each namespace whose labels changed, so that another profile may be theirs now, or in which there is
+/// room for one more.
 fn databases_in(
     namespaces: impl Stream<Item = String> + Send + 'static,
     databases: Store<Database>,

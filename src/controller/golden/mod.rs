@@ -26,8 +26,8 @@ use serde_json::{Value, json};
 
 use super::{
     backoff::Backoff, caches::Caches, caches::Health, compliance::Compliance, context::Context,
-    events::Events, in_flight::InFlight, metrics::Metrics, reconcile::reconcile, recorder::Recorder,
-    states::States,
+    events::Events, in_flight::InFlight, metrics::Metrics, quota::Quotas, reconcile::reconcile,
+    recorder::Recorder, states::States,
 };
 use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
@@ -96,6 +96,8 @@ fn context(there: &There, client: kube::Client) -> Context {
         states: States::new(metrics.databases.clone()),
         metrics,
         clock: Clock::default(),
+        databases: reflector::store().0,
+        quotas: Quotas::new(tokio::sync::mpsc::unbounded_channel().0),
         retained: records(&there.cluster),
         due_records: tokio::sync::mpsc::unbounded_channel().0,
     }
