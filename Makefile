@@ -1,4 +1,4 @@
-# `make help` lists what there is. Rust, Go and make are all that must be installed.
+# `make help` lists what there is. Rust, Go and make must be installed; for the tests Python with pip, and PostgreSQL or npm.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -37,6 +37,11 @@ test: build ## Run all tests: rules, messages, and stories against a real contro
 	  | tee $(LOG) || status=$$?; \
 	awk '/^test result:/ {passed += $$4; failed += $$6} END {printf "%d passed, %d failed\n", passed, failed}' $(LOG); \
 	exit $$status
+
+.PHONY: examples
+examples: build ## Run the examples in Java, which need a JDK and Maven; `make test` runs those in Python
+	@$(BIN)/database-sandbox tools
+	$(CARGO) test --locked --test stories -- --ignored examples::
 
 .PHONY: fuzz
 fuzz: ## Feed the pure parts arbitrary input, SECONDS=60 each (needs a C++ compiler, and Rust alone otherwise)

@@ -72,7 +72,7 @@ done
 run kubectl get databases --all-namespaces
 
 step "4. What the app gets: a Secret, and a ServiceAccount that logs in without a password"
-run kubectl -n "$one" get secret my-app-db-db-credentials -o go-template='{{range $key, $value := .data}}{{printf "%-10s %s" $key ($value | base64decode)}}{{"\n"}}{{end}}'
+run kubectl -n "$one" get secret my-app-db-db-credentials -o go-template='{{range $key, $value := .data}}{{if ne $key "ca.crt"}}{{printf "%-10s %s" $key ($value | base64decode)}}{{"\n"}}{{end}}{{end}}'
 run kubectl -n "$one" get serviceaccount my-app-db -o jsonpath='{.metadata.annotations}{"\n"}'
 
 step "5. What the platform has: a server in Azure, with the policy's region, tags and firewall"

@@ -4,17 +4,21 @@ use axum::http::{self, Request};
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use kube::{Client, client::Body};
 
+use crate::api_error;
+
 /// The clock of this machine, and that of the API server's beside it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
     /// So far both are ahead: tests see in seconds what takes weeks.
     ahead: SignedDuration,
+    /// The one moment that a clock knows which stands still.
+    still: Option<Timestamp>,
 }
 
 /// Why the API server's time isn't known.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the API server doesn't answer: {0}")]
+    #[error("the API server doesn't answer: {}", api_error::words(.0))]
     Api(#[source] Box<kube::Error>),
     #[error("the API server's answer has no time")]
     NoDate,
@@ -23,12 +27,18 @@ pub enum Error {
 impl Clock {
     /// A clock that is so far ahead of all others.
     pub fn ahead(ahead: SignedDuration) -> Self {
-        Self { ahead }
+        Self { ahead, still: None }
+    }
+
+    /// A clock that stands still.
+    #[cfg(test)]
+    pub(crate) fn still(at: Timestamp) -> Self {
+        Self { still: Some(at), ..Self::default() }
     }
 
     /// The time by this machine's clock.
     pub fn now(self) -> Timestamp {
-        self.moved(Timestamp::now())
+        self.still.unwrap_or_else(|| self.moved(Timestamp::now()))
     }
 
     /// The earlier one of this machine's time and the API server's: a clock that was set wrong ends nothing early.
@@ -46,7 +56,7 @@ impl Clock {
     }
 
     fn moved(self, time: Timestamp) -> Timestamp {
-        time.checked_add(self.ahead).unwrap_or(Timestamp::MAX)
+        self.still.unwrap_or_else(|| time.checked_add(self.ahead).unwrap_or(Timestamp::MAX))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use kube::{Client, Config, client::ClientBuilder, config::KubeConfigOptions};
 
-use crate::leader::Fence;
+use crate::{leader::Fence, pages};
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
@@ -18,14 +18,15 @@ pub(crate) enum ClusterError {
 
 /// A client by KUBECONFIG, the default kubeconfig, or the pod's ServiceAccount.
 pub(crate) async fn client() -> Result<Client, ClusterError> {
-    Client::try_from(config().await?).map_err(|error| ClusterError::Client(Box::new(error)))
+    let client = Client::try_from(config().await?);
+    client.map(pages::bounded).map_err(|error| ClusterError::Client(Box::new(error)))
 }
 
 /// The same, which writes nothing while the fence is closed.
 pub(crate) async fn fenced_client(fence: &Fence) -> Result<Client, ClusterError> {
     let builder = ClientBuilder::try_from(config().await?);
     let builder = builder.map_err(|error| ClusterError::Client(Box::new(error)))?;
-    Ok(builder.with_layer(fence).build())
+    Ok(pages::bounded(builder.with_layer(fence).build()))
 }
 
 async fn config() -> Result<Config, ClusterError> {

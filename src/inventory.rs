@@ -8,7 +8,10 @@ use api::{
     annotations::{CONFIRM_DESTROY, DEFAULTED, RETENTION},
 };
 use futures::{StreamExt, future::BoxFuture};
-use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{
+    api::{admissionregistration::v1::ValidatingAdmissionPolicy, core::v1::Namespace},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::ListParams,
@@ -19,7 +22,7 @@ use kube::{
         watcher,
     },
 };
-use policy::document::Labels;
+use policy::{document::Labels, rules::names::service_account_name};
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, watch};
@@ -29,15 +32,18 @@ use crate::{
     azure::{DATABASE_NAME, DATABASE_NAMESPACE},
     namespaces::Namespaces,
     readable::{Unreadable, readable},
+    trim,
 };
 
 /// The API server waits five seconds for the whole review.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// As many objects are asked for at a time.
-const PAGE: u32 = 250;
-/// As many reviews list at a time. A list takes milliseconds.
-const LISTS: usize = 8;
+/// As many objects are listed at a time: the process has little memory, and each may be as large as an object can be.
+const PAGE: u32 = 100;
+/// As many reviews list at the same time. A list takes milliseconds.
+const LISTS: usize = 3;
+/// The chart's admission policy against deletes that say nothing.
+const GUARD: &str = "database-retention";
 
 /// How the last list of databases went.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -84,9 +90,10 @@ impl Inventory {
         let all = Api::<DeserializeGuard<Database>>::all(client.clone());
         // The controller tells of them; a delete of one is refused, because it can't be judged.
         let unreadable = Unreadable::new(Gauge::default(), |_, _| {});
-        let watch = readable(watcher(all, watcher::Config::default()).default_backoff(), unreadable)
-            .modify(prune)
-            .reflect(writer);
+        let watch =
+            readable(watcher(all, watcher::Config::default().page_size(PAGE)).default_backoff(), unreadable)
+                .modify(prune)
+                .reflect(writer);
         tokio::spawn(watch.for_each(move |event| {
             let now = match &event {
                 Ok(watcher::Event::InitDone) => Listing::Done,
@@ -114,7 +121,7 @@ impl Inventory {
         &self,
         api: &Api<K>,
         mut params: ListParams,
-        keep: impl Fn(ObjectMeta) -> Option<T>,
+        keep: impl Fn(PartialObjectMeta<K>) -> Option<T>,
     ) -> Option<Vec<T>>
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -126,7 +133,7 @@ impl Inventory {
             let mut all = Vec::new();
             loop {
                 let page = list(api, &params).await?;
-                all.extend(page.items.into_iter().filter_map(|object| keep(object.metadata)));
+                all.extend(page.items.into_iter().filter_map(&keep));
                 match page.metadata.continue_.filter(|next| !next.is_empty()) {
                     Some(next) => params = params.continue_token(&next),
                     None => return Some(all),
@@ -152,11 +159,8 @@ impl Inventory {
 
 /// Keeps what reviews look at: many databases must fit into little memory.
 fn prune(database: &mut Database) {
-    let metadata = &mut database.metadata;
-    metadata.managed_fields = None;
-    metadata.labels = None;
-    metadata.owner_references = None;
-    if let Some(annotations) = &mut metadata.annotations {
+    trim::database(database);
+    if let Some(annotations) = &mut database.metadata.annotations {
         annotations.retain(|key, _| [RETENTION, CONFIRM_DESTROY, DEFAULTED].contains(&key.as_str()));
     }
     if let Some(status) = &mut database.status {
@@ -194,7 +198,8 @@ impl webhook::Cluster for Inventory {
             let live = inside.into_iter().filter_map(|metadata| metadata.name).collect();
             let params = ListParams::default().labels(&format!("{DATABASE_NAMESPACE}={namespace}"));
             let records = Api::<RetainedDatabase>::all(self.client.clone());
-            let kept = self.all_of(&records, params, |metadata| metadata.labels?.remove(DATABASE_NAME)).await;
+            let kept =
+                self.all_of(&records, params, |record| record.metadata.labels?.remove(DATABASE_NAME)).await;
             // Without an answer the others count alone; the controller counts again before it makes a server.
             Some(Servers { live, kept: kept.unwrap_or_default().into_iter().collect() })
         })
@@ -204,11 +209,9 @@ impl webhook::Cluster for Inventory {
     fn inside<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>> {
         Box::pin(async move {
             let api: Api<Database> = Api::namespaced(self.client.clone(), namespace);
-            let pruned = |metadata: ObjectMeta| {
-                let ObjectMeta { name, annotations, deletion_timestamp, .. } = metadata;
-                Some(ObjectMeta { name, annotations, deletion_timestamp, ..ObjectMeta::default() })
-            };
-            if let Some(all) = self.all_of(&api, ListParams::default(), pruned).await {
+            if let Some(all) =
+                self.all_of(&api, ListParams::default(), |object| Some(trim::listed(object))).await
+            {
                 return Some(all);
             }
             let metadata = self.databases()?.into_iter().map(|database| database.metadata.clone());
@@ -242,12 +245,33 @@ impl webhook::Cluster for Inventory {
         })
     }
 
+    fn using(&self, namespace: &str, account: &str) -> Vec<String> {
+        let databases = self.databases.state();
+        let uses = |database: &&Arc<Database>| {
+            database.metadata.namespace.as_deref() == Some(namespace)
+                && service_account_name(&database.name_any(), &database.spec) == account
+        };
+        databases.iter().filter(uses).map(|database| database.name_any()).collect()
+    }
+
     fn databases(&self) -> Option<Vec<Arc<Database>>> {
         (*self.listing.borrow() == Listing::Done).then(|| self.databases.state())
     }
 
     fn all_labels(&self) -> BTreeMap<String, Labels> {
         self.namespaces.all()
+    }
+
+    fn guard(&self) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async {
+            let api: Api<ValidatingAdmissionPolicy> = Api::all(self.client.clone());
+            let found = tokio::time::timeout(LIMIT, api.get_metadata_opt(GUARD)).await.ok()?;
+            found.map(|found| found.is_some()).ok()
+        })
+    }
+
+    fn issuer(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(crate::issuer::read(&self.client))
     }
 }
 
@@ -400,16 +424,52 @@ mod tests {
     async fn a_long_list_comes_in_pages_and_is_counted_whole() {
         let page = async |RawQuery(query): RawQuery| {
             let query = query.unwrap_or_default();
-            let asked = query.contains("limit=250");
+            let asked = query.contains("limit=100");
             let (names, next) =
-                if query.contains("continue=more") { (250..300, "") } else { (0..250, "more") };
+                if query.contains("continue=more") { (100..130, "") } else { (0..100, "more") };
             let item = |number| format!(r#"{{"metadata": {{"name": "d{number}", "namespace": "orders"}}}}"#);
             let items: Vec<_> = names.filter(|_| asked).map(item).collect();
             format!(r#"{{"metadata": {{"continue": "{next}"}}, "items": [{}]}}"#, items.join(","))
         };
         let router = Router::new().route("/apis/altinn.app/v1alpha1/namespaces/orders/databases", get(page));
         let inventory = Inventory::watch(Client::new(router, "default"), Gauge::default());
-        assert_eq!(inventory.inside("orders").await.unwrap().len(), 300);
+        assert_eq!(inventory.inside("orders").await.unwrap().len(), 130);
+    }
+
+    /// Each may be as large as an object can be, and there may be as many as anybody likes.
+    #[tokio::test]
+    async fn a_namespace_is_listed_page_by_page() {
+        let limits = Arc::new(Mutex::new(Vec::new()));
+        let noted = limits.clone();
+        let list = async move |RawQuery(query): RawQuery| {
+            let query = query.unwrap_or_default();
+            let value =
+                |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)).map(str::to_owned);
+            noted.lock().unwrap().push(value("limit="));
+            let (name, next) = match value("continue=").as_deref() {
+                None => ("one", "more"),
+                Some("more") => ("two", "last"),
+                Some(_) => ("three", ""),
+            };
+            let filler = "x".repeat(1000);
+            format!(
+                r#"{{"metadata": {{"resourceVersion": "1", "continue": "{next}"}}, "items": [{{"metadata": {{
+                "name": "{name}", "labels": {{"a": "{filler}"}}, "annotations": {{"a": "{filler}", "altinn.app/retention": "Retain"}}}}}}]}}"#
+            )
+        };
+        let databases = "/apis/altinn.app/v1alpha1/namespaces/orders/databases";
+        let none = async || r#"{"metadata": {"resourceVersion": "1"}, "items": []}"#;
+        let router = Router::new()
+            .route(databases, get(list))
+            .route("/apis/altinn.app/v1alpha1/retaineddatabases", get(none));
+        let inventory = Inventory::watch(Client::new(router, "default"), Gauge::default());
+        let inside = inventory.inside("orders").await.unwrap();
+        let names: Vec<_> = inside.iter().filter_map(|metadata| metadata.name.as_deref()).collect();
+        assert_eq!(names, ["one", "two", "three"]);
+        assert_eq!(inside[0].labels, None);
+        assert_eq!(inside[0].annotations.as_ref().unwrap().len(), 1);
+        assert_eq!(*limits.lock().unwrap(), vec![Some("100".to_owned()); 3]);
+        assert_eq!(inventory.servers("orders").await.map(|servers| servers.live.len()), Some(3));
     }
 
     /// As after a change of the CRD: no watch has it, and deletes reach it all the same.

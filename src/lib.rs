@@ -5,12 +5,16 @@
 //! - [`controller`]: the reconcile loop
 //! - [`clock`]: by which what is kept comes to its end
 //! - `inventory`, `namespaces`: what is known of the cluster beside the databases at hand
+//! - `issuer`: whether apps can log in by what the policy says
 //! - `leader`: which of several controllers works
+//! - `pages`: lists whose pages have a bounded size
 //! - [`policy_watch`]: keeps the policy of the ConfigMap in force
 //! - `certificate`: keeps the webhook's certificate
 //! - `readable`: watches that one broken object doesn't end
+//! - `trim`: drops what nobody reads of a `Database`
 //! - [`telemetry`]: logs, metrics, health
 
+mod api_error;
 pub mod azure;
 mod certificate;
 pub mod cli;
@@ -18,8 +22,11 @@ pub mod clock;
 mod cluster;
 pub mod controller;
 mod inventory;
+mod issuer;
 mod leader;
 mod namespaces;
+mod pages;
 pub mod policy_watch;
 mod readable;
 pub mod telemetry;
+mod trim;

@@ -21,6 +21,9 @@ use kube::{
 };
 use policy::document::Labels;
 
+/// As many are listed at a time. A page is read whole, with annotations and notes that nobody looks at.
+const PAGE: u32 = 100;
+
 /// What is known of namespaces.
 #[derive(Clone, Debug)]
 pub struct Namespaces {
@@ -34,7 +37,8 @@ impl Namespaces {
         let (store, writer) = reflector::store();
         let listed = Arc::new(AtomicBool::new(false));
         let now_listed = listed.clone();
-        let changes = watcher(Api::<PartialObjectMeta<Namespace>>::all(client), watcher::Config::default())
+        let config = watcher::Config::default().page_size(PAGE);
+        let changes = watcher(Api::<PartialObjectMeta<Namespace>>::all(client), config)
             .default_backoff()
             .modify(|namespace| {
                 namespace.metadata.managed_fields = None;
@@ -71,6 +75,11 @@ impl Namespaces {
     pub fn labels(&self, name: &str) -> Option<Labels> {
         let namespace = self.store.get(&ObjectRef::new(name))?;
         Some(namespace.metadata.labels.clone().unwrap_or_default())
+    }
+
+    /// The uid of a namespace: one that is made again has another. `None` when it isn't known, or not yet.
+    pub fn uid(&self, name: &str) -> Option<String> {
+        self.store.get(&ObjectRef::new(name))?.metadata.uid.clone()
     }
 
     /// The labels of every namespace that is known.

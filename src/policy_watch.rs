@@ -1,7 +1,7 @@
 //! Keeps the policy of the ConfigMap in force: a change takes effect at once, without a restart, and a broken
 //! one never replaces a good one.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures::StreamExt;
@@ -10,7 +10,10 @@ use kube::{
     Api, Client,
     runtime::{WatchStreamExt, watcher},
 };
-use policy::PolicyState;
+use policy::{
+    PolicyState,
+    document::{KEY, KEY_OF_BYTES},
+};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
@@ -120,13 +123,22 @@ impl PolicyWatch {
 async fn applied(before: Arc<PolicyState>, config_map: ConfigMap) -> PolicyState {
     let read = {
         let before = before.clone();
-        tokio::task::spawn_blocking(move || before.applied(config_map.data.as_ref()))
+        tokio::task::spawn_blocking(move || before.applied(data(config_map).as_ref()))
     };
     // A panic of the parser is no reason to lose the policy that holds.
     read.await.unwrap_or_else(|error| {
         tracing::error!(%error, "the policy ConfigMap can't be read; this is a bug");
         PolicyState::clone(&before)
     })
+}
+
+/// The data, with a mark for a policy that is none because of its bytes.
+fn data(config_map: ConfigMap) -> Option<BTreeMap<String, String>> {
+    let mut data = config_map.data;
+    if config_map.binary_data.is_some_and(|bytes| bytes.contains_key(KEY)) {
+        data.get_or_insert_default().insert(KEY_OF_BYTES.to_owned(), String::new());
+    }
+    data
 }
 
 #[cfg(test)]

@@ -4,26 +4,13 @@
 
 use std::path::Path;
 
-const SECURITY: &str = include_str!("../docs/security.md");
+#[path = "common/sources.rs"]
+mod sources;
 
-/// Every line of Rust in a folder.
-fn source(folder: &Path, text: &mut String) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            source(&path, text);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            text.push_str(&std::fs::read_to_string(path).unwrap());
-        }
-    }
-}
+const SECURITY: &str = include_str!("../docs/security.md");
 
 #[test]
 fn each_test_that_the_security_page_names_exists() {
-    let mut all = String::new();
-    for folder in ["src", "tests", "policy/src", "webhook/src", "webhook/tests", "certs/src"] {
-        source(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut all);
-    }
     // Names stand in backquotes: in the first table in the last column, in the second beside other words.
     let words = |text: &'static str| text.split('`').skip(1).step_by(2);
     let (first, second) = SECURITY.split_once("## What others").unwrap();
@@ -37,8 +24,7 @@ fn each_test_that_the_security_page_names_exists() {
         .chain(rows(second).flat_map(words).filter(is_long))
         .collect();
     assert!(named.len() > 40, "{named:?}");
-    let missing: Vec<&&str> = named.iter().filter(|name| !all.contains(&format!("fn {name}("))).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(sources::missing(named), Vec::<&str>::new());
 }
 
 #[test]
@@ -58,15 +44,13 @@ fn the_security_page_has_a_row_for_each_way_with_a_test() {
 #[test]
 fn the_status_page_has_each_reason_that_the_controller_gives() {
     const PAGE: &str = include_str!("../docs/status.md");
-    let mut all = String::new();
-    source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/controller"), &mut all);
-    let all = all.split("#[cfg(test)]").collect::<String>();
+    let all = sources::below("src/controller").split("#[cfg(test)]").collect::<String>();
     // What a reason stands after.
     let calls = [
         "Blocked::stalled(",
         "Blocked::working(",
         "reason: \"",
-        "Unknown\", \"",
+        "&str = \"",
         "EventType::Normal, ",
         "EventType::Warning, ",
         "\"Reconcile\", ",
@@ -141,4 +125,88 @@ fn each_manifest_that_a_page_shows_is_whole() {
         }
     }
     assert_eq!((databases, records), (3, 1));
+}
+
+/// Between two rows of it an app finds all that it may take.
+#[test]
+fn the_page_on_connecting_names_each_key_of_the_secret() {
+    const PAGE: &str = include_str!("../docs/connecting.md");
+    const SECRET: &str = include_str!(
+        "../src/controller/snapshots/database_operator__controller__build__tests__password.snap"
+    );
+    let rows: Vec<&str> = PAGE
+        .split("## The Secret")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split('|').next())
+        .collect();
+    let json = SECRET.rsplit("---").next().unwrap();
+    let keys: std::collections::BTreeMap<String, String> = serde_json::from_str(json).unwrap();
+    assert!(keys.len() > 12);
+    // What all know by another test.
+    for key in keys.keys().map(String::as_str).chain(["ca.crt"]) {
+        assert!(rows.iter().any(|row| row.contains(&format!("`{key}`"))), "{key}: {rows:?}");
+    }
+}
+
+/// A link to a page or a heading of our own leads there.
+#[test]
+fn each_link_between_pages_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut links = 0;
+    for page in pages.chain([root.join("README.md")]) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.with_file_name("").join(file) };
+            assert!(target.exists(), "{}: {link}", page.display());
+            let has =
+                |line: &str| line.starts_with('#') && anchor(line.trim_start_matches('#').trim()) == heading;
+            assert!(
+                heading.is_empty() || std::fs::read_to_string(&target).unwrap().lines().any(has),
+                "{}: {link}",
+                page.display()
+            );
+        }
+    }
+    assert!(links > 30, "{links}");
+}
+
+/// As GitHub names a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+/// The example is run: what the pages say of a pod is the same.
+#[test]
+fn the_pod_that_the_pages_show_is_that_of_the_example() {
+    const EXAMPLE: &str = include_str!("../examples/app-python.yaml");
+    const PAGES: [&str; 2] = [include_str!("../README.md"), include_str!("../docs/connecting.md")];
+    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(EXAMPLE).unwrap();
+    let deployment = documents.iter().find(|document| document["kind"] == "Deployment").unwrap();
+    let example = &deployment["spec"]["template"];
+    for page in PAGES {
+        let shown = page.split("```yaml\n").find(|block| block.contains("PGSSLROOTCERT")).unwrap();
+        let shown = shown.split("```").next().unwrap().replace("my-app-db", "orders");
+        let shown: serde_json::Value = serde_saphyr::from_str(&shown).unwrap();
+        let label = "azure.workload.identity/use";
+        assert_eq!(shown["metadata"]["labels"][label], example["metadata"]["labels"][label]);
+        let (pod, of_example) = (&shown["spec"], &example["spec"]);
+        assert_eq!(pod["serviceAccountName"], of_example["serviceAccountName"]);
+        assert_eq!(pod["containers"][0]["env"], of_example["containers"][0]["env"]);
+        for (list, of_example) in [
+            (&pod["volumes"], &of_example["volumes"]),
+            (&pod["containers"][0]["volumeMounts"], &of_example["containers"][0]["volumeMounts"]),
+        ] {
+            assert!(of_example.as_array().unwrap().contains(&list[0]), "{}", list[0]);
+        }
+    }
 }

@@ -21,3 +21,11 @@ pub const FINALIZER: &str = "altinn.app/retain-data";
 /// Has a new `Database` bring back the kept server of another one, given as `<namespace>/<name>`, e.g. `orders/main`. It
 /// takes the policy's consent.
 pub const RECOVER_FROM: &str = "altinn.app/recover-from";
+
+/// Lets an empty server, or an empty database in it, be made where there was one with data that Azure has no more: which
+/// server, and the last day on which this counts, as `<server>@<day>`, e.g. `prod-1-orders-main-fa6e2486@2026-11-30`.
+pub const ACCEPT_EMPTY: &str = "altinn.app/accept-empty";
+
+/// Has everything in Azure left alone for a while, given as `<why>@<day>` with the last day on which it counts, e.g.
+/// `moving to the new network@2026-12-01`. What an app has in its namespace is kept up all the same.
+pub const PAUSED: &str = "altinn.app/paused";

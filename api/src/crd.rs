@@ -27,8 +27,59 @@ fn unwrap_descriptions(schema: &mut JSONSchemaProps) {
     }
 }
 
+/// Lets a schema take anything, and leaves what it explains: `kubectl explain` and editors show fields and descriptions.
+///
+/// To what the API server itself finds invalid (422), `kubectl apply --force` and Flux with `force` answer by deleting the
+/// object, and a Database takes its data along if its annotations say so. So a mistake is the webhook's to find: it
+/// refuses with 403, and says what to write. Fields that nobody knows reach it, too, instead of being dropped in silence.
+fn widen(schema: &mut JSONSchemaProps) {
+    let description = schema.description.take().unwrap_or_default();
+    // kubectl shows each of them as an object.
+    let description = format!("{description} Type: {}.", kind(schema));
+    let properties = schema.properties.take().map(|mut properties| {
+        properties.values_mut().for_each(widen);
+        properties
+    });
+    *schema = JSONSchemaProps {
+        description: Some(description),
+        properties,
+        x_kubernetes_preserve_unknown_fields: Some(true),
+        ..JSONSchemaProps::default()
+    };
+}
+
+/// What people write there.
+fn kind(schema: &JSONSchemaProps) -> &'static str {
+    match schema.type_.as_deref() {
+        Some("string") if schema.enum_.is_some() => "one of these words",
+        Some("string") => "text",
+        Some("integer") => "whole number",
+        Some("boolean") => "true or false",
+        Some("array") => "list",
+        Some("object") if schema.properties.is_some() => "map of the fields below",
+        Some("object") => "map of names to values",
+        // By a number or a text the same is meant.
+        _ => "number or text",
+    }
+}
+
+/// Widens the spec, which may be left out, too.
+fn widen_spec(crd: &mut CustomResourceDefinition) {
+    let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    for schema in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
+        schema.required = None;
+        let Some(spec) = schema.properties.as_mut().and_then(|properties| properties.get_mut("spec")) else {
+            continue;
+        };
+        widen(spec);
+        // It takes the place of null as well. Elsewhere the API server drops a null, where null isn't a value of its own.
+        spec.default = Some(JSON(json!({})));
+    }
+}
+
 fn database() -> CustomResourceDefinition {
     let mut crd = shipped(Database::crd());
+    widen_spec(&mut crd);
     let labels = crd.metadata.labels.get_or_insert_default();
     // `status.binding.name` names a Secret: https://servicebinding.io/spec/core/1.1.0/#provisioned-service
     labels.insert("servicebinding.io/provisioned-service".into(), "true".into());
@@ -61,6 +112,8 @@ fn shipped(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -70,26 +123,67 @@ mod tests {
         assert_eq!(schema["properties"]["status"]["default"], json!({"observedGeneration": -1}));
     }
 
-    #[test]
-    fn no_spec_field_has_a_default_in_the_schema() {
+    fn spec() -> serde_json::Value {
         let crd = serde_json::to_value(database()).unwrap();
-        let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
+    }
+
+    #[test]
+    fn a_spec_may_be_left_out_and_none_of_its_fields_has_a_default_in_the_schema() {
+        let mut spec = spec();
+        assert_eq!(spec.as_object_mut().unwrap().remove("default"), Some(json!({})));
         assert!(!spec.to_string().contains("\"default\":"), "{spec}");
+        let crd = serde_json::to_value(database()).unwrap();
+        assert!(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["required"].is_null());
+    }
+
+    /// `kubectl apply --force` answers by deleting the object to what the API server finds invalid.
+    #[test]
+    fn there_is_nothing_in_a_spec_that_the_api_server_finds_invalid() {
+        let mut spec = spec();
+        spec.as_object_mut().unwrap().remove("default");
+        assert_wide("spec", &spec);
+    }
+
+    #[rstest]
+    #[case::text("/properties/sku", "text")]
+    #[case::word("/properties/highAvailability", "one of these words")]
+    #[case::number("/properties/storage/properties/sizeGiB", "whole number")]
+    #[case::switch("/properties/storage/properties/autoGrow", "true or false")]
+    #[case::list("/properties/extensions", "list")]
+    #[case::map("/properties/parameters", "map of names to values")]
+    #[case::group("/properties/backup", "map of the fields below")]
+    #[case::version("/properties/version", "number or text")]
+    fn each_field_says_what_people_write_there(#[case] path: &str, #[case] kind: &str) {
+        let spec = spec();
+        let description = spec.pointer(path).unwrap()["description"].as_str().unwrap();
+        assert!(description.ends_with(&format!(" Type: {kind}.")), "{description}");
+    }
+
+    fn assert_wide(path: &str, schema: &serde_json::Value) {
+        let keys: Vec<&str> = schema.as_object().unwrap().keys().map(String::as_str).collect();
+        // Not `nullable` either, which would keep a null instead of dropping it.
+        let known = ["description", "properties", "x-kubernetes-preserve-unknown-fields"];
+        let narrow: Vec<_> = keys.iter().filter(|key| !known.contains(key)).collect();
+        assert!(narrow.is_empty(), "{path} is narrowed by {narrow:?}");
+        assert_eq!(schema["x-kubernetes-preserve-unknown-fields"], true, "{path}");
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            assert_wide(&format!("{path}.{name}"), property);
+        }
     }
 
     #[test]
     fn every_spec_field_is_explained() {
-        let crd = serde_json::to_value(database()).unwrap();
-        let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
         let mut unexplained = Vec::new();
-        walk(spec, "spec", &mut unexplained);
+        walk(&spec(), "spec", &mut unexplained);
         assert_eq!(unexplained, Vec::<String>::new());
     }
 
     fn walk(schema: &serde_json::Value, path: &str, unexplained: &mut Vec<String>) {
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             let path = format!("{path}.{name}");
-            if property["description"].as_str().is_none_or(str::is_empty) {
+            // The schema has no types, so an example or the words stand in the text.
+            if !property["description"].as_str().is_some_and(|text| text.contains('`')) {
                 unexplained.push(path.clone());
             }
             walk(property, &path, unexplained);

@@ -5,16 +5,16 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kube::{CustomResource, KubeSchema};
+use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::status::DatabaseStatus;
+use crate::{status::DatabaseStatus, written};
 
 /// A dedicated Azure Database for PostgreSQL Flexible Server with one database in it, a Secret with
 /// what an app needs to connect, and a ServiceAccount that logs in. Every field may be left out: the
 /// platform's policy then fills it in.
-#[derive(CustomResource, KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(CustomResource, Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[kube(
     group = "altinn.app",
     version = "v1alpha1",
@@ -47,11 +47,10 @@ use crate::status::DatabaseStatus;
     )
 )]
 #[serde(rename_all = "camelCase")]
-// The schema holds types, words and sizes of lists. Ranges and lengths are the policy's: to what the API server itself
-// finds invalid, `kubectl apply --force` and Flux with `force` answer by deleting the object.
+// What is written here is what can be read. The schema of the CRD takes anything: `crd::widen` says why.
 pub struct DatabaseSpec {
     /// Major version of PostgreSQL, as a number or a string, e.g. `17`. Can only be raised later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "written::version", skip_serializing_if = "Option::is_none")]
     pub version: Option<IntOrString>,
 
     /// Azure's name of the server size, e.g. `Standard_B1ms` (1 vCore, 2 GiB of memory). Upper and
@@ -59,7 +58,7 @@ pub struct DatabaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
 
-    /// Size and speed of the disk.
+    /// Size and speed of the disk, e.g. `{sizeGiB: 64, autoGrow: true}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
 
@@ -68,13 +67,17 @@ pub struct DatabaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high_availability: Option<HighAvailability>,
 
-    /// Azure's automatic backups.
+    /// Azure's automatic backups, e.g. `{retentionDays: 14}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
 
-    /// The hour of the week in which Azure may restart the server for updates. Left out of a new
-    /// database, Azure chooses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The hour of the week in which Azure may restart the server for updates, e.g. `{day: Sunday, hour: 3}`. Left out
+    /// of a new database, Azure chooses.
+    #[serde(
+        default,
+        deserialize_with = "written::maintenance_window",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub maintenance_window: Option<MaintenanceWindow>,
 
     /// Name of the database in the server, e.g. `orders`. Left out, it is `metadata.name` with `_` for
@@ -82,16 +85,13 @@ pub struct DatabaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_name: Option<String>,
 
-    /// PostgreSQL extensions that the app may create, e.g. `["pgcrypto", "vector"]`.
+    /// PostgreSQL extensions that the app may create, e.g. `["pgcrypto", "vector"]`: a list of at most 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
     pub extensions: Option<Vec<String>>,
 
-    /// Server parameters of PostgreSQL by name, e.g. `{work_mem: "16384"}`. Values are strings, as
-    /// Azure takes them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 256))]
+    /// Server parameters of PostgreSQL by name, at most 256, e.g. `{work_mem: 16384, autovacuum: on}`. Numbers stand in
+    /// the parameter's own unit.
+    #[serde(default, deserialize_with = "written::parameters", skip_serializing_if = "Option::is_none")]
     pub parameters: Option<BTreeMap<String, String>>,
 
     /// How the app logs in: `Identity` (a Microsoft Entra token of the ServiceAccount's identity; no
@@ -115,12 +115,13 @@ pub struct Storage {
     #[serde(rename = "sizeGiB")]
     pub size_gib: Option<i32>,
 
-    /// Performance tier of the disk, e.g. `P10` (500 IOPS). Left out of a new database,
+    /// Performance tier of the disk, `P4`, `P6`, `P10`, `P15`, `P20`, `P30`, `P40`, `P50`, `P60`, `P70` or `P80`, e.g.
+    /// `P10` (500 IOPS). Left out of a new database,
     /// Azure's default for the size; so, too, when a disk grows beyond a tier that nobody wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<StorageTier>,
 
-    /// Whether Azure grows the disk when it runs full.
+    /// Whether Azure grows the disk when it runs full: `true` or `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_grow: Option<bool>,
 }
@@ -158,7 +159,7 @@ pub struct Backup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<i32>,
 
-    /// Whether backups are copied to the paired region. Fixed at creation.
+    /// Whether backups are copied to the paired region: `true` or `false`. Fixed at creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub geo_redundant: Option<bool>,
 }
@@ -167,7 +168,7 @@ pub struct Backup {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MaintenanceWindow {
-    /// Day of the week, e.g. `Sunday`.
+    /// Day of the week: `Monday`, `Tuesday`, `Wednesday`, `Thursday`, `Friday`, `Saturday` or `Sunday`.
     pub day: Day,
     /// Hour of the day in UTC, 0 to 23, e.g. `3`.
     pub hour: i32,
@@ -192,15 +193,29 @@ pub enum Authentication {
     Password,
 }
 
-/// As it is written in a manifest.
-macro_rules! written_as_it_is_called {
-    ($($kind:ty),*) => {
-        $(impl std::fmt::Display for $kind {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{self:?}")
+/// The words of an enum, as they are written in a manifest.
+macro_rules! words {
+    ($($kind:ident { $($word:ident),* })*) => {
+        $(
+            impl $kind {
+                /// Every word.
+                pub const ALL: &[Self] = &[$(Self::$word),*];
             }
-        })*
+
+            impl std::fmt::Display for $kind {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str(match self {
+                        $(Self::$word => stringify!($word)),*
+                    })
+                }
+            }
+        )*
     };
 }
 
-written_as_it_is_called!(Authentication, Day, HighAvailability, StorageTier);
+words! {
+    Authentication { Identity, Password }
+    Day { Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday }
+    HighAvailability { Disabled, SameZone, ZoneRedundant }
+    StorageTier { P4, P6, P10, P15, P20, P30, P40, P50, P60, P70, P80 }
+}

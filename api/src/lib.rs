@@ -7,17 +7,18 @@ pub mod database;
 pub mod retained;
 pub mod status;
 pub mod version;
+pub mod written;
 
 pub use database::{
     Authentication, Backup, Database, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, Storage,
     StorageTier,
 };
 pub use retained::{
-    RetainedDatabase, RetainedDatabaseSpec, RetainedDatabaseStatus, RetainedReason, RetainedServer,
+    Confirmed, RetainedDatabase, RetainedDatabaseSpec, RetainedDatabaseStatus, RetainedReason, RetainedServer,
 };
 pub use status::{
     BindingReference, DatabaseStatus, DefaultedField, PolicyStatus, ProvisioningState, Recovered,
-    ServerStatus,
+    RefusedChange, RefusedField, ServerStatus,
 };
 
 /// The API group of every kind here.

@@ -32,12 +32,6 @@ use serde::{Deserialize, Serialize};
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new(
-        "self.server.name == oldSelf.server.name && (self.database == oldSelf.database || (has(self.formerly) && \
-         self.formerly == oldSelf.database))"
-    ).message("database and server.name say whose data it is, and stay as they are")
-)]
 pub struct RetainedDatabaseSpec {
     /// Namespace and name of the `Database` that gets the data back when it is applied, e.g. `orders/main`: the one that
     /// had them, or one that recovers from it.
@@ -47,10 +41,14 @@ pub struct RetainedDatabaseSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub formerly: Option<String>,
 
+    /// Uid of the namespace that the `Database` was in: one that is made again under the same name may be another team's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_uid: Option<String>,
+
     /// The server in Azure. Fixed.
     pub server: RetainedServer,
 
-    /// Name of the database in the server.
+    /// Name of the database in the server; left out when Azure had made none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_name: Option<String>,
 
@@ -73,7 +71,7 @@ pub struct RetainedDatabaseSpec {
     /// `OwnerLost`, when the `Database` vanished without a word.
     pub reason: RetainedReason,
 
-    /// Since when there is no `Database`.
+    /// Since when there is no `Database`. Fixed.
     pub since: Time,
 
     /// The moment at which the server is destroyed with all its data, e.g. `2026-12-24T12:00:00Z`. Left out, it is kept
@@ -88,6 +86,11 @@ pub const RECOVERED: &str = "Recovered";
 /// Reason of the condition `Ready` with which a record goes: the data are at their end.
 pub const DESTROYED: &str = "Destroyed";
 
+/// Reason of the condition `Ready` with which a record goes that was about another database's server.
+pub const MISTAKEN: &str = "Mistaken";
+/// The reasons of the condition `Ready` with which a record goes.
+pub const SETTLED: [&str; 3] = [RECOVERED, DESTROYED, MISTAKEN];
+
 /// Which server.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct RetainedServer {
@@ -96,6 +99,16 @@ pub struct RetainedServer {
     /// Azure resource id, as far as it was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+}
+
+/// A confirmed end.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Confirmed {
+    /// The annotation `altinn.app/confirm-destroy` of the `Database`.
+    pub confirmation: String,
+    /// When the server is destroyed. Until then the manifest brings the database back.
+    pub destroy_at: Time,
 }
 
 /// Why a server is kept.
@@ -114,6 +127,24 @@ pub struct RetainedDatabaseStatus {
     /// The `metadata.generation` that this status speaks of; -1 before the first visit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+
+    /// The `metadata.uid` of the object that this status was written for. A status that came back with a copy of the object
+    /// counts for nothing but its conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+
+    /// When it was first said that the server is destroyed soon: it isn't before a day has passed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warned_at: Option<Time>,
+
+    /// The value of `altinn.app/confirm-destroy` that the object bore when it was first seen. It may have been written for
+    /// an older object, and doesn't count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited_confirmation: Option<String>,
+
+    /// Its `Database` was deleted with `altinn.app/retention: Destroy` and a confirmation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Confirmed>,
 
     /// `Ready` while the server is kept; `Reconciling` while it is destroyed; `Stalled` when a person must act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

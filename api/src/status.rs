@@ -12,9 +12,10 @@ pub struct DatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `Ready` always; `Reconciling` while work is under way; `Stalled` when a person must act;
-    /// `PolicyCompliant` tells whether the policy would let it be made today, and `RestartPending` names parameters that
-    /// wait for a restart of the server.
+    /// `Ready` always: whether an app can log in to the database as it is written. `Reconciling` while work is under way;
+    /// `Stalled` when a person must act; `Synced`, as `False`, while a ready database isn't in Azure as it should be, or that
+    /// can't be told; `Paused` while `altinn.app/paused` has Azure left alone; `PolicyCompliant` tells whether the policy would
+    /// let it be made today, and `RestartPending` names parameters that wait for a restart of the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -55,9 +56,46 @@ pub struct DatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyStatus>,
 
+    /// The change that Azure refused. It isn't asked for again before the spec is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedChange>,
+
     /// The kept server that this `Database` brought back. Missing for one that was made anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<Recovered>,
+}
+
+/// A change that Azure refused, so that the server goes on as it was.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedChange {
+    /// The `metadata.generation` that asked for it.
+    #[serde(default)]
+    pub generation: i64,
+    /// What was to change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<RefusedField>,
+    /// Azure's code, e.g. `SkuNotAvailable`.
+    #[serde(default)]
+    pub code: String,
+    /// Azure's words.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// A field that stays as it was.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedField {
+    /// Path below `spec`, e.g. `version`.
+    #[serde(default)]
+    pub field: String,
+    /// What it is, and stays.
+    #[serde(default)]
+    pub from: String,
+    /// What Azure refused.
+    #[serde(default)]
+    pub to: String,
 }
 
 /// Where the data came from.
@@ -98,6 +136,9 @@ pub struct ServerStatus {
     /// Azure resource id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// When Azure made the server. One of the same name that was made later is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
     /// Major version of PostgreSQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,

@@ -18,6 +18,11 @@ use crate::{
 pub enum KeepError {
     #[error("the certificate can't be issued: {0}")]
     Issue(#[from] rcgen::Error),
+    #[error(
+        "Secret {namespace}/{name} doesn't exist: the chart makes it, and here is no right to; install the chart once more, \
+         or write: kubectl -n {namespace} create secret generic {name}"
+    )]
+    Absent { namespace: String, name: String },
     #[error("Secret {namespace}/{name} can't be {action}: {source}")]
     Api { namespace: String, name: String, action: &'static str, source: Box<kube::Error> },
     #[error(transparent)]
@@ -36,7 +41,7 @@ impl KeepError {
         match self {
             Self::Api { source, .. } => matches!(&**source, kube::Error::Api(status) if status.code == 409),
             Self::Publish(error) => error.is_conflict(),
-            Self::Issue(_) | Self::Serve { .. } | Self::Waiting { .. } => false,
+            Self::Issue(_) | Self::Absent { .. } | Self::Serve { .. } | Self::Waiting { .. } => false,
         }
     }
 }
@@ -127,8 +132,10 @@ impl Keeper {
                 source: Box::new(source),
             }
         };
-        let stored = api.get_opt(name).await.map_err(failed("read"))?;
-        let state = stored.as_ref().map(State::of).unwrap_or_default();
+        let Some(mut secret) = api.get_opt(name).await.map_err(failed("read"))? else {
+            return Err(KeepError::Absent { namespace: namespace.clone(), name: name.clone() });
+        };
+        let state = State::of(&secret);
         let (next, notes) = step(Moment {
             state: &state,
             seen: configurations.map(Configurations::seen).as_ref(),
@@ -141,17 +148,9 @@ impl Keeper {
             return Ok(state);
         }
         // The version that was read goes along, and makes the slower of two replicas fail.
-        let exists = stored.is_some();
-        let mut secret = stored.unwrap_or_default();
-        secret.metadata.name = Some(name.clone());
         secret.metadata.managed_fields = None;
         next.write_to(&mut secret);
-        let written = if exists {
-            api.replace(name, &PostParams::default(), &secret).await
-        } else {
-            api.create(&PostParams::default(), &secret).await
-        };
-        written.map_err(failed("written"))?;
+        api.replace(name, &PostParams::default(), &secret).await.map_err(failed("written"))?;
         for note in notes {
             tracing::info!(secret = name, "{note}");
         }

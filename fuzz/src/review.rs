@@ -10,7 +10,7 @@ use jiff::civil::date;
 use policy::{Code, PolicyState, document::KEY, message, warning};
 use serde_json::{Map, Value, json};
 use webhook::{
-    cluster::{Facts, Objects, Servers},
+    cluster::{Facts, Issuer, Objects, Servers},
     review::{Basis, Envelope, Hook, Question, answer, answer_mistake},
 };
 
@@ -102,6 +102,7 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
     let labels = serde_json::from_value(Value::Object(labels)).unwrap_or_default();
     let databases = (0..menu.number(12)).filter_map(|_| serde_json::from_value(menu.database()).ok());
     Facts {
+        using: Vec::new(),
         databases: Some(databases.map(Arc::new).collect()),
         servers: Some(servers(menu.one(&[0, 4, 5, 300]))),
         inside: serde_json::from_value(json!([menu.database()["metadata"]])).ok(),
@@ -109,6 +110,9 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
         kept: Some(Objects { some: vec![menu.text(&["database-operator/x"])], count: menu.number(2) }),
         is_kept: Some(menu.rarely(4)),
         labels: BTreeMap::from([("orders".to_owned(), labels)]),
+        // A warning of it is as long as an issuer.
+        issuer: Issuer::NotAsked,
+        guard: Some(menu.rarely(2)),
     }
 }
 

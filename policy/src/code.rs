@@ -7,7 +7,7 @@ pub enum Code {
     SkuNotAllowed = 101,
     /// `spec.version` is not allowed here.
     VersionNotAllowed = 102,
-    /// `spec.version` is no longer supported, or doesn't exist.
+    /// `spec.version` is past Azure's standard support, or isn't known.
     VersionOutOfSupport = 103,
     /// `spec.version` is lower than the running one.
     VersionDowngrade = 104,
@@ -25,13 +25,13 @@ pub enum Code {
     CreateOnly = 110,
     /// `spec.backup` asks for what the region can't do, or policy doesn't allow here.
     Backup = 111,
-    /// An extension that Azure doesn't offer, or policy doesn't allow here.
+    /// An extension that isn't known, that the version lacks, or that policy doesn't allow here.
     Extension = 112,
     /// A server parameter that can't be set so, or policy doesn't allow here.
     Parameter = 113,
     /// A name that Kubernetes, PostgreSQL or Azure won't take.
     Name = 114,
-    /// `spec.sku` is no size of Azure's.
+    /// `spec.sku` is no size that is known.
     SkuUnknown = 115,
     /// The namespace has as many databases as policy allows.
     DatabasesPerNamespace = 116,
@@ -41,6 +41,10 @@ pub enum Code {
     Missing = 118,
     /// `spec.maintenanceWindow` has an hour that no day has. DB119 was another code once.
     MaintenanceWindow = 120,
+    /// `spec` has a field that isn't known, or a value of a kind that it can't have.
+    Shape = 121,
+    /// `spec.sku` is a size that the region doesn't have, that its network doesn't take, or that the server can't be scaled to.
+    SkuImpossible = 124,
     /// A delete without a word on what becomes of the data.
     RetentionMissing = 201,
     /// `Destroy` without a confirmation of this database.
@@ -65,6 +69,8 @@ pub enum Code {
     RecoveryImpossible = 212,
     /// A recovery from another database that policy doesn't allow.
     RecoveryNotAllowed = 213,
+    /// A record of data that are kept that isn't of its form, or a change of what it tells.
+    RecordFixed = 214,
     /// A namespace with databases whose deletion would be refused.
     NamespaceHoldsDatabases = 301,
     /// A CRD of ours with objects.
@@ -77,7 +83,7 @@ pub enum Code {
     PolicyUnreadable = 402,
     /// The policy has a key that isn't known.
     PolicyUnknownKey = 403,
-    /// The policy names a size, version or disk size that Azure doesn't offer.
+    /// The policy names a size, version or disk size that isn't known.
     PolicyUnknownValue = 404,
     /// A default that the profile's own `allow` refuses.
     PolicyDefaultRefused = 405,
@@ -117,6 +123,8 @@ impl Code {
         Self::Authentication,
         Self::Missing,
         Self::MaintenanceWindow,
+        Self::Shape,
+        Self::SkuImpossible,
         Self::RetentionMissing,
         Self::DestroyUnconfirmed,
         Self::ConfirmationExpired,
@@ -129,6 +137,7 @@ impl Code {
         Self::EndTooNear,
         Self::RecoveryImpossible,
         Self::RecoveryNotAllowed,
+        Self::RecordFixed,
         Self::NamespaceHoldsDatabases,
         Self::CrdHoldsDatabases,
         Self::CrdUnreadable,

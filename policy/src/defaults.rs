@@ -297,10 +297,37 @@ pub fn noted(
     noted
 }
 
+/// What the annotation says after a request; `None` when there is to be none.
+///
+/// One that is sent stays to the letter where it can: it may stand in Git, as that of an exported object does, and would be
+/// put back again and again. It is written anew when a default has to be added to it, and when this request replaces one.
+pub fn note(
+    stored: Option<&str>,
+    old: Option<&DatabaseSpec>,
+    sent: Option<&str>,
+    filled: &Filled,
+) -> Option<String> {
+    let anew = (!filled.defaulted.is_empty()).then(|| to_annotation(&filled.defaulted));
+    let Some(text) = sent else { return anew };
+    let [stored, sent] = [stored.unwrap_or_default(), text].map(from_annotation);
+    let was_in_effect = |noted: &&DefaultedField| {
+        stored.contains(*noted)
+            && old.is_some_and(|old| value(&noted.field, old).as_ref() == Some(&noted.value))
+    };
+    let is_replaced =
+        |noted: &DefaultedField| value(&noted.field, &filled.spec).as_ref() != Some(&noted.value);
+    let is_whole = filled.defaulted.iter().all(|noted| sent.contains(noted));
+    if is_whole && !sent.iter().filter(was_in_effect).any(is_replaced) {
+        return Some(text.to_owned());
+    }
+    anew
+}
+
 #[cfg(test)]
 mod tests {
     use api::Storage;
     use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+    use rstest::rstest;
 
     use super::*;
     use crate::{Policy, document::Namespace};
@@ -346,6 +373,36 @@ mod tests {
         assert_eq!(by(note, Some(&spec("Standard_B2s")), None), [], "replaced while no webhook looked");
         assert_eq!(by(None, None, note), ours, "a second pass over a creation");
         assert_eq!(by(None, Some(&spec("Standard_B1ms")), note), [], "written by hand");
+    }
+
+    #[rstest]
+    #[case::none_needed(None, None, None, &[], None)]
+    #[case::fresh(None, None, None, &[("sku", "Standard_B1ms")], Some("sku=Standard_B1ms@default"))]
+    #[case::from_git_as_it_is(None, None, Some("sku=Standard_B1ms@elsewhere,x"), &[], Some("sku=Standard_B1ms@elsewhere,x"))]
+    #[case::empty_in_git(None, None, Some(""), &[], Some(""))]
+    #[case::a_default_is_added(None, None, Some("x"), &[("sku", "Standard_B1ms")], Some("sku=Standard_B1ms@default"))]
+    #[case::put_back_after_a_replace(
+        Some("sku=Standard_B1ms@default"), Some("Standard_B1ms"), None, &[("sku", "Standard_B1ms")],
+        Some("sku=Standard_B1ms@default")
+    )]
+    #[case::replaced_by_this_request(
+        Some("sku=Standard_B2s@default"), Some("Standard_B2s"), Some("sku=Standard_B2s@default"), &[], None
+    )]
+    #[case::replaced_long_ago_and_in_git(
+        Some("sku=Standard_B2s@default"), Some("Standard_B1ms"), Some("sku=Standard_B2s@default"), &[],
+        Some("sku=Standard_B2s@default")
+    )]
+    fn a_note_that_was_sent_stays_where_it_can(
+        #[case] stored: Option<&str>,
+        #[case] old: Option<&str>,
+        #[case] sent: Option<&str>,
+        #[case] defaulted: &[(&str, &str)],
+        #[case] expected: Option<&str>,
+    ) {
+        let spec = |sku: &str| DatabaseSpec { sku: Some(sku.into()), ..DatabaseSpec::default() };
+        let filled = Filled { spec: spec("Standard_B1ms"), defaulted: noted(defaulted) };
+        let old = old.map(spec);
+        assert_eq!(note(stored, old.as_ref(), sent, &filled).as_deref(), expected);
     }
 
     #[test]

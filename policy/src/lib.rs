@@ -9,11 +9,14 @@
 //! - [`rules`]: a file for each field that can be refused
 //! - [`deleting`]: what may be deleted
 //! - [`retained`]: what may become of data that are kept
+//! - [`pausing`]: what has everything in Azure left alone for a while
 //! - [`recovering`]: which kept data may come back under another name
+//! - [`accepting`]: whether an empty server will do where there was one with data
 //! - [`resolve`]: spec and policy become what is built
 //! - [`quota`]: how many servers a namespace may have, and which databases wait
 //! - [`message`]: the one generator of what people read
 
+pub mod accepting;
 pub mod catalogue;
 pub mod code;
 mod day;
@@ -21,6 +24,7 @@ pub mod defaults;
 pub mod deleting;
 pub mod document;
 pub mod message;
+pub mod pausing;
 pub mod quota;
 pub mod quote;
 pub mod recovering;
@@ -28,7 +32,7 @@ pub mod resolve;
 pub mod retained;
 pub mod rules;
 pub mod state;
-mod suggest;
+pub mod suggest;
 pub mod warning;
 
 pub use code::Code;

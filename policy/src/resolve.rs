@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::{
     Denial, Policy, Request,
-    catalogue::{self, Extension, Size},
+    catalogue::{Catalogue, Extension, Size, tier_of_grown},
     defaults,
     rules::{self, names},
 };
@@ -96,10 +96,23 @@ impl Recorded {
 
     /// The spec that this server stands for, beside a wanted one.
     ///
-    /// Storage is a floor: a disk that has grown by itself to more than the spec says is no attempt to
-    /// shrink it. What isn't known of the server is taken to be as wanted.
+    /// Storage and version are floors, and so is what hangs on them: a disk that has grown by itself to more than the spec
+    /// says is no attempt to shrink it, and a server that was upgraded in Azure none to take that back. What isn't known of
+    /// the server is taken to be as wanted.
     fn as_spec(&self, wanted: &DatabaseSpec) -> DatabaseSpec {
-        let running = self.to_spec();
+        let mut running = self.to_spec();
+        if let (Some(wanted), Some(actual)) = (wanted.version.as_ref().and_then(version::major), self.version)
+            && wanted < actual
+        {
+            running.version = Some(IntOrString::Int(i32::from(wanted)));
+        }
+        let wanted_tier = wanted.storage.as_ref().and_then(|storage| storage.tier);
+        if let (Some(wanted), Some(actual), Some(storage)) =
+            (wanted_tier, self.size_gib, running.storage.as_mut())
+            && storage.tier == Some(tier_of_grown(wanted, actual))
+        {
+            storage.tier = Some(wanted);
+        }
         let wanted_gib = wanted.storage.as_ref().and_then(|storage| storage.size_gib);
         let size_gib = match (wanted_gib, self.size_gib) {
             (Some(wanted), Some(actual)) => Some(wanted.min(actual)),
@@ -145,8 +158,9 @@ fn spelt_alike(
 /// Everything that building needs, each value allowed and known to exist.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effective {
+    /// At least the one that runs.
     pub version: u16,
-    pub size: &'static Size,
+    pub size: Size,
     /// At least the actual size of the disk.
     pub size_gib: i32,
     pub database_name: String,
@@ -157,7 +171,7 @@ pub struct Effective {
     pub settings: Settings,
     /// In the order of their names.
     pub extensions: Vec<Extension>,
-    /// By the names that PostgreSQL shows them with.
+    /// By the names that PostgreSQL shows them with, with values as Azure takes them.
     pub parameters: BTreeMap<String, String>,
     pub profile: String,
     pub defaulted: Vec<DefaultedField>,
@@ -181,13 +195,25 @@ impl Effective {
 }
 
 /// The extensions of a spec, each once.
-fn extensions(spec: &DatabaseSpec) -> Vec<Extension> {
+fn extensions(spec: &DatabaseSpec, catalogue: &Catalogue) -> Vec<Extension> {
     let named = spec.extensions.iter().flatten();
-    let known: BTreeMap<&str, Extension> = named
-        .filter_map(|name| catalogue::extension(name))
-        .map(|extension| (extension.name, extension))
+    let known: BTreeMap<&str, &Extension> = named
+        .filter_map(|name| catalogue.extension(name))
+        .map(|extension| (extension.name.as_ref(), extension))
         .collect();
-    known.into_values().collect()
+    known.into_values().cloned().collect()
+}
+
+/// The parameters of a spec, as Azure takes them.
+fn parameters(spec: &DatabaseSpec, version: u16, catalogue: &Catalogue) -> BTreeMap<String, String> {
+    let written = spec.parameters.iter().flatten();
+    written
+        .map(|(name, value)| {
+            let parameter = catalogue.parameter(name, Some(version)).ok();
+            let canonical = parameter.and_then(|parameter| parameter.form.canonical(value));
+            (catalogue.spelling(name), canonical.map_or_else(|| value.clone(), Into::into))
+        })
+        .collect()
 }
 
 impl Policy {
@@ -209,31 +235,30 @@ impl Policy {
         if let Some(denial) = self.judge(&judged, recorded).denial {
             return Err(denial);
         }
-        let spec = &filled.spec;
+        let (spec, catalogue) = (&filled.spec, self.catalogue());
         let missing = |field: &str| rules::missing(self, request, field);
         let version = spec.version.as_ref().and_then(version::major).ok_or_else(|| missing("version"))?;
-        let size = spec.sku.as_deref().and_then(catalogue::size).ok_or_else(|| missing("sku"))?;
+        let version = version.max(recorded.and_then(|recorded| recorded.version).unwrap_or(0));
+        let size = spec.sku.as_deref().and_then(|sku| catalogue.size(sku)).ok_or_else(|| missing("sku"))?;
         let wanted_gib = spec
             .storage
             .as_ref()
             .and_then(|storage| storage.size_gib)
             .ok_or_else(|| missing("storage.sizeGiB"))?;
+        let size_gib = wanted_gib.max(recorded.and_then(|recorded| recorded.size_gib).unwrap_or(0));
+        let mut settings = Settings::of(spec);
+        settings.storage_tier = settings.storage_tier.map(|tier| tier_of_grown(tier, size_gib));
         Ok(Effective {
             version,
-            size,
-            size_gib: wanted_gib.max(recorded.and_then(|recorded| recorded.size_gib).unwrap_or(0)),
+            size: size.clone(),
+            size_gib,
             database_name: names::database_name(request.name, spec),
             service_account_name: names::service_account_name(request.name, spec),
             authentication: spec.authentication.unwrap_or(Authentication::Identity),
             rotate_after_days: profile.rotate_after_days,
-            settings: Settings::of(spec),
-            extensions: extensions(spec),
-            parameters: spec
-                .parameters
-                .iter()
-                .flatten()
-                .map(|(name, value)| (catalogue::spelling(name), value.clone()))
-                .collect(),
+            settings,
+            extensions: extensions(spec, catalogue),
+            parameters: parameters(spec, version, catalogue),
             profile: profile.name.clone(),
             defaulted: defaults::union(
                 &defaults::in_effect(request.defaulted, request.new),

@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use crate::{
     Code, Problem,
     deleting::{self, Deletion, Retention, RetentionRules},
+    quote::quote,
 };
 
 /// The end of what is kept, before and after a change.
@@ -73,6 +74,71 @@ pub fn judge_annotations(
         Ok(_) => Ok(()),
         Err(problems) => Err(problems),
     }
+}
+
+/// A record as far as it says whose data it is, and since when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Identity<'a> {
+    /// `<namespace>/<name>` of the `Database` that gets the data back.
+    pub database: &'a str,
+    /// The one that had them before it.
+    pub formerly: Option<&'a str>,
+    pub namespace_uid: Option<&'a str>,
+    pub server: &'a str,
+    pub since: Timestamp,
+}
+
+/// Whether a record can be written anew: by the operator, by hand, or from a backup of another day. What it says is taken for
+/// no more than that something is kept; nothing ends, and nothing changes hands, because it is there.
+pub fn judge_new(
+    name: &str,
+    record: &Identity<'_>,
+    retention: Option<&str>,
+    today: Date,
+) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut refuse = |field: &str, text: String| problems.push(Problem::new(Code::RecordFixed, field, &text));
+    if name != record.server {
+        refuse(
+            "metadata.name",
+            format!("{} is not that of the server; write {}", quote(name), quote(record.server)),
+        );
+    }
+    if owner(record.database).is_none() {
+        let text = format!(
+            "{} is no database; write <namespace>/<name>, such as orders/main",
+            quote(record.database)
+        );
+        refuse("spec.database", text);
+    }
+    if record.formerly.is_some() {
+        refuse("spec.formerly", "is written by the operator alone; take it out".to_owned());
+    }
+    if day_of(record.since) > today {
+        refuse(
+            "spec.since",
+            format!("{} lies in the future; write since when the Database is gone", record.since),
+        );
+    }
+    if retention == Some("Destroy") {
+        let text = "is \"Destroy\" on a new record, and may be meant for an older one; take it out, and write it when the record is \
+                    there";
+        refuse(&format!("metadata.annotations[{RETENTION}]"), text.to_owned());
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Whether a record stays about the same data. It can be given to another database, which is judged by itself.
+pub fn judge_identity(old: &Identity<'_>, new: &Identity<'_>) -> Result<(), Problem> {
+    let is_given = new.database != old.database && new.formerly == Some(old.database);
+    let expected =
+        if is_given { Identity { database: new.database, formerly: new.formerly, ..*old } } else { *old };
+    if *new == expected {
+        return Ok(());
+    }
+    let text = "say whose data it is, and since when, and stay as they are; write them back";
+    let fields = "spec.database, spec.formerly, spec.namespaceUid, spec.server.name and spec.since";
+    Err(Problem::new(Code::RecordFixed, fields, text))
 }
 
 /// Why a record can't be deleted: it would be made anew, and who deletes it believes that something happened.
@@ -164,8 +230,58 @@ mod tests {
         assert_eq!(judged.err().map(|problems| problems[0].code), code);
     }
 
+    const IDENTITY: Identity<'_> = Identity {
+        database: "orders/main",
+        formerly: None,
+        namespace_uid: Some("u"),
+        server: "prod-1-orders-main",
+        since: Timestamp::UNIX_EPOCH,
+    };
+
+    #[rstest]
+    #[case::as_the_operator_writes_it("prod-1-orders-main", IDENTITY, None, None)]
+    #[case::under_another_name("x", IDENTITY, None, Some("metadata.name"))]
+    #[case::no_database("prod-1-orders-main", Identity { database: "main", ..IDENTITY }, None, Some("spec.database"))]
+    #[case::of_another("prod-1-orders-main", Identity { formerly: Some("theirs/main"), ..IDENTITY }, None, Some("spec.formerly"))]
+    #[case::tomorrow("prod-1-orders-main", Identity { since: at(23), ..IDENTITY }, None, Some("spec.since"))]
+    #[case::that_destroys(
+        "prod-1-orders-main",
+        IDENTITY,
+        Some("Destroy"),
+        Some("metadata.annotations[altinn.app/retention]")
+    )]
+    #[case::that_retains("prod-1-orders-main", IDENTITY, Some("Retain"), None)]
+    fn a_new_record_tells_and_asks_for_nothing(
+        #[case] name: &str,
+        #[case] record: Identity<'_>,
+        #[case] retention: Option<&str>,
+        #[case] field: Option<&str>,
+    ) {
+        let judged = judge_new(name, &record, retention, date(2026, 11, 22));
+        let fields: Vec<_> =
+            judged.err().unwrap_or_default().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, field.into_iter().collect::<Vec<_>>());
+    }
+
+    #[rstest]
+    #[case::as_it_was(IDENTITY, true)]
+    #[case::given_to_another(Identity { database: "sales/db", formerly: Some("orders/main"), ..IDENTITY }, true)]
+    #[case::taken(Identity { database: "sales/db", ..IDENTITY }, false)]
+    #[case::given_and_older(Identity { database: "sales/db", formerly: Some("orders/main"), since: at(1), ..IDENTITY }, false)]
+    #[case::of_another_before(Identity { formerly: Some("theirs/main"), ..IDENTITY }, false)]
+    #[case::older(Identity { since: at(1), ..IDENTITY }, false)]
+    #[case::another_server(Identity { server: "x", ..IDENTITY }, false)]
+    #[case::another_namespace(Identity { namespace_uid: Some("v"), ..IDENTITY }, false)]
+    #[case::no_namespace(Identity { namespace_uid: None, ..IDENTITY }, false)]
+    fn whose_data_it_is_stays(#[case] new: Identity<'_>, #[case] is_fine: bool) {
+        assert_eq!(judge_identity(&IDENTITY, &new).is_ok(), is_fine);
+    }
+
     #[rstest]
     #[case::deleted(None, judge_delete("orders/main"))]
+    #[case::fixed(None, judge_identity(&IDENTITY, &Identity { since: at(1), ..IDENTITY }).unwrap_err())]
+    #[case::destroys_at_once(None, judge_new("prod-1-orders-main", &IDENTITY, Some("Destroy"), date(2026, 11, 22)).unwrap_err().remove(0))]
+    #[case::under_another_name(None, judge_new("x", &IDENTITY, None, date(2026, 11, 22)).unwrap_err().remove(0))]
     #[case::too_few_days(Some(3), Problem::new(Code::RetentionTooShort, "", ""))]
     #[case::today(Some(22), Problem::new(Code::EndTooNear, "", ""))]
     fn the_refusal_says_what_to_write(

@@ -1,7 +1,7 @@
 //! What to write instead.
 
 use crate::{
-    catalogue::{self, Size},
+    catalogue::{Catalogue, Size},
     message::and_more,
 };
 
@@ -17,7 +17,7 @@ pub(crate) fn instead<T: ToString>(all: &[T], otherwise: &str) -> String {
 }
 
 /// `A`, `A or B`, `A, B or C`, and from the sixth on `(+N more)`; of something, since nobody can write nothing.
-pub(crate) fn alternatives<T: ToString>(all: &[T]) -> String {
+pub fn alternatives<T: ToString>(all: &[T]) -> String {
     let shown: Vec<String> = all.iter().take(SHOWN).map(ToString::to_string).collect();
     let list = match shown.as_slice() {
         [] => String::new(),
@@ -28,10 +28,7 @@ pub(crate) fn alternatives<T: ToString>(all: &[T]) -> String {
 }
 
 /// The sizes nearest to `wanted` first: itself, the same tier, then vCores, then memory, then newer families.
-pub(crate) fn nearest_sizes(
-    wanted: &Size,
-    allowed: impl Iterator<Item = &'static Size>,
-) -> Vec<&'static str> {
+pub(crate) fn nearest_sizes<'a>(wanted: &Size, allowed: impl Iterator<Item = &'a Size>) -> Vec<&'a str> {
     let mut allowed: Vec<&Size> = allowed.collect();
     allowed.sort_by_key(|size| {
         (
@@ -45,9 +42,13 @@ pub(crate) fn nearest_sizes(
 }
 
 /// The sizes nearest to the one that was probably meant, allowed or not; else the smallest first.
-pub(crate) fn sizes_like(written: &str, allowed: impl Iterator<Item = &'static Size>) -> Vec<&'static str> {
-    let known = catalogue::sizes().iter().map(|size| size.name.as_str());
-    if let Some(meant) = did_you_mean(written, known).and_then(catalogue::size) {
+pub(crate) fn sizes_like<'a>(
+    catalogue: &Catalogue,
+    written: &str,
+    allowed: impl Iterator<Item = &'a Size>,
+) -> Vec<&'a str> {
+    let known = catalogue.sizes().iter().map(|size| size.name.as_str());
+    if let Some(meant) = did_you_mean(written, known).and_then(|meant| catalogue.size(meant)) {
         return nearest_sizes(meant, allowed);
     }
     let mut allowed: Vec<&Size> = allowed.collect();
@@ -56,7 +57,7 @@ pub(crate) fn sizes_like(written: &str, allowed: impl Iterator<Item = &'static S
 }
 
 /// The candidate that was probably meant.
-pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > LONGEST {
         return None;
     }
@@ -88,8 +89,9 @@ mod tests {
 
     #[test]
     fn the_nearest_size_is_near_in_tier_and_cores_not_in_spelling() {
-        let wanted = catalogue::size("Standard_E64ds_v5").unwrap();
-        let allowed = catalogue::sizes()
+        let wanted = Catalogue::known().size("Standard_E64ds_v5").unwrap();
+        let allowed = Catalogue::known()
+            .sizes()
             .iter()
             .filter(|size| size.name.starts_with("Standard_D") || size.name == "Standard_E4ds_v5");
         let nearest = nearest_sizes(wanted, allowed);
@@ -103,8 +105,8 @@ mod tests {
     #[case::like_nothing("banana", &["Standard_B1ms", "Standard_D2ds_v5"])]
     fn a_misspelt_size_is_recognised_though_it_is_not_allowed(#[case] written: &str, #[case] first: &[&str]) {
         let allowed = ["Standard_B1ms", "Standard_D2ds_v5", "Standard_D4ds_v5", "Standard_D8ds_v5"];
-        let allowed = allowed.iter().filter_map(|name| catalogue::size(name));
-        assert_eq!(&sizes_like(written, allowed)[..2], first);
+        let allowed = allowed.iter().filter_map(|name| Catalogue::known().size(name));
+        assert_eq!(&sizes_like(Catalogue::known(), written, allowed)[..2], first);
     }
 
     #[rstest]
@@ -113,7 +115,7 @@ mod tests {
     #[case("banana", None)]
     #[case(&"Standard_B1ms".repeat(6), None)]
     fn a_slip_of_the_pen_is_recognised(#[case] written: &str, #[case] meant: Option<&str>) {
-        let names = catalogue::sizes().iter().map(|size| size.name.as_str());
+        let names = Catalogue::known().sizes().iter().map(|size| size.name.as_str());
         assert_eq!(did_you_mean(written, names), meant);
     }
 }

@@ -1,15 +1,16 @@
 //! Warnings that `kubectl` prints beside an accepted request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use api::{DatabaseSpec, DefaultedField, annotations::RETENTION};
+use api::{Authentication, DatabaseSpec, DefaultedField, HighAvailability, annotations::RETENTION};
+use jiff::{ToSpan, civil::Date};
 
 use crate::{
-    Problem, Recorded,
-    catalogue::{self, Extension},
+    Policy, Problem, Recorded,
+    catalogue::{Catalogue, Extension, Support, Zones},
     defaults,
-    deleting::{self, Deletion, RetentionRules},
-    quote::quote,
+    deleting::{self, Deletion, Retention, RetentionRules},
+    quote::{clean, quote},
 };
 
 /// The longest warning, in characters: the API server's own recommendation.
@@ -39,19 +40,47 @@ pub fn on_apply(deletion: &Deletion<'_>, rules: Option<&RetentionRules>) -> Vec<
     vec![format!("{RETENTION}: with {value} a delete will be refused [{}]", codes.join(","))]
 }
 
+/// That another `Database` uses the same ServiceAccount, which can have the client id of one identity only.
+pub fn on_shared_account(other: &str) -> String {
+    let other = cut(other, 24);
+    format!(
+        "spec.serviceAccountName: Database {other} uses it, too; set AZURE_CLIENT_ID by the Secret's client-id"
+    )
+}
+
+/// What who applies an object that is being deleted must know: it will be gone, whatever was answered.
+pub fn on_terminating(deletion: &Deletion<'_>) -> Vec<String> {
+    let name = cut(&clean(&format!("{}/{}", deletion.namespace, deletion.name)), 24);
+    let mut warnings = vec![format!(
+        "{name} is being deleted, and applying it doesn't bring it back; wait until it is gone and apply again"
+    )];
+    // What isn't written is what the policy says, and was decided when the delete was let through.
+    if deletion.retention.is_some_and(|retention| Retention::parse(retention) != Some(Retention::Retain)) {
+        warnings.push(format!(
+            "its data will be destroyed; to keep them, set {RETENTION} to \"Retain\" before it is gone"
+        ));
+    }
+    warnings
+}
+
 /// What an update does to a server that runs.
-pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recorded>) -> Vec<String> {
+pub fn on_change(
+    new_spec: &DatabaseSpec,
+    old: &DatabaseSpec,
+    recorded: Option<&Recorded>,
+    catalogue: &Catalogue,
+) -> Vec<String> {
     let Some(recorded) = recorded else { return Vec::new() };
     let mut warnings = Vec::new();
     // A default that gave way to the server stands in both, and does nothing.
     let differs = |new: &String, old: Option<&String>| old.is_none_or(|old| !new.eq_ignore_ascii_case(old));
-    if let Some(sku) = &new.sku
+    if let Some(sku) = &new_spec.sku
         && differs(sku, old.sku.as_ref())
         && differs(sku, recorded.sku.as_ref().or(old.sku.as_ref()))
     {
         warnings.push("spec.sku: the server restarts when its size changes".to_owned());
     }
-    let major = new.version.as_ref().and_then(api::version::major);
+    let major = new_spec.version.as_ref().and_then(api::version::major);
     if let (Some(new), Some(running)) = (major, recorded.version)
         && new > running
         && old.version.as_ref().and_then(api::version::major) != Some(new)
@@ -59,31 +88,147 @@ pub fn on_change(new: &DatabaseSpec, old: &DatabaseSpec, recorded: Option<&Recor
         warnings.push(format!(
             "spec.version: going from {running} to {new} takes the server down for minutes and can't be undone"
         ));
+        let extensions = new_spec.extensions.iter().chain(&old.extensions).flatten();
+        warnings.extend(on_upgrade(extensions.map(String::as_str), running, new));
     }
-    for name in new.extensions.iter().flatten() {
-        let is_new = !old.extensions.iter().flatten().any(|old| old.eq_ignore_ascii_case(name));
+    let before = recorded.authentication.or(old.authentication).unwrap_or(Authentication::Identity);
+    if new_spec.authentication.unwrap_or(Authentication::Identity) != before {
+        warnings.push(
+            "spec.authentication: the app logs in as another role, which doesn't own the tables it has made"
+                .to_owned(),
+        );
+    }
+    if let (Some(new), Some(running)) = (major, recorded.version)
+        && new < running
+    {
+        warnings.push(format!(
+            "spec.version: {new} is written, and {running} runs, which can't be undone; write {running}"
+        ));
+    }
+    let before: BTreeSet<String> =
+        old.extensions.iter().flatten().map(|name| name.to_ascii_lowercase()).collect();
+    for name in new_spec.extensions.iter().flatten() {
+        let is_new = !before.contains(&name.to_ascii_lowercase());
         let needs_library = |extension: &Extension| extension.library_to_load().is_some();
-        if let Some(extension) = catalogue::extension(name).filter(needs_library)
+        if let Some(extension) = catalogue.extension(name).filter(|extension| needs_library(extension))
             && is_new
         {
             warnings
                 .push(format!("spec.extensions: {} takes effect when the server restarts", extension.name));
         }
     }
-    for (name, value) in new.parameters.iter().flatten() {
+    let needs_restart =
+        |name: &str| catalogue.parameter(name, major).is_ok_and(|parameter| parameter.needs_restart);
+    for (name, value) in new_spec.parameters.iter().flatten() {
         let is_new = old.parameters.as_ref().and_then(|old| old.get(name)) != Some(value);
-        if is_new && catalogue::parameter(name).is_ok_and(|parameter| parameter.needs_restart) {
+        if is_new && needs_restart(name) {
             let name = cut(&quote(name), 40);
             warnings.push(format!("spec.parameters[{name}]: takes effect when the server restarts"));
         }
     }
     for name in old.parameters.iter().flat_map(BTreeMap::keys) {
         let is_gone =
-            || !new.parameters.iter().flat_map(BTreeMap::keys).any(|new| new.eq_ignore_ascii_case(name));
-        if catalogue::parameter(name).is_ok_and(|parameter| parameter.needs_restart) && is_gone() {
+            || !new_spec.parameters.iter().flat_map(BTreeMap::keys).any(|new| new.eq_ignore_ascii_case(name));
+        if needs_restart(name) && is_gone() {
             let name = cut(&quote(name), 40);
             warnings.push(format!("spec.parameters[{name}]: goes when the server restarts"));
         }
+    }
+    warnings
+}
+
+/// Extensions that Azure's upgrade stumbles over, and the version to which it does; 0 for each.
+/// <https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-major-version-upgrade>
+const IN_THE_WAY: &[(&str, u16)] = &[
+    ("age", 17),
+    ("azure_ai", 17),
+    ("hll", 17),
+    ("hypopg", 0),
+    ("pg_diskann", 17),
+    ("pg_hint_plan", 0),
+    ("pg_repack", 0),
+    ("pgrouting", 17),
+    ("plv8", 0),
+    ("postgres_fdw", 0),
+    ("session_variable", 0),
+    ("timescaledb", 0),
+];
+
+/// What stands in the way of an upgrade, each once.
+fn on_upgrade<'a>(extensions: impl Iterator<Item = &'a str>, running: u16, new: u16) -> Vec<String> {
+    let named: Vec<&str> = extensions.collect();
+    let in_the_way = IN_THE_WAY.iter().filter(|(name, since)| {
+        (*since == 0 || (running < *since && new >= *since))
+            && named.iter().any(|named| named.eq_ignore_ascii_case(name))
+    });
+    in_the_way
+        .map(|(name, _)| {
+            format!("spec.version: Azure refuses the upgrade while {name} is created; drop it before")
+        })
+        .collect()
+}
+
+/// How many days before the end of a version's standard support it is told.
+const DAYS_BEFORE: i64 = 90;
+
+/// That Azure charges extra for the version that runs, or for the one that is wanted, or will soon.
+pub fn on_support(
+    spec: &DatabaseSpec,
+    recorded: Option<&Recorded>,
+    catalogue: &Catalogue,
+    today: Date,
+) -> Option<String> {
+    let wanted = spec.version.as_ref().and_then(api::version::major);
+    let major = wanted.max(recorded.and_then(|recorded| recorded.version))?;
+    let version = catalogue.version(major)?;
+    let is_near = version.until.checked_sub(DAYS_BEFORE.days()).is_ok_and(|day| today > day);
+    let (until, is_paid) = (version.until, version.extended_until.is_some());
+    match version.support(today) {
+        Support::Standard if is_near && is_paid => Some(format!(
+            "spec.version: standard support of {major} ends on {until}, then Azure charges extra for it; raise it before"
+        )),
+        Support::Standard if is_near => {
+            Some(format!("spec.version: the support of {major} ends on {until}; raise it before"))
+        }
+        Support::Standard => None,
+        Support::Extended if is_paid => Some(format!(
+            "spec.version: standard support of {major} ended on {until}, and Azure charges extra for it; raise it"
+        )),
+        Support::Extended | Support::Ended => {
+            let end = version.extended_until.unwrap_or(until);
+            Some(format!("spec.version: the support of {major} ended on {end}; raise it"))
+        }
+    }
+}
+
+/// What Azure may refuse where the server is, or is to be, which can't be told for sure.
+pub fn on_place(
+    new: &DatabaseSpec,
+    old: Option<&DatabaseSpec>,
+    recorded: Option<&Recorded>,
+    policy: &Policy,
+) -> Vec<String> {
+    let location = policy.location(recorded);
+    let region = policy.catalogue().region(location);
+    let mut warnings = Vec::new();
+    let zone_redundant = Some(HighAvailability::ZoneRedundant);
+    let was_there = old.is_some_and(|old| old.high_availability == zone_redundant);
+    if new.high_availability == zone_redundant && !was_there && region.zones == Zones::Closed {
+        warnings.push(format!(
+            "spec.highAvailability: {location} had no room for new ZoneRedundant ones; if Azure refuses, use SameZone"
+        ));
+    }
+    // A server that exists stays in its network, and which that is can't be told here.
+    let size = new.sku.as_deref().and_then(|sku| policy.catalogue().size(sku));
+    let resized = old.is_some_and(|old| old.sku != new.sku) && recorded.is_some();
+    if let Some(size) = size.filter(|size| size.is_v6())
+        && resized
+        && policy.azure.network.private.is_some()
+    {
+        warnings.push(format!(
+            "spec.sku: Azure refuses {} for a server in a virtual network; use a v5 size there",
+            size.name
+        ));
     }
     warnings
 }
@@ -145,6 +290,26 @@ mod tests {
         assert_eq!(on_apply(&deletion(retention, confirmation), Some(&RetentionRules::default())), expected);
     }
 
+    #[rstest]
+    #[case::kept(Some("Retain"), 1)]
+    #[case::unsaid(None, 1)]
+    #[case::some_days(Some("14d"), 2)]
+    #[case::destroyed(Some("Destroy"), 2)]
+    fn who_applies_what_is_being_deleted_is_told(#[case] retention: Option<&str>, #[case] count: usize) {
+        let mut deletion = deletion(retention, None);
+        let told = on_terminating(&deletion);
+        assert_eq!(
+            told[0],
+            "orders/main is being deleted, and applying it doesn't bring it back; wait until it is gone and apply again"
+        );
+        assert_eq!(told.len(), count, "{told:?}");
+        let long = "x".repeat(63);
+        (deletion.namespace, deletion.name) = (&long, &long);
+        for warning in on_terminating(&deletion) {
+            assert!(warning.chars().count() <= LONGEST, "{warning}");
+        }
+    }
+
     #[test]
     fn a_warning_fits() {
         let endless = "x\n".repeat(200);
@@ -155,7 +320,7 @@ mod tests {
         let recorded = Recorded { version: Some(16), ..Recorded::default() };
         let mut all = on_apply(&deletion(Some(&endless), None), None);
         all.push(of(&problem));
-        all.extend(on_change(&new, &DatabaseSpec::default(), Some(&recorded)));
+        all.extend(on_change(&new, &DatabaseSpec::default(), Some(&recorded), Catalogue::known()));
         assert_eq!(all.len(), 3);
         for warning in all {
             assert!(warning.chars().count() <= LONGEST, "{warning}");
@@ -164,10 +329,21 @@ mod tests {
         assert!(of(&problem).ends_with("… [DB101]"));
     }
 
+    #[test]
+    fn a_version_that_was_passed_in_azure_is_told_with_what_to_write() {
+        let new: DatabaseSpec = serde_json::from_value(json!({"version": 16})).unwrap();
+        let recorded = Recorded { version: Some(17), ..Recorded::default() };
+        assert_eq!(
+            on_change(&new, &new, Some(&recorded), Catalogue::known()),
+            ["spec.version: 16 is written, and 17 runs, which can't be undone; write 17"]
+        );
+    }
+
     #[rstest]
     #[case::nothing(json!({"sku": "standard_b1MS"}), &[])]
     #[case::resize(json!({"sku": "Standard_B2s"}), &["spec.sku: the server restarts when its size changes"])]
     #[case::upgrade(json!({"version": 18}), &["spec.version: going from 17 to 18 takes the server down for minutes and can't be undone"])]
+    #[case::upgrade_over_what_is_in_the_way(json!({"version": 18, "extensions": ["PgRouting", "plv8", "vector"]}), &["spec.version: going from 17 to 18 takes the server down for minutes and can't be undone", "spec.version: Azure refuses the upgrade while plv8 is created; drop it before"])]
     #[case::at_once(json!({"parameters": {"work_mem": "8192"}}), &[])]
     #[case::restart(json!({"parameters": {"max_connections": "100"}}), &["spec.parameters[\"max_connections\"]: takes effect when the server restarts"])]
     #[case::library(json!({"extensions": ["PgAudit", "vector", "pg_cron"]}), &["spec.extensions: pgaudit takes effect when the server restarts"])]
@@ -175,10 +351,72 @@ mod tests {
         let new: DatabaseSpec = serde_json::from_value(new).unwrap();
         let recorded =
             Recorded { version: Some(17), sku: Some("Standard_B1ms".into()), ..Recorded::default() };
-        assert_eq!(on_change(&new, &DatabaseSpec::default(), Some(&recorded)), expected);
-        assert!(on_change(&new, &DatabaseSpec::default(), None).is_empty(), "nothing runs yet");
-        let told = on_change(&new, &new, Some(&recorded));
+        let known = Catalogue::known();
+        assert_eq!(on_change(&new, &DatabaseSpec::default(), Some(&recorded), known), expected);
+        assert!(on_change(&new, &DatabaseSpec::default(), None, known).is_empty(), "nothing runs yet");
+        let told = on_change(&new, &new, Some(&recorded), known);
         assert!(told.is_empty(), "nothing is changed: {told:?}");
+    }
+
+    #[rstest]
+    #[case::to_seventeen(16, 17, &["hll", "timescaledb"])]
+    #[case::below(14, 16, &["timescaledb"])]
+    #[case::beyond(17, 18, &["timescaledb"])]
+    fn what_stands_in_the_way_of_an_upgrade_is_told(
+        #[case] running: u16,
+        #[case] new: u16,
+        #[case] expected: &[&str],
+    ) {
+        let told = on_upgrade(["hll", "TimescaleDB", "vector", "hll"].into_iter(), running, new);
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        assert!(told.iter().zip(expected).all(|(told, name)| told.contains(name)), "{told:?}");
+    }
+
+    #[rstest]
+    #[case::far(17, date(2026, 11, 28), None)]
+    #[case::far_from_paid(14, date(2026, 9, 12), None)]
+    #[case::near(
+        14,
+        date(2026, 9, 13),
+        Some("standard support of 14 ends on 2026-12-11, then Azure charges extra")
+    )]
+    #[case::paid(13, date(2026, 11, 28), Some("ended on 2026-07-31, and Azure charges extra for it"))]
+    #[case::over(11, date(2026, 11, 28), Some("the support of 11 ended on 2026-11-08"))]
+    #[case::near_without_a_price(15, date(2027, 11, 1), Some("the support of 15 ends on 2027-11-11"))]
+    #[case::over_without_a_price(15, date(2028, 1, 1), Some("the support of 15 ended on 2027-11-11"))]
+    #[case::not_known(99, date(2026, 11, 28), None)]
+    fn what_a_version_costs_is_told_before_and_after(
+        #[case] running: u16,
+        #[case] today: Date,
+        #[case] expected: Option<&str>,
+    ) {
+        let recorded = Recorded { version: Some(running), ..Recorded::default() };
+        let spec = DatabaseSpec::default();
+        let told = on_support(&spec, Some(&recorded), Catalogue::known(), today);
+        assert_eq!(told.is_some(), expected.is_some(), "{told:?}");
+        let told = told.unwrap_or_default();
+        assert!(told.contains(expected.unwrap_or_default()) && told.len() <= LONGEST, "{told}");
+    }
+
+    #[rstest]
+    #[case::closed("westeurope", "", json!({"highAvailability": "ZoneRedundant"}), json!({}), Some("spec.highAvailability: westeurope"))]
+    #[case::open("norwayeast", "", json!({"highAvailability": "ZoneRedundant"}), json!({}), None)]
+    #[case::there_already("westeurope", "", json!({"highAvailability": "ZoneRedundant"}), json!({"highAvailability": "ZoneRedundant"}), None)]
+    #[case::said_to_be_open("westeurope", "catalogue: {regions: {westeurope: {zones: true}}}", json!({"highAvailability": "ZoneRedundant"}), json!({}), None)]
+    fn what_a_region_may_refuse_is_told(
+        #[case] location: &str,
+        #[case] catalogue: &str,
+        #[case] new: Value,
+        #[case] old: Value,
+        #[case] expected: Option<&str>,
+    ) {
+        let yaml = include_str!("../../examples/policy.yaml").replace("norwayeast", location);
+        let policy = Policy::parse(&format!("{yaml}{catalogue}\n")).unwrap();
+        let spec = |value| serde_json::from_value::<DatabaseSpec>(value).unwrap();
+        let told = on_place(&spec(new), Some(&spec(old)), None, &policy);
+        assert_eq!(!told.is_empty(), expected.is_some(), "{told:?}");
+        assert!(told.first().is_none_or(|told| told.starts_with(expected.unwrap())), "{told:?}");
+        assert!(told.iter().all(|told| told.len() <= LONGEST));
     }
 
     #[test]
@@ -188,7 +426,7 @@ mod tests {
         let old = DatabaseSpec { parameters: Some(parameters), ..DatabaseSpec::default() };
         let recorded = Recorded { version: Some(17), ..Recorded::default() };
         assert_eq!(
-            on_change(&DatabaseSpec::default(), &old, Some(&recorded)),
+            on_change(&DatabaseSpec::default(), &old, Some(&recorded), Catalogue::known()),
             ["spec.parameters[\"max_connections\"]: goes when the server restarts"]
         );
     }

@@ -37,8 +37,8 @@ const CONTROLLERS: [&str; 9] = [
     "storage-version-migrator-controller",
 ];
 
-/// What the API server calls the tokens that it issues, and itself.
-const ISSUER: &str = "https://kubernetes.default.svc";
+/// Who issues the tokens of ServiceAccounts: the one of examples/policy.yaml, as in a cluster whose policy is right.
+const ISSUER: &str = "https://oidc.example/prod-1";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -81,7 +81,10 @@ impl Installation<'_> {
             .program(CONTROLLER, admin)
             .await?
             .argument("--admin-listen")
-            .argument(format!("127.0.0.1:{admin}"));
+            .argument(format!("127.0.0.1:{admin}"))
+            // Nobody here thinks it over.
+            .argument("--destroy-delay")
+            .argument("3s");
         Ok([webhook, controller])
     }
 

@@ -6,17 +6,19 @@ use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
 use super::{
-    Claim, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
-    FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
-    FlexibleServersFirewallRule, MANAGE, MANAGED_BY, OPERATOR, Owner, RECONCILE_POLICY, SKIP,
-    SecretReference, UserAssignedIdentity,
+    AT_REST, AsoObject, Claim, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE,
+    FederatedIdentityCredential, FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration,
+    FlexibleServersDatabase, FlexibleServersFirewallRule, MANAGE, MANAGED_BY, OPERATOR, Owner,
+    RECONCILE_POLICY, SKIP, SecretReference, UserAssignedIdentity,
     claim::{self, CLUSTER_TAG},
+    condition::{self, Progress},
     database_for_postgresql::{
         AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersConfigurationSpec,
         FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, Reference, Sku, Storage,
     },
+    has_policy,
     managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
-    parameters, settings,
+    names, parameters, settings,
 };
 
 /// The audience of a Kubernetes token that Entra exchanges for one of its own.
@@ -38,6 +40,10 @@ pub struct Input<'a> {
     pub azure: &'a document::Azure,
     /// Whether the server may be written at all.
     pub claim: &'a Claim,
+    /// What the server's tags tell beside whose it is.
+    pub provenance: claim::Provenance<'a>,
+    /// Whether an empty server or database may be made where there was one.
+    pub accepts_empty: bool,
     /// The objects that there are.
     pub existing: Existing<'a>,
     /// The identity, as soon as Azure has made it.
@@ -52,6 +58,11 @@ pub struct Existing<'a> {
     /// A server that Azure has made stays in its place, network, tenant and cluster, whatever the policy names since;
     /// one that Azure refused can still go elsewhere.
     pub server: Option<&'a FlexibleServer>,
+    pub database: Option<&'a FlexibleServersDatabase>,
+    /// Whether Azure made the database once.
+    pub database_was_made: bool,
+    /// Azure's id of the server, as it was recorded: where the server's object is gone, it says where the server is.
+    pub id: Option<&'a str>,
     pub configurations: &'a [FlexibleServersConfiguration],
     pub firewall: &'a [FlexibleServersFirewallRule],
 }
@@ -81,13 +92,23 @@ pub struct Objects {
     pub configurations: Vec<FlexibleServersConfiguration>,
 }
 
+/// The policy's tags, and those by which the operator knows its own again.
+fn tags(input: &Input<'_>, cluster: &str) -> BTreeMap<String, String> {
+    let tags = input.azure.tags.value.iter().map(|(name, value)| (name.clone(), value.value.clone()));
+    let mut tags: BTreeMap<String, String> = tags.collect();
+    tags.extend(claim::tags(cluster, input.namespace, input.name, input.server_name));
+    tags
+}
+
 /// Builds every object.
 pub fn build(input: &Input<'_>) -> Objects {
     let Input { azure, effective, server_name, .. } = *input;
     let Place { resource_group, location, tenant_id, cluster, network } = place(input);
     let is_private = network.is_private();
-    let mut tags = azure.tags.clone();
-    tags.extend(claim::tags(&cluster, input.namespace, input.name, server_name));
+    let tags = tags(input, &cluster);
+    let known = input.existing.server.map(claim::found).map(|spec| spec.tags).unwrap_or_default();
+    let mut server_tags = tags.clone();
+    server_tags.extend(claim::more_tags(&input.provenance, &known));
     let of_server = || Owner { name: Some(server_name.to_owned()), arm_id: None };
 
     let mut server = FlexibleServer::new(
@@ -96,7 +117,7 @@ pub fn build(input: &Input<'_>) -> Objects {
             azure_name: server_name.to_owned(),
             owner: resource_group.clone(),
             location: location.clone(),
-            tags: tags.clone(),
+            tags: server_tags,
             version: effective.version.to_string(),
             sku: Sku { name: effective.size.name.clone(), tier: effective.size.tier.as_str().to_owned() },
             storage: Storage { size_gib: Some(effective.size_gib), ..Storage::default() },
@@ -118,6 +139,8 @@ pub fn build(input: &Input<'_>) -> Objects {
         // ASO reads Secrets even to look, and there is none before the server is ours.
         server.spec.administrator_login_password = None;
         mark(&mut server, SKIP);
+    } else if rests(input.existing.server, &server, input.accepts_empty) {
+        rest(&mut server);
     }
 
     let mut database = FlexibleServersDatabase::new(
@@ -131,6 +154,12 @@ pub fn build(input: &Input<'_>) -> Objects {
         },
     );
     database.metadata = metadata(input, server_name);
+    // One that there was is looked for before anything is made, and then only looked at.
+    let is_missing = input.existing.database_was_made && input.existing.database.is_none();
+    if (is_missing && !input.accepts_empty) || rests(input.existing.database, &database, input.accepts_empty)
+    {
+        rest(&mut database);
+    }
 
     let (firewall, firewall_removed) = firewall(input, is_private);
 
@@ -183,6 +212,23 @@ pub fn build(input: &Input<'_>) -> Objects {
         firewall_removed,
         administrator,
         configurations,
+    }
+}
+
+fn rest<K: kube::Resource>(object: &mut K) {
+    mark(object, SKIP);
+    object.meta_mut().annotations.get_or_insert_default().insert(AT_REST.to_owned(), "true".to_owned());
+}
+
+/// Whether the object of what holds data is to look, and write nothing, because nothing new is wanted of it. ASO makes what
+/// its objects say whenever it compares with Azure: of a server that somebody deleted there, an empty one.
+fn rests<K: AsoObject>(found: Option<&K>, desired: &K, accepts_empty: bool) -> bool {
+    let Some(found) = found.filter(|found| found.same_spec(desired)) else { return false };
+    match condition::progress(found) {
+        Progress::Ready => true,
+        // It says nothing new while it looks, and what Azure lost isn't made anew unless that is wanted.
+        progress if has_policy(found, SKIP) => !(accepts_empty && claim::is_absent(&progress)),
+        _ => false,
     }
 }
 
@@ -248,7 +294,8 @@ fn mark<K: kube::Resource>(object: &mut K, policy: &str) {
 /// Azure can't delete a parameter: one that isn't wanted any more gets its default back, and its object stays as the
 /// record of that.
 fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
-    let wanted = parameters::wanted(input.effective);
+    let existing = input.existing.configurations.iter().map(|existing| &existing.spec);
+    let wanted = parameters::wanted(input.effective, existing);
     let set = wanted.iter().map(|(name, value)| (name.clone(), parameters::OVERRIDE, Some(value.clone())));
     let reset = input
         .existing
@@ -262,7 +309,9 @@ fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
             let value = if was_reset { existing.spec.value.clone() } else { default };
             (existing.spec.azure_name.clone(), parameters::DEFAULT, value)
         });
-    set.chain(reset)
+    let mut all: Vec<_> = set.chain(reset).collect();
+    all.sort_by_key(|(parameter, source, _)| parameters::rank(parameter, source));
+    all.into_iter()
         .map(|(parameter, source, value)| {
             let name = parameters::object_name(input.server_name, &parameter);
             let mut object = FlexibleServersConfiguration::new(
@@ -304,7 +353,10 @@ fn place(input: &Input<'_>) -> Place {
         };
     }
     let (subscription, group) = (&azure.subscription_id.value, &azure.resource_group.value);
-    let arm_id = format!("/subscriptions/{subscription}/resourceGroups/{group}");
+    // A slip in the policy must send nobody to another place than the one where the server is.
+    let recorded = input.existing.id.and_then(|id| names::resource_group_of(id, input.server_name));
+    let arm_id = recorded
+        .map_or_else(|| format!("/subscriptions/{subscription}/resourceGroups/{group}"), str::to_owned);
     let reference = |id: &document::Located<String>| Some(Reference { arm_id: id.value.clone() });
     let network = match &azure.network.private {
         Some(private) => Network {
@@ -323,15 +375,28 @@ fn place(input: &Input<'_>) -> Place {
     }
 }
 
-/// Labels of everything that stands for a `Database`, wherever it is.
+/// Labels of everything that stands for a `Database`, wherever it is. None of them is one that a tool of GitOps takes for
+/// its own: see [`TRACKED`].
 pub fn marks(namespace: &str, name: &str) -> BTreeMap<String, String> {
     [
         ("app.kubernetes.io/name", "postgresql"),
-        ("app.kubernetes.io/instance", name),
         ("app.kubernetes.io/part-of", OPERATOR),
         (MANAGED_BY, OPERATOR),
         (DATABASE_NAMESPACE, namespace),
         (DATABASE_NAME, name),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Annotations of every object of Azure Service Operator, with this reconcile policy. No `Database` can own them, which is
+/// in another namespace; so whoever counts objects without an owner is told that these are none of his.
+pub fn annotations(policy: &str) -> BTreeMap<String, String> {
+    [
+        (RECONCILE_POLICY, policy),
+        // Flux needs none: it prunes only what it has applied itself.
+        ("argocd.argoproj.io/compare-options", "IgnoreExtraneous"),
+        ("argocd.argoproj.io/sync-options", "Prune=false"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()
@@ -342,7 +407,7 @@ fn metadata(input: &Input<'_>, name: &str) -> ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(input.operator_namespace.to_owned()),
         labels: Some(marks(input.namespace, input.name)),
-        annotations: Some([(RECONCILE_POLICY.to_owned(), DETACH_ON_DELETE.to_owned())].into()),
+        annotations: Some(annotations(DETACH_ON_DELETE)),
         ..ObjectMeta::default()
     }
 }

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{
     FlexibleServer, OPERATOR, SKIP,
     condition::{self, Progress},
@@ -25,6 +27,14 @@ const NAME_TAG: &str = "database-operator-name";
 
 /// Tag that tells the name of a server that its `Database` doesn't give: it had another one before.
 const SERVER_TAG: &str = "database-operator-server";
+/// Tag that tells the name of the database in the server, which nothing else in Azure tells of a server with several.
+const DATABASE_TAG: &str = "database-operator-database";
+/// Tag that tells which cluster really has the server: two can be given the same name.
+const CLUSTER_UID_TAG: &str = "database-operator-cluster-uid";
+/// Tag that tells the uid of the namespace of the server's `Database`: a name can be given to another team's.
+const NAMESPACE_UID_TAG: &str = "database-operator-namespace-uid";
+/// Tag that tells since when the server has the `Database` that it has: what was written before that is about the past.
+const TAKEN_TAG: &str = "database-operator-taken";
 
 /// What may be done with a server's object.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,8 +43,88 @@ pub enum Claim {
     Look,
     /// It is ours, or nobody's yet.
     Take,
-    /// Somebody else's, with what its tags say of that.
-    Foreign(String),
+    /// Somebody else's.
+    Foreign(Foreign),
+}
+
+/// Why a server isn't this `Database`'s own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Foreign {
+    /// Its tags are of another database, or it has none of ours.
+    Tags {
+        /// What they say.
+        told: String,
+        /// Those that would make it this `Database`'s own, as `key=value`.
+        needed: String,
+    },
+    /// It is this database's by name, and another cluster has it: the uid of that cluster's namespace `kube-system`.
+    Cluster(String),
+}
+
+/// The cluster that looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Here<'a> {
+    /// The uid of its namespace `kube-system`, by which clusters are told apart.
+    pub uid: &'a str,
+    /// The uids of clusters whose servers it may take over.
+    pub takes_over: &'a [String],
+}
+
+impl Here<'_> {
+    /// The other cluster that has this server in Azure, unless its servers may be taken over.
+    pub fn stranger(&self, tags: &BTreeMap<String, String>) -> Option<String> {
+        let has_it = tags.get(CLUSTER_UID_TAG)?;
+        (has_it != self.uid && !self.takes_over.contains(has_it)).then(|| has_it.clone())
+    }
+}
+
+/// What the tags tell beside whose server it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Provenance<'a> {
+    /// Name of the database in the server.
+    pub database_name: &'a str,
+    pub cluster_uid: &'a str,
+    /// `None` while it isn't known.
+    pub namespace_uid: Option<&'a str>,
+    /// When the `Database` was made that has the server; `None` where none is live.
+    pub taken: Option<Timestamp>,
+}
+
+/// The tags of a server that nothing is recognized by. What isn't known now stays as it is.
+pub(super) fn more_tags(
+    provenance: &Provenance<'_>,
+    known: &BTreeMap<String, String>,
+) -> impl Iterator<Item = (String, String)> {
+    let kept = |key: &str, value: Option<String>| value.or_else(|| known.get(key).cloned());
+    let values = [
+        (DATABASE_TAG, Some(provenance.database_name.to_owned())),
+        (CLUSTER_UID_TAG, Some(provenance.cluster_uid.to_owned())),
+        (NAMESPACE_UID_TAG, kept(NAMESPACE_UID_TAG, provenance.namespace_uid.map(str::to_owned))),
+        (TAKEN_TAG, kept(TAKEN_TAG, provenance.taken.map(|taken| taken.to_string()))),
+    ];
+    values
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value.filter(|value| !value.is_empty())?)))
+}
+
+/// The tags of a server in Azure, as ASO saw them last; or those that it was told, before it has seen any.
+fn tags_of(server: &FlexibleServer) -> &BTreeMap<String, String> {
+    server.made().map_or(&server.spec.tags, |status| &status.tags)
+}
+
+/// The name of the database in a server, by its tag.
+pub fn database_name(server: &FlexibleServer) -> Option<&str> {
+    tags_of(server).get(DATABASE_TAG).map(String::as_str)
+}
+
+/// The uid of the namespace whose `Database` has the server, by its tag.
+pub fn namespace_uid(server: &FlexibleServer) -> Option<&str> {
+    tags_of(server).get(NAMESPACE_UID_TAG).map(String::as_str)
+}
+
+/// Since when the server has the `Database` that it has, or had last, by its tag in Azure.
+pub fn taken(server: &FlexibleServer) -> Option<Timestamp> {
+    server.made()?.tags.get(TAKEN_TAG)?.parse().ok()
 }
 
 /// The tags by which a server is known for one of ours.
@@ -61,17 +151,25 @@ pub fn claim(
     server: Option<&FlexibleServer>,
     database: Database<'_>,
     formerly: Option<Database<'_>>,
+    here: Here<'_>,
 ) -> Claim {
     let Some(server) = server else { return Claim::Look };
+    // Also of one that was ours: another cluster may have taken it over.
+    let stranger = || Some(Claim::Foreign(Foreign::Cluster(here.stranger(&server.made()?.tags)?)));
     if !only_looks(server) {
-        return Claim::Take;
+        return stranger().unwrap_or(Claim::Take);
     }
     match condition::progress(server) {
         progress if is_absent(&progress) => Claim::Take,
         Progress::Ready => match server.made() {
-            Some(_) if is_tagged(server, database) => Claim::Take,
-            Some(_) if formerly.is_some_and(|formerly| is_tagged(server, formerly)) => Claim::Take,
-            Some(status) => Claim::Foreign(described(&status.tags)),
+            Some(_) if is_tagged(server, database) => stranger().unwrap_or(Claim::Take),
+            Some(_) if formerly.is_some_and(|formerly| is_tagged(server, formerly)) => {
+                stranger().unwrap_or(Claim::Take)
+            }
+            Some(status) => Claim::Foreign(Foreign::Tags {
+                told: described(&status.tags),
+                needed: needed(server, database),
+            }),
             // ASO says so only of what it has read.
             None => Claim::Look,
         },
@@ -97,6 +195,20 @@ pub fn is_tagged(server: &FlexibleServer, (namespace, name): Database<'_>) -> bo
     let Some(cluster) = status.tags.get(CLUSTER_TAG) else { return false };
     let ours = tags(cluster, namespace, name, &server.spec.azure_name);
     ours.iter().all(|(key, value)| status.tags.get(key) == Some(value))
+}
+
+/// The tags that a server would need to be this `Database`'s own: with the cluster's name that it has, or any other.
+fn needed(server: &FlexibleServer, (namespace, name): Database<'_>) -> String {
+    let name_of_cluster =
+        |cluster: &String| names::server(cluster, namespace, name) == server.spec.azure_name;
+    let cluster = server
+        .made()
+        .and_then(|status| status.tags.get(CLUSTER_TAG))
+        .filter(|cluster| name_of_cluster(cluster));
+    let cluster = cluster.map_or("<azure.clusterName>", String::as_str);
+    [(MANAGED_BY_TAG, OPERATOR), (CLUSTER_TAG, cluster), (NAMESPACE_TAG, namespace), (NAME_TAG, name)]
+        .map(|(key, value)| format!("{key}={value}"))
+        .join(", ")
 }
 
 fn described(tags: &BTreeMap<String, String>) -> String {
@@ -170,6 +282,59 @@ mod tests {
         json!({"id": "/subscriptions/s/x", "tags": tags, "conditions": condition("True", "", "Succeeded")})
     }
 
+    const HERE: Here<'static> = Here { uid: "c1", takes_over: &[] };
+
+    fn foreign(told: &str, cluster: &str) -> Claim {
+        Claim::Foreign(Foreign::Tags {
+            told: told.to_owned(),
+            needed: format!(
+                "managed-by=database-operator, database-operator-cluster={cluster}, database-operator-namespace=orders, \
+                 database-operator-name=main"
+            ),
+        })
+    }
+
+    #[rstest]
+    #[case::ours("c1", &[], Claim::Take)]
+    #[case::of_an_older_version("", &[], Claim::Take)]
+    #[case::of_another_cluster("c2", &[], Claim::Foreign(Foreign::Cluster("c2".into())))]
+    #[case::of_one_that_is_gone("c2", &["c3", "c2"], Claim::Take)]
+    #[case::of_a_third("c2", &["c3"], Claim::Foreign(Foreign::Cluster("c2".into())))]
+    fn the_server_of_another_cluster_is_taken_only_where_the_policy_says_so(
+        #[case] uid: &str,
+        #[case] takes_over: &[&str],
+        #[case] expected: Claim,
+    ) {
+        let takes_over: Vec<String> = takes_over.iter().map(|uid| (*uid).to_owned()).collect();
+        let mut tags = own_tags("prod-1", "orders", "main");
+        tags.extend((!uid.is_empty()).then(|| (CLUSTER_UID_TAG.to_owned(), uid.to_owned())));
+        // Looked at for the first time, and taken long ago: another cluster may have taken it over since.
+        for (policy, spec) in [("skip", json!({})), ("skip", json!(tags)), ("detach-on-delete", json!(tags))]
+        {
+            let server = server(policy, spec, seen(&tags));
+            let here = Here { uid: "c1", takes_over: &takes_over };
+            assert_eq!(claim(Some(&server), ("orders", "main"), None, here), expected, "{policy}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_now_stays_as_the_tags_tell_it() {
+        let known = [(TAKEN_TAG, "2026-11-01T12:00:00Z"), (NAMESPACE_UID_TAG, "n1"), (DATABASE_TAG, "old")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        let kept = Provenance { database_name: "main", cluster_uid: "c1", namespace_uid: None, taken: None };
+        let tags: BTreeMap<_, _> = more_tags(&kept, &known).collect();
+        assert_eq!(
+            tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" "),
+            "database-operator-cluster-uid=c1 database-operator-database=main database-operator-namespace-uid=n1 \
+             database-operator-taken=2026-11-01T12:00:00Z"
+        );
+        let taken = Some("2026-11-28T12:00:00Z".parse().unwrap());
+        let live = Provenance { namespace_uid: Some("n2"), taken, ..kept };
+        let tags: BTreeMap<_, _> = more_tags(&live, &known).collect();
+        assert_eq!((&*tags[TAKEN_TAG], &*tags[NAMESPACE_UID_TAG]), ("2026-11-28T12:00:00Z", "n2"));
+    }
+
     /// Of a server with the name that its `Database` gives.
     fn own_tags(cluster: &str, namespace: &str, name: &str) -> BTreeMap<String, String> {
         tags(cluster, namespace, name, &names::server(cluster, namespace, name))
@@ -183,18 +348,18 @@ mod tests {
     #[case::ours(seen(&own_tags("prod-1", "orders", "main")), Claim::Take)]
     #[case::another_database(
         seen(&own_tags("prod-1", "orders", "other")),
-        Claim::Foreign("its tags are managed-by=database-operator, database-operator-cluster=prod-1, \
-                        database-operator-namespace=orders, database-operator-name=other".into())
+        foreign("its tags are managed-by=database-operator, database-operator-cluster=prod-1, \
+                 database-operator-namespace=orders, database-operator-name=other", "prod-1")
     )]
     #[case::tags_that_give_another_name(
         seen(&own_tags("prod-2", "orders", "main")),
-        Claim::Foreign("its tags are managed-by=database-operator, database-operator-cluster=prod-2, \
-                        database-operator-namespace=orders, database-operator-name=main".into())
+        foreign("its tags are managed-by=database-operator, database-operator-cluster=prod-2, \
+                 database-operator-namespace=orders, database-operator-name=main", "<azure.clusterName>")
     )]
-    #[case::made_by_hand(seen(&BTreeMap::new()), Claim::Foreign("it has no tags of ours".into()))]
+    #[case::made_by_hand(seen(&BTreeMap::new()), foreign("it has no tags of ours", "<azure.clusterName>"))]
     fn a_server_is_taken_only_when_it_is_free_or_ours(#[case] status: Value, #[case] expected: Claim) {
         let server = server("skip", json!({}), status);
-        assert_eq!(claim(Some(&server), ("orders", "main"), None), expected);
+        assert_eq!(claim(Some(&server), ("orders", "main"), None, HERE), expected);
     }
 
     #[test]
@@ -203,7 +368,7 @@ mod tests {
         let mut moved = tags("prod-1", "sales", "db", &names::server("prod-1", "orders", "main"));
         assert_eq!(moved.len(), 5, "{moved:?}");
         let claim = |tags: &BTreeMap<String, String>, formerly| {
-            claim(Some(&server("skip", json!({}), seen(tags))), here, formerly)
+            claim(Some(&server("skip", json!({}), seen(tags))), here, formerly, HERE)
         };
         assert_eq!(claim(&moved, None), Claim::Take);
         // Until it has these tags, it has the old ones.
@@ -220,11 +385,11 @@ mod tests {
         let tags = json!({"managed-by": "database-operator"});
         for policy in ["detach-on-delete", "manage", "skip"] {
             assert_eq!(
-                claim(Some(&server(policy, tags.clone(), json!({}))), ("orders", "main"), None),
+                claim(Some(&server(policy, tags.clone(), json!({}))), ("orders", "main"), None, HERE),
                 Claim::Take
             );
         }
-        assert_eq!(claim(None, ("orders", "main"), None), Claim::Look);
+        assert_eq!(claim(None, ("orders", "main"), None, HERE), Claim::Look);
     }
 
     #[test]

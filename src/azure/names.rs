@@ -20,9 +20,24 @@ pub fn server(cluster: &str, namespace: &str, name: &str) -> String {
     format!("{}-{hash}", readable.trim_matches('-'))
 }
 
+/// `/subscriptions/<id>/resourceGroups/<name>` of what lies in it.
+pub fn resource_group(id: &str) -> Option<&str> {
+    let end = id.match_indices('/').nth(4)?.0;
+    Some(&id[..end]).filter(|group| group.to_lowercase().contains("/resourcegroups/"))
+}
+
+/// The same, if it is the id of this server.
+pub(super) fn resource_group_of<'a>(id: &'a str, server: &str) -> Option<&'a str> {
+    let (parent, name) = id.rsplit_once('/')?;
+    let is_it =
+        name.eq_ignore_ascii_case(server) && parent.to_ascii_lowercase().ends_with("/flexibleservers");
+    resource_group(id).filter(|_| is_it)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
 
@@ -34,6 +49,26 @@ mod tests {
     #[test]
     fn dashes_do_not_make_two_databases_one() {
         assert_ne!(server("c", "a-b", "c"), server("c", "a", "b-c"));
+    }
+
+    #[rstest]
+    #[case("/subscriptions/s/resourceGroups/rg/providers/x/y/z", Some("/subscriptions/s/resourceGroups/rg"))]
+    #[case("/subscriptions/s/resourcegroups/RG/providers/x", Some("/subscriptions/s/resourcegroups/RG"))]
+    #[case("/subscriptions/s/resourceGroups/rg", None)]
+    #[case("/subscriptions/s/providers/x/y", None)]
+    #[case("", None)]
+    fn a_resource_id_tells_its_group(#[case] id: &str, #[case] group: Option<&str>) {
+        assert_eq!(resource_group(id), group);
+    }
+
+    #[rstest]
+    #[case("/subscriptions/s/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/a", true)]
+    #[case("/subscriptions/s/resourcegroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleservers/A", true)]
+    #[case("/subscriptions/s/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/b", false)]
+    #[case("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/a", false)]
+    #[case("a", false)]
+    fn an_id_counts_if_it_is_the_servers_own(#[case] id: &str, #[case] counts: bool) {
+        assert_eq!(resource_group_of(id, "a").is_some(), counts);
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy::{Effective, catalogue::LOADED_ANYWAY};
+use policy::{Effective, catalogue::LOADED_AT_FIRST};
 
 use super::database_for_postgresql::FlexibleServersConfigurationSpec;
 
@@ -11,26 +11,35 @@ use super::database_for_postgresql::FlexibleServersConfigurationSpec;
 const EXTENSIONS: &str = "azure.extensions";
 /// The parameter that lists the libraries which a start of the server loads.
 const LIBRARIES: &str = "shared_preload_libraries";
+/// The switch of the connection pooler, whose other parameters are there only while it is on.
+const POOLER: &str = "pgbouncer.enabled";
 
 /// The value was asked for.
 pub(super) const OVERRIDE: &str = "user-override";
 /// The value is Azure's own.
 pub(super) const DEFAULT: &str = "system-default";
 
-/// Every parameter with another value than Azure's own.
-pub(super) fn wanted(effective: &Effective) -> BTreeMap<String, String> {
+/// Every parameter with another value than Azure's own. `existing` are those that have an object.
+pub(super) fn wanted<'a>(
+    effective: &Effective,
+    existing: impl IntoIterator<Item = &'a FlexibleServersConfigurationSpec>,
+) -> BTreeMap<String, String> {
     let mut all = effective.parameters.clone();
-    let extensions: Vec<&str> = effective.extensions.iter().map(|extension| extension.name).collect();
+    let creatable = effective.extensions.iter().filter(|extension| !extension.only_library);
+    let extensions: Vec<&str> = creatable.map(|extension| extension.name.as_ref()).collect();
     if !extensions.is_empty() {
         all.insert(EXTENSIONS.to_owned(), extensions.join(","));
     }
-    let mut libraries = LOADED_ANYWAY.to_vec();
-    for library in effective.extensions.iter().filter_map(|extension| extension.library) {
+    let mut libraries = LOADED_AT_FIRST.to_vec();
+    for library in effective.extensions.iter().filter_map(|extension| extension.library.as_deref()) {
         if !libraries.contains(&library) {
             libraries.push(library);
         }
     }
-    if libraries.len() > LOADED_ANYWAY.len() {
+    // Azure's default is less than what a new server loads, so once the list is ours it never goes back to that: jobs of
+    // pg_cron would stop with the next restart.
+    let is_asked_for = effective.extensions.iter().any(|extension| extension.library.is_some());
+    if is_asked_for || existing.into_iter().any(|spec| spec.azure_name == LIBRARIES) {
         all.insert(LIBRARIES.to_owned(), libraries.join(","));
     }
     all
@@ -45,9 +54,24 @@ pub fn read<'a>(
         .filter(|spec| spec.source == OVERRIDE)
         .filter_map(|spec| Some((spec.azure_name.clone(), spec.value.clone()?)))
         .collect();
-    parameters.remove(LIBRARIES);
+    let libraries = parameters.remove(LIBRARIES).unwrap_or_default();
     let extensions = parameters.remove(EXTENSIONS).unwrap_or_default();
-    (extensions.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(), parameters)
+    let names = |list: &str| list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let (mut extensions, mut libraries): (Vec<String>, Vec<String>) = (names(&extensions), names(&libraries));
+    // A library without an extension stands in this list alone.
+    libraries.retain(|library| !LOADED_AT_FIRST.contains(&library.as_str()) && !extensions.contains(library));
+    extensions.extend(libraries);
+    (extensions, parameters)
+}
+
+/// In which order parameters are set, since Azure takes one at a time: the switch of the pooler before what is there only
+/// while it is on, and after it when it goes off.
+pub(super) fn rank(parameter: &str, source: &str) -> u8 {
+    match (parameter, source) {
+        (POOLER, OVERRIDE) => 0,
+        (POOLER, _) => 2,
+        _ => 1,
+    }
 }
 
 /// Name of a parameter's object. Kubernetes has no underscores in names, and PostgreSQL no hyphens.

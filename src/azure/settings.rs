@@ -16,7 +16,7 @@ const ENABLED: &str = "Enabled";
 /// How Azure writes no.
 const DISABLED: &str = "Disabled";
 
-pub(super) fn switch(on: bool) -> String {
+pub fn switch(on: bool) -> String {
     if on { ENABLED } else { DISABLED }.to_owned()
 }
 
@@ -72,7 +72,7 @@ pub fn read(spec: &FlexibleServerSpec) -> Settings {
     }
 }
 
-fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
+pub fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
     let deserializer: serde::de::value::StrDeserializer<'_, Error> = text.into_deserializer();
     T::deserialize(deserializer).ok()
 }

@@ -15,7 +15,7 @@ pub(super) struct CertificateArgs {
     /// A DNS name or IP address that the API server calls the webhook by; repeat it for several
     #[arg(long = "tls-name", default_value = "127.0.0.1", action = clap::ArgAction::Append)]
     tls_names: Vec<String>,
-    /// Secret that holds the CA and the certificate; made if it doesn't exist
+    /// Secret that holds the CA and the certificate; it must exist, and may be empty
     #[arg(long, default_value = "database-operator-webhook-certificate")]
     certificate_secret: String,
     /// The validating and the mutating webhook configuration of this name get the CA

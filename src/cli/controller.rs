@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     cluster,
     controller::{self, Config, Metrics},
+    issuer,
     leader::{self, Fence, Leader},
     policy_watch::PolicyWatch,
     telemetry::{Dropped, Readiness, serve_admin},
@@ -23,6 +24,9 @@ pub(super) struct ControllerArgs {
     /// How long a controller that leads and falls silent is waited for before another takes its place
     #[arg(long, default_value = "15s", value_parser = lease_duration)]
     lease_duration: Duration,
+    /// How long a `Destroy` that was confirmed can be taken back: so long after the delete the server is destroyed
+    #[arg(long, default_value = "15m", value_parser = duration)]
+    destroy_delay: Duration,
     /// For tests: has the end of what is kept come so much earlier
     #[arg(long, hide = true, default_value = "0s")]
     clock_ahead: SignedDuration,
@@ -49,6 +53,7 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     let metrics = Metrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);
     let leads = leader::gauge(&mut registry);
+    let issuer = issuer::gauge(&mut registry);
     let readiness = Readiness::waiting_for(&[POLICY, CRDS]);
     serve_admin(admin_listen, registry, readiness.clone(), stop.clone()).await?;
     let fence = Fence::default();
@@ -72,8 +77,15 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
         () = stop.cancelled() => return Ok(()),
     }
     tracing::info!(namespace, "controller running");
+    let compared = issuer::compare(client.clone(), state.clone(), changes.clone(), issuer);
+    let compared = tokio::spawn(compared);
     let clock = Clock::ahead(args.clock_ahead);
-    let config = Config { operator_namespace: namespace, policy_name: policy_configmap, clock };
+    let config = Config {
+        operator_namespace: namespace,
+        policy_name: policy_configmap,
+        clock,
+        destroy_delay: SignedDuration::try_from(args.destroy_delay).unwrap_or(SignedDuration::MAX),
+    };
     tokio::select! {
         // In this order: who has finished its work hasn't lost it.
         biased;
@@ -82,5 +94,6 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     }
     leader.release().await;
     policy.abort();
+    compared.abort();
     Ok(())
 }

@@ -3,17 +3,21 @@
 use std::{
     collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
+    marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use api::Database;
 use futures::{
-    StreamExt, future,
-    stream::{BoxStream, SelectAll},
+    Stream, StreamExt, future,
+    stream::{self, BoxStream, SelectAll},
 };
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{Secret, ServiceAccount},
+};
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt,
     runtime::{
         WatchStreamExt,
         reflector::{self, ObjectRef, Store},
@@ -23,7 +27,12 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::compact::{Compact, Packer};
+use super::{
+    build,
+    compact::{Compact, Packer},
+    notes::{self, Change, Note, Notes, Seen, Taker},
+};
+use crate::api_error;
 use crate::azure::{
     DATABASE_NAME, DATABASE_NAMESPACE, FederatedIdentityCredential, FlexibleServer,
     FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
@@ -42,8 +51,30 @@ pub(super) struct Caches {
     pub(super) administrators: Cache<FlexibleServersAdministrator>,
     /// How many there are, and of which parameters, can't be told from the spec alone.
     pub(super) configurations: Indexed<FlexibleServersConfiguration>,
+    /// The administrators' passwords, in the operator's namespace.
     pub(super) secrets: Cache<Secret>,
-    pub(super) service_accounts: Cache<ServiceAccount>,
+    /// What apps read, in whichever namespace.
+    pub(super) bindings: Noted<Secret>,
+    /// All there are, by name: one that an app brings along has no label of ours.
+    pub(super) service_accounts: Noted<ServiceAccount>,
+}
+
+/// Notes of objects that anybody may write.
+pub(super) struct Noted<K> {
+    notes: Notes,
+    health: Arc<Mutex<Health>>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Resource<DynamicType = ()>> Noted<K> {
+    /// Whether the notes can be believed.
+    pub(super) fn check(&self) -> Result<(), Unreadable> {
+        check::<K>(&self.health)
+    }
+
+    pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Note> {
+        self.notes.get(namespace, name)
+    }
 }
 
 /// Names of objects by a hash of the `Database` that they stand for: ten thousand must fit into little memory.
@@ -89,14 +120,7 @@ pub(super) enum Unreadable {
 impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     /// Whether the cache can be believed.
     pub(super) fn check(&self) -> Result<(), Unreadable> {
-        match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
-            Health::Synced => Ok(()),
-            Health::Starting => Err(Unreadable::NotSynced),
-            Health::Failing(error) => Err(Unreadable::Failing(K::plural(&()).into_owned(), error.clone())),
-            Health::UnknownKind => {
-                Err(Unreadable::UnknownKind(format!("{}.{}", K::plural(&()), K::group(&()))))
-            }
-        }
+        check::<K>(&self.health)
     }
 
     /// Whether it is there, without reading it.
@@ -114,6 +138,15 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     }
 }
 
+fn check<K: Resource<DynamicType = ()>>(health: &Mutex<Health>) -> Result<(), Unreadable> {
+    match &*health.lock().unwrap_or_else(PoisonError::into_inner) {
+        Health::Synced => Ok(()),
+        Health::Starting => Err(Unreadable::NotSynced),
+        Health::Failing(error) => Err(Unreadable::Failing(K::plural(&()).into_owned(), error.clone())),
+        Health::UnknownKind => Err(Unreadable::UnknownKind(format!("{}.{}", K::plural(&()), K::group(&())))),
+    }
+}
+
 /// As many objects are listed at a time. A page is read whole, with the notes of who owns which field, which are larger
 /// than all that is kept of it; kube's default of 500 took more memory than a thousand databases.
 const PAGE: u32 = 100;
@@ -128,6 +161,7 @@ pub(super) fn watch() -> watcher::Config {
 pub(super) fn start(
     client: &Client,
     operator_namespace: &str,
+    databases: &Store<Database>,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
     turned: &UnboundedSender<()>,
 ) -> Caches {
@@ -136,6 +170,11 @@ pub(super) fn start(
     let everything = watch;
     let ours = || watch().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     let namespace = operator_namespace;
+    let (bindings, changed) = noted(Api::all(client.clone()), ours(), notes::is_binding, turned);
+    let whose = |change: Change| future::ready(notes::of_secret(&change.namespace, &change.name));
+    triggers.push(changed.filter_map(whose).boxed());
+    let (service_accounts, changed) = noted(Api::all(client.clone()), watch(), |_| true, turned);
+    triggers.push(using(changed, databases.clone()).boxed());
     Caches {
         identities: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
         credentials: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
@@ -144,9 +183,67 @@ pub(super) fn start(
         firewall_rules: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
         administrators: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
         configurations: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
-        secrets: cache(Api::all(client.clone()), ours(), triggers, turned),
-        service_accounts: cache(Api::all(client.clone()), ours(), triggers, turned),
+        secrets: cache(Api::namespaced(client.clone(), namespace), ours(), triggers, turned),
+        bindings,
+        service_accounts,
     }
+}
+
+/// As many changes are looked up together: after an interruption they all come.
+const TOGETHER: usize = 1000;
+
+/// The databases that use each ServiceAccount of which something has become.
+fn using(
+    changes: impl Stream<Item = Change> + Send + 'static,
+    databases: Store<Database>,
+) -> impl Stream<Item = ObjectRef<Database>> + Send + 'static {
+    changes.ready_chunks(TOGETHER).flat_map(move |changes| {
+        let mut found = Vec::new();
+        let mut anybodys = HashSet::new();
+        for change in &changes {
+            let own = change.note.owners().map(|name| ObjectRef::new(name).within(&change.namespace));
+            let before = found.len();
+            found.extend(own);
+            // Its owner is there already; whoever else uses it takes note when it goes.
+            if found.len() == before || !change.is_there {
+                anybodys.insert((change.namespace.as_str(), change.name.as_str()));
+            }
+        }
+        if !anybodys.is_empty() {
+            let uses = |database: &Database| {
+                let (namespace, account) = (database.metadata.namespace.as_deref(), build::account(database));
+                anybodys.contains(&(namespace.unwrap_or_default(), &*account))
+            };
+            let databases = databases.state();
+            found.extend(databases.iter().filter(|database| uses(database)).map(|database| {
+                ObjectRef::new(&database.name_any()).within(&database.namespace().unwrap_or_default())
+            }));
+        }
+        stream::iter(found)
+    })
+}
+
+/// Watches a kind of which notes are taken, of those whose name matters.
+fn noted<K>(
+    api: Api<Seen<K>>,
+    config: watcher::Config,
+    matters: fn(&str) -> bool,
+    turned: &UnboundedSender<()>,
+) -> (Noted<K>, impl Stream<Item = Change> + Send + use<K>)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
+{
+    let (notes, health) = (Notes::default(), Arc::new(Mutex::new(Health::default())));
+    let (mut taker, observed, turned) = (Taker::new(notes.clone(), matters), health.clone(), turned.clone());
+    let changes = watcher(api, config).default_backoff().flat_map(move |event| {
+        let changes = event.as_ref().map(|event| taker.take(event)).unwrap_or_default();
+        // After the notes: who reads that they are complete must find them so.
+        if observe::<Seen<K>>(&event, &observed) {
+            let _ = turned.send(());
+        }
+        stream::iter(changes)
+    });
+    (Noted { notes, health, kind: PhantomData }, changes)
 }
 
 #[cfg(test)]
@@ -178,6 +275,18 @@ impl Caches {
             let index = Index::default();
             Indexed { cache: filled(objects, Some(&index), health), index }
         }
+        fn noted<K>(objects: &[serde_json::Value], matters: fn(&str) -> bool) -> Noted<K>
+        where
+            K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        {
+            let notes = Notes::default();
+            let mut taker = Taker::new(notes.clone(), matters);
+            for object in objects.iter().filter(|object| object["kind"] == *K::kind(&())) {
+                taker
+                    .take(&watcher::Event::Apply(serde_json::from_value::<Seen<K>>(object.clone()).unwrap()));
+            }
+            Noted { notes, health: Arc::new(Mutex::new(Health::Synced)), kind: PhantomData }
+        }
         // As the watches of the real ones: labelled ones alone.
         let ours = |object: &&serde_json::Value| object["metadata"]["labels"][MANAGED_BY] == OPERATOR;
         let labelled: Vec<serde_json::Value> = objects.iter().filter(ours).cloned().collect();
@@ -190,7 +299,8 @@ impl Caches {
             administrators: filled(objects, None, aso),
             configurations: filled_indexed(objects, aso),
             secrets: filled(&labelled, None, &Health::Synced),
-            service_accounts: filled(&labelled, None, &Health::Synced),
+            bindings: noted(&labelled, notes::is_binding),
+            service_accounts: noted(objects, |_| true),
         }
     }
 }
@@ -307,7 +417,7 @@ fn observe<K: Resource<DynamicType = ()>>(
             tracing::debug!(%kind, %error, "watch interrupted");
             return false;
         }
-        Err(error) => Health::Failing(error.to_string()),
+        Err(error) => Health::Failing(api_error::of_watch(error)),
     };
     // Said once: a watch tries again for ever.
     let has_turned = *health != new && (*health == Health::UnknownKind || new == Health::UnknownKind);
@@ -382,4 +492,55 @@ pub(super) fn belongs_to<K: Resource>(object: &K, namespace: &str, name: &str) -
     label(MANAGED_BY) == Some(OPERATOR)
         && label(DATABASE_NAMESPACE) == Some(namespace)
         && label(DATABASE_NAME) == Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_uses_a_service_account_is_looked_at_when_something_becomes_of_it() {
+        let (store, mut writer) = reflector::store();
+        for (namespace, name, account) in [
+            ("orders", "main", None),
+            ("orders", "api", Some("main")),
+            ("orders", "other", None),
+            ("payments", "main", None),
+        ] {
+            let database: Database = serde_json::from_value(json!({
+                "apiVersion": "altinn.app/v1alpha1", "kind": "Database",
+                "metadata": {"namespace": namespace, "name": name}, "spec": {"serviceAccountName": account},
+            }))
+            .unwrap();
+            writer.apply_watcher_event(&watcher::Event::Apply(database));
+        }
+        let change = |owner: Option<&str>, is_there| {
+            let owner = owner.map(|name| {
+                json!([{"apiVersion": "altinn.app/v1alpha1", "kind": "Database", "name": name, "uid": "u"}])
+            });
+            let account: Seen<ServiceAccount> =
+                serde_json::from_value(json!({"metadata": {"name": "main", "ownerReferences": owner}}))
+                    .unwrap();
+            Change { namespace: "orders".to_owned(), name: "main".to_owned(), note: account.note, is_there }
+        };
+        for (changes, expected) in [
+            (vec![change(None, true)], vec!["orders/api", "orders/main"]),
+            (vec![change(None, false)], vec!["orders/api", "orders/main"]),
+            // What the operator itself writes into its own is nothing that others must know of.
+            (vec![change(Some("main"), true)], vec!["orders/main"]),
+            (vec![change(Some("main"), false)], vec!["orders/api", "orders/main"]),
+            (vec![], vec![]),
+        ] {
+            let told = using(stream::iter(changes), store.clone());
+            let mut told: Vec<String> = told
+                .map(|database| format!("{}/{}", database.namespace.unwrap_or_default(), database.name))
+                .collect()
+                .await;
+            told.sort();
+            told.dedup();
+            assert_eq!(told, expected);
+        }
+    }
 }

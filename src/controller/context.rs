@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::{Database, RetainedDatabase};
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{
     Api, Client,
     runtime::reflector::{ObjectRef, Store},
@@ -21,7 +21,9 @@ use super::{
     events::Events,
     in_flight::InFlight,
     metrics::{Metrics, ReconcileLabels, WriteLabels},
+    nudge::Nudges,
     quota::Quotas,
+    retained::looks::Looks,
     states::States,
 };
 
@@ -33,6 +35,7 @@ pub(super) struct Context {
     pub(super) caches: Caches,
     pub(super) namespaces: Namespaces,
     pub(super) in_flight: InFlight,
+    pub(super) nudges: Nudges,
     pub(super) backoff: Backoff<Database>,
     pub(super) retained_backoff: Backoff<RetainedDatabase>,
     pub(super) events: Events,
@@ -40,6 +43,12 @@ pub(super) struct Context {
     pub(super) states: States,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
+    /// Uid of this cluster's namespace `kube-system`, by which clusters are told apart.
+    pub(super) cluster_uid: String,
+    /// How long a confirmed `Destroy` can be taken back.
+    pub(super) destroy_delay: SignedDuration,
+    /// Which kept servers were looked for anew.
+    pub(super) looks: Looks,
     pub(super) databases: Store<Database>,
     pub(super) quotas: Quotas,
     /// What is kept without a `Database`.

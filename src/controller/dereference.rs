@@ -4,22 +4,26 @@ use std::sync::Arc;
 
 use api::{Authentication, Database, RetainedDatabase, annotations::RECOVER_FROM};
 use futures::FutureExt;
+use jiff::{civil::Date, tz::TimeZone};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
-use policy::{Recorded, retained::owner};
+use policy::{Policy, Recorded, accepting, document, retained::owner};
 
 use super::{
     caches::{self, Caches, Unreadable},
+    context::Context,
+    evidence::Evidence,
     password,
-    retained::relabel,
+    retained::{self, relabel},
     status::Blocked,
 };
 use crate::azure::{
-    self, Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersFirewallRule, Identity,
-    UserAssignedIdentity, claim,
+    self, Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersDatabase,
+    FlexibleServersFirewallRule, Identity, UserAssignedIdentity,
+    claim::{self, Foreign},
     condition::{self, Progress},
     names, parameters, settings,
 };
@@ -30,6 +34,18 @@ pub(super) struct Known {
     /// Name of the server in Azure: recorded, found, or derived for the first time.
     pub(super) server_name: String,
     pub(super) server: Option<FlexibleServer>,
+    /// The object of the database in it.
+    pub(super) inner: Option<FlexibleServersDatabase>,
+    /// Whether Azure made that database once.
+    pub(super) database_was_made: bool,
+    /// Whether somebody said that an empty server or database may be made where there was one.
+    pub(super) accepts_empty: bool,
+    /// Uid of the namespace of the `Database`; `None` while it isn't known.
+    pub(super) namespace_uid: Option<String>,
+    /// Uid of this cluster's namespace `kube-system`.
+    pub(super) cluster_uid: String,
+    /// Azure's id of the server, as it was recorded.
+    pub(super) id: Option<String>,
     /// Whether the server may be written.
     pub(super) claim: Claim,
     /// What the existing server is; `None` before it exists.
@@ -82,13 +98,46 @@ pub(super) enum Found {
     Elsewhere(String),
 }
 
-pub(super) fn dereference(
-    database: &Database,
-    caches: &Caches,
-    records: &Store<RetainedDatabase>,
-    operator_namespace: &str,
-    cluster_name: &str,
-) -> Result<Found, Error> {
+/// Where it is looked for, and by whom.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) caches: &'a Caches,
+    pub(super) records: &'a Store<RetainedDatabase>,
+    pub(super) operator_namespace: &'a str,
+    pub(super) azure: &'a document::Azure,
+    pub(super) recoveries: &'a [document::Recovery],
+    pub(super) policy_name: &'a str,
+    /// Uid of this cluster's namespace `kube-system`.
+    pub(super) cluster_uid: &'a str,
+    /// Uid of the namespace of the `Database`; `None` while it isn't known.
+    pub(super) namespace_uid: Option<&'a str>,
+    /// The current day in UTC.
+    pub(super) today: Date,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(super) fn of(context: &'a Context, policy: &'a Policy, namespace_uid: Option<&'a str>) -> Self {
+        Self {
+            caches: &context.caches,
+            records: &context.retained,
+            operator_namespace: &context.operator_namespace,
+            azure: &policy.azure,
+            recoveries: &policy.recoveries,
+            policy_name: &context.policy_name,
+            cluster_uid: &context.cluster_uid,
+            namespace_uid,
+            today: context.now().to_zoned(TimeZone::UTC).date(),
+        }
+    }
+
+    fn here(&self) -> claim::Here<'a> {
+        claim::Here { uid: self.cluster_uid, takes_over: &self.azure.take_over_from }
+    }
+}
+
+pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Result<Found, Error> {
+    let Surroundings { caches, records, operator_namespace, azure, .. } = around;
+    let cluster_name = &azure.cluster_name.value;
     check(caches)?;
     // One that will never be ready has ended with the process.
     if records.wait_until_ready().now_or_never().is_none() {
@@ -100,6 +149,13 @@ pub(super) fn dereference(
         Server::Elsewhere(from) => return Ok(Found::Elsewhere(from)),
     };
     let record = records.get(&ObjectRef::new(&server_name).within(operator_namespace));
+    // One that is about another database, while an object of ours says that the server is this one's, is mistaken.
+    let record = record.filter(|record| {
+        let is_its = |database: &str| owner(database) == Some((&namespace, &name));
+        is_its(&record.spec.database)
+            || record.spec.formerly.as_deref().is_some_and(is_its)
+            || !is_vouched_for(caches, operator_namespace, &server_name, &namespace, &name)
+    });
     let formerly = record
         .as_ref()
         .filter(|record| owner(&record.spec.database) == Some((&namespace, &name)))
@@ -121,48 +177,58 @@ pub(super) fn dereference(
     if let Some(why) = there.taken_from((&namespace, &name)) {
         return Err(Error::Blocked(Blocked::stalled(
             "ServerNameTaken",
-            format!("{why}; it is left alone. Rename this Database, or remove that object"),
+            format!(
+                "{why}; it is left alone. Give this Database another name, or find out what that object is for"
+            ),
         )));
+    }
+    if let Some(record) = &record
+        && let Some(why) = of_another_namespace(record, around)
+    {
+        return Err(Error::Blocked(why));
     }
     if let Some(server) = &server
         && azure::is_being_ended(server)
     {
-        return Err(Error::Blocked(Blocked::working(
-            "ServerBeingDestroyed",
-            format!(
-                "Server {server_name} is being destroyed with all its data, as was decided before this Database was applied; \
-                 a new and empty one is made once it is gone"
-            ),
-        )));
+        return Err(Error::Blocked(being_destroyed(&server_name)));
     }
-    let claim = claim::claim(server.as_ref(), (&namespace, &name), formerly);
-    if let Claim::Foreign(tags) = &claim {
-        return Err(Error::Blocked(Blocked::stalled(
-            "ServerNotOurs",
-            format!(
-                "Azure has a server {server_name} already, and it is not this Database's own ({tags}); it is left \
-                 alone. Give this Database another name, or have the platform team remove that server or choose \
-                 another azure.clusterName; it is looked at again every hour"
-            ),
-        )));
+    let claim = claim::claim(server.as_ref(), (&namespace, &name), formerly, around.here());
+    if let Claim::Foreign(foreign) = &claim {
+        return Err(Error::Blocked(not_ours(&server_name, foreign, around.policy_name)));
     }
+    let inner = caches.databases.get(operator_namespace, &server_name);
+    let evidence = Evidence {
+        server_name: &server_name,
+        server: server.as_ref(),
+        inner: inner.as_ref(),
+        status: database.status.as_ref(),
+        // What it tells of is being destroyed, as was decided.
+        record: record.as_deref().filter(|record| !retained::is_destroying(record)),
+        accepts_empty: accepting::accepts(database.annotations(), &server_name, around.today),
+    };
+    if let Some(why) = evidence.loss() {
+        return Err(Error::Blocked(why));
+    }
+    let database_name = evidence.database_name(&database.spec).map_err(Error::Blocked)?;
     let identity = identity.and_then(|identity| {
         let status = identity.status.as_ref()?;
         Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
     });
-    let inner = caches.databases.get(operator_namespace, &server_name);
     let configurations = caches.configurations.of(operator_namespace, &namespace, &name);
     let firewall_rules = caches.firewall_rules.of(operator_namespace, &namespace, &name);
-    let recorded = recorded(
-        database,
-        server.as_ref(),
-        &configurations,
-        inner.map(|inner| inner.spec.azure_name.clone()).filter(|name| !name.is_empty()),
-    );
+    let recorded = recorded(database, server.as_ref(), &configurations, database_name);
     let admin_secret = caches.secrets.get(operator_namespace, &password::secret_name(&server_name));
+    let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
+    let id = id.or_else(|| record.as_ref()?.spec.server.id.clone());
     Ok(Found::Known(Box::new(Known {
+        database_was_made: evidence.database_was_made(),
+        accepts_empty: evidence.accepts_empty,
+        namespace_uid: around.namespace_uid.map(str::to_owned),
+        cluster_uid: around.cluster_uid.to_owned(),
+        inner,
         server_name,
         server,
+        id,
         claim,
         recorded,
         identity,
@@ -170,6 +236,55 @@ pub(super) fn dereference(
         firewall_rules,
         admin_secret,
     })))
+}
+
+fn being_destroyed(server_name: &str) -> Blocked {
+    Blocked::working(
+        "ServerBeingDestroyed",
+        format!(
+            "Server {server_name} is being destroyed with all its data, as was decided before this Database was applied; \
+             a new and empty one is made once it is gone"
+        ),
+    )
+}
+
+/// The namespace may have been deleted and made again, by whoever got its name.
+fn of_another_namespace(record: &RetainedDatabase, around: Surroundings<'_>) -> Option<Blocked> {
+    let (then, now) = (record.spec.namespace_uid.as_deref()?, around.namespace_uid?);
+    let database = &record.spec.database;
+    let (namespace, _) = owner(database)?;
+    let is_allowed = then == now
+        || around.recoveries.iter().any(|recovery| recovery.is_of_its_own(database, around.today));
+    (!is_allowed).then(|| {
+        Blocked::stalled(
+            "NamespaceRecreated",
+            format!(
+                "Server {} is kept of Database {database} of a namespace {namespace} that was deleted; this is another \
+                 namespace of the same name, and may be another team's. If it is to have that data, ask the platform team \
+                 to write {{from: {database}, to: {database}, until: <last day>, reason: <why>}} under recoveries in \
+                 ConfigMap {}; else give this Database another name",
+                record.spec.server.name, around.policy_name
+            ),
+        )
+    })
+}
+
+/// What Azure has under this server's name is another's. Nothing here advises to remove it: it may hold data.
+fn not_ours(server_name: &str, foreign: &Foreign, policy_name: &str) -> Blocked {
+    let message = match foreign {
+        Foreign::Tags { told, needed } => format!(
+            "Azure has a server {server_name} already, and nothing says that it is this Database's own ({told}); it is left \
+             alone. If it is, because its tags were lost, have the platform team give it the tags {needed} in Azure. Else \
+             give this Database another name. It is looked at again every hour"
+        ),
+        Foreign::Cluster(uid) => format!(
+            "Server {server_name} in Azure belongs to another cluster, whose namespace kube-system has the uid {uid}; it is \
+             left alone. If that cluster is gone for good, have the platform team write {uid} under azure.takeOverFrom in \
+             ConfigMap {policy_name}. Else have it give one of the clusters another azure.clusterName, or give this Database \
+             another name. It is looked at again every hour"
+        ),
+    };
+    Blocked::stalled("ServerNotOurs", message)
 }
 
 /// Which server it is.
@@ -297,6 +412,7 @@ pub(super) fn check(caches: &Caches) -> Result<(), Error> {
         caches.identities.check(),
         caches.credentials.check(),
         caches.secrets.check(),
+        caches.bindings.check(),
         caches.service_accounts.check(),
     ];
     let (mut unknown, mut failing) = (Vec::new(), None);
@@ -317,13 +433,17 @@ pub(super) fn check(caches: &Caches) -> Result<(), Error> {
                 "Azure Service Operator is not installed, or not for PostgreSQL: the CRD {first}{more} is missing. \
                  The platform team must install it; this Database goes on by itself then"
             ),
-        )));
+        )
+        .beside_the_app()));
     }
     if let Some((kind, error)) = failing {
-        return Err(Error::Blocked(Blocked::working(
-            "CacheNotSynced",
-            format!("{kind} can't be listed, so nothing is known of this Database: {error}"),
-        )));
+        return Err(Error::Blocked(
+            Blocked::working(
+                "CacheNotSynced",
+                format!("{kind} can't be listed, so nothing is known of this Database: {error}"),
+            )
+            .beside_the_app(),
+        ));
     }
     if complete { Ok(()) } else { Err(Error::NotSynced) }
 }

@@ -15,7 +15,7 @@ use kube::{
 
 use super::{
     recorder::Recorder,
-    status::{self, is_change},
+    status::{self, CLIENT_ID_CONFLICT, is_change},
 };
 
 /// Events of one object that go out at once.
@@ -34,13 +34,17 @@ impl Events {
         Self { recorder, limits: Mutex::default() }
     }
 
-    /// An event if the status tells of a transition.
+    /// An event of each transition that the status tells of.
     pub(super) async fn announce(&self, database: &Database, new: &DatabaseStatus) {
-        if let Some(ready) = transition(database.status.as_ref(), new) {
-            // What comes back is no trouble.
-            let is_trouble = ready.status == "False" && ready.reason != "Recovering";
-            let type_ = if is_trouble { EventType::Warning } else { EventType::Normal };
-            self.publish(database, type_, &ready.reason, &ready.message).await;
+        for (type_, reason, note) in told(database.status.as_ref(), new) {
+            self.publish(database, type_, reason, note).await;
+        }
+        let before = database.status.as_ref().map(|status| &*status.conditions).unwrap_or_default();
+        let before = status::find(before, CLIENT_ID_CONFLICT).map(|conflict| &conflict.reason);
+        if let Some(conflict) = status::find(&new.conditions, CLIENT_ID_CONFLICT)
+            && before != Some(&conflict.reason)
+        {
+            self.publish(database, EventType::Warning, CLIENT_ID_CONFLICT, &conflict.message).await;
         }
     }
 
@@ -68,6 +72,43 @@ impl Events {
     ) {
         self.recorder.publish(object, type_, "Reconcile", reason, note).await;
     }
+}
+
+/// What is worth an event.
+fn told<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Vec<(EventType, &'a str, &'a str)> {
+    let mut told = Vec::new();
+    if let Some(ready) = transition(old, new) {
+        // What comes back is no trouble, nor is what Kubernetes does by itself, or what somebody wants left alone.
+        let is_harmless = ["Recovering", "SecretLeftOver", "Paused"].contains(&ready.reason.as_str());
+        let is_trouble = ready.status == "False" && !is_harmless;
+        let type_ = if is_trouble { EventType::Warning } else { EventType::Normal };
+        told.push((type_, ready.reason.as_str(), ready.message.as_str()));
+    }
+    let before = |type_: &str| status::find(&old?.conditions, type_);
+    let is_ready = status::ready(Some(new)).is_some_and(|ready| ready.status == "True");
+    let trouble = |synced: &&Condition| !status::is_in_the_course_of_work(&synced.reason);
+    let was_troubled = before(status::SYNCED).filter(trouble);
+    match status::find(&new.conditions, status::SYNCED).filter(trouble) {
+        Some(now) if was_troubled.is_none_or(|before| before.reason != now.reason) => {
+            told.push((EventType::Warning, &now.reason, &now.message));
+        }
+        None if was_troubled.is_some() && is_ready => {
+            told.push((EventType::Normal, status::SYNCED, "Azure has what is wanted again"));
+        }
+        _ => {}
+    }
+    let was_paused = before(status::PAUSED);
+    match status::find(&new.conditions, status::PAUSED) {
+        Some(now) if was_paused.is_none_or(|before| before.message != now.message) => {
+            let type_ = if now.status == "True" { EventType::Normal } else { EventType::Warning };
+            told.push((type_, status::PAUSED, &now.message));
+        }
+        None if was_paused.is_some_and(|before| before.status == "True") => {
+            told.push((EventType::Normal, "PauseEnded", "What is in Azure is kept as it is written again"));
+        }
+        _ => {}
+    }
+    told
 }
 
 /// The condition `Ready`, if it has another reason than before, or tells of another change. Words of Azure's that differ
@@ -130,6 +171,41 @@ mod tests {
         #[case] is_told: bool,
     ) {
         assert_eq!(transition(old.as_ref(), &new).is_some(), is_told);
+    }
+
+    #[test]
+    fn what_lies_beside_ready_is_told_when_it_begins_and_when_it_ends() {
+        let with = |conditions: &[(&str, &str, &str)]| -> DatabaseStatus {
+            let conditions =
+                [("Ready", "True", "Ready")].iter().chain(conditions).map(|(type_, status, reason)| {
+                    json!({"type": type_, "status": status, "reason": reason, "message": reason,
+                       "lastTransitionTime": "2026-11-24T12:00:00Z"})
+                });
+            serde_json::from_value(json!({"conditions": conditions.collect::<Vec<_>>()})).unwrap()
+        };
+        let well = with(&[]);
+        let in_trouble = with(&[("Synced", "False", "AuthorizationFailed")]);
+        let other = with(&[("Synced", "False", "ScopeLocked")]);
+        let updating = with(&[("Synced", "False", "Updating")]);
+        let paused = with(&[("Paused", "True", "Paused")]);
+        let ignored = with(&[("Paused", "False", "Malformed")]);
+        let reasons = |old: &DatabaseStatus, new: &DatabaseStatus| -> Vec<String> {
+            let type_of = |type_| if matches!(type_, EventType::Warning) { "!" } else { "" };
+            told(Some(old), new)
+                .iter()
+                .map(|(type_, reason, _)| format!("{reason}{}", type_of(*type_)))
+                .collect()
+        };
+        assert_eq!(reasons(&well, &in_trouble), ["AuthorizationFailed!"]);
+        assert_eq!(reasons(&in_trouble, &in_trouble), [""; 0]);
+        assert_eq!(reasons(&in_trouble, &other), ["ScopeLocked!"]);
+        assert_eq!(reasons(&other, &well), ["Synced"]);
+        assert_eq!(reasons(&well, &updating), [""; 0]);
+        assert_eq!(reasons(&updating, &well), [""; 0]);
+        assert_eq!(reasons(&well, &paused), ["Paused"]);
+        assert_eq!(reasons(&paused, &well), ["PauseEnded"]);
+        assert_eq!(reasons(&well, &ignored), ["Paused!"]);
+        assert_eq!(reasons(&ignored, &well), [""; 0]);
     }
 
     #[test]

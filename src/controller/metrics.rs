@@ -31,6 +31,7 @@ pub struct Metrics {
     pub out_of_policy: Gauge,
     pub databases: Family<StateLabels, Gauge>,
     pub unreadable: Gauge,
+    pub out_of_sync: Gauge,
 }
 
 impl Metrics {
@@ -44,6 +45,7 @@ impl Metrics {
             out_of_policy: Gauge::default(),
             databases: Family::default(),
             unreadable: Gauge::default(),
+            out_of_sync: Gauge::default(),
         };
         registry.register(
             "databases_out_of_policy",
@@ -59,6 +61,11 @@ impl Metrics {
             "databases_unreadable",
             "Databases that can't be read, and are left as they are",
             metrics.unreadable.clone(),
+        );
+        registry.register(
+            "databases_out_of_sync",
+            "Databases that are ready, and of which Azure doesn't have what is wanted, or can't be told of it",
+            metrics.out_of_sync.clone(),
         );
         registry.register("reconciles", "Reconciles of a Database", metrics.reconciles.clone());
         registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());

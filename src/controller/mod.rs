@@ -3,6 +3,7 @@
 //! Each stage has a file of its own. [`dereference`] reads from the caches and nothing else, [`resolve`] asks
 //! the policy, [`build`] is pure, [`apply`] writes what differs, [`status`] reports.
 
+mod account;
 mod apply;
 mod backoff;
 mod build;
@@ -12,14 +13,19 @@ mod compliance;
 mod context;
 mod dereference;
 mod events;
+mod evidence;
 #[cfg(test)]
 mod golden;
 mod in_flight;
 mod metrics;
+mod notes;
+mod nudge;
 mod password;
+mod pause;
 mod quota;
 mod reconcile;
 mod recorder;
+mod refused;
 mod resolve;
 mod retained;
 mod states;
@@ -33,10 +39,14 @@ use futures::{
     Stream, StreamExt,
     stream::{self, SelectAll},
 };
-use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use jiff::SignedDuration;
+use k8s_openapi::{
+    api::core::v1::{Namespace, ObjectReference},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, Client, Resource,
-    core::DeserializeGuard,
+    core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, WatchStreamExt, controller,
         events::EventType,
@@ -54,6 +64,7 @@ use crate::{
     clock::Clock,
     namespaces::Namespaces,
     readable::{Unreadable, readable},
+    trim,
 };
 use context::Context;
 pub use metrics::Metrics;
@@ -76,6 +87,8 @@ pub struct Config {
     pub policy_name: String,
     /// By which what is kept comes to its end.
     pub clock: Clock,
+    /// How long a confirmed `Destroy` can be taken back.
+    pub destroy_delay: SignedDuration,
 }
 
 /// Runs until the token is cancelled.
@@ -88,6 +101,7 @@ pub async fn run(
     metrics: Metrics,
     stop: CancellationToken,
 ) {
+    let cluster_uid = cluster_uid(&client).await;
     let recorder = Recorder::new(client.clone());
     let config_map = ObjectReference {
         api_version: Some("v1".to_owned()),
@@ -102,13 +116,13 @@ pub async fn run(
     let databases = Api::<DeserializeGuard<Database>>::all(client.clone());
     let (store, writer) = reflector::store();
     let stream = readable(watcher(databases, caches::watch()).default_backoff(), unreadable)
-        .modify(caches::prune)
+        .modify(trim::database)
         .reflect(writer)
         .touched_objects();
 
     let mut triggers = SelectAll::new();
     let (turned_sender, turned) = mpsc::unbounded_channel();
-    let caches = caches::start(&client, &config.operator_namespace, &mut triggers, &turned_sender);
+    let caches = caches::start(&client, &config.operator_namespace, &store, &mut triggers, &turned_sender);
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
     let (freed_sender, freed) = mpsc::unbounded_channel();
     let changed = stream::select(relabelled, UnboundedReceiverStream::new(freed));
@@ -124,12 +138,16 @@ pub async fn run(
         caches,
         namespaces,
         in_flight: in_flight::InFlight::default(),
+        nudges: nudge::Nudges::default(),
         backoff: backoff::Backoff::default(),
         retained_backoff: backoff::Backoff::default(),
         compliance: compliance::Compliance::new(metrics.out_of_policy.clone()),
-        states: states::States::new(metrics.databases.clone()),
+        states: states::States::new(metrics.databases.clone(), metrics.out_of_sync.clone()),
         metrics,
         clock: config.clock,
+        cluster_uid,
+        destroy_delay: config.destroy_delay,
+        looks: retained::looks::Looks::default(),
         databases: store.clone(),
         quotas: quota::Quotas::new(freed_sender),
         retained,
@@ -231,6 +249,24 @@ fn databases_in(
         });
         stream::iter(within.map(|database| ObjectRef::from_obj(database.as_ref())).collect::<Vec<_>>())
     })
+}
+
+/// Waits until it can be told which cluster this is: the uid of its namespace `kube-system`, which stays as long as the
+/// cluster's etcd does.
+async fn cluster_uid(client: &Client) -> String {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let mut said = false;
+    loop {
+        match namespaces.get_metadata("kube-system").await {
+            Ok(PartialObjectMeta { metadata: ObjectMeta { uid: Some(uid), .. }, .. }) => return uid,
+            Err(error) if !said => {
+                said = true;
+                tracing::error!(%error, "namespace kube-system can't be read, whose uid tells clusters apart; trying again");
+            }
+            _ => {}
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Waits until the API server knows the kinds that are ours; says once of which it waits for.

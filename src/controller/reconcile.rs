@@ -25,10 +25,12 @@ use serde_json::json;
 use super::{
     apply, backoff, build,
     context::Context,
-    dereference::{self, Found, Known, dereference},
+    dereference::{self, Found, Known, Surroundings, dereference},
     in_flight::{EXPIRY, Written},
     password::{self, Passwords},
+    pause::{self, Pause},
     quota::Beside,
+    refused,
     resolve::{self, Resolved},
     retained::{
         self,
@@ -37,6 +39,7 @@ use super::{
     },
     status::{self, Blocked, Outcome},
 };
+use crate::api_error;
 
 /// A database at rest is looked at again after this long, should a watch have missed something.
 const RESYNC: Duration = Duration::from_hours(1);
@@ -57,9 +60,9 @@ const STATUS_MANAGER: &str = "database-operator-status";
 pub(super) enum Error {
     #[error(transparent)]
     Apply(#[from] apply::Error),
-    #[error("the status can't be written: {0}")]
+    #[error("the status can't be written: {}", api_error::words(.0))]
     Status(#[source] Box<kube::Error>),
-    #[error("the finalizer can't be written: {0}")]
+    #[error("the finalizer can't be written: {}", api_error::of_finalizer(.0))]
     Finalizer(#[source] Box<finalizer::Error<Self>>),
     #[error(transparent)]
     Recover(#[from] retained::reconcile::Error),
@@ -116,7 +119,7 @@ pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
             let error = Error::Finalizer(Box::new(error));
             // The status passes no webhook: it can tell what stands in the way where the object itself can't be
             // written.
-            let why = Blocked::working("FinalizerFailed", error.to_string());
+            let why = Blocked::working("FinalizerFailed", error.to_string()).beside_the_app();
             if !is_race && let Err(worse) = report(&database, &context, &Outcome::Blocked(&why)).await {
                 tracing::debug!(%object, %worse, "the status can't be written either");
             }
@@ -155,10 +158,13 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         Ok(policy) => policy,
         Err(denial) => return blocked(database, context, &resolve::blocked(&denial)).await,
     };
-    let cluster = &policy.azure.cluster_name.value;
-    let known =
-        dereference(database, &context.caches, &context.retained, &context.operator_namespace, cluster);
-    let known = match known {
+    let namespace_uid = context.namespaces.uid(&database.namespace().unwrap_or_default());
+    // A record may be of a namespace of the same name that is gone.
+    if !context.namespaces.are_listed() {
+        context.count("not-synced");
+        return Ok(Action::requeue(backoff::jittered(SYNCING)));
+    }
+    let known = match dereference(database, Surroundings::of(context, policy, namespace_uid.as_deref())) {
         Ok(Found::Known(known)) => known,
         Ok(Found::Elsewhere(from)) => {
             let why = Box::pin(recover::recover(database, &from, policy, context)).await?;
@@ -170,10 +176,6 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         }
         Err(dereference::Error::Blocked(why)) => return blocked(database, context, &why).await,
     };
-    if policy.looks_at_labels() && !context.namespaces.are_listed() {
-        context.count("not-synced");
-        return Ok(Action::requeue(backoff::jittered(SYNCING)));
-    }
     // A new password that the cache doesn't show yet would be made once more.
     let admin_secret =
         apply::key::<Secret>(&context.operator_namespace, &password::secret_name(&known.server_name));
@@ -183,7 +185,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         return Ok(Action::requeue(backoff::jittered(SYNCING)));
     }
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let now = Timestamp::now();
+    let now = context.now();
     let today = now.to_zoned(TimeZone::UTC).date();
     let labels = context.namespaces.labels(&namespace);
     let resolved = resolve::resolve(database, &known, policy, &context.policy_name, labels.as_ref(), today);
@@ -200,6 +202,8 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         context.compliance.set(&namespace, &name, false);
         return blocked(database, context, &why).await;
     }
+    let pause = pause::of(database, today);
+    let (effective, refused) = refused::held_back(database, &known, effective, policy.catalogue());
     let passwords = match effective.authentication {
         Authentication::Identity => None,
         Authentication::Password => Some(passwords(database, &known, &effective, now)?),
@@ -213,12 +217,13 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         &context.operator_namespace,
     );
     let replaced = replaced_password(context, &desired);
-    let applied = match apply::apply(context, database, &desired).await {
+    let mode = apply::Mode::of(database, pause.as_ref().is_some_and(Pause::is_in_force));
+    let applied = match Box::pin(apply::apply(context, database, &desired, mode)).await {
         Ok(applied) => applied,
         Err(apply::Error::Foreign(why)) => return blocked(database, context, &why).await,
         Err(error) => {
             // The API server's own words, so that people see why nothing moves.
-            let why = Blocked::working("ApplyFailed", error.to_string());
+            let why = Blocked::working("ApplyFailed", error.to_string()).beside_the_app();
             report(database, context, &Outcome::Blocked(&why)).await?;
             return Err(error.into());
         }
@@ -229,6 +234,8 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         effective: &effective,
         breaches: &breaches,
         revision: &policy.revision,
+        refused: refused.as_ref(),
+        pause: pause.as_ref(),
     };
     context.compliance.set(&namespace, &name, breaches.is_empty());
     if let Some(secret) = replaced {
@@ -301,13 +308,11 @@ fn passwords(
 fn replaced_password(context: &Context, desired: &build::Desired) -> Option<String> {
     let wanted = desired.secret.as_ref()?;
     let (namespace, name) = (wanted.namespace().unwrap_or_default(), wanted.name_any());
-    let found = context.caches.secrets.get(&namespace, &name);
-    let password = |secret: &Secret| secret.data.as_ref()?.get("password").cloned();
-    let (before, after) = (password(found.as_ref()?)?, password(wanted)?);
-    let version = found.as_ref().and_then(ResourceExt::resource_version);
+    let found = apply::bound(context, wanted)?;
+    let differs = found.has_another_password(wanted.data.as_ref()?);
     // What was written a moment ago was told of then.
-    let is_told = context.in_flight.is_pending(&apply::key::<Secret>(&namespace, &name), version.as_deref());
-    (before != after && !is_told).then_some(name)
+    let key = apply::key::<Secret>(&namespace, &name);
+    (differs && !context.in_flight.is_pending(&key, Some(&found.version))).then_some(name)
 }
 
 /// Reports what stands in the way, and looks again soon.
@@ -325,7 +330,7 @@ pub(super) async fn report(
     context: &Context,
     outcome: &Outcome<'_>,
 ) -> Result<(), Error> {
-    let new = status::report(database, outcome, Timestamp::now());
+    let new = status::report(database, outcome, context.now());
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     context.states.set(&namespace, &name, &new);
     if !status::is_news(database.status.as_ref(), &new) {

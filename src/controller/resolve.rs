@@ -7,7 +7,10 @@ use jiff::civil::Date;
 use kube::ResourceExt;
 use policy::{Code, Denial, Effective, Policy, Problem, Request, defaults, document::Labels};
 
-use super::{dereference::Known, status::Blocked};
+use super::{
+    dereference::Known,
+    status::{Blocked, ToReady},
+};
 
 pub(super) fn resolve(
     database: &Database,
@@ -57,7 +60,10 @@ fn denied(denial: &Denial) -> Blocked {
 /// stricter, changes nothing for a database that is ready.
 pub(super) fn blocked(denial: &Denial) -> Blocked {
     if denial.codes() == [Code::LabelsUnknown] {
-        return Blocked { spares_ready: true, ..Blocked::working("NamespaceUnknown", denial.message()) };
+        return Blocked {
+            to_ready: ToReady::Nothing,
+            ..Blocked::working("NamespaceUnknown", denial.message())
+        };
     }
-    Blocked { spares_ready: true, ..Blocked::stalled("PolicyDenied", denial.message()) }
+    Blocked { to_ready: ToReady::Nothing, ..Blocked::stalled("PolicyDenied", denial.message()) }
 }

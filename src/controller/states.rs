@@ -27,18 +27,20 @@ const STALLED: &str = "stalled";
 /// The state of each database.
 #[derive(Debug)]
 pub(super) struct States {
-    /// By a hash of namespace and name: ten thousand of them must fit into little memory.
-    of: Mutex<HashMap<u64, &'static str>>,
+    /// By a hash of namespace and name: ten thousand of them must fit into little memory. Beside the state whether it is out
+    /// of sync.
+    of: Mutex<HashMap<u64, (&'static str, bool)>>,
     count: Family<StateLabels, Gauge>,
+    out_of_sync: Gauge,
 }
 
 impl States {
-    pub(super) fn new(count: Family<StateLabels, Gauge>) -> Self {
+    pub(super) fn new(count: Family<StateLabels, Gauge>, out_of_sync: Gauge) -> Self {
         // An alert on a state must see 0, and not nothing.
         for state in [READY, WORKING, STALLED] {
             count.get_or_create(&StateLabels { state }).set(0);
         }
-        Self { of: Mutex::default(), count }
+        Self { of: Mutex::default(), count, out_of_sync }
     }
 
     /// Takes note of what a database is.
@@ -51,7 +53,9 @@ impl States {
             (false, true) => READY,
             (false, false) => WORKING,
         };
-        self.change(namespace, name, Some(state));
+        let synced = status::find(&status.conditions, status::SYNCED);
+        let is_out_of_sync = synced.is_some_and(|synced| !status::is_in_the_course_of_work(&synced.reason));
+        self.change(namespace, name, Some((state, is_out_of_sync)));
     }
 
     /// It is gone.
@@ -59,18 +63,20 @@ impl States {
         self.change(namespace, name, None);
     }
 
-    fn change(&self, namespace: &str, name: &str, state: Option<&'static str>) {
+    fn change(&self, namespace: &str, name: &str, state: Option<(&'static str, bool)>) {
         let key = caches::hash(namespace, name);
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match state {
             Some(state) => of.insert(key, state),
             None => of.remove(&key),
         };
-        if let Some(state) = before {
+        if let Some((state, is_out_of_sync)) = before {
             self.count.get_or_create(&StateLabels { state }).dec();
+            self.out_of_sync.dec_by(i64::from(is_out_of_sync));
         }
-        if let Some(state) = state {
+        if let Some((state, is_out_of_sync)) = state {
             self.count.get_or_create(&StateLabels { state }).inc();
+            self.out_of_sync.inc_by(i64::from(is_out_of_sync));
         }
     }
 }
@@ -84,7 +90,8 @@ mod tests {
     #[test]
     fn each_database_counts_once_as_what_it_is_now() {
         let count = Family::default();
-        let states = States::new(count.clone());
+        let out_of_sync = Gauge::default();
+        let states = States::new(count.clone(), out_of_sync.clone());
         let told = |conditions: serde_json::Value| {
             serde_json::from_value::<DatabaseStatus>(json!({"conditions": conditions})).unwrap()
         };
@@ -102,5 +109,17 @@ mod tests {
         states.forget("a", "two");
         states.forget("a", "two");
         assert_eq!(counts(), [1, 0, 0]);
+        // Trouble that no app feels is seen all the same.
+        let beside = |reason: &str| {
+            let mut synced = condition("Synced", "False");
+            synced["reason"] = json!(reason);
+            told(json!([condition("Ready", "True"), synced]))
+        };
+        states.set("a", "one", &beside("AuthorizationFailed"));
+        states.set("a", "three", &beside("Updating"));
+        assert_eq!((counts(), out_of_sync.get()), ([2, 0, 0], 1));
+        states.set("a", "one", &ready);
+        states.forget("a", "one");
+        assert_eq!((counts(), out_of_sync.get()), ([1, 0, 0], 0));
     }
 }

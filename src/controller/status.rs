@@ -3,8 +3,10 @@
 //! `Ready` always; `Reconciling` while work is under way; `Stalled` when a person must act; never the last
 //! two together. Messages are stable and carry no time: at most three different ones come by in a creation.
 
-use api::{BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, ServerStatus};
-use jiff::Timestamp;
+use api::{
+    BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, RefusedChange, ServerStatus,
+};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use policy::{Effective, Problem};
@@ -13,8 +15,16 @@ use super::{
     apply::Applied,
     build::{PORT, secret_name},
     dereference::Known,
+    pause::Pause,
+    refused,
 };
-use crate::azure::condition::Progress;
+use crate::{
+    api_error::one_line,
+    azure::{
+        FlexibleServer,
+        condition::{self, Kind, Progress},
+    },
+};
 
 /// Something stands in the way.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,20 +33,37 @@ pub(super) struct Blocked {
     pub(super) message: String,
     /// Whether a person must act; else it is tried again.
     pub(super) stalled: bool,
-    /// Whether it changes nothing for a database that is ready as it is written.
-    pub(super) spares_ready: bool,
+    /// What it is to a database that is ready as it is written.
+    pub(super) to_ready: ToReady,
     /// Whether it is the policy's judgement on this database.
     pub(super) out_of_policy: bool,
 }
 
+/// What stands in the way of a database that an app can log in to all the same, or not.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum ToReady {
+    /// It is ready no longer.
+    #[default]
+    Ends,
+    /// It stays ready, and `Synced` tells of it.
+    Told,
+    /// It stays ready, and only `PolicyCompliant` may tell of it.
+    Nothing,
+}
+
 impl Blocked {
     pub(super) fn stalled(reason: &str, message: String) -> Self {
-        let stalled = true;
-        Self { reason: reason.to_owned(), message, stalled, spares_ready: false, out_of_policy: false }
+        let (stalled, to_ready) = (true, ToReady::Ends);
+        Self { reason: reason.to_owned(), message, stalled, to_ready, out_of_policy: false }
     }
 
     pub(super) fn working(reason: &str, message: String) -> Self {
         Self { stalled: false, ..Self::stalled(reason, message) }
+    }
+
+    /// Apps log in all the same.
+    pub(super) fn beside_the_app(self) -> Self {
+        Self { to_ready: ToReady::Told, ..self }
     }
 }
 
@@ -50,6 +77,10 @@ pub(super) enum Outcome<'a> {
         /// What the policy wouldn't let pass today.
         breaches: &'a [Problem],
         revision: &'a str,
+        /// The change that Azure refused, and that isn't sent again.
+        refused: Option<&'a RefusedChange>,
+        /// Why nothing in Azure is written.
+        pause: Option<&'a Pause>,
     },
 }
 
@@ -59,19 +90,31 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
     let was_ready = old.host.is_some();
     let generation = database.metadata.generation;
     let mut status = DatabaseStatus { observed_generation: generation, ..old.clone() };
-    // Of a database that goes on as it is, only compliance is news.
+    let is_current = is_current(database);
+    let mut synced = None;
+    // Of a database that goes on as it is, only what lies beside the app is news.
     let verdict = match outcome {
-        Outcome::Blocked(blocked) if blocked.spares_ready && is_current(database) => None,
+        Outcome::Blocked(blocked) if blocked.to_ready != ToReady::Ends && is_current => {
+            synced = match blocked.to_ready {
+                ToReady::Told => Some((blocked.reason.clone(), blocked.message.clone())),
+                _ => out_of_sync(&old.conditions),
+            };
+            None
+        }
         Outcome::Blocked(blocked) => Some(Verdict::blocked(blocked, was_ready)),
-        Outcome::Applied { applied, known, effective, revision, .. } => {
+        Outcome::Applied { applied, known, effective, revision, refused, pause, .. } => {
             fill(&mut status, database, known, effective, revision);
-            // Azure Service Operator compares with Azure now and then, and isn't Ready meanwhile. A database that
-            // was ready, and of which nothing new is wanted, stays so.
-            let ready = applied.is_ready() || (applied.is_at_rest() && is_current(database));
-            if ready {
+            status.refused = refused.cloned();
+            let seen = Seen { old: &old, generation, was_ready, now, applied, known, effective };
+            // What the app doesn't feel is told beside `Ready`, whoever wants it: the policy, an annotation, or Azure.
+            let serves = applied.is_ready() || (is_current && !applied.replaces_login);
+            let pause = pause.filter(|pause| pause.is_in_force());
+            let (verdict, beside) = seen.judge(serves, *refused, pause);
+            synced = beside;
+            if verdict.ready == "True" {
                 connect(&mut status, database, known);
             }
-            Some(Verdict::of(applied, known, effective, ready, was_ready))
+            Some(verdict)
         }
     };
     if let Some(verdict) = verdict {
@@ -79,10 +122,22 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         status.provisioning_state = Some(if is_going { ProvisioningState::Deleting } else { verdict.state });
         status.conditions = conditions(&old.conditions, &verdict, generation, now);
     } else {
-        status
-            .conditions
-            .retain(|condition| ![POLICY_COMPLIANT, RESTART_PENDING].contains(&&*condition.type_));
+        status.conditions.retain(|condition| !OF_THEIR_OWN.contains(&&*condition.type_));
     }
+    status.conditions.extend(synced.map(|(reason, message)| Condition {
+        type_: SYNCED.to_owned(),
+        status: "False".to_owned(),
+        reason,
+        message,
+        observed_generation: generation,
+        last_transition_time: since(&old.conditions, SYNCED, "False", now),
+    }));
+    status.conditions.extend(match outcome {
+        Outcome::Applied { pause, .. } => {
+            pause.map(|pause| pause.condition(find(&old.conditions, PAUSED), generation, now))
+        }
+        Outcome::Blocked(_) => find(&old.conditions, PAUSED).cloned(),
+    });
     let compliance = match outcome {
         Outcome::Applied { breaches, .. } => {
             let told: Vec<String> =
@@ -100,7 +155,21 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         Outcome::Applied { known, .. } => restart_pending(&old.conditions, known, generation, now),
         Outcome::Blocked(_) => find(&old.conditions, RESTART_PENDING).cloned(),
     });
+    status.conditions.extend(match outcome {
+        Outcome::Applied { applied, .. } => client_id_conflict(&old.conditions, applied, generation, now),
+        Outcome::Blocked(_) => find(&old.conditions, CLIENT_ID_CONFLICT).cloned(),
+    });
     status
+}
+
+/// Whether Azure has what is wanted. It is told of a database that is ready, and only while it isn't so.
+pub(super) const SYNCED: &str = "Synced";
+/// That nothing in Azure is written.
+pub(super) const PAUSED: &str = "Paused";
+
+/// What was said last of Azure not having what is wanted.
+fn out_of_sync(old: &[Condition]) -> Option<(String, String)> {
+    find(old, SYNCED).map(|synced| (synced.reason.clone(), synced.message.clone()))
 }
 
 /// Parameters that count only after a restart, which nobody but a person should choose the time of.
@@ -128,6 +197,30 @@ fn restart_pending(
         ),
         observed_generation: generation,
         last_transition_time: since(old, RESTART_PENDING, "True", now),
+    })
+}
+
+/// The ServiceAccount of the app logs in as somebody else. What is to be done about it is the app team's choice; all that
+/// the database needs is there.
+pub(super) const CLIENT_ID_CONFLICT: &str = "ClientIdConflict";
+
+/// Conditions that stand beside those of kstatus.
+const OF_THEIR_OWN: &[&str] = &[SYNCED, PAUSED, POLICY_COMPLIANT, RESTART_PENDING, CLIENT_ID_CONFLICT];
+
+fn client_id_conflict(
+    old: &[Condition],
+    applied: &Applied,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Option<Condition> {
+    let trouble = applied.account.as_ref()?;
+    Some(Condition {
+        type_: CLIENT_ID_CONFLICT.to_owned(),
+        status: "True".to_owned(),
+        reason: trouble.reason.to_owned(),
+        message: trouble.message.clone(),
+        observed_generation: generation,
+        last_transition_time: since(old, CLIENT_ID_CONFLICT, "True", now),
     })
 }
 
@@ -176,6 +269,7 @@ fn fill(
     status.server = Some(ServerStatus {
         name: known.server_name.clone(),
         id: observed.and_then(|status| status.id.clone()).or(before.id),
+        created_at: known.server.as_ref().and_then(FlexibleServer::born).map(Time).or(before.created_at),
         version: observed.and_then(|status| status.version.clone()).or(before.version),
         sku: observed.and_then(|status| Some(status.sku.as_ref()?.name.clone())).or(before.sku),
         size_gib: observed.and_then(|status| status.storage.as_ref()?.size_gib).or(before.size_gib),
@@ -194,7 +288,8 @@ fn fill(
 
 /// Everything that an app needs is in place.
 fn connect(status: &mut DatabaseStatus, database: &Database, known: &Known) {
-    status.host = known.host().map(str::to_owned);
+    // An answer of Azure's that lacks it tells of no other host.
+    status.host = known.host().map(str::to_owned).or_else(|| status.host.take());
     status.port = Some(PORT);
     status.binding = Some(BindingReference { name: secret_name(&database.name_any()) });
 }
@@ -225,50 +320,280 @@ impl Verdict {
         }
     }
 
-    fn of(applied: &Applied, known: &Known, effective: &Effective, is_ready: bool, was_ready: bool) -> Self {
-        let gave_up = applied.objects().find_map(|(object, progress)| match progress {
-            Progress::GaveUp { reason, message } => Some((object, reason, message)),
-            _ => None,
-        });
-        if let Some((object, reason, message)) = gave_up {
-            return Self::blocked(
-                &Blocked::stalled(&camel_case(reason), of_object(object, message)),
-                was_ready,
-            );
+    fn ready() -> Self {
+        Self {
+            state: ProvisioningState::Ready,
+            ready: "True",
+            reason: "Ready".to_owned(),
+            message: "The database is ready for connections".to_owned(),
+            reconciling: false,
+            stalled: false,
         }
-        let retrying = applied.objects().find_map(|(object, progress)| match progress {
-            Progress::Retrying { reason, message } => Some((object, reason, message)),
-            _ => None,
-        });
-        let (state, ready, reason, message) = if let Some((object, reason, message)) = retrying {
-            (working(was_ready), "False", camel_case(reason), of_object(object, message))
-        } else if is_ready {
-            (
-                ProvisioningState::Ready,
-                "True",
-                "Ready".to_owned(),
-                "The database is ready for connections".to_owned(),
+    }
+
+    fn under_way(was_ready: bool, (reason, message): (String, String)) -> Self {
+        Self {
+            state: working(was_ready),
+            ready: "Unknown",
+            reason,
+            message,
+            reconciling: true,
+            stalled: false,
+        }
+    }
+}
+
+/// How long nobody may have looked at an object before that is told: Azure Service Operator looks within seconds, and within
+/// a minute while Azure works on the object.
+const SILENCE: SignedDuration = SignedDuration::from_mins(10);
+/// How long it takes at the most what is told to take a quarter of an hour.
+const LONG: SignedDuration = SignedDuration::from_mins(20);
+/// How long an answer of Azure's that nobody here knows is taken for trouble that passes.
+const PASSES: SignedDuration = SignedDuration::from_mins(10);
+
+/// Everything that the judgement on a pass goes by.
+struct Seen<'a> {
+    old: &'a DatabaseStatus,
+    generation: Option<i64>,
+    was_ready: bool,
+    now: Timestamp,
+    applied: &'a Applied,
+    known: &'a Known,
+    effective: &'a Effective,
+}
+
+/// Reason and message.
+type Said = (String, String);
+
+impl Seen<'_> {
+    /// The judgement, and what is to be told beside a database that is ready.
+    fn judge(
+        &self,
+        serves: bool,
+        refused: Option<&RefusedChange>,
+        pause: Option<&Pause>,
+    ) -> (Verdict, Option<Said>) {
+        let blocked = |why: &Blocked| (Verdict::blocked(why, self.was_ready), None);
+        if let Some(why) = self.not_serving() {
+            return blocked(&why);
+        }
+        if let Some(refused) = refused {
+            return blocked(&self.refused(refused));
+        }
+        if serves {
+            return (Verdict::ready(), self.beside_ready(pause));
+        }
+        if let Some(pause) = pause {
+            return blocked(&pause.blocked());
+        }
+        match self.trouble() {
+            Some(why) => {
+                let state = if why.stalled { ProvisioningState::Failed } else { working(self.was_ready) };
+                (Verdict { state, ..Verdict::blocked(&why, self.was_ready) }, None)
+            }
+            None => (Verdict::under_way(self.was_ready, self.progress()), None),
+        }
+    }
+
+    /// Why Azure lets nobody log in.
+    fn not_serving(&self) -> Option<Blocked> {
+        let state = self.known.server.as_ref()?.status.as_ref()?.state.as_deref()?;
+        let (_, reason, words) = NOT_SERVING.iter().find(|(known, ..)| *known == state)?;
+        let server = &self.known.server_name;
+        Some(Blocked::stalled(reason, format!("Server {server} {words}")))
+    }
+
+    fn refused(&self, refused: &RefusedChange) -> Blocked {
+        let is_upgrade = refused::is_upgrade(&refused.changes);
+        let reason = if is_upgrade { UPGRADE_REFUSED } else { CHANGE_REFUSED };
+        let (_, means) = condition::meaning(&refused.code, &refused.message);
+        let means = if means.is_empty() { String::new() } else { format!("{means}. ") };
+        let server = &self.known.server_name;
+        let changes = refused::told(&refused.changes);
+        Blocked::stalled(
+            reason,
+            format!(
+                "Azure refused to change server {server}: {changes}. It goes on as it was, and Azure is asked again when the \
+                 spec changes. {means}Azure's words: {}: {}",
+                refused.code, refused.message
+            ),
+        )
+    }
+
+    /// What Azure has otherwise than wanted, or can't be told of, of a database that is ready. What was said stands until all is
+    /// well: each try in between looks like work.
+    fn beside_ready(&self, pause: Option<&Pause>) -> Option<Said> {
+        if self.applied.is_ready() || pause.is_some() {
+            return self.left_alone();
+        }
+        let before = out_of_sync(&self.old.conditions);
+        let is_trouble = |(reason, _): &Said| !is_in_the_course_of_work(reason);
+        if let Some(why) = self.trouble() {
+            return Some((why.reason, why.message));
+        }
+        if let Some(said) = self.left_alone() {
+            return Some(said);
+        }
+        match before {
+            Some(said) if is_trouble(&said) || self.applied.is_at_rest() => Some(said),
+            // Azure Service Operator compares with Azure now and then, and isn't Ready meanwhile.
+            None if self.applied.is_at_rest() => None,
+            _ => Some(self.progress()),
+        }
+    }
+
+    /// Of objects that somebody has taken out of Azure Service Operator's hands.
+    fn left_alone(&self) -> Option<Said> {
+        let objects = &self.applied.left_alone;
+        if objects.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "{} has the annotation serviceoperator.azure.com/reconcile-policy: skip, set by somebody else, so nothing of it is \
+             changed in Azure. Who set it must take it off; to have a database left alone, write altinn.app/paused on it",
+            objects.join(", ")
+        );
+        Some((LEFT_ALONE.to_owned(), message))
+    }
+
+    /// What stands in the way of the objects in Azure: first what a person must mend.
+    fn trouble(&self) -> Option<Blocked> {
+        let told = |gave_up: bool| {
+            self.applied.objects().find_map(move |(object, progress)| match progress {
+                Progress::GaveUp { reason, message } if gave_up => Some((object, reason, message)),
+                Progress::Retrying { reason, message } if !gave_up => Some((object, reason, message)),
+                _ => None,
+            })
+        };
+        if let Some((object, reason, message)) = told(true) {
+            return Some(Blocked::stalled(&camel_case(reason), of_object(object, reason, message, false)));
+        }
+        if let Some((object, reason, message)) = told(false) {
+            let code = camel_case(reason);
+            let lasts = condition::meaning(reason, message).0 == Kind::Unknown && self.lasts(&code);
+            let message = of_object(object, reason, message, lasts);
+            return Some(if lasts {
+                Blocked::stalled(&code, message)
+            } else {
+                Blocked::working(&code, message)
+            });
+        }
+        let left_alone = self.left_alone().map(|(reason, message)| Blocked::stalled(&reason, message));
+        left_alone.or_else(|| self.silence())
+    }
+
+    /// Whether this has been said of the same spec for so long that it won't pass by itself; once it was said so, it stays.
+    fn lasts(&self, reason: &str) -> bool {
+        let before = |type_: &str| {
+            find(&self.old.conditions, type_).filter(|condition| {
+                condition.reason == reason && condition.observed_generation == self.generation
+            })
+        };
+        let is_old = |condition: &Condition| {
+            condition.status == "False" && self.now.duration_since(condition.last_transition_time.0) >= PASSES
+        };
+        before("Stalled").is_some() || before("Ready").or_else(|| before(SYNCED)).is_some_and(is_old)
+    }
+
+    /// That nobody looks at an object that was written.
+    fn silence(&self) -> Option<Blocked> {
+        let (object, written) = self.applied.unseen.as_ref()?;
+        let since = self.begun().max(*written);
+        (self.now.duration_since(since) >= SILENCE).then(|| {
+            Blocked::working(
+                "AzureServiceOperatorSilent",
+                format!(
+                    "Nobody has looked at {object} for some time: the platform team must see whether Azure Service Operator runs \
+                     and is told to act in the operator's namespace; this Database goes on by itself then"
+                ),
             )
-        } else if known.host().is_none() {
-            let message =
-                format!("Azure is creating server {}; that takes 5 to 15 minutes", known.server_name);
-            (working(false), "Unknown", "Creating".to_owned(), message)
-        } else if was_ready && applied.server != Progress::Ready {
-            let (reason, message) = change(known, effective);
-            (working(true), "Unknown", reason.to_owned(), message)
+        })
+    }
+
+    /// Since when there has been work on this spec.
+    fn begun(&self) -> Timestamp {
+        let conditions = &self.old.conditions;
+        let working = find(conditions, "Reconciling").or_else(|| find(conditions, SYNCED));
+        working
+            .filter(|condition| condition.observed_generation == self.generation)
+            .map_or(self.now, |condition| condition.last_transition_time.0)
+    }
+
+    /// Whether it takes longer than it should.
+    fn is_slow(&self) -> bool {
+        let server =
+            self.known.server.as_ref().and_then(|server| server.metadata.creation_timestamp.as_ref());
+        let begun = self.begun();
+        let since = server.map_or(begun, |created| begun.max(created.0));
+        self.now.duration_since(since) >= LONG
+    }
+
+    /// What Azure does.
+    fn progress(&self) -> Said {
+        let (applied, server) = (self.applied, &self.known.server_name);
+        let (reason, message) = if self.known.host().is_none() && !self.was_ready {
+            let takes = if self.is_slow() { "" } else { "; that takes 5 to 15 minutes" };
+            (CREATING, format!("Azure is creating server {server}{takes}"))
+        } else if self.was_ready && applied.server != Progress::Ready {
+            change(self.known, self.effective)
         } else if applied.is_connectable() {
             let names = applied.parameters.iter().map(|(name, _)| name.trim_start_matches("parameter "));
             let names = names.collect::<Vec<_>>().join(", ");
-            let message = format!("Azure sets {names} of server {}, one at a time", known.server_name);
-            (working(was_ready), "Unknown", "Configuring".to_owned(), message)
+            (CONFIGURING, format!("Azure sets {names} of server {server}, one at a time"))
         } else {
             // With the host it is there, whatever ASO compares from then on.
-            let message = "The server is up; its database, firewall and login are being set up".to_owned();
-            (working(was_ready), "Unknown", "Configuring".to_owned(), message)
+            (CONFIGURING, "The server is up; its database, firewall and login are being set up".to_owned())
         };
-        let reconciling = ready != "True";
-        Self { state, ready, reason, message, reconciling, stalled: false }
+        let slow = if self.is_slow() {
+            "; this takes longer than usual, and the platform team can see at the FlexibleServer of that name what Azure \
+             Service Operator waits for"
+        } else {
+            ""
+        };
+        (reason.to_owned(), format!("{message}{slow}"))
     }
+}
+
+/// States of a server in which nobody can log in, and who ends them.
+/// <https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-servers>
+const NOT_SERVING: &[(&str, &str, &str)] = &[
+    (
+        "Stopped",
+        SERVER_STOPPED,
+        "is stopped in Azure, so no app can log in. Who stopped it must start it there; after seven days Azure starts it by \
+         itself. This Database goes on by itself then",
+    ),
+    (
+        "Stopping",
+        SERVER_STOPPED,
+        "is being stopped in Azure, so no app can log in. Who stops it must start it there again; this Database goes on by \
+         itself then",
+    ),
+    (
+        "Disabled",
+        SERVER_DISABLED,
+        "is disabled by Azure, so no app can log in. The platform team must see in Azure why; this Database goes on by itself \
+         then",
+    ),
+    (
+        "Inaccessible",
+        SERVER_INACCESSIBLE,
+        "can't be reached in Azure, mostly because the key that its disk is encrypted with can't be read. The platform team \
+         must give it back; this Database goes on by itself then",
+    ),
+];
+
+const SERVER_STOPPED: &str = "ServerStopped";
+const SERVER_DISABLED: &str = "ServerDisabled";
+const SERVER_INACCESSIBLE: &str = "ServerInaccessible";
+const UPGRADE_REFUSED: &str = "UpgradeRefused";
+const CHANGE_REFUSED: &str = "ChangeRefused";
+const LEFT_ALONE: &str = "LeftAlone";
+const CREATING: &str = "Creating";
+const CONFIGURING: &str = "Configuring";
+/// Whether a reason is one of work that is under way, and no trouble.
+pub(super) fn is_in_the_course_of_work(reason: &str) -> bool {
+    [CREATING, CONFIGURING, UPDATING, UPGRADING].contains(&reason)
 }
 
 const UPDATING: &str = "Updating";
@@ -282,34 +607,9 @@ pub(super) fn is_change(reason: &str) -> bool {
 /// From what Azure has to what is wanted.
 fn change(known: &Known, effective: &Effective) -> (&'static str, String) {
     let server = &known.server_name;
-    let Some(status) = known.server.as_ref().and_then(|server| server.status.as_ref()) else {
-        return (UPDATING, format!("Azure is changing server {server}"));
-    };
-    let mut changes = Vec::new();
-    let mut compare = |what: &str, actual: Option<String>, wanted: Option<String>, unit: &str| {
-        let is_other =
-            |(actual, wanted): &(String, String)| !actual.is_empty() && !actual.eq_ignore_ascii_case(wanted);
-        if let Some((actual, wanted)) = actual.zip(wanted).filter(is_other) {
-            changes.push(format!("{what} from {actual} to {wanted}{unit}"));
-        }
-    };
-    let version = status.version.clone();
-    let upgrades = version.as_ref().is_some_and(|version| *version != effective.version.to_string());
-    compare("version", version, Some(effective.version.to_string()), "");
-    let (sku, storage) = (status.sku.as_ref(), status.storage.as_ref());
-    compare("sku", sku.map(|sku| sku.name.clone()), Some(effective.size.name.clone()), "");
-    let gib = storage.and_then(|storage| storage.size_gib);
-    compare("storage", gib.map(|gib| gib.to_string()), Some(effective.size_gib.to_string()), " GiB");
-    let settings = &effective.settings;
-    let tier = storage.and_then(|storage| storage.tier.clone());
-    compare("storage tier", tier, settings.storage_tier.map(|tier| tier.to_string()), "");
-    let mode = status.high_availability.as_ref().and_then(|standby| standby.mode.clone());
-    compare("high availability", mode, settings.high_availability.map(|mode| mode.to_string()), "");
-    let days = status.backup.as_ref().and_then(|backup| backup.retention_days);
-    let wanted_days = settings.backup.retention_days;
-    compare("backups", days.map(|days| days.to_string()), wanted_days.map(|days| days.to_string()), " days");
-    let told = if changes.is_empty() { String::new() } else { format!(": {}", changes.join(", ")) };
-    if upgrades {
+    let changes = refused::differences(known, effective);
+    let told = if changes.is_empty() { String::new() } else { format!(": {}", refused::told(&changes)) };
+    if refused::is_upgrade(&changes) {
         let message = format!("Azure is upgrading server {server}{told}; it is not available meanwhile");
         return (UPGRADING, message);
     }
@@ -320,9 +620,18 @@ fn working(was_ready: bool) -> ProvisioningState {
     if was_ready { ProvisioningState::Updating } else { ProvisioningState::Creating }
 }
 
-/// Azure's and ASO's own words, with the object where it isn't the server.
-fn of_object(object: &str, message: &str) -> String {
-    if object.is_empty() { message.to_owned() } else { format!("{object}: {message}") }
+/// What it means and who must do what, as far as that is known; Azure's and ASO's own words, once; and the object where it
+/// isn't the server.
+fn of_object(object: &str, reason: &str, message: &str, lasts: bool) -> String {
+    let own = one_line(message);
+    let told = match condition::meaning(reason, message).1 {
+        "" if lasts => {
+            format!("This does not pass by itself, so a person must look at it. Azure's words: {own}")
+        }
+        "" => own,
+        means => format!("{means}. Azure's words: {own}"),
+    };
+    if object.is_empty() { told } else { format!("{object}: {told}") }
 }
 
 /// A condition's reason must be of this form, and Azure's codes mostly are.
@@ -347,7 +656,12 @@ fn conditions(
     };
     let mut conditions = vec![condition("Ready", verdict.ready)];
     if verdict.reconciling {
-        conditions.push(condition("Reconciling", "True"));
+        // It tells since when there has been work on this spec.
+        let is_of_this = |before: &&Condition| before.observed_generation == generation;
+        let begun =
+            find(old, "Reconciling").filter(is_of_this).map(|before| before.last_transition_time.clone());
+        let last_transition_time = begun.unwrap_or(Time(now));
+        conditions.push(Condition { last_transition_time, ..condition("Reconciling", "True") });
     }
     if verdict.stalled {
         conditions.push(condition("Stalled", "True"));
@@ -355,7 +669,7 @@ fn conditions(
     conditions
 }
 
-/// Whether the `Database` is ready as it is written now.
+/// Whether the `Database` is ready as it is written now: apps log in, whatever becomes of it in Azure.
 pub(super) fn is_current(database: &Database) -> bool {
     ready(database.status.as_ref()).is_some_and(|ready| {
         ready.status == "True" && ready.observed_generation == database.metadata.generation

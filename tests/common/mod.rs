@@ -127,6 +127,11 @@ impl<'a> Story<'a> {
         self.kubectl_with(&["replace", "-f", "-"], manifest)
     }
 
+    /// Deletes and makes anew.
+    pub fn replace_by_force(&self, manifest: &str) -> Output {
+        self.kubectl_with(&["replace", "--force", "--timeout=60s", "-f", "-"], manifest)
+    }
+
     /// `kubectl edit` by somebody whose editor runs this script of sed on what it shows of the spec.
     pub fn edit(&self, kind: &str, name: &str, script: &str) -> Output {
         let mut command = self.sandbox.kubectl(&["--namespace", &self.namespace, "edit", kind, name]);
@@ -253,6 +258,14 @@ impl<'a> Story<'a> {
         format!("altinn.app/confirm-destroy={}/main@{tomorrow}", self.namespace)
     }
 
+    /// Allows, until tomorrow, that an empty server or database be made where there was one with data.
+    #[track_caller]
+    pub fn accept_empty(&self, server: &str) {
+        let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
+        let accept = format!("altinn.app/accept-empty={server}@{tomorrow}");
+        self.kubectl(&["annotate", "database", "main", "--overwrite", &accept]).succeeded();
+    }
+
     /// Allows, on its record, that the data that are kept be destroyed.
     #[track_caller]
     pub fn end_record(&self) {
@@ -293,6 +306,17 @@ impl<'a> Story<'a> {
         eventually(&format!("Database {name} has the reason {reason}"), || {
             self.get("database", name).filter(|object| ready(object)["reason"] == reason)
         })
+    }
+
+    /// Waits until this stands in the way of a database that serves all the same, and gives its message.
+    #[track_caller]
+    pub fn wait_out_of_sync(&self, name: &str, reason: &str) -> String {
+        let object = eventually(&format!("Database {name} is out of sync for the reason {reason}"), || {
+            let object = self.get("database", name)?;
+            (condition(&object, "Synced")?["reason"] == reason).then_some(object)
+        });
+        assert_eq!(ready(&object)["status"], "True", "an app goes on");
+        condition(&object, "Synced").unwrap()["message"].as_str().unwrap().to_owned()
     }
 
     /// What Azure holds for the namespace, by type.
@@ -361,7 +385,8 @@ pub fn condition(object: &Value, kind: &str) -> Option<Value> {
     conditions.iter().find(|condition| condition["type"] == kind).cloned()
 }
 
-fn ask<T>(question: impl Future<Output = T>) -> T {
+/// Waits for an answer of the stand-in for Azure, as in `ask(sandbox.azure().stop_server(id))`.
+pub fn ask<T>(question: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(question)
 }
 

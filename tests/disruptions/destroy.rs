@@ -37,11 +37,11 @@ fn a_lock_in_azure_keeps_the_server_and_is_told_word_for_word() {
     };
     inject(&cluster.sandbox, &lock);
     destroy(&story);
-    let database = story.wait_reason("main", "DestroyRefused");
-    let told = ready(&database)["message"].as_str().unwrap().to_owned();
+    let record = story.wait_record("DestroyRefused");
+    let told = ready(&record)["message"].as_str().unwrap().to_owned();
     assert!(told.ends_with(&format!("ScopeLocked: {message}")), "{told}");
     let events = ["get", "events", "--field-selector=reason=DestroyRefused,type=Warning", "-o", "name"];
-    eventually("an event tells, too", || (!story.kubectl(&events).succeeded().is_empty()).then_some(()));
+    eventually("an event tells, too", || (!story.as_platform(&events).succeeded().is_empty()).then_some(()));
     assert_eq!((story.in_azure(SERVER).len(), story.born()), (1, born));
 
     clear_faults_of(&cluster.sandbox, &id);
@@ -56,40 +56,48 @@ fn destroy_is_taken_back_at_each_write_until_azure_is_told() {
     let cluster = cluster();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stories: Vec<Story<'_>> =
-        (0..4).map(|number| Story::new(&cluster.sandbox, &format!("taken-back-{number}"))).collect();
+        (0..16).map(|number| Story::new(&cluster.sandbox, &format!("taken-back-{number:02}"))).collect();
     let prepared = controller(&cluster, &[]);
     for story in &stories {
         story.database("main", "{}").succeeded();
     }
     for story in &stories {
         story.wait_settled("main");
+        story.delete_with("Retain");
+    }
+    for story in &stories {
+        eventually("it is kept", || is_kept(story).then_some(()));
     }
     drop(prepared);
 
     for (pass, story) in stories.iter().enumerate() {
         let (born, server) = (story.born(), story.server().name);
-        destroy(story);
+        story.end_record();
         let (gate, kubeconfig) = Gate::open(&runtime, &cluster, &story.namespace, pass);
         free_the_lease(&cluster);
         let mut victim = cluster.replica_with("victim", &kubeconfig);
         eventually("the controller is at that write", || gate.has_struck().then_some(()));
         victim.child.kill().unwrap();
         victim.child.wait().unwrap();
-        let was_told = !story.server_object(&server).unwrap()["metadata"]["deletionTimestamp"].is_null();
-        let retain = ["annotate", "database", "main", "--overwrite", "altinn.app/retention=Retain"];
-        story.kubectl(&retain).succeeded();
+        let was_told = story.server_object(&server).is_some_and(|object| {
+            let metadata = &object["metadata"];
+            let policy = &metadata["annotations"]["serviceoperator.azure.com/reconcile-policy"];
+            policy == "manage" && !metadata["deletionTimestamp"].is_null()
+        });
+        let retain = ["annotate", "rdb", &server, "--overwrite", "altinn.app/retention=Retain"];
+        story.as_platform(&retain).succeeded();
         let _survivor = controller(&cluster, &[]);
         if was_told {
             eventually("what was told can't be taken back", || is_destroyed(story).then_some(()));
-            assert!(pass >= 2, "it was taken back {pass} times");
+            assert!(pass >= 4, "it was taken back {pass} times");
             return;
         }
-        eventually("it is kept", || is_kept(story).then_some(()));
-        let object = story.server_object(&server).unwrap();
-        assert_eq!(
-            object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"],
-            "detach-on-delete"
-        );
+        eventually("it is kept, and at rest", || {
+            let object = story.server_object(&server)?;
+            let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
+            (is_kept(story) && policy == "skip" && object["spec"]["tags"]["managed-by"].is_string())
+                .then_some(())
+        });
         assert_eq!(story.born(), born);
         story.data_is_kept();
     }
@@ -101,20 +109,29 @@ fn a_kept_server_that_azure_made_anew_is_not_taken_for_the_data() {
     let cluster = cluster();
     let _controller = controller(&cluster, &[]);
     let story = Story::new(&cluster.sandbox, "made-anew").with_database("{}");
-    let (id, born) = (story.server().id, story.born());
+    let (server, born) = (story.server(), story.born());
     story.delete_with("Retain");
     story.wait_record("Kept");
-    // Somebody deletes it in the portal, and days later Azure Service Operator makes what its object says.
-    delete_in_azure(&cluster.sandbox, &id);
+    eventually("its object only looks", || {
+        let object = story.server_object(&server.name)?;
+        (object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"] == "skip")
+            .then_some(())
+    });
+    // Somebody deletes it in the portal. Azure Service Operator compares, and makes nothing.
+    delete_in_azure(&cluster.sandbox, &server.id);
     forget_dropped_servers(&cluster.sandbox);
     drop(Killed::now(&cluster.sandbox, "aso"));
-    let record = story.wait_record("ServerMadeAnew");
-    assert!(ready(&record)["message"].as_str().unwrap().contains("The new one is empty"), "{record}");
-    assert_ne!(story.born(), born);
+    story.wait_record("ServerGone");
+    assert_eq!(story.in_azure(SERVER).len(), 0);
 
+    // Nor does whoever applies the manifest get an empty one for it.
     story.database("main", "{}").succeeded();
+    story.wait_reason("main", "ServerGone");
+    assert_eq!(story.in_azure(SERVER).len(), 0);
+    story.accept_empty(&server.name);
     eventually("the record has had its day", || story.record().is_none().then_some(()));
     story.wait_ready("main");
+    assert_ne!(story.born(), born);
     assert!(story.get("database", "main").unwrap()["status"]["recovered"].is_null());
     let recovered = ["get", "events", "--field-selector=reason=Recovered", "-o", "name"];
     assert_eq!(story.kubectl(&recovered).succeeded(), "");

@@ -90,8 +90,8 @@ fn another_leader_meets_the_same_end_and_one_that_waits_ends_nothing() {
     end(first, &second);
     // The second one has looked at it, for it warns.
     story.wait_record("ExpiresSoon");
-    // By this one's clock it is over, and it isn't its turn.
-    let third = one_of_several(&cluster, "third", 14 * 24 + 1);
+    // By this one's clock it is over, a day after the warning, and it isn't its turn.
+    let third = one_of_several(&cluster, "third", 15 * 24 + 1);
     says(&third, "waiting: ");
     let later = until(&story).checked_add(1.minute()).unwrap().to_string();
     let change = format!(r#"{{"spec": {{"until": "{later}"}}}}"#);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     common::{
-        IDENTITY, OPERATOR_NAMESPACE, Output, Story, database, database_from, eventually, lets_in, ready, run,
+        IDENTITY, OPERATOR_NAMESPACE, Output, Story, database, database_from, eventually, lets_in, run,
     },
     guard::{CONFIGURATIONS, POLICIES},
     policy::{GOOD, apply_policy},
@@ -213,8 +213,7 @@ fn the_crds_of_azure_service_operator_are_deleted_and_come_back() {
     platform.kubectl(&["delete", "crd", "--selector", ASO, "--timeout=120s"]).succeeded();
     lost.story.data_is_kept();
     kept.story.data_is_kept();
-    let message =
-        ready(&lost.story.wait_reason("main", "AzureServiceOperatorMissing"))["message"].to_string();
+    let message = lost.story.wait_out_of_sync("main", "AzureServiceOperatorMissing");
     assert!(
         message.contains("The platform team must install it; this Database goes on by itself"),
         "{message}"

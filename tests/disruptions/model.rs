@@ -1,19 +1,29 @@
 //! Whatever people do, in whatever order, and whatever breaks meanwhile: data are gone only after their end was confirmed.
 
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
 use proptest::{
     prelude::*,
     strategy::ValueTree,
-    test_runner::{Config, TestRunner},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
+use serde_json::{Value, json};
 
 use crate::{
     certificate::{Cluster, Replica},
-    common::{DATABASE, SERVER, Story, database_from, eventually, forget_dropped_servers},
+    common::{
+        DATABASE, SERVER, Story, database_from, delete_in_azure, eventually, forget_dropped_servers,
+        patch_azure, ready,
+    },
     guard::{Away, CONFIGURATIONS, POLICIES},
-    killed::{cluster, controller},
+    killed::{Killed, cluster, controller},
+    past,
 };
 
-/// Each takes seconds.
+/// Each takes seconds. `MODEL_SECONDS` has it go on for so long instead.
 const STEPS: usize = 30;
 const DATABASES: usize = 3;
 
@@ -31,6 +41,14 @@ enum Step {
     RecoverElsewhere,
     DeleteTheServersObject,
     KillTheController,
+    /// The record of an earlier delete is put back.
+    AnOldRecordReturns,
+    /// `kubectl replace --force`, with a confirmed `Destroy` in the manifest.
+    ReplaceByForce,
+    /// Azure loses the server; people accept an empty one.
+    AzureLosesTheServer,
+    /// Another cluster of the same name says that the server is its own, and gives it back.
+    AnotherClusterTakesIt,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -46,6 +64,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::RecoverElsewhere),
         2 => Just(Step::DeleteTheServersObject),
         2 => Just(Step::KillTheController),
+        3 => Just(Step::AnOldRecordReturns),
+        2 => Just(Step::ReplaceByForce),
+        1 => Just(Step::AzureLosesTheServer),
+        1 => Just(Step::AnotherClusterTakesIt),
     ]
 }
 
@@ -64,6 +86,8 @@ struct Subject<'a> {
     /// The place that gave its server the name.
     named_at: usize,
     expected: Expected,
+    /// Records of earlier deletes.
+    old_records: Vec<Value>,
 }
 
 impl<'a> Subject<'a> {
@@ -73,7 +97,7 @@ impl<'a> Subject<'a> {
         let name = |place: usize| format!("{}/main", places[place].namespace);
         places[0].allow_recovery(&name(0), &name(1));
         places[0].allow_recovery(&name(1), &name(0));
-        Self { places, at: 0, named_at: 0, expected: Expected::Nothing }
+        Self { places, at: 0, named_at: 0, expected: Expected::Nothing, old_records: Vec::new() }
     }
 
     fn story(&self) -> &Story<'a> {
@@ -120,9 +144,20 @@ impl<'a> Subject<'a> {
         eventually("it is on record", || {
             (story.get("database", "main").is_none() && story.record().is_some()).then_some(())
         });
+        self.old_records.extend(story.record());
         if let Expected::Live(born) = &self.expected {
             self.expected = Expected::Kept(born.clone());
         }
+    }
+
+    /// Azure Service Operator only looks at what holds data, and has nothing to write.
+    fn rests(&self) {
+        let server = self.in_azure().server().name;
+        eventually("the server's object only looks", || {
+            let object = self.story().server_object(&server)?;
+            let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
+            (policy == "skip").then_some(())
+        });
     }
 
     fn is_gone(&mut self) {
@@ -159,6 +194,7 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
+    #[allow(clippy::too_many_lines, reason = "a step is an arm, and each is short")]
     fn take(&mut self, step: Step, number: usize) {
         let subject = &mut self.databases[number];
         let story = subject.story();
@@ -205,6 +241,85 @@ impl Model<'_> {
                 story.kubectl(&["delete", "database", "main"]).succeeded();
                 subject.is_gone();
             }
+            Step::AnOldRecordReturns if !subject.old_records.is_empty() => {
+                for record in &subject.old_records {
+                    past::put_back(self.cluster, record, true);
+                }
+                if is_live {
+                    eventually("it has had its day, once more", || story.record().is_none().then_some(()));
+                    story.wait_ready("main");
+                } else if is_kept {
+                    eventually("what is kept is on record", || story.record());
+                } else {
+                    // It speaks of a server that is gone, and goes when that is confirmed.
+                    eventually("it is judged", || {
+                        (!ready(&story.record()?)["reason"].is_null()).then_some(())
+                    });
+                    let name = story.record().unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
+                    let again = story.confirmation();
+                    for confirmation in ["altinn.app/confirm-destroy-", &again] {
+                        let annotate = [
+                            "annotate",
+                            "rdb",
+                            &name,
+                            "--overwrite",
+                            "altinn.app/retention=Destroy",
+                            confirmation,
+                        ];
+                        story.as_platform(&annotate);
+                    }
+                    subject.is_gone();
+                }
+            }
+            Step::ReplaceByForce if is_live => {
+                story.confirm_destroy();
+                let database = story.get("database", "main").unwrap();
+                let annotations = &database["metadata"]["annotations"];
+                let manifest = json!({
+                    "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
+                    "metadata": {"name": "main", "annotations": {
+                        "altinn.app/retention": "Destroy",
+                        "altinn.app/confirm-destroy": annotations["altinn.app/confirm-destroy"],
+                    }},
+                });
+                story.replace_by_force(&manifest.to_string()).succeeded();
+                subject.is_live();
+                let off =
+                    ["annotate", "database", "main", "altinn.app/retention-", "altinn.app/confirm-destroy-"];
+                subject.story().kubectl(&off).succeeded();
+            }
+            Step::AzureLosesTheServer if is_live && subject.at == subject.named_at => {
+                subject.rests();
+                let server = story.server();
+                delete_in_azure(&self.cluster.sandbox, &server.id);
+                forget_dropped_servers(&self.cluster.sandbox);
+                drop(Killed::now(&self.cluster.sandbox, "aso"));
+                story.wait_reason("main", "ServerGone");
+                assert!(story.in_azure(SERVER).is_empty(), "{}", story.namespace);
+                story.accept_empty(&server.name);
+                story.wait_ready("main");
+                subject.expected = Expected::Live(story.born());
+                // What is written of the former one says nothing of this one.
+                subject.old_records.clear();
+                subject
+                    .story()
+                    .kubectl(&["annotate", "database", "main", "altinn.app/accept-empty-"])
+                    .succeeded();
+            }
+            Step::AnotherClusterTakesIt if is_live => {
+                subject.rests();
+                let server = subject.in_azure().server();
+                let uid = server.body["tags"]["database-operator-cluster-uid"].clone();
+                let tag = |uid: &Value| {
+                    let tags = json!({"tags": {"database-operator-cluster-uid": uid}});
+                    patch_azure(&self.cluster.sandbox, &server.id, &tags);
+                    drop(Killed::now(&self.cluster.sandbox, "aso"));
+                };
+                tag(&json!("00000000-0000-4000-8000-0000000000c2"));
+                story.wait_reason("main", "ServerNotOurs");
+                tag(&uid);
+                story.wait_ready("main");
+            }
             Step::EndTheRecord if is_kept => {
                 story.end_record();
                 subject.is_gone();
@@ -232,13 +347,30 @@ impl Model<'_> {
 #[test]
 fn data_are_gone_only_after_their_end_was_confirmed() {
     let cluster = cluster();
-    let mut runner = TestRunner::new(Config { cases: 1, failure_persistence: None, ..Config::default() });
-    let steps = prop::collection::vec((step(), 0..DATABASES), STEPS).new_tree(&mut runner).unwrap().current();
+    // Shown when it fails, and taken by MODEL_SEED.
+    let seed = std::env::var("MODEL_SEED").map_or_else(
+        |_| jiff::Timestamp::now().as_nanosecond().to_be_bytes(),
+        |seed| seed.parse::<i128>().expect("MODEL_SEED is a number").to_be_bytes(),
+    );
+    println!("MODEL_SEED={}", i128::from_be_bytes(seed));
+    let seed: Vec<u8> = seed.iter().chain(&seed).copied().collect();
+    let config = Config { cases: 1, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let limit = std::env::var("MODEL_SECONDS")
+        .ok()
+        .map(|seconds| Duration::from_secs(seconds.parse().expect("MODEL_SECONDS is a number")));
+    let started = Instant::now();
     let databases = (0..DATABASES).map(|number| Subject::new(&cluster, number)).collect();
     let mut model = Model { cluster: &cluster, controller: Some(controller(&cluster, &[])), databases };
-    for (count, (step, number)) in steps.into_iter().enumerate() {
-        // Shown when it fails: these steps in this order.
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    for count in 0.. {
+        if limit.map_or(count >= STEPS, |limit| started.elapsed() >= limit) {
+            break;
+        }
+        let (step, number) = (step(), 0..DATABASES).new_tree(&mut runner).unwrap().current();
         println!("{count}: {step:?} of database {number}");
+        *taken.entry(format!("{step:?}")).or_default() += 1;
         model.take(step, number);
     }
+    println!("{taken:?}");
 }

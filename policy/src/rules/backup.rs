@@ -3,10 +3,7 @@
 use api::DatabaseSpec;
 
 use super::Context;
-use crate::{
-    Code, Problem,
-    catalogue::{self, BACKUP_DAYS},
-};
+use crate::{Code, Problem, catalogue::BACKUP_DAYS};
 
 /// What Azure does by itself.
 const AZURES_DAYS: i32 = 7;
@@ -22,10 +19,7 @@ pub(super) fn is_geo_redundant(spec: &DatabaseSpec) -> bool {
 
 /// The region has a paired one.
 pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
-    if !is_geo_redundant(context.new)
-        || !context.changed(is_geo_redundant)
-        || catalogue::is_paired(context.location)
-    {
+    if !is_geo_redundant(context.new) || !context.changed(is_geo_redundant) || context.region().is_paired {
         return None;
     }
     let text =

@@ -5,7 +5,7 @@ use api::{DatabaseSpec, HighAvailability};
 use super::{Context, sku};
 use crate::{
     Code, Problem,
-    catalogue::{self, Tier},
+    catalogue::{Tier, Zones},
     suggest::{alternatives, instead, nearest_sizes},
 };
 
@@ -24,11 +24,11 @@ fn is_allowed(context: &Context<'_>, mode: HighAvailability) -> bool {
 
 /// Modes that size, region and profile all have.
 fn usable(context: &Context<'_>) -> Vec<HighAvailability> {
-    let size = context.new.sku.as_deref().and_then(catalogue::size);
-    let is_burstable = size.is_some_and(|size| size.tier == Tier::Burstable);
+    let is_burstable = context.size().is_some_and(|size| size.tier == Tier::Burstable);
+    let has_zones = context.region().zones != Zones::None;
     [HighAvailability::ZoneRedundant, HighAvailability::SameZone, HighAvailability::Disabled]
         .into_iter()
-        .filter(|mode| *mode != HighAvailability::ZoneRedundant || catalogue::has_zones(context.location))
+        .filter(|mode| *mode != HighAvailability::ZoneRedundant || has_zones)
         .filter(|mode| *mode == HighAvailability::Disabled || !is_burstable)
         .filter(|mode| is_allowed(context, *mode))
         .collect()
@@ -41,8 +41,7 @@ pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
     if wanted == HighAvailability::Disabled || !(context.changed(mode) || context.changed(sku::lower_case)) {
         return None;
     }
-    let size = context.new.sku.as_deref().and_then(catalogue::size);
-    if let Some(size) = size.filter(|size| size.tier == Tier::Burstable) {
+    if let Some(size) = context.size().filter(|size| size.tier == Tier::Burstable) {
         let others = nearest_sizes(size, sku::usable(context).filter(|size| size.tier != Tier::Burstable));
         let disabled = is_allowed(context, HighAvailability::Disabled).then(|| "Disabled".to_owned());
         // A size that isn't allowed is told by itself, with the others.
@@ -58,7 +57,7 @@ pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
         let text = format!("{wanted} can't be had with the Burstable size {}; use {instead}", size.name);
         return Some(Problem::new(Code::HighAvailability, FIELD, &text));
     }
-    if wanted == HighAvailability::ZoneRedundant && !catalogue::has_zones(context.location) {
+    if wanted == HighAvailability::ZoneRedundant && context.region().zones == Zones::None {
         let text = format!(
             "ZoneRedundant needs a region with zones, and {} has none; {}",
             context.location,

@@ -21,7 +21,9 @@ use api::{DatabaseSpec, DefaultedField};
 use jiff::civil::Date;
 
 use crate::{
-    Code, Denial, Policy, Problem, defaults,
+    Code, Denial, Policy, Problem,
+    catalogue::{Catalogue, Region, Size},
+    defaults,
     document::{Exception, Labels, Level, Namespace, NoProfile, Profile, Rule},
     quota::Used,
     quote::quote,
@@ -87,6 +89,7 @@ pub struct Verdict {
 /// What a rule sees.
 struct Context<'a> {
     request: &'a Request<'a>,
+    policy: &'a Policy,
     profile: &'a Profile,
     /// Azure region: where the server is, or is to be.
     location: &'a str,
@@ -104,6 +107,26 @@ impl Context<'_> {
     /// Whether the request changes this; everything is new on creation.
     fn changed<T: PartialEq>(&self, value: impl Fn(&DatabaseSpec) -> T) -> bool {
         self.old.is_none_or(|old| value(old) != value(self.new))
+    }
+
+    /// What is known of what Azure offers.
+    fn catalogue(&self) -> &Catalogue {
+        self.policy.catalogue()
+    }
+
+    /// What the region has.
+    fn region(&self) -> Region {
+        self.catalogue().region(self.location)
+    }
+
+    /// The size that is wanted, if it is known.
+    fn size(&self) -> Option<&Size> {
+        self.catalogue().size(self.new.sku.as_deref()?)
+    }
+
+    /// The major version that is wanted.
+    fn major(&self) -> Option<u16> {
+        self.new.version.as_ref().and_then(api::version::major)
     }
 
     /// Major version of the server that Azure has made.
@@ -134,6 +157,7 @@ const RULES: &[(Option<Rule>, Check)] = &[
     (None, One(sku::missing)),
     (None, One(sku::known)),
     (Some(Rule::Skus), One(sku::allowed)),
+    (None, One(sku::possible)),
     (None, One(storage::missing)),
     (None, One(storage::size)),
     (Some(Rule::Storage), One(storage::limit)),
@@ -151,11 +175,14 @@ const RULES: &[(Option<Rule>, Check)] = &[
     (None, One(names::database_name_shape)),
     (None, One(create_only::database_name)),
     (None, Each(extensions::known)),
+    (None, Each(extensions::once)),
+    (None, Each(extensions::offered)),
     (Some(Rule::Extensions), Each(extensions::allowed)),
     (None, Each(parameters::settable)),
     (None, Each(parameters::once)),
     (None, Each(parameters::form)),
     (None, Each(parameters::library)),
+    (None, Each(parameters::pooler)),
     (Some(Rule::Parameters), Each(parameters::allowed)),
     (Some(Rule::Authentication), One(authentication::allowed)),
     (None, One(names::service_account_name_shape)),
@@ -186,7 +213,8 @@ impl Policy {
         let new = in_force(request.new, request.old);
         let location = self.location(recorded);
         let old = old.as_ref();
-        let context = Context { request, profile, location, new: &new, old, stored: old, recorded };
+        let policy = self;
+        let context = Context { request, policy, profile, location, new: &new, old, stored: old, recorded };
         let mut verdict = Verdict::default();
         let mut denied = Vec::new();
         for (rule, problem) in problems(&context) {
@@ -234,8 +262,8 @@ impl Policy {
         let new = request.in_force(request.new, Some(request.new), recorded, profile);
         let request = Request { old: None, databases: None, ..*request };
         let location = self.location(recorded);
-        let (request, stored) = (&request, Some(&new));
-        let context = Context { request, profile, location, new: &new, old: None, stored, recorded };
+        let (policy, request, stored) = (self, &request, Some(&new));
+        let context = Context { request, policy, profile, location, new: &new, old: None, stored, recorded };
         let excepted = |rule| self.exception(request.namespace, request.name, rule, request.today).is_some();
         problems(&context)
             .filter_map(|(rule, problem)| Some((rule.filter(|rule| !excepted(*rule))?, problem)))
@@ -244,7 +272,7 @@ impl Policy {
     }
 
     /// Where the server is: a policy that names another place doesn't move it.
-    fn location<'a>(&'a self, recorded: Option<&'a Recorded>) -> &'a str {
+    pub(crate) fn location<'a>(&'a self, recorded: Option<&'a Recorded>) -> &'a str {
         let actual = recorded.and_then(|recorded| recorded.location.as_deref());
         actual.unwrap_or(&self.azure.location.value)
     }

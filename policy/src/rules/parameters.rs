@@ -1,19 +1,22 @@
 //! `spec.parameters`: server parameters that can be set, with values that can be taken, and that policy allows.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use api::DatabaseSpec;
 
-use super::Context;
+use super::{Context, sku};
 use crate::{
     Code, Problem,
-    catalogue::{self, Form, Parameter, Unsettable},
+    catalogue::{Form, Parameter, Tier, Unsettable},
     quote::quote,
-    suggest::did_you_mean,
+    suggest::{alternatives, did_you_mean},
 };
 
 /// As many names are looked at for what was meant: a message has no room for more, and there can be hundreds.
 const SUGGESTED: usize = 8;
+
+/// For what isn't misspelt.
+const ADD: &str = "(if Azure has it, the platform team can add it under catalogue.parameters)";
 
 /// A parameter of the request.
 struct Written<'a> {
@@ -37,10 +40,23 @@ fn all<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Written<'a>> {
     })
 }
 
-/// Whether the request adds or changes it.
+/// The value as Azure takes it, where it is one.
+fn canonical<'a>(context: &'a Context<'_>, name: &str, value: &'a str) -> Cow<'a, str> {
+    let parameter = find(context, name);
+    parameter.ok().and_then(|parameter| parameter.form.canonical(value)).unwrap_or(Cow::Borrowed(value))
+}
+
+fn find<'a>(context: &'a Context<'_>, name: &str) -> Result<&'a Parameter, Unsettable> {
+    context.catalogue().parameter(name, context.major())
+}
+
+/// Whether the request adds or changes it. `on` and `true` are the same, and what runs has Azure's spelling.
 fn is_changed(context: &Context<'_>, written: &Written<'_>) -> bool {
-    let old = context.old.and_then(|old| old.parameters.as_ref());
-    old.and_then(|old| old.get(written.name)).map(String::as_str) != Some(written.value)
+    let old = context.old.and_then(|old| old.parameters.as_ref()).and_then(|old| old.get(written.name));
+    old.is_none_or(|old| {
+        old != written.value
+            && canonical(context, written.name, old) != canonical(context, written.name, written.value)
+    })
 }
 
 fn changed<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Written<'a>> {
@@ -48,29 +64,37 @@ fn changed<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Written<'a>> {
 }
 
 /// Those that can be set, with what is known of them.
-fn known<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (Written<'a>, Parameter)> {
+fn known<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (Written<'a>, &'a Parameter)> {
     changed(context)
-        .filter_map(|changed| Some((catalogue::parameter(changed.name).ok()?, changed)))
+        .filter_map(|changed| Some((find(context, changed.name).ok()?, changed)))
         .map(|(p, c)| (c, p))
 }
 
-/// Each exists, and is not Azure's own.
+/// Each is known, and not Azure's own.
 pub(super) fn settable(context: &Context<'_>) -> Vec<Problem> {
     changed(context)
-        .filter_map(|changed| Some((catalogue::parameter(changed.name).err()?, changed)))
+        .filter_map(|changed| Some((find(context, changed.name).err()?, changed)))
         .enumerate()
         .map(|(index, (why, changed))| match why {
             Unsettable::Unknown => {
-                let known = catalogue::parameter_names()
-                    .filter(|name| index < SUGGESTED && context.profile.allow.parameter(name));
-                let meant = did_you_mean(changed.name, known)
-                    .map_or_else(|| "leave it out".to_owned(), |meant| format!("did you mean {meant}?"));
-                changed.problem(&format!("is no server parameter that Azure offers; {meant}"))
+                let known = context
+                    .catalogue()
+                    .parameter_names()
+                    .filter(|name| index < SUGGESTED && context.profile.allow.parameter(name))
+                    .filter(|name| find(context, name).is_ok());
+                let meant = did_you_mean(changed.name, known);
+                let advice =
+                    meant.map_or_else(|| "leave it out".to_owned(), |meant| format!("did you mean {meant}?"));
+                changed.problem(&format!(
+                    "is no server parameter that this version of the operator knows; {advice} {ADD}"
+                ))
             }
             Unsettable::ReadOnly => changed.problem("is read-only, Azure sets it itself; leave it out"),
             Unsettable::Extensions => {
                 changed.problem("follows from spec.extensions; write the extension there and leave this out")
             }
+            Unsettable::Since(major) => changed
+                .problem(&format!("is there from version {major} on; leave it out, or raise spec.version")),
         })
         .collect()
 }
@@ -90,32 +114,30 @@ pub(super) fn once(context: &Context<'_>) -> Vec<Problem> {
         .collect()
 }
 
+/// What a value must look like.
+fn expected(form: &Form, value: &str) -> String {
+    let words: Vec<&str> = form.words().collect();
+    match form {
+        Form::One(_) => match did_you_mean(value, words.iter().copied()) {
+            Some(meant) => meant.to_owned(),
+            None => alternatives(&words),
+        },
+        Form::Any(_) => format!("{}, or some of them with commas between", alternatives(&words)),
+        Form::Integer(least, most) => format!("a whole number from {least} to {most}, without a unit"),
+        // Azure's greatest number is no bound that anybody meets.
+        Form::Real(least, most) if *most > 1e300 => format!("a number from {least} on, without a unit"),
+        Form::Real(least, most) => format!("a number from {least} to {most}, without a unit"),
+        Form::Text => "text on one line".to_owned(),
+    }
+}
+
 /// Each value is one that the parameter can have.
 pub(super) fn form(context: &Context<'_>) -> Vec<Problem> {
     known(context)
-        .filter_map(|(changed, parameter)| {
-            let value = changed.value;
-            let expected = match parameter.form {
-                Form::Boolean
-                    if ["on", "off", "true", "false"].iter().any(|word| word.eq_ignore_ascii_case(value)) =>
-                {
-                    return None;
-                }
-                Form::Integer(least, most)
-                    if value.parse().is_ok_and(|n: i64| (least..=most).contains(&n)) =>
-                {
-                    return None;
-                }
-                Form::Real if value.parse::<f64>().is_ok_and(f64::is_finite) => return None,
-                Form::Text if !value.chars().any(char::is_control) => return None,
-                Form::Boolean => "on or off".to_owned(),
-                Form::Integer(least, most) => {
-                    format!("a whole number from {least} to {most}, without a unit")
-                }
-                Form::Real => "a number, without a unit".to_owned(),
-                Form::Text => "text on one line".to_owned(),
-            };
-            Some(changed.problem(&format!("can't be {}; write {expected}", quote(value))))
+        .filter(|(changed, parameter)| parameter.form.canonical(changed.value).is_none())
+        .map(|(changed, parameter)| {
+            let expected = expected(&parameter.form, changed.value);
+            changed.problem(&format!("can't be {}; write {expected}", quote(changed.value)))
         })
         .collect()
 }
@@ -126,17 +148,16 @@ pub(super) fn library(context: &Context<'_>) -> Vec<Problem> {
         spec.extensions.iter().flatten().any(|extension| extension.eq_ignore_ascii_case(name))
     };
     // Taking an extension out leaves its parameters without effect, though none of them is changed.
-    let is_taken = |name| context.old.is_some_and(|old| has(old, name));
+    let is_taken = |name: &str| context.old.is_some_and(|old| has(old, name));
     all(context)
-        .filter(|written| catalogue::parameter(written.name).is_ok())
         .filter_map(|written| {
-            let library = catalogue::library(written.name)?;
+            let library = find(context, written.name).ok()?.library.as_deref()?;
             let is_changed = is_changed(context, &written);
-            let Some(extension) = catalogue::extension(library).filter(|known| known.library.is_some()) else {
+            let Some(extension) = context.catalogue().extension_of(library) else {
                 let text = format!("has no effect, since the library {library} is never loaded; leave it out");
                 return is_changed.then(|| written.problem(&text));
             };
-            let (name, library) = (extension.name, extension.library_to_load()?);
+            let (name, library) = (&extension.name, extension.library_to_load()?);
             if has(context.new, name) {
                 None
             } else if is_changed {
@@ -151,6 +172,44 @@ pub(super) fn library(context: &Context<'_>) -> Vec<Problem> {
                 Some(written.problem(&text))
             } else {
                 None
+            }
+        })
+        .collect()
+}
+
+/// The switch of the connection pooler.
+const POOLER: &str = "pgbouncer.enabled";
+
+/// Burstable servers have no `PgBouncer`, and its other parameters aren't there while it is off.
+/// <https://learn.microsoft.com/azure/postgresql/connectivity/concepts-pgbouncer>
+pub(super) fn pooler(context: &Context<'_>) -> Vec<Problem> {
+    let is_on = |spec: &DatabaseSpec| {
+        let switch = |(name, _): &(&String, &String)| name.eq_ignore_ascii_case(POOLER);
+        let written = spec.parameters.iter().flatten().find(switch);
+        written.is_some_and(|(_, value)| canonical(context, POOLER, value) == "true")
+    };
+    let resized = context.changed(sku::lower_case);
+    let was_on = context.old.is_some_and(is_on);
+    let burstable = context.size().filter(|size| size.tier == Tier::Burstable);
+    all(context)
+        .filter_map(|written| {
+            let is_switch = written.name.eq_ignore_ascii_case(POOLER);
+            let is_of_pooler = written.name.to_ascii_lowercase().starts_with("pgbouncer.");
+            let is_changed = is_changed(context, &written);
+            match burstable {
+                Some(size) if is_switch && is_on(context.new) && (is_changed || resized) => {
+                    Some(written.problem(&format!(
+                        "can't be {} with the Burstable size {}, which has no PgBouncer; leave it out, or use another \
+                         spec.sku",
+                        quote(written.value),
+                        size.name
+                    )))
+                }
+                _ if is_of_pooler && !is_switch && !is_on(context.new) && (is_changed || was_on) => {
+                    let text = format!("is not there while {POOLER} is off; set {POOLER} to true, or leave it out");
+                    Some(written.problem(&text))
+                }
+                _ => None,
             }
         })
         .collect()

@@ -1,9 +1,14 @@
-//! `spec.version`: a version that Azure offers and policy allows, and never lower than before.
+//! `spec.version`: a version that is known, supported and allowed, and never lower than before.
 
 use api::version::{major, written};
 
 use super::Context;
-use crate::{Code, Problem, catalogue, quote::quote, suggest::instead};
+use crate::{
+    Code, Problem,
+    catalogue::{Support, Version},
+    quote::quote,
+    suggest::instead,
+};
 
 const FIELD: &str = "spec.version";
 
@@ -12,24 +17,41 @@ fn changed(context: &Context<'_>) -> bool {
         .changed(|spec| spec.version.as_ref().map(|version| major(version).ok_or_else(|| written(version))))
 }
 
-/// Versions that a new database may use, with the end of their support: offered by Azure, in support and allowed; the
-/// newest first.
+/// The platform names the versions past standard support, which cost extra, that it wants all the same.
+fn is_named(context: &Context<'_>, version: u16) -> bool {
+    context.profile.allow.versions.as_ref().is_some_and(|allowed| allowed.contains(&version))
+}
+
+/// Whether its support lasts: the standard one, or the paid one where the platform wants it.
+fn is_supported(context: &Context<'_>, version: Version) -> bool {
+    match version.support(context.request.today) {
+        Support::Standard => true,
+        Support::Extended => is_named(context, version.major),
+        Support::Ended => false,
+    }
+}
+
+/// Versions that a new database may use, with the end of their support: known, supported and allowed; the newest first.
 fn usable(context: &Context<'_>) -> Vec<String> {
-    catalogue::VERSIONS
+    context
+        .catalogue()
+        .versions()
         .iter()
         .rev()
-        .filter(|version| version.end_of_support > context.request.today)
+        .filter(|version| is_supported(context, **version))
         .filter(|version| is_allowed(context, version.major))
         .filter(|version| context.running_version().is_none_or(|running| version.major >= running))
-        .map(|version| format!("{} (until {})", version.major, version.end_of_support))
+        .map(|version| match version.support(context.request.today) {
+            Support::Standard => format!("{} (until {})", version.major, version.until),
+            _ => format!("{} (past standard support)", version.major),
+        })
         .collect()
 }
 
 /// What to write: a version that may be used, else the one that runs. A version that stays isn't judged.
 fn advice(context: &Context<'_>) -> String {
-    let wanted = context.new.version.as_ref().and_then(major);
     let otherwise = match context.running_version() {
-        Some(running) if wanted != Some(running) => format!("write {running} back"),
+        Some(running) if context.major() != Some(running) => format!("write {running} back"),
         Some(_) => "no newer one is, so ask the platform team".to_owned(),
         None => "no other is, so ask the platform team".to_owned(),
     };
@@ -38,6 +60,10 @@ fn advice(context: &Context<'_>) -> String {
 
 fn is_allowed(context: &Context<'_>, version: u16) -> bool {
     context.profile.allow.versions.as_ref().is_none_or(|allowed| allowed.contains(&version))
+}
+
+fn wanted(context: &Context<'_>) -> Option<Version> {
+    context.catalogue().version(context.major()?)
 }
 
 /// A version is given, by the spec or by the profile.
@@ -49,38 +75,47 @@ pub(super) fn missing(context: &Context<'_>) -> Option<Problem> {
     })
 }
 
-/// The version exists.
+/// The version is known.
 pub(super) fn known(context: &Context<'_>) -> Option<Problem> {
     let version = context.new.version.as_ref()?;
-    if !changed(context) || major(version).is_some_and(|major| catalogue::version(major).is_some()) {
+    if !changed(context) || wanted(context).is_some() {
         return None;
     }
+    let newest = context.catalogue().versions().last().map_or(0, |version| version.major);
+    let or_add = match context.major() {
+        Some(major) if major > newest => {
+            "; if Azure has it, the platform team can add it under catalogue.versions"
+        }
+        _ => "",
+    };
     let text = format!(
-        "{} is no major version that Azure offers; {}",
-        major(version).map_or_else(|| quote(&written(version)), |major| major.to_string()),
+        "{} is no major version that this version of the operator knows; {}{or_add}",
+        context.major().map_or_else(|| quote(&written(version)), |major| major.to_string()),
         advice(context)
     );
     Some(Problem::new(Code::VersionOutOfSupport, FIELD, &text))
 }
 
-/// The version is still supported: Azure creates no server of one that isn't.
+/// The version is in standard support, or in the paid one where the platform wants that.
 pub(super) fn supported(context: &Context<'_>) -> Option<Problem> {
-    let version = catalogue::version(major(context.new.version.as_ref()?)?)?;
-    if !changed(context) || version.end_of_support > context.request.today {
+    let version = wanted(context)?;
+    if !changed(context) || is_supported(context, version) {
         return None;
     }
-    let text = format!(
-        "{} has been out of support since {}; {}",
-        version.major,
-        version.end_of_support,
-        advice(context)
-    );
+    let why = match (version.support(context.request.today), version.extended_until) {
+        (Support::Ended, Some(end)) => format!("is past Azure's Extended Support, which ended on {end}"),
+        (_, Some(_)) => {
+            format!("is past Azure's standard support, which ended on {}, and costs extra", version.until)
+        }
+        (_, None) => format!("is past its support, which ended on {}", version.until),
+    };
+    let text = format!("{} {why}; {}", version.major, advice(context));
     Some(Problem::new(Code::VersionOutOfSupport, FIELD, &text))
 }
 
 /// The profile allows the version.
 pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
-    let version = catalogue::version(major(context.new.version.as_ref()?)?)?;
+    let version = wanted(context)?;
     if !changed(context) || is_allowed(context, version.major) {
         return None;
     }
@@ -91,7 +126,7 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
 /// The version is not lower than the one that runs: Azure upgrades in place and never goes back. A wish that Azure
 /// hasn't fulfilled can be taken back.
 pub(super) fn upward(context: &Context<'_>) -> Option<Problem> {
-    let new = major(context.new.version.as_ref()?)?;
+    let new = context.major()?;
     if !changed(context) {
         return None;
     }

@@ -10,9 +10,10 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-pub use super::{Existing, Fault, Login, Phase, Request, Settings};
+use super::control::Advance;
+pub use super::{Closed, Existing, Fault, Lock, Login, Ownership, Phase, Region, Request, Settings};
 
 /// Why the control endpoint did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +123,49 @@ impl Client {
     /// As if the twelve hours had passed in which Azure takes no other change of a disk's performance tier.
     pub async fn forget_tier_changes(&self) -> Result<(), Error> {
         self.send(Method::DELETE, "/tier-changes", None::<&()>).await.map(drop)
+    }
+
+    /// Whom a database belongs to in PostgreSQL; `None` if it came with its server, or doesn't exist.
+    pub async fn owner(&self, database: &str) -> Result<Option<Ownership>, Error> {
+        self.get(&format!("/owners?id={}", in_query(database))).await
+    }
+
+    /// What a region gives to this subscription from now on. For every server there, so a test that does it has a region
+    /// of its own, or puts the default back.
+    pub async fn restrict_region(&self, name: &str, region: &Region) -> Result<(), Error> {
+        self.send(Method::PUT, &format!("/regions?name={}", in_query(name)), Some(region)).await.map(drop)
+    }
+
+    /// Plays somebody who puts a management lock on a resource or a group.
+    pub async fn lock(&self, id: &str, lock: Lock) -> Result<(), Error> {
+        self.send(Method::PUT, &format!("/locks?id={}", in_query(id)), Some(&lock)).await.map(drop)
+    }
+
+    pub async fn unlock(&self, id: &str) -> Result<(), Error> {
+        self.send(Method::DELETE, &format!("/locks?id={}", in_query(id)), None::<&()>).await.map(drop)
+    }
+
+    /// Plays somebody who stops a server in the portal.
+    pub async fn stop_server(&self, id: &str) -> Result<(), Error> {
+        self.send(Method::POST, &format!("/servers/stop?id={}", in_query(id)), None::<&()>).await.map(drop)
+    }
+
+    /// Plays somebody who starts a server in the portal.
+    pub async fn start_server(&self, id: &str) -> Result<(), Error> {
+        self.send(Method::POST, &format!("/servers/start?id={}", in_query(id)), None::<&()>).await.map(drop)
+    }
+
+    /// Plays somebody who writes a resource's tags anew in the portal, past every rule: those that were there are gone.
+    pub async fn replace_tags(&self, id: &str, tags: &Value) -> Result<(), Error> {
+        self.patch_resource(id, &json!({"tags": null})).await?;
+        self.patch_resource(id, &json!({"tags": tags})).await.map(drop)
+    }
+
+    /// Days pass in Azure: names of dropped servers get free after five, stopped servers start after seven, backups
+    /// grow old. For everything in this Azure, so a test that does it has one of its own.
+    pub async fn advance_clock(&self, by: Duration) -> Result<(), Error> {
+        let seconds = u32::try_from(by.as_secs()).unwrap_or(u32::MAX);
+        self.send(Method::POST, "/clock", Some(&Advance { seconds })).await.map(drop)
     }
 
     async fn get<T: DeserializeOwned>(&self, page: &str) -> Result<T, Error> {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
@@ -15,12 +15,24 @@ use super::{
         errors::ArmError,
         operations::{Change, Effect, Operation, Operations},
         resource_id::{Key, Kind, ResourceId},
+        server::Server,
+        server_body,
         throttle::Throttle,
     },
+    control::{Lock, Ownership, Region},
     faults::Faults,
     guid,
     requests::RequestLog,
+    rules::owner,
 };
+
+/// How long Azure keeps a dropped server, and its name with it.
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/how-to-restore-dropped-server>
+const DROPPED_SERVERS_ARE_KEPT: SignedDuration = SignedDuration::from_hours(5 * 24);
+
+/// How long a server stays stopped before Azure starts it.
+/// <https://learn.microsoft.com/azure/postgresql/configure-maintain/how-to-stop-server>
+const STOPPED_SERVERS_REST: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A handle on the one [`Cloud`]. The lock is never held across an await.
 #[derive(Clone)]
@@ -52,6 +64,8 @@ pub(super) struct Resource {
 
 pub(super) struct Cloud {
     pub(super) delay: Duration,
+    /// How far this Azure's clock is ahead, for what happens after days.
+    pub(super) ahead: SignedDuration,
     pub(super) throttle: Throttle,
     /// The tenant that last logged in, which is the one that everything here belongs to.
     pub(super) tenant: Option<String>,
@@ -61,6 +75,13 @@ pub(super) struct Cloud {
     pub(super) dropped_servers: BTreeMap<String, Timestamp>,
     /// When the performance tier of a server's disk last changed; Azure takes one change in twelve hours.
     pub(super) tier_changes: BTreeMap<Key, Timestamp>,
+    /// Since when servers are stopped.
+    stopped: BTreeMap<Key, (ResourceId, Timestamp)>,
+    /// Whom databases belong to, which nothing shows but the database itself.
+    pub(super) owners: BTreeMap<Key, Ownership>,
+    /// By short name, those that don't give all they have.
+    pub(super) regions: BTreeMap<String, Region>,
+    pub(super) locks: BTreeMap<Key, (ResourceId, Lock)>,
     /// The administrator's password of a server, which nothing shows.
     passwords: BTreeMap<Key, String>,
     /// The one that is sent with the operation under way: a server has one at a time.
@@ -77,12 +98,17 @@ impl Cloud {
     fn new(delay: Duration) -> Self {
         Self {
             delay,
+            ahead: SignedDuration::ZERO,
             throttle: Throttle::default(),
             tenant: None,
             resources: BTreeMap::new(),
             operations: Operations::default(),
             dropped_servers: BTreeMap::new(),
             tier_changes: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            regions: BTreeMap::new(),
+            locks: BTreeMap::new(),
             passwords: BTreeMap::new(),
             passwords_sent: BTreeMap::new(),
             faults: Faults::default(),
@@ -91,6 +117,11 @@ impl Cloud {
             tokens: HashSet::new(),
             made_up: 0,
         }
+    }
+
+    /// The time that this Azure goes by.
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::now().saturating_add(self.ahead).unwrap_or(Timestamp::MAX)
     }
 
     /// The tenant of everything in this Azure.
@@ -127,6 +158,15 @@ impl Cloud {
         self.resources.get(&id.key())
     }
 
+    /// What a GET shows of a resource: of a server, also how far back its backups go by now.
+    pub(super) fn shown(&self, resource: &Resource) -> Value {
+        let mut body = resource.body.clone();
+        if resource.id.kind == Kind::FlexibleServer {
+            server_body::backups_age(&mut body, self.now());
+        }
+        body
+    }
+
     pub(super) fn put(&mut self, id: &ResourceId, body: Value) {
         match self.resources.entry(id.key()) {
             Entry::Occupied(mut existing) => existing.get_mut().body = body,
@@ -134,6 +174,37 @@ impl Cloud {
                 vacant.insert(Resource { id: id.clone(), at_birth: body.clone(), body });
             }
         }
+        self.note_state(id);
+    }
+
+    /// Notes since when a server is stopped. Called whenever its state may have changed.
+    pub(super) fn note_state(&mut self, id: &ResourceId) {
+        let state = self.get(id).and_then(|server| server.body.pointer("/properties/state")?.as_str());
+        if id.kind == Kind::FlexibleServer && state == Some("Stopped") {
+            let now = self.now();
+            self.stopped.entry(id.key()).or_insert_with(|| (id.clone(), now));
+        } else {
+            self.stopped.remove(&id.key());
+        }
+    }
+
+    /// Stops a server at once.
+    pub(super) fn stop(&mut self, id: &ResourceId) {
+        self.set_state(id, "Stopped");
+    }
+
+    /// Starts a server at once.
+    pub(super) fn start(&mut self, id: &ResourceId) {
+        self.set_state(id, "Ready");
+        configuration::server_restarted(self, id);
+    }
+
+    fn set_state(&mut self, id: &ResourceId, state: &str) {
+        if let Some(server) = self.resources.get_mut(&id.key()) {
+            server.body["properties"]["state"] = Value::from(state);
+        }
+        self.operations.amend(&id.key(), |body| body["properties"]["state"] = Value::from(state));
+        self.note_state(id);
     }
 
     /// The resources of `kind` below `key`, which can be a subscription.
@@ -150,6 +221,7 @@ impl Cloud {
     pub(super) fn remove(&mut self, id: &ResourceId) {
         let key = id.key();
         let below = format!("{key}/");
+        let now = self.now();
         self.operations.cancel(&key);
         let gone: Vec<Key> = self
             .resources
@@ -160,10 +232,13 @@ impl Cloud {
         for key in gone {
             self.tier_changes.remove(&key);
             self.passwords.remove(&key);
+            self.owners.remove(&key);
+            self.stopped.remove(&key);
+            self.locks.remove(&key);
             if let Some(resource) = self.resources.remove(&key)
                 && resource.id.kind == Kind::FlexibleServer
             {
-                self.dropped_servers.insert(resource.id.name().to_lowercase(), Timestamp::now());
+                self.dropped_servers.insert(resource.id.name().to_lowercase(), now);
             }
         }
     }
@@ -176,6 +251,16 @@ impl Cloud {
         id
     }
 
+    /// A new database belongs to whoever is there at this moment.
+    fn give_to_an_owner(&mut self, database: &ResourceId) {
+        let Some(server) = database.parent() else { return };
+        let Some(Ok(body)) = self.get(&server).map(|server| Server::read(&server.body)) else { return };
+        let key = server.key();
+        let administrators = self.below(&key, Kind::Administrator).map(|resource| &resource.body);
+        let ownership = owner::of_new_database(&body, administrators, self.now());
+        self.owners.insert(database.key(), ownership);
+    }
+
     fn restarts(&self, id: &ResourceId) -> bool {
         let state = self.get(id).and_then(|resource| resource.body.pointer("/properties/state"));
         let state = state.and_then(Value::as_str);
@@ -184,6 +269,15 @@ impl Cloud {
 
     /// Lets every operation whose time has come take effect. Called before anything is looked at.
     pub(super) fn settle(&mut self) {
+        let now = self.now();
+        self.dropped_servers.retain(|_, dropped| now.duration_since(*dropped) < DROPPED_SERVERS_ARE_KEPT);
+        let rested =
+            |(_, since): &&(ResourceId, Timestamp)| now.duration_since(*since) >= STOPPED_SERVERS_REST;
+        let rested: Vec<ResourceId> =
+            self.stopped.values().filter(rested).map(|(id, _)| id.clone()).collect();
+        for id in rested {
+            self.start(&id);
+        }
         for ended in self.operations.end_due(Instant::now()) {
             let Effect::Becomes { before, after } = ended.change.effect else { continue };
             let id = ended.change.id;
@@ -193,10 +287,13 @@ impl Cloud {
                 self.passwords.insert(id.key(), password);
             }
             if ended.succeeded && changes_tier(before.as_ref(), after.as_ref()) {
-                self.tier_changes.insert(id.key(), Timestamp::now());
+                self.tier_changes.insert(id.key(), now);
             }
             if ended.succeeded && self.restarts(&id) {
                 configuration::server_restarted(self, &id);
+            }
+            if ended.succeeded && id.kind == Kind::Database && before.is_none() && after.is_some() {
+                self.give_to_an_owner(&id);
             }
             match if ended.succeeded { after } else { before } {
                 Some(body) => self.put(&id, body),

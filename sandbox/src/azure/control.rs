@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    extract::{Query, State, rejection::JsonRejection},
+    extract::{Path, Query, State, rejection::JsonRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    arm::resource_id::ResourceId,
+    arm::resource_id::{Kind, ResourceId},
+    catalogue::regions,
     cloud::Shared,
     faults::{Fault, Phase},
     requests::Request,
@@ -29,6 +31,53 @@ pub struct Existing {
     pub name: String,
     /// What a GET shows.
     pub body: Value,
+}
+
+/// Whom a database belongs to in PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ownership {
+    pub owner: String,
+    /// Names of the administrators from Microsoft Entra that the server had when the database was made.
+    pub administrators: Vec<String>,
+    /// RFC 3339, UTC, by Azure's clock.
+    pub made_at: Timestamp,
+}
+
+impl Ownership {
+    /// What belongs to Azure's own superuser is of no use to anybody.
+    pub fn is_usable(&self) -> bool {
+        self.owner != "azuresu"
+    }
+}
+
+/// What a management lock stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lock {
+    CanNotDelete,
+    ReadOnly,
+}
+
+/// What a region does not give to this subscription, beside what it gives to nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Region {
+    /// No new server can be had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+    /// Only sizes whose names match one of these, with `*` and `?` as wildcards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Vec<String>>,
+}
+
+/// The ways in which Azure says that a region is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Closed {
+    /// `LocationIsOfferRestricted`.
+    OfferRestricted,
+    /// `ParameterOutOfRange`, with an empty list of versions.
+    NoVersions,
 }
 
 /// How this Azure behaves; what is left out stays as it is.
@@ -52,6 +101,11 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/dropped-servers", get(dropped_servers).delete(forget_dropped_servers))
         .route("/login", post(login))
         .route("/tier-changes", delete(forget_tier_changes))
+        .route("/clock", post(advance_clock))
+        .route("/owners", get(owner))
+        .route("/regions", put(restrict_region))
+        .route("/locks", put(lock).delete(unlock))
+        .route("/servers/{action}", post(act))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such page here"))
         .with_state(shared)
 }
@@ -77,7 +131,7 @@ async fn resources(State(shared): State<Shared>, Query(by): Query<ById>) -> Resp
             id: resource.id.to_string(),
             resource_type: resource.id.kind.full_type(),
             name: resource.id.name().to_owned(),
-            body: resource.body.clone(),
+            body: cloud.shown(resource),
         })
         .collect();
     Json(found).into_response()
@@ -102,6 +156,7 @@ async fn patch_resource(
     json_patch::merge(&mut resource.body, &change);
     let body = resource.body.clone();
     cloud.operations.amend(&key, |body| json_patch::merge(body, &change));
+    cloud.note_state(&id);
     Json(body).into_response()
 }
 
@@ -152,7 +207,7 @@ async fn inject(State(shared): State<Shared>, fault: Result<Json<Fault>, JsonRej
     if fault.times == 0 || fault.path.is_empty() {
         return refused(StatusCode::BAD_REQUEST, "a fault needs a path, and times of at least 1");
     }
-    if fault.phase == Phase::Operation
+    if fault.phase != Phase::Request
         && let Some(why) = fault.misses_every_operation()
     {
         return refused(StatusCode::BAD_REQUEST, &format!("this fault would never strike: {why}"));
@@ -191,10 +246,12 @@ async fn change_settings(
 }
 
 async fn dropped_servers(State(shared): State<Shared>) -> Json<Value> {
-    Json(json!(shared.lock().dropped_servers.keys().collect::<Vec<_>>()))
+    let mut cloud = shared.lock();
+    cloud.settle();
+    Json(json!(cloud.dropped_servers.keys().collect::<Vec<_>>()))
 }
 
-/// Somebody deletes it in the portal, with all that lies under it. It is done at once.
+/// Somebody deletes it in the portal, with all that lies under it. It is done at once, past every lock.
 async fn delete_resource(State(shared): State<Shared>, Query(by): Query<ById>) -> Response {
     let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else { return nameless() };
     let mut cloud = shared.lock();
@@ -206,12 +263,108 @@ async fn delete_resource(State(shared): State<Shared>, Query(by): Query<ById>) -
     StatusCode::NO_CONTENT.into_response()
 }
 
+/// Whom a database belongs to; null for one that came with its server, or doesn't exist.
+async fn owner(State(shared): State<Shared>, Query(by): Query<ById>) -> Response {
+    let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else { return nameless() };
+    let mut cloud = shared.lock();
+    cloud.settle();
+    Json(cloud.owners.get(&id.key())).into_response()
+}
+
+#[derive(Deserialize)]
+struct ByName {
+    name: String,
+}
+
+/// From now on a region gives this and nothing else; the default takes every restriction away.
+async fn restrict_region(
+    State(shared): State<Shared>,
+    Query(by): Query<ByName>,
+    region: Result<Json<Region>, JsonRejection>,
+) -> Response {
+    let region = match region {
+        Ok(Json(region)) => region,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    if regions::display_name(&by.name).is_none() {
+        return refused(StatusCode::NOT_FOUND, &format!("there is no region {}", by.name));
+    }
+    shared.lock().regions.insert(regions::short_name(&by.name), region);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Somebody locks a resource or a group.
+async fn lock(
+    State(shared): State<Shared>,
+    Query(by): Query<ById>,
+    lock: Result<Json<Lock>, JsonRejection>,
+) -> Response {
+    let lock = match lock {
+        Ok(Json(lock)) => lock,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else { return nameless() };
+    let mut cloud = shared.lock();
+    cloud.settle();
+    if !cloud.resources.contains_key(&id.key()) {
+        return absent(&id);
+    }
+    cloud.locks.insert(id.key(), (id, lock));
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn unlock(State(shared): State<Shared>, Query(by): Query<ById>) -> Response {
+    let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else { return nameless() };
+    match shared.lock().locks.remove(&id.key()) {
+        Some(_) => StatusCode::NO_CONTENT.into_response(),
+        None => refused(StatusCode::NOT_FOUND, &format!("there is no lock on {id}")),
+    }
+}
+
+/// Somebody stops or starts a server in the portal. It is done at once.
+async fn act(State(shared): State<Shared>, Path(action): Path<String>, Query(by): Query<ById>) -> Response {
+    let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else { return nameless() };
+    let mut cloud = shared.lock();
+    cloud.settle();
+    if id.kind != Kind::FlexibleServer || cloud.get(&id).is_none() {
+        return absent(&id);
+    }
+    match action.as_str() {
+        "stop" => cloud.stop(&id),
+        "start" => cloud.start(&id),
+        _ => return refused(StatusCode::NOT_FOUND, "a server can be told to stop and to start"),
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
 fn nameless() -> Response {
     refused(StatusCode::BAD_REQUEST, "name the resource with ?id=/subscriptions/…")
 }
 
 fn absent(id: &ResourceId) -> Response {
     refused(StatusCode::NOT_FOUND, &format!("there is no resource {id}"))
+}
+
+/// How far a clock is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Advance {
+    pub(super) seconds: u32,
+}
+
+/// Days pass in this Azure, for everything in it and for it alone. They don't come back.
+async fn advance_clock(
+    State(shared): State<Shared>,
+    advance: Result<Json<Advance>, JsonRejection>,
+) -> Response {
+    let advance = match advance {
+        Ok(Json(advance)) => advance,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let mut cloud = shared.lock();
+    cloud.ahead = cloud.ahead.saturating_add(SignedDuration::from_secs(i64::from(advance.seconds)));
+    cloud.settle();
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// As if the five days had passed for which Azure keeps dropped servers and their names.

@@ -36,6 +36,9 @@ pub enum Phase {
     Request,
     /// The request is accepted, and its long-running operation then fails with the fault.
     Operation,
+    /// As an operation, but of no other request than one that asks for a later major version: what Azure checks before
+    /// an upgrade was not to its liking.
+    Upgrade,
 }
 
 const fn once() -> u32 {
@@ -58,6 +61,9 @@ impl Fault {
         let starts_operations = matches!(method.as_deref(), None | Some("PUT" | "PATCH" | "DELETE" | "POST"));
         if !starts_operations {
             return Some("only PUT, PATCH, DELETE and POST start operations: use the phase `request`");
+        }
+        if self.phase == Phase::Upgrade && matches!(method.as_deref(), Some("DELETE" | "POST")) {
+            return Some("only PUT and PATCH ask for an upgrade");
         }
         let identities = ["managedidentity", "userassignedidentit", "federatedidentitycredential"];
         if identities.iter().any(|word| pattern.contains(word)) {

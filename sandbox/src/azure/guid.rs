@@ -1,4 +1,4 @@
-//! GUIDs made up from text: the same text gives the same GUID, so identities keep theirs over a restart.
+//! GUIDs made up from text: the same text gives the same GUID.
 
 use sha2::{Digest, Sha256};
 

@@ -34,7 +34,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::cloud::Shared;
 pub use self::{
-    control::{Existing, Login, Settings},
+    control::{Closed, Existing, Lock, Login, Ownership, Region, Settings},
     faults::{Fault, Phase},
     requests::Request,
 };

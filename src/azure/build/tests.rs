@@ -5,6 +5,13 @@ use policy::{Policy, Request};
 use super::*;
 use crate::azure::AsoObject;
 
+const PROVENANCE: claim::Provenance<'_> = claim::Provenance {
+    database_name: "my_app_db",
+    cluster_uid: "00000000-0000-4000-8000-0000000000c1",
+    namespace_uid: Some("00000000-0000-4000-8000-0000000000a1"),
+    taken: Some(jiff::Timestamp::UNIX_EPOCH),
+};
+
 fn objects(identity: Option<&Identity>) -> Objects {
     objects_by(include_str!("../../../examples/policy.yaml"), identity, None)
 }
@@ -26,7 +33,7 @@ fn objects_with(
     spec: &api::DatabaseSpec,
     configurations: &[FlexibleServersConfiguration],
 ) -> Objects {
-    let existing = Existing { server: existing, configurations, firewall: &[] };
+    let existing = Existing { server: existing, configurations, ..Existing::default() };
     objects_beside(policy, identity, existing, spec, &Claim::Take)
 }
 
@@ -58,6 +65,8 @@ fn objects_beside(
         effective: &effective,
         azure: &policy.azure,
         claim,
+        provenance: PROVENANCE,
+        accepts_empty: false,
         existing,
         identity,
         administrator: None,
@@ -100,6 +109,59 @@ fn every_object_is_detached_on_delete_and_lives_with_the_operator() {
     check(&administrator.unwrap());
     assert_eq!(configurations.len(), 1);
     configurations.iter().for_each(check);
+}
+
+/// Those of Argo CD, Flux, Helm, kapp and kpt, as far as any of them looks for labels.
+#[test]
+fn no_object_bears_a_label_by_which_tools_of_gitops_know_their_own() {
+    let known = [
+        "app.kubernetes.io/instance",
+        "argocd.argoproj.io/",
+        "kustomize.toolkit.fluxcd.io/",
+        "helm.toolkit.fluxcd.io/",
+        "helm.sh/",
+        "kapp.k14s.io/",
+        "kustomize.config.k8s.io/",
+        "cli-utils.sigs.k8s.io/",
+    ];
+    let labels = marks("orders", "my-app-db");
+    for key in labels.keys() {
+        assert!(!known.iter().any(|known| key.starts_with(known)), "{key}");
+    }
+    let server = objects(None).server;
+    assert_eq!(server.metadata.labels, Some(labels));
+    let annotations = server.metadata.annotations.unwrap();
+    assert_eq!(annotations["argocd.argoproj.io/sync-options"], "Prune=false");
+    assert_eq!(annotations["argocd.argoproj.io/compare-options"], "IgnoreExtraneous");
+}
+
+#[test]
+fn the_label_that_was_written_once_is_told_from_that_of_others() {
+    let with = |value: &str| {
+        let mut server = objects(None).server;
+        let labels = server.metadata.labels.get_or_insert_default();
+        labels.insert(crate::azure::TRACKED.to_owned(), value.to_owned());
+        crate::azure::is_tracked(&server)
+    };
+    assert!(with("my-app-db") && !with("somebody-elses"));
+    assert!(!crate::azure::is_tracked(&objects(None).server));
+}
+
+#[test]
+fn a_server_whose_object_is_gone_is_where_its_recorded_id_says() {
+    let policy = POLICY.replacen("resourceGroup: rg-databases", "resourceGroup: rg-mistaken", 1);
+    let id = "/subscriptions/s/resourceGroups/rg-old/providers/Microsoft.DBforPostgreSQL/flexibleServers/\
+              prod-1-orders-my-app-db-0a1b2c3d";
+    let owner = |id| {
+        let existing = Existing { id, ..Existing::default() };
+        let objects = objects_beside(&policy, None, existing, &api::DatabaseSpec::default(), &Claim::Look);
+        assert_eq!(objects.server.spec.owner, objects.identity.spec.owner);
+        objects.server.spec.owner.arm_id.unwrap()
+    };
+    assert_eq!(owner(Some(id)), "/subscriptions/s/resourceGroups/rg-old");
+    let others =
+        "/subscriptions/s/resourceGroups/rg-old/providers/Microsoft.DBforPostgreSQL/flexibleServers/other";
+    assert!(owner(None).ends_with("/rg-mistaken") && owner(Some(others)).ends_with("/rg-mistaken"));
 }
 
 #[test]
@@ -155,10 +217,82 @@ fn extensions_and_parameters_become_server_parameters() {
     assert_eq!(read.len(), 3);
 }
 
+/// Azure's default is `pg_stat_statements` alone.
 #[test]
-fn what_azure_loads_anyway_needs_no_parameter() {
-    let objects = objects_of(&serde_json::json!({"extensions": ["pg_cron"]}), &[]);
-    assert_eq!(set(&objects), [("azure.extensions", "user-override", Some("pg_cron"))]);
+fn what_a_server_loads_is_written_whole_from_the_first_library_on() {
+    let loads = |spec: serde_json::Value, there: &[FlexibleServersConfiguration]| {
+        let objects = objects_of(&spec, there);
+        let libraries =
+            objects.configurations.iter().find(|object| object.spec.azure_name == "shared_preload_libraries");
+        let told = libraries.map(|object| (object.spec.source.clone(), object.spec.value.clone()));
+        (told, objects.configurations)
+    };
+    let ours = |list: &str| Some(("user-override".to_owned(), Some(list.to_owned())));
+    // One that was adopted or changed by hand may load less than a new one does.
+    let (told, _) = loads(serde_json::json!({"extensions": ["pg_cron"]}), &[]);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    let (told, there) = loads(serde_json::json!({"extensions": ["pg_cron", "pgaudit"]}), &[]);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements,pgaudit"));
+    // What was there stays loaded when another goes, and when all go.
+    let (told, _) = loads(serde_json::json!({"extensions": ["pg_cron"]}), &there);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    let (told, there) = loads(serde_json::json!({}), &there);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    // So does what an earlier version of the operator gave its default back.
+    let mut reset = there;
+    for object in &mut reset {
+        object.spec.source = "system-default".to_owned();
+        object.spec.value = Some("pg_stat_statements".to_owned());
+    }
+    let (told, _) = loads(serde_json::json!({}), &reset);
+    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    // Nobody asked for any.
+    let (told, _) = loads(serde_json::json!({"extensions": ["pgcrypto"]}), &[]);
+    assert_eq!(told, None);
+}
+
+#[test]
+fn a_library_without_an_extension_is_loaded_and_not_created() {
+    let spec = serde_json::json!({"extensions": ["auto_explain", "vector"]});
+    let objects = objects_of(&spec, &[]);
+    assert_eq!(
+        set(&objects),
+        [
+            ("azure.extensions", "user-override", Some("vector")),
+            ("shared_preload_libraries", "user-override", Some("pg_cron,pg_stat_statements,auto_explain")),
+        ]
+    );
+    // It is known again as what was asked for: a policy that gets stricter doesn't refuse it.
+    let (extensions, _) = parameters::read(objects.configurations.iter().map(|object| &object.spec));
+    assert_eq!(extensions, ["vector", "auto_explain"]);
+}
+
+#[test]
+fn the_pooler_is_on_before_its_parameters_are_set_and_off_after() {
+    let policy = include_str!("../../../examples/policy.yaml").replace("Standard_B1ms", "Standard_D2ds_v5");
+    let policy = policy.replace("[\"Standard_B*\"]", "[\"Standard_*\"]");
+    let spec =
+        serde_json::json!({"parameters": {"pgbouncer.default_pool_size": "80", "pgbouncer.enabled": "on"}});
+    let spec = serde_json::from_value(spec).unwrap();
+    let there = objects_with(&policy, None, None, &spec, &[]);
+    let (first, second) = ("pgbouncer.enabled", "pgbouncer.default_pool_size");
+    assert_eq!(set(&there), [(first, "user-override", Some("true")), (second, "user-override", Some("80"))]);
+    let after = objects_with(&policy, None, None, &api::DatabaseSpec::default(), &there.configurations);
+    assert_eq!(set(&after).iter().map(|(name, ..)| *name).collect::<Vec<_>>(), [second, first]);
+}
+
+/// `on`, `true` and `yes` are one value, and Azure takes one spelling of it.
+#[test]
+fn a_switch_is_written_as_azure_takes_it() {
+    let spec = serde_json::json!({"parameters": {"autovacuum": "true", "log_lock_waits": "yes", "wal_compression": "LZ4"}});
+    assert_eq!(
+        set(&objects_of(&spec, &[])),
+        [
+            ("autovacuum", "user-override", Some("on")),
+            ("log_lock_waits", "user-override", Some("on")),
+            ("wal_compression", "user-override", Some("lz4")),
+        ]
+    );
 }
 
 #[test]
@@ -219,7 +353,7 @@ fn a_rule_that_the_policy_has_no_more_goes_in_azure_too() {
             .map(|rule| (rule.spec.azure_name.clone(), rule.metadata.annotations.clone().unwrap()))
             .collect::<Vec<_>>()
     };
-    let policy = |policy: &str| BTreeMap::from([(RECONCILE_POLICY.to_owned(), policy.to_owned())]);
+    let policy = annotations;
     assert_eq!(names(&after.firewall), [("office".to_owned(), policy(DETACH_ON_DELETE))]);
     assert_eq!(names(&after.firewall_removed), [("cluster-egress".to_owned(), policy(MANAGE))]);
 }
@@ -236,7 +370,7 @@ fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
     let status = serde_json::json!({"id": "/subscriptions/s/flexibleServers/x"});
     public.server.status = Some(serde_json::from_value(status).unwrap());
     let rules = public.firewall.clone();
-    let beside = Existing { server: Some(&public.server), configurations: &[], firewall: &rules };
+    let beside = Existing { server: Some(&public.server), firewall: &rules, ..Existing::default() };
     let after = objects_beside(&private(), None, beside, &spec, &Claim::Take);
     assert_eq!(after.server.spec.network, public.server.spec.network);
     assert_eq!((after.firewall, after.firewall_removed), (public.firewall, Vec::new()));
@@ -252,4 +386,45 @@ fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
 #[test]
 fn nobody_administers_before_the_identity_exists() {
     assert_eq!(objects(None).administrator, None);
+}
+
+/// An object of a server as it was built, with what ASO says of it.
+fn said(desired: &FlexibleServer, policy: &str, status: &str, reason: &str) -> FlexibleServer {
+    let mut server = desired.clone();
+    server.metadata.generation = Some(1);
+    mark(&mut server, policy);
+    let severity = if status == "True" { "" } else { "Warning" };
+    server.status = serde_json::from_value(serde_json::json!({
+        "id": "/subscriptions/s/x", "tags": desired.spec.tags,
+        "conditions": [{
+            "type": "Ready", "status": status, "severity": severity, "reason": reason, "observedGeneration": 1,
+        }],
+    }))
+    .unwrap();
+    server
+}
+
+#[rstest::rstest]
+#[case::ready("detach-on-delete", "True", "Succeeded", false, "skip")]
+#[case::at_rest("skip", "True", "Succeeded", false, "skip")]
+#[case::being_made("detach-on-delete", "False", "Reconciling", false, "detach-on-delete")]
+#[case::refused("detach-on-delete", "False", "AuthorizationFailed", false, "detach-on-delete")]
+#[case::gone("skip", "False", "AzureResourceNotFound", false, "skip")]
+#[case::gone_and_accepted("skip", "False", "AzureResourceNotFound", true, "detach-on-delete")]
+#[case::not_seen("skip", "False", "AuthorizationFailed", true, "skip")]
+fn what_holds_data_only_looks_while_nothing_new_is_wanted(
+    #[case] policy: &str,
+    #[case] status: &str,
+    #[case] reason: &str,
+    #[case] accepts_empty: bool,
+    #[case] expected: &str,
+) {
+    let first = objects(Some(&identity()));
+    let found = said(&first.server, policy, status, reason);
+    assert_eq!(rests(Some(&found), &first.server, accepts_empty), expected == "skip");
+    // A wish is told to Azure.
+    let mut wanted = first.server.clone();
+    wanted.spec.version = "18".to_owned();
+    assert!(!rests(Some(&found), &wanted, accepts_empty));
+    assert!(!rests(None, &first.server, accepts_empty));
 }

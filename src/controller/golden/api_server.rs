@@ -1,6 +1,7 @@
 //! An API server that takes every write and remembers it.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     sync::{Arc, Mutex},
 };
@@ -14,10 +15,15 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tower::service_fn;
 
+use super::THE_ROOTS;
+use crate::controller::build::ROOTS;
+
 /// What was asked of it, in order.
 #[derive(Clone, Default)]
 pub(super) struct ApiServer {
     cluster: Arc<Vec<Value>>,
+    /// By a part of the path of a write.
+    refuses: Arc<BTreeMap<String, Value>>,
     writes: Arc<Mutex<Vec<Write>>>,
 }
 
@@ -30,6 +36,10 @@ struct Write {
 impl ApiServer {
     pub(super) fn holding(cluster: &[Value]) -> Self {
         Self { cluster: Arc::new(cluster.to_vec()), ..Self::default() }
+    }
+
+    pub(super) fn refusing(self, refuses: &BTreeMap<String, Value>) -> Self {
+        Self { refuses: Arc::new(refuses.clone()), ..self }
     }
 
     pub(super) fn client(&self) -> kube::Client {
@@ -54,7 +64,15 @@ impl ApiServer {
         } else {
             let body = body.collect().await.unwrap().to_bytes();
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let answer = self.written_over(&path, &body);
+            if let Some((_, answer)) = self.refuses.iter().find(|(part, _)| path.contains(*part)) {
+                let code = u16::try_from(answer["code"].as_u64().unwrap()).unwrap();
+                return Response::builder().status(code).body(Full::from(answer.to_string())).unwrap();
+            }
+            let mut answer = self.written_over(&path, &body);
+            if parts.method == Method::POST {
+                answer["metadata"]["uid"] = json!("new");
+                answer["metadata"]["generation"] = json!(1);
+            }
             self.writes.lock().unwrap().push(Write { method: parts.method, path, body });
             (200, answer)
         };
@@ -68,22 +86,20 @@ impl ApiServer {
             let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
             object["metadata"]["name"] == name
                 && object["metadata"]["namespace"] == namespace
-                && kinds.strip_suffix('s') == Some(&kind)
+                && (kinds == format!("{kind}s")
+                    || kind.strip_suffix('y').is_some_and(|stem| kinds == format!("{stem}ies")))
         })
     }
 
     /// What server-side apply answers: the object in a new version.
     fn written_over(&self, path: &str, body: &Value) -> Value {
         let object = path.trim_end_matches("/status");
-        let before = self.find(object).cloned().unwrap_or_default();
+        let before = self.find(object).cloned().or_else(|| self.made(object)).unwrap_or_default();
         let mut answer =
             if before.is_object() { before.clone() } else { json!({"metadata": {"name": "main"}}) };
         // A merge patch, and a delete, say nothing of the rest.
-        for (key, value) in body.as_object().into_iter().flatten() {
-            match (answer[key].as_object_mut(), value.as_object()) {
-                (Some(old), Some(new)) => old.extend(new.clone()),
-                _ => answer[key] = value.clone(),
-            }
+        if body.is_object() {
+            merge(&mut answer, body);
         }
         answer["metadata"]["resourceVersion"] =
             json!(format!("{}1", before["metadata"]["resourceVersion"].as_str().unwrap_or_default()));
@@ -91,6 +107,19 @@ impl ApiServer {
             answer["spec"] = json!({});
         }
         answer
+    }
+
+    /// What was created under this path.
+    fn made(&self, object: &str) -> Option<Value> {
+        let (kinds, name) = object.rsplit_once('/')?;
+        let writes = self.writes.lock().unwrap();
+        let made = |write: &&Write| {
+            write.method == Method::POST && write.path == kinds && write.body["metadata"]["name"] == name
+        };
+        let mut made = writes.iter().find(made)?.body.clone();
+        made["metadata"]["uid"] = json!("new");
+        made["metadata"]["generation"] = json!(1);
+        Some(made)
     }
 
     fn select(&self, wanted: impl Fn(&Write) -> bool, show: impl Fn(&Write) -> String) -> String {
@@ -143,6 +172,24 @@ impl ApiServer {
     }
 }
 
+/// As a merge patch: what is null goes. <https://www.rfc-editor.org/rfc/rfc7396>
+fn merge(old: &mut Value, new: &Value) {
+    let Some(new) = new.as_object() else {
+        *old = new.clone();
+        return;
+    };
+    if !old.is_object() {
+        *old = json!({});
+    }
+    for (key, value) in new {
+        if value.is_null() {
+            old.as_object_mut().unwrap().remove(key);
+        } else {
+            merge(&mut old[key], value);
+        }
+    }
+}
+
 /// Shows what a Secret holds, and of passwords, which are new each time, and their keys, only that they are there.
 fn mask(body: &mut Value) {
     if let Some(labels) = body.pointer_mut("/metadata/labels") {
@@ -160,7 +207,7 @@ fn mask(body: &mut Value) {
             if is_password(&key) && text.len() == 40 {
                 ("password-NEW".to_owned(), json!("a new one"))
             } else {
-                (key, json!(text))
+                (key, json!(text.replace(ROOTS, THE_ROOTS)))
             }
         });
         *data = shown.collect();

@@ -9,25 +9,34 @@ mod api_server;
 mod kstatus;
 mod records;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use api::{Database, RetainedDatabase};
+use api::Database;
 use arc_swap::ArcSwap;
-use kube::runtime::{
-    controller::Action,
-    reflector::{self, Store},
-    watcher,
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
+use kube::{
+    Resource,
+    runtime::{
+        controller::Action,
+        reflector::{self, Store},
+        watcher,
+    },
 };
 use policy::PolicyState;
 use prometheus_client::registry::Registry;
 use rstest::rstest;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    backoff::Backoff, caches::Caches, caches::Health, compliance::Compliance, context::Context,
-    events::Events, in_flight::InFlight, metrics::Metrics, quota::Quotas, reconcile::reconcile,
-    recorder::Recorder, states::States,
+    backoff::Backoff, build::ROOTS, caches::Caches, caches::Health, compliance::Compliance, context::Context,
+    events::Events, in_flight::InFlight, metrics::Metrics, nudge::Nudges, quota::Quotas,
+    reconcile::reconcile, recorder::Recorder, retained::looks::Looks, states::States,
 };
 use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
@@ -48,6 +57,16 @@ struct There {
     /// Whether the CRDs of Azure Service Operator are missing.
     #[serde(default)]
     without_aso: bool,
+    /// When it is; a few minutes after most of what is there began.
+    #[serde(default = "noon")]
+    now: Timestamp,
+    /// What the API server answers to a write whose path has this in it.
+    #[serde(default)]
+    refuses: BTreeMap<String, Value>,
+}
+
+fn noon() -> Timestamp {
+    "2026-11-24T12:05:00Z".parse().unwrap()
 }
 
 #[derive(Deserialize)]
@@ -57,7 +76,15 @@ enum Policy {
     With(Vec<(String, String)>),
 }
 
+/// Stands for Azure's roots in a Secret: three thousand letters would hide all others.
+const THE_ROOTS: &str = "<the roots>";
+
 impl There {
+    fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap();
+        serde_saphyr::from_str(&text.replace(THE_ROOTS, &BASE64_STANDARD.encode(ROOTS))).unwrap()
+    }
+
     fn policy(&self) -> PolicyState {
         let mut text = include_str!("../../../examples/policy.yaml").to_owned();
         match &self.policy {
@@ -90,25 +117,32 @@ fn context(there: &There, client: kube::Client) -> Context {
         ),
         namespaces: Namespaces::holding([]),
         in_flight: InFlight::default(),
+        nudges: Nudges::default(),
         backoff: Backoff::default(),
         retained_backoff: Backoff::default(),
         compliance: Compliance::new(metrics.out_of_policy.clone()),
-        states: States::new(metrics.databases.clone()),
+        states: States::new(metrics.databases.clone(), metrics.out_of_sync.clone()),
         metrics,
-        clock: Clock::default(),
-        databases: reflector::store().0,
+        clock: Clock::still(there.now),
+        cluster_uid: "00000000-0000-4000-8000-0000000000c1".to_owned(),
+        destroy_delay: jiff::SignedDuration::from_mins(15),
+        looks: Looks::default(),
+        databases: held(&there.cluster),
         quotas: Quotas::new(tokio::sync::mpsc::unbounded_channel().0),
-        retained: records(&there.cluster),
+        retained: held(&there.cluster),
         due_records: tokio::sync::mpsc::unbounded_channel().0,
     }
 }
 
-/// Those among the objects.
-fn records(cluster: &[Value]) -> Store<RetainedDatabase> {
+/// Those of a kind of ours among the objects.
+fn held<K>(cluster: &[Value]) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + 'static,
+{
     let (store, mut writer) = reflector::store();
-    for record in cluster.iter().filter(|object| object["kind"] == "RetainedDatabase") {
-        let record = serde_json::from_value(record.clone()).unwrap();
-        writer.apply_watcher_event(&watcher::Event::Apply(record));
+    for object in cluster.iter().filter(|object| object["kind"] == *K::kind(&())) {
+        let object = serde_json::from_value(object.clone()).unwrap();
+        writer.apply_watcher_event(&watcher::Event::Apply(object));
     }
     store
 }
@@ -118,13 +152,13 @@ fn records(cluster: &[Value]) -> Store<RetainedDatabase> {
 async fn a_pass_writes_what_differs_and_tells_the_truth(
     #[files("src/controller/golden/cases/*/there.yaml")] path: PathBuf,
 ) {
-    let there: There = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let there = There::read(&path);
     let mut database: Value = there.database.clone();
     database["apiVersion"] = json!("altinn.app/v1alpha1");
     database["kind"] = json!("Database");
     let database: Database = serde_json::from_value(database).unwrap();
     let mut after = json!({"metadata": database.metadata, "status": database.status});
-    let server = ApiServer::holding(&there.cluster);
+    let server = ApiServer::holding(&there.cluster).refusing(&there.refuses);
     let context = Arc::new(context(&there, server.client()));
     let outcome = Box::pin(reconcile(Arc::new(database), context)).await;
     let outcome = outcome.map_or_else(|error| format!("error: {error}"), |action| told(&action));
@@ -151,17 +185,22 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_taken_for_destroyed() {
+async fn azure_service_operator_is_asked_to_try_again_after_minutes_and_once() {
     let path =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/destroy_is_impossible/there.yaml");
-    let there: There = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/trouble_while_ready/there.yaml");
+    let there = There::read(path.as_ref());
     let server = ApiServer::holding(&there.cluster);
-    let context = Arc::new(context(&there, server.client()));
+    let mut context = Arc::new(context(&there, server.client()));
     let mut database = there.database.clone();
     database["apiVersion"] = json!("altinn.app/v1alpha1");
     database["kind"] = json!("Database");
-    Box::pin(reconcile(Arc::new(serde_json::from_value(database).unwrap()), context)).await.unwrap();
-    assert_eq!(server.written(), "nothing", "neither the finalizer nor anything in Azure");
+    let database: Arc<Database> = Arc::new(serde_json::from_value(database).unwrap());
+    for (minutes, asked) in [(0, 0), (4, 0), (5, 1), (6, 1), (15, 2)] {
+        let now = there.now + jiff::SignedDuration::from_mins(minutes);
+        Arc::get_mut(&mut context).unwrap().clock = Clock::still(now);
+        Box::pin(reconcile(database.clone(), context.clone())).await.unwrap();
+        assert_eq!(server.written().matches("operatorSpec: {}").count(), asked, "after {minutes} minutes");
+    }
 }
 
 /// Whether the object is looked at again by itself; how soon is jittered.

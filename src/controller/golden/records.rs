@@ -19,7 +19,7 @@ const SERVER: &str = "prod-1-orders-main-fa6e2486";
 
 fn there() -> There {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/ready/there.yaml");
-    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    There::read(path.as_ref())
 }
 
 /// All that stands for orders/main, at work, with this change to its server's metadata.
@@ -35,38 +35,50 @@ fn record(reason: &str, annotations: &Value) -> Value {
         "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase",
         "metadata": {
             "name": SERVER, "namespace": "database-operator", "generation": 1, "resourceVersion": "9",
-            "annotations": annotations,
+            "uid": "r", "creationTimestamp": "2026-11-24T12:00:00Z", "annotations": annotations,
         },
         "spec": {
             "database": "orders/main", "server": {"name": SERVER}, "reason": "Deleted",
             "since": "2026-11-24T12:00:00Z",
         },
-        "status": {"conditions": [{
+        "status": {"uid": "r", "conditions": [{
             "type": "Ready", "status": "False", "reason": reason, "message": "",
             "lastTransitionTime": "2026-11-24T12:00:00Z",
         }]},
     })
 }
 
-/// The annotations with which its end is asked for, whatever the day is.
+/// The annotations with which its end is asked for.
 fn destroy() -> Value {
-    let tomorrow = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow().unwrap();
-    let confirmation = format!("orders/main@{tomorrow}");
-    json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": confirmation})
+    json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "orders/main@2026-11-25"})
 }
 
-async fn pass_with(record: &Value, cluster: &[Value], caches: Caches) -> ApiServer {
+/// Whether the server was looked for anew, before the pass.
+#[derive(Clone, Copy, PartialEq)]
+enum Look {
+    Old,
+    Fresh,
+}
+
+async fn pass_with(record: &Value, cluster: &[Value], caches: Caches, look: Look) -> ApiServer {
     let all = [cluster.to_vec(), vec![record.clone()]].concat();
     let server = ApiServer::holding(&all);
     let there = There { cluster: all, ..there() };
     let context = Context { caches, ..context(&there, server.client()) };
+    if look == Look::Fresh {
+        context.looks.asked(SERVER, Some("an older object".to_owned()));
+    }
     let record: RetainedDatabase = serde_json::from_value(record.clone()).unwrap();
     Box::pin(reconcile(Arc::new(record), Arc::new(context))).await.unwrap();
     server
 }
 
 async fn pass(record: &Value, cluster: &[Value]) -> ApiServer {
-    pass_with(record, cluster, Caches::holding(cluster, &Health::Synced)).await
+    pass_with(record, cluster, Caches::holding(cluster, &Health::Synced), Look::Old).await
+}
+
+async fn pass_after_a_look(record: &Value, cluster: &[Value]) -> ApiServer {
+    pass_with(record, cluster, Caches::holding(cluster, &Health::Synced), Look::Fresh).await
 }
 
 fn reason(server: &ApiServer) -> Option<String> {
@@ -78,7 +90,7 @@ fn reason(server: &ApiServer) -> Option<String> {
 async fn a_record_says_nothing_while_nobody_knows_which_ways_in_are_open() {
     let (record, cluster) = (record("Kept", &json!({})), at_work(&json!({})));
     // Until they are filled, there seems to be nothing to close.
-    let server = pass_with(&record, &cluster, Caches::holding(&[], &Health::Starting)).await;
+    let server = pass_with(&record, &cluster, Caches::holding(&[], &Health::Starting), Look::Old).await;
     assert_eq!((reason(&server), server.written()), (None, "nothing".to_owned()));
     assert_eq!(reason(&pass(&record, &cluster).await).as_deref(), Some("Kept"));
 }
@@ -112,16 +124,20 @@ async fn that_a_destroy_was_taken_back_is_written_down_before_anything_else() {
 #[tokio::test]
 async fn an_object_that_somebody_else_lets_go_of_is_not_taken_for_the_server_that_is_destroyed() {
     let going = json!({"deletionTimestamp": "2026-11-24T12:00:00Z"});
-    let server = pass(&record("Kept", &destroy()), &at_work(&going)).await;
-    assert_eq!((reason(&server), server.written()), (None, "nothing".to_owned()));
+    for look in [Look::Old, Look::Fresh] {
+        let cluster = at_work(&going);
+        let caches = Caches::holding(&cluster, &Health::Synced);
+        let server = pass_with(&record("Kept", &destroy()), &cluster, caches, look).await;
+        assert_eq!((reason(&server), server.written()), (None, "nothing".to_owned()));
+    }
 }
 
 #[tokio::test]
 async fn what_azure_was_told_stays_written_down_while_a_kind_is_missing() {
     let without_aso = || Caches::holding(&[], &Health::UnknownKind);
-    let server = pass_with(&record("Destroying", &destroy()), &[], without_aso()).await;
+    let server = pass_with(&record("Destroying", &destroy()), &[], without_aso(), Look::Old).await;
     assert_eq!(reason(&server), None);
-    let server = pass_with(&record("Kept", &destroy()), &[], without_aso()).await;
+    let server = pass_with(&record("Kept", &destroy()), &[], without_aso(), Look::Old).await;
     assert_eq!(reason(&server).as_deref(), Some("AzureServiceOperatorMissing"));
 }
 
@@ -136,4 +152,117 @@ async fn the_object_of_a_kept_server_is_made_to_look_where_the_server_was() {
     assert!(written.contains("reconcile-policy: skip") && written.contains("tags: {}"), "{written}");
     assert!(written.contains("armId: /subscriptions/other/resourceGroups/rg-old\n"), "{written}");
     assert_eq!(written.matches("PATCH").count(), 1, "{written}");
+}
+
+/// The server's object, with this reconcile policy, at work.
+fn with_policy(policy: &str) -> Vec<Value> {
+    at_work(&json!({"uid": "today's", "annotations": {RECONCILE_POLICY: policy}}))
+}
+
+const OBJECT: &str = "flexibleservers/prod-1-orders-main-fa6e2486";
+
+#[tokio::test]
+async fn what_is_to_be_destroyed_is_looked_for_anew_first() {
+    let server = pass(&record("Kept", &destroy()), &with_policy("skip")).await;
+    let written = server.written();
+    assert!(written.starts_with("DELETE ") && written.contains(OBJECT), "{written}");
+    assert_eq!(written.matches("DELETE").count(), 1, "{written}");
+    // An older destroy is undone before its object is let go of, or Azure would be told.
+    let written = pass(&record("Kept", &destroy()), &with_policy("manage")).await.written();
+    assert!(
+        written.contains("reconcile-policy: detach-on-delete") && !written.contains("DELETE"),
+        "{written}"
+    );
+    // And what was written down is taken back before that, or the object, once it is gone, would be taken for destroyed.
+    let server = pass(&record("Destroying", &destroy()), &with_policy("manage")).await;
+    assert_eq!((reason(&server).as_deref(), server.written()), (Some("Kept"), "nothing".to_owned()));
+}
+
+#[tokio::test]
+async fn destroying_is_prepared_then_written_down_then_told() {
+    let written =
+        pass_after_a_look(&record("Kept", &destroy()), &with_policy("detach-on-delete")).await.written();
+    assert!(written.contains("reconcile-policy: manage") && !written.contains("DELETE"), "{written}");
+    let server = pass_after_a_look(&record("Kept", &destroy()), &with_policy("manage")).await;
+    assert_eq!((reason(&server).as_deref(), server.written()), (Some("Destroying"), "nothing".to_owned()));
+    let written =
+        pass_after_a_look(&record("Destroying", &destroy()), &with_policy("manage")).await.written();
+    assert!(written.starts_with("DELETE ") && written.contains(OBJECT), "{written}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_taken_for_destroyed() {
+    let cluster: Vec<Value> =
+        at_work(&json!({})).into_iter().filter(|object| object["kind"] != "FlexibleServer").collect();
+    for look in [Look::Old, Look::Fresh] {
+        let caches = Caches::holding(&cluster, &Health::Synced);
+        let server = pass_with(&record("Kept", &destroy()), &cluster, caches, look).await;
+        let written = server.written();
+        assert!(
+            written.contains(OBJECT) && written.contains("reconcile-policy: skip"),
+            "it is looked for: {written}"
+        );
+        assert_eq!((reason(&server), written.contains("DELETE")), (None, false), "{written}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_from_the_past_touches_nothing() {
+    let mut cluster = with_policy("skip");
+    let server = cluster.iter_mut().find(|object| object["kind"] == "FlexibleServer").unwrap();
+    // A Database has had it since the record was written.
+    server["status"]["tags"]["database-operator-taken"] = json!("2026-11-25T12:00:00Z");
+    let mut record = record("Kept", &json!({}));
+    record["spec"]["until"] = json!("2026-11-25T00:00:00Z");
+    record["status"]["warnedAt"] = json!("2026-11-25T00:00:00Z");
+    let server = pass(&record, &cluster).await;
+    assert_eq!(
+        (reason(&server).as_deref(), server.written()),
+        (Some("RecordOutdated"), "nothing".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_record_about_the_server_of_another_database_goes() {
+    let mut mistaken = record("Kept", &json!({}));
+    mistaken["spec"]["database"] = json!("sales/main");
+    let server = pass(&mistaken, &with_policy("skip")).await;
+    assert_eq!(reason(&server).as_deref(), Some("Mistaken"));
+    let written = server.written();
+    assert!(written.starts_with("DELETE ") && written.contains("retaineddatabases"), "{written}");
+    assert_eq!(written.matches("DELETE").count(), 1, "{written}");
+}
+
+#[tokio::test]
+async fn an_end_is_warned_of_by_this_very_record_before_it_is_met() {
+    // It came back from a backup: nothing is noted on it.
+    let mut record = record("Kept", &json!({}));
+    record["spec"]["until"] = json!("2026-11-24T00:00:00Z");
+    record["status"] = Value::Null;
+    let mut cluster = with_policy("skip");
+    let server = cluster.iter_mut().find(|object| object["kind"] == "FlexibleServer").unwrap();
+    server["status"]["tags"]["database-operator-taken"] = json!("2026-11-01T12:00:00Z");
+    record["metadata"]["creationTimestamp"] = json!("2020-01-01T00:00:00Z");
+    let server = pass(&record, &cluster).await;
+    assert_eq!(reason(&server).as_deref(), Some("ExpiresSoon"));
+    assert!(!server.written().contains("flexibleservers/"), "{}", server.written());
+    let status = server.status_written().unwrap();
+    assert!(status["uid"] == "r" && status["warnedAt"].is_string(), "{status}");
+}
+
+#[tokio::test]
+async fn a_database_that_somebody_elses_finalizer_holds_is_gone() {
+    let mut cluster = with_policy("skip");
+    cluster.push(json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
+        "metadata": {
+            "name": "main", "namespace": "orders", "uid": "u", "deletionTimestamp": "2026-11-24T12:00:00Z",
+            "finalizers": ["example.org/hold"],
+        },
+    }));
+    let written = pass(&record("Kept", &json!({})), &cluster).await.written();
+    assert!(
+        written.contains("federatedidentitycredentials") && written.contains("reconcile-policy: manage"),
+        "{written}"
+    );
 }

@@ -9,7 +9,10 @@ use super::{
     remove::{Doomed, Removal, own, remove},
 };
 use crate::{
-    azure::{FlexibleServer, RECONCILE_POLICY, SecretReference, claim, condition, marks},
+    azure::{
+        DETACH_ON_DELETE, FlexibleServer, MANAGE, SecretReference, annotations, claim, condition, has_policy,
+        marks,
+    },
     controller::{
         apply, build,
         context::Context,
@@ -80,8 +83,9 @@ async fn change_password(context: &Context, kept: &Doomed<'_>, since: Timestamp)
     desired.metadata.namespace = server.namespace();
     desired.metadata.resource_version = server.resource_version();
     desired.metadata.labels = Some(marks(database.0, database.1));
-    let policy = server.annotations().get(RECONCILE_POLICY).cloned();
-    desired.metadata.annotations = policy.map(|policy| [(RECONCILE_POLICY.to_owned(), policy)].into());
+    // Azure is to be told; an object at rest only looks.
+    let policy = if has_policy(&server, MANAGE) { MANAGE } else { DETACH_ON_DELETE };
+    desired.metadata.annotations = Some(annotations(policy));
     apply::aso(context, &caches.servers.cache, &desired).await?;
     tracing::info!(server = kept.server_name, "the password of a kept server is changed");
     Ok(Removal::UnderWay)

@@ -1,15 +1,17 @@
 //! A `Database` that is being deleted: what becomes of its data is settled before its finalizer goes.
 
+use std::collections::BTreeMap;
+
 use api::{
-    Database,
+    Confirmed, Database, RetainedDatabase,
     annotations::{CONFIRM_DESTROY, FINALIZER, RETENTION},
-    retained::DESTROYED,
+    retained::RECOVERED,
 };
-use jiff::{Timestamp, tz::TimeZone};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     ResourceExt,
-    api::{Patch, PatchParams},
+    api::PostParams,
     runtime::{controller::Action, events::EventType, reflector::ObjectRef},
 };
 use policy::{
@@ -20,9 +22,9 @@ use policy::{
 };
 
 use super::{
-    reconcile::forget,
+    reconcile::{self, forget},
     record,
-    remove::{self, Doomed, Step},
+    remove::{self, Doomed},
 };
 use crate::{
     azure::{Claim, OPERATOR, claim, names},
@@ -80,45 +82,85 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     let Ok(retention) = retention(database, (&namespace, &name), None, deleted, context) else {
         return Ok(wait());
     };
-    let conditions = conditions(database);
-    // Once Azure was told, nothing else can become of it.
-    if remove::is_told(context, conditions, &doomed) || retention == Ok(Retention::Destroy) {
-        return destroy(database, context, &doomed).await;
-    }
-    if remove::is_destroying(conditions) {
-        // Or its object, should it be deleted by hand now, would be taken for what Azure was told.
-        let why = format!(
-            "Azure was not told to destroy server {server_name}, and it is kept, as was decided since"
-        );
-        let why = Blocked::working("DestroyTakenBack", why);
-        report(database, context, &Outcome::Blocked(&why)).await?;
-        return Ok(wait());
-    }
-    let (until, why) = match retention {
-        Ok(Retention::Days(days)) => (Some(days_after(deleted, days)), None),
-        Ok(_) => (None, None),
-        Err(problems) => (None, Some(problems)),
-    };
+    let plan = plan(retention, database.annotations(), deleted, context.now(), context.destroy_delay);
     if !remove::spare(context, &doomed).await? {
         return Ok(wait());
     }
-    keep(database, context, &doomed, deleted, until).await?;
-    let mut note = format!(
-        "Server {server_name} and its data are kept{}. Apply the same manifest again to get them back; the platform team \
-         finds them as RetainedDatabase {}/{server_name}",
-        until.map_or_else(String::new, |until| format!(" until {until}, and destroyed then")),
-        context.operator_namespace
-    );
-    if let Some(why) = why {
-        note = format!("{note}. What the annotation says doesn't count: {why}");
+    let record = match keep(database, context, &doomed, deleted, plan.until).await? {
+        Kept::OnRecord(record) => record,
+        Kept::NotYet => return Ok(wait()),
+        // An earlier decision, which this `Database` came too late for.
+        Kept::BeingDestroyed => {
+            context.forget(&namespace, &name);
+            return Ok(Fate::Settled);
+        }
+    };
+    if let Some(confirmed) = plan.confirmed.clone()
+        && record.status.as_ref().is_none_or(|status| status.confirmed.is_none())
+    {
+        reconcile::confirm(&record, context, confirmed).await?;
     }
-    context.events.publish(database, EventType::Normal, "DataKept", &note).await;
+    context.events.publish(database, EventType::Normal, "DataKept", &plan.note(&server_name, context)).await;
     context.forget(&namespace, &name);
     Ok(Fate::Settled)
 }
 
-fn conditions(database: &Database) -> &[Condition] {
-    database.status.as_ref().map_or(&[], |status| &status.conditions)
+/// What is written down of the data.
+#[derive(Clone, Debug, PartialEq)]
+struct Plan {
+    /// When the server comes to its end.
+    until: Option<Timestamp>,
+    /// That this was confirmed, and needs no further warning.
+    confirmed: Option<Confirmed>,
+    /// Why what the annotation says doesn't count.
+    doubt: Option<String>,
+}
+
+/// The data are always kept first. Who asks to delete may mean to have it made anew (`kubectl apply --force`, `kubectl
+/// replace --force`, Flux with `force`): the API server, and nobody else, knows that until the new one comes.
+fn plan(
+    retention: Result<Retention, String>,
+    annotations: &BTreeMap<String, String>,
+    deleted: Timestamp,
+    now: Timestamp,
+    destroy_delay: SignedDuration,
+) -> Plan {
+    let in_doubt = |doubt| Plan { until: None, confirmed: None, doubt };
+    match retention {
+        // It may have been decided on late; a day is left all the same, to warn and to take it back.
+        Ok(Retention::Days(days)) => {
+            Plan { until: Some(days_after(deleted, days).max(days_after(now, 1))), ..in_doubt(None) }
+        }
+        Ok(Retention::Destroy) => {
+            let confirmation = annotations.get(CONFIRM_DESTROY).cloned().unwrap_or_default();
+            let destroy_at = Time(deleted.checked_add(destroy_delay).unwrap_or(Timestamp::MAX));
+            Plan { confirmed: Some(Confirmed { confirmation, destroy_at }), ..in_doubt(None) }
+        }
+        Ok(Retention::Retain) => in_doubt(None),
+        Err(problems) => in_doubt(Some(problems)),
+    }
+}
+
+impl Plan {
+    /// For people.
+    fn note(&self, server_name: &str, context: &Context) -> String {
+        let end = match (&self.until, &self.confirmed) {
+            (Some(until), _) => format!(" until {until}, and destroyed then"),
+            (None, Some(confirmed)) => {
+                format!(" until {}, and destroyed then, as was confirmed", confirmed.destroy_at.0)
+            }
+            (None, None) => String::new(),
+        };
+        let note = format!(
+            "Server {server_name} and its data are kept{end}. Apply the same manifest again to get them back; the platform \
+             team finds them as RetainedDatabase {}/{server_name}",
+            context.operator_namespace
+        );
+        match &self.doubt {
+            Some(doubt) => format!("{note}. What the annotation says doesn't count: {doubt}"),
+            None => note,
+        }
+    }
 }
 
 fn wait() -> Fate {
@@ -161,6 +203,15 @@ fn profile(context: &Context, namespace: &str, name: Option<&str>) -> Result<Opt
     Ok(of_namespace.ok().or_else(|| policy.profile_named(name?)).cloned())
 }
 
+/// The fewest days that data are kept in this namespace; `None` when no profile tells.
+pub(super) fn minimum_days(
+    namespace: &str,
+    profile: Option<&str>,
+    context: &Context,
+) -> Result<Option<u16>, NotKnown> {
+    Ok(self::profile(context, namespace, profile)?.map(|profile| profile.retention.minimum_days))
+}
+
 /// The caches don't tell yet.
 #[derive(Debug)]
 pub(super) struct NotKnown;
@@ -187,8 +238,11 @@ fn server(database: &Database, context: &Context) -> Result<Server, NotKnown> {
     if let Some(server) = own.iter().find(|server| !claim::only_looks(server)) {
         return Ok(Server::Named(server.name_any()));
     }
+    let state = context.policy.load();
+    let takes_over = state.policy().map_or(&[][..], |policy| &policy.azure.take_over_from);
+    let here = claim::Here { uid: &context.cluster_uid, takes_over };
     let is_foreign =
-        |server| matches!(claim::claim(Some(server), (&namespace, &name), None), Claim::Foreign(_));
+        |server| matches!(claim::claim(Some(server), (&namespace, &name), None, here), Claim::Foreign(_));
     if own.iter().any(is_foreign) {
         return Ok(Server::None);
     }
@@ -213,7 +267,6 @@ fn server(database: &Database, context: &Context) -> Result<Server, NotKnown> {
     if there.taken_from((&namespace, &name)).is_some() {
         return Ok(Server::None);
     }
-    let state = context.policy.load();
     let is_derived = state
         .policy()
         .is_some_and(|policy| names::server(&policy.azure.cluster_name.value, &namespace, &name) == recorded);
@@ -224,23 +277,41 @@ fn server(database: &Database, context: &Context) -> Result<Server, NotKnown> {
     Ok(if is_own { Server::Named(recorded) } else { Server::Unclear(recorded) })
 }
 
-/// Writes the record, before anything is let go. One that tells of this delete already may have been edited since.
+/// What became of the record.
+enum Kept {
+    OnRecord(Box<RetainedDatabase>),
+    /// An older one is on its way.
+    NotYet,
+    /// An older one, whose server is being destroyed.
+    BeingDestroyed,
+}
+
+/// Writes the record, before anything is let go. A record is of one delete: an older one goes, so that nothing of its age and
+/// its warnings counts for this one.
 async fn keep(
     database: &Database,
     context: &Context,
     kept: &Doomed<'_>,
     since: Timestamp,
     until: Option<Timestamp>,
-) -> Result<(), Error> {
+) -> Result<Kept, Error> {
     let api = context.records();
     let failed = |source| apply::Error::Api {
         kind: "RetainedDatabase".to_owned(),
         name: kept.server_name.to_owned(),
         source: Box::new(source),
     };
-    let there = api.get_opt(kept.server_name).await.map_err(failed)?;
-    if there.is_some_and(|record| record.spec.since.0 == since) {
-        return Ok(());
+    if let Some(there) = api.get_opt(kept.server_name).await.map_err(failed)? {
+        if there.spec.since.0 == since && there.metadata.deletion_timestamp.is_none() {
+            return Ok(Kept::OnRecord(Box::new(there)));
+        }
+        if remove::is_told(context, reconcile::conditions(&there), kept) {
+            return Ok(Kept::BeingDestroyed);
+        }
+        let note =
+            format!("Server {} was back with Database {}/{}", kept.server_name, kept.namespace, kept.name);
+        forget(&there, context, RECOVERED, &note).await?;
+        return Ok(Kept::NotYet);
     }
     let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
     let profile = profile(context, kept.namespace, None).ok().flatten().map(|profile| profile.name);
@@ -249,13 +320,18 @@ async fn keep(
         profile,
         kept.server_name,
         server.as_ref(),
+        context.namespaces.uid(kept.namespace),
         &context.operator_namespace,
         since,
         until,
     );
-    api.patch(kept.server_name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&record))
-        .await
-        .map_err(failed)?;
+    let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+    let record = match api.create(&params, &record).await {
+        Ok(record) => record,
+        // Somebody was quicker.
+        Err(kube::Error::Api(status)) if status.code == 409 => return Ok(Kept::NotYet),
+        Err(error) => return Err(failed(error).into()),
+    };
     context.count_write("RetainedDatabase");
     tracing::info!(
         namespace = kept.namespace,
@@ -264,36 +340,45 @@ async fn keep(
         until = until.map(tracing::field::display),
         "the Database is deleted; its server and data are kept"
     );
-    Ok(())
+    Ok(Kept::OnRecord(Box::new(record)))
 }
 
-async fn destroy(database: &Database, context: &Context, doomed: &Doomed<'_>) -> Result<Fate, Error> {
-    let server = doomed.server_name;
-    let instead = "set altinn.app/retention to \"Retain\", and this Database goes";
-    match remove::destroy(context, conditions(database), doomed, instead).await? {
-        Step::Wait => Ok(wait()),
-        Step::Tell(why) => {
-            report(database, context, &Outcome::Blocked(&why)).await?;
-            Ok(wait())
-        }
-        Step::Done => {
-            let note = format!("Server {server} is destroyed with all its data, as the annotation said");
-            // One that waited for this `Database` to have its server back.
-            let record = ObjectRef::new(server).within(&context.operator_namespace);
-            if let Some(record) = context.retained.get(&record)
-                && !forget(&record, context, DESTROYED, &note).await?
-            {
-                return Ok(wait());
-            }
-            context.events.publish(database, EventType::Normal, "DataDestroyed", &note).await;
-            tracing::info!(
-                namespace = doomed.namespace,
-                name = doomed.name,
-                server,
-                "the server is destroyed"
-            );
-            context.forget(doomed.namespace, doomed.name);
-            Ok(Fate::Settled)
-        }
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[rstest]
+    #[case::retain(Ok(Retention::Retain), "2026-11-01T12:00:00Z", None, None)]
+    #[case::days(Ok(Retention::Days(14)), "2026-11-01T12:00:00Z", Some("2026-11-15T12:00:00Z"), None)]
+    #[case::a_day(Ok(Retention::Days(1)), "2026-11-01T12:00:00Z", Some("2026-11-02T12:00:00Z"), None)]
+    #[case::days_that_are_over(
+        Ok(Retention::Days(1)),
+        "2026-12-01T12:00:00Z",
+        Some("2026-12-02T12:00:00Z"),
+        None
+    )]
+    #[case::destroy(Ok(Retention::Destroy), "2026-11-01T12:00:00Z", None, Some("2026-11-01T12:15:00Z"))]
+    #[case::in_doubt(Err("no".to_owned()), "2026-11-01T12:00:00Z", None, None)]
+    fn data_are_kept_first_whatever_is_said(
+        #[case] retention: Result<Retention, String>,
+        #[case] now: &str,
+        #[case] until: Option<&str>,
+        #[case] destroy_at: Option<&str>,
+    ) {
+        let annotations = [(CONFIRM_DESTROY.to_owned(), "orders/main@2026-11-02".to_owned())].into();
+        let doubt = retention.clone().err();
+        let deleted = at("2026-11-01T12:00:00Z");
+        let plan = plan(retention, &annotations, deleted, at(now), SignedDuration::from_mins(15));
+        let confirmed = destroy_at.map(|time| Confirmed {
+            confirmation: "orders/main@2026-11-02".to_owned(),
+            destroy_at: Time(at(time)),
+        });
+        assert_eq!(plan, Plan { until: until.map(at), confirmed, doubt });
     }
 }

@@ -1,12 +1,14 @@
 //! Data whose `Database` is gone: kept, brought back, or brought to its end.
 //!
 //! [`let_go`] settles what becomes of the data before a `Database` goes, [`record`] is what a `RetainedDatabase` says,
-//! [`reconcile`] looks after it, [`close`] sees that nobody gets at it meanwhile, [`recover`] gives it to another
+//! [`end`] says when it comes to its end, [`reconcile`] looks after it, [`close`] sees that nobody gets at it meanwhile, [`recover`] gives it to another
 //! `Database`, as which [`relabel`] marks it, [`restore`] finds it when its object was deleted by hand, [`sweep`] finds
 //! servers that lost their owner, and [`remove`] is the only place that ends anything in Azure.
 
 mod close;
+mod end;
 pub(super) mod let_go;
+pub(super) mod looks;
 pub(super) mod reconcile;
 mod record;
 pub(super) mod recover;
@@ -31,6 +33,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::{bounded, caches, context::Context};
+
+/// Whether the server of a record is being destroyed, or is: nothing brings it back.
+pub(super) fn is_destroying(record: &RetainedDatabase) -> bool {
+    remove::is_destroying(reconcile::conditions(record))
+}
 
 /// Looks after everything that is kept, until it is dropped.
 pub(super) async fn run(

@@ -4,29 +4,31 @@ use std::{sync::Arc, time::Duration};
 
 use api::{
     Database, Recovered, RetainedDatabase, RetainedDatabaseStatus, RetainedReason,
-    annotations::RETENTION,
-    retained::{DESTROYED, RECOVERED},
+    annotations::{CONFIRM_DESTROY, FINALIZER, RETENTION},
+    retained::{DESTROYED, MISTAKEN, RECOVERED},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{ObjectMeta, Patch, PatchParams},
     core::DeserializeGuard,
     runtime::{controller::Action, events::EventType, reflector::ObjectRef},
 };
-use policy::{deleting::Retention, retained::owner};
+use policy::retained::owner;
 use serde_json::json;
 
 use super::{
     close,
+    end::{self, End, Notes, Seen, WARNING},
     let_go::{self, NotKnown},
     relabel,
     remove::{self, Doomed, Removal, Step, is_destroying},
     restore::{Restored, restore},
 };
 use crate::{
-    azure::{FlexibleServer, claim},
+    api_error,
+    azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim},
     clock,
     controller::{
         apply, backoff,
@@ -41,8 +43,6 @@ use crate::{
 const SOON: Duration = Duration::from_secs(5);
 /// A record at rest is looked at again after this long; its end is met to the second all the same.
 const RESYNC: Duration = Duration::from_hours(1);
-/// So long before the end a warning goes out.
-const WARNING: SignedDuration = SignedDuration::from_hours(24);
 /// And so often at one that ends.
 const LONGEST: Duration = Duration::from_mins(10);
 
@@ -54,7 +54,7 @@ const RECOVERY_MANAGER: &str = "database-operator-recovery";
 pub(in crate::controller) enum Error {
     #[error(transparent)]
     Apply(#[from] apply::Error),
-    #[error("{what} can't be {done}: {source}")]
+    #[error("{what} can't be {done}: {}", api_error::words(source))]
     Api { what: &'static str, done: &'static str, source: Box<kube::Error> },
     #[error(transparent)]
     Clock(#[from] clock::Error),
@@ -107,50 +107,149 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     if let Some(database) = live(context, namespace, name).await? {
         return returned(record, context, &kept, database).await;
     }
-    let Ok(end) = end(record, context, namespace, name) else { return later };
+    let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
+    if let Some(other) = server.as_ref().and_then(|server| owner_by_object(server, (namespace, name))) {
+        return mistaken(record, context, &kept, &other).await;
+    }
+    let Ok(end) = self::end(record, context, &kept, server.as_ref()) else { return later };
     let is_told = remove::is_told(context, conditions(record), &kept);
-    let is_over = match &end {
-        End::At(until) if *until <= context.now() => {
-            // Two clocks must agree on it.
-            *until <= context.clock.earliest(&context.client).await?
-        }
-        End::Approved => true,
-        End::At(_) | End::Never(_) => false,
-    };
+    let is_over = is_over(&end, context).await?;
+    if is_over
+        && !is_told
+        && let Some(again) = look_anew(record, context, &kept, &end, server.as_ref()).await?
+    {
+        return Ok(again);
+    }
     let restored = if is_told { Restored::There } else { restore(record, &kept, context).await? };
     let trouble = match restored {
         Restored::UnderWay => return later,
         Restored::Foreign(why) if is_over => return let_alone(record, context, &kept, &why).await,
+        // Another one of the same name: only who has asked for it now can mean that one.
+        Restored::There
+            if server.as_ref().is_some_and(|server| made_anew(record, server).is_some())
+                && end != End::Approved
+                && !is_told =>
+        {
+            server.as_ref().and_then(|server| made_anew(record, server))
+        }
         Restored::There | Restored::Gone | Restored::Blocked(_) if is_told || is_over => {
             return destroy(record, context, &kept).await;
         }
-        Restored::There => context
-            .caches
-            .servers
-            .cache
-            .get(&context.operator_namespace, kept.server_name)
-            .and_then(|server| made_anew(record, &server)),
+        Restored::There => server.as_ref().and_then(|server| made_anew(record, server)),
         Restored::Gone => Some(gone(record)),
         Restored::Foreign(why) | Restored::Blocked(why) => Some(why),
     };
+    let trouble = trouble.or_else(|| (end == End::Outdated).then(|| outdated(record)));
+    let warned_at =
+        end.warns(context.now()).then(|| Notes::of(record).warned_at.unwrap_or_else(|| Time(context.now())));
     let (why, ready) = match trouble {
         Some(why) => (why, "False"),
-        None => (kept_because(record, &end, context.now()), "True"),
+        None => (kept_because(record, &end, warned_at.as_ref(), context.now()), "True"),
     };
+    let tell_it = || tell_with(record, context, &why, ready, warned_at.clone());
+    // What is about the past touches nothing: whoever has the server now needs the ways in.
+    if end == End::Outdated {
+        tell_it().await?;
+        return Ok(Action::requeue(backoff::jittered(LONGEST)));
+    }
     if is_destroying(conditions(record)) {
         // First, or the server's object, should it be deleted by hand now, would be taken for what Azure was told.
-        tell(record, context, &why, ready).await?;
+        tell_it().await?;
         return later;
     }
     let is_spared = remove::spare(context, &kept).await?;
     let closed = close::close(context, &kept, record.spec.since.0).await?;
-    tell(record, context, &why, ready).await?;
+    let rests = is_spared && remove::rest(context, &kept).await?;
+    tell_it().await?;
     Ok(Action::requeue(match &end {
-        _ if !is_spared || closed != Removal::Done => backoff::jittered(SOON),
+        _ if !rests || closed != Removal::Done => backoff::jittered(SOON),
         _ if ready == "False" => backoff::jittered(LONGEST),
-        End::At(until) => next(*until, context.now()),
+        End::At { .. } | End::Confirmed(_) => next(&end, context.now()),
         _ => backoff::jittered(RESYNC),
     }))
+}
+
+/// Two clocks must agree on it.
+async fn is_over(end: &End, context: &Context) -> Result<bool, Error> {
+    let Some(due) = end.due() else { return Ok(false) };
+    if *end == End::Approved {
+        return Ok(true);
+    }
+    Ok(due <= context.now() && due <= context.clock.earliest(&context.client).await?)
+}
+
+/// Before a server is destroyed its object is made anew, so that Azure is asked what there is today: what the API server
+/// holds may be from a backup. `None` once it has looked.
+async fn look_anew(
+    record: &RetainedDatabase,
+    context: &Context,
+    kept: &Doomed<'_>,
+    end: &End,
+    server: Option<&FlexibleServer>,
+) -> Result<Option<Action>, Error> {
+    let later = Action::requeue(backoff::jittered(SOON));
+    let Some(server) = server else {
+        if !context.looks.is_asked(kept.server_name) {
+            context.looks.asked(kept.server_name, None);
+        }
+        return Ok(None);
+    };
+    if context.looks.is_fresh(kept.server_name, server) {
+        return Ok(None);
+    }
+    if server.metadata.deletion_timestamp.is_some() {
+        return Ok(Some(later));
+    }
+    if is_destroying(conditions(record)) {
+        // Or the object, once it is deleted to be made anew, would be taken for what Azure was told.
+        let why = kept_because(record, end, Notes::of(record).warned_at.as_ref(), context.now());
+        tell(record, context, &why, "True").await?;
+        return Ok(Some(later));
+    }
+    // A server that is kept has its ways in closed. What somebody has confirmed needs no such sign.
+    if matches!(end, End::At { .. }) {
+        match close::close(context, kept, record.spec.since.0).await? {
+            Removal::Done => {}
+            Removal::UnderWay => return Ok(Some(later)),
+            Removal::Refused { reason, message } => {
+                let server_name = kept.server_name;
+                let message = format!(
+                    "Server {server_name} is to be destroyed, and is still there, because the ways in to it can't be closed: \
+                     {reason}: {message}"
+                );
+                // Not a word that would be taken for what Azure was told.
+                tell(record, context, &Blocked::working("ClosingRefused", message), "False").await?;
+                return Ok(Some(later));
+            }
+        }
+    }
+    if remove::spare(context, kept).await? && remove::let_go_of_object(context, server).await? {
+        context.looks.asked(kept.server_name, server.uid());
+    }
+    Ok(Some(later))
+}
+
+/// The `Database` that a server's object names, if it is another one.
+fn owner_by_object(server: &FlexibleServer, kept: (&str, &str)) -> Option<String> {
+    let (namespace, name) = (server.labels().get(DATABASE_NAMESPACE)?, server.labels().get(DATABASE_NAME)?);
+    let is_other = (namespace.as_str(), name.as_str()) != kept && !claim::only_looks(server);
+    is_other.then(|| format!("{namespace}/{name}"))
+}
+
+/// The record is about another database's server: whoever wrote it was mistaken. It goes, so that it stands in nobody's way.
+async fn mistaken(
+    record: &RetainedDatabase,
+    context: &Context,
+    kept: &Doomed<'_>,
+    other: &str,
+) -> Result<Action, Error> {
+    let note = format!(
+        "Server {} belongs to Database {other}, as its FlexibleServer says, and not to Database {}: this record is mistaken, \
+         and goes; nothing else is touched",
+        kept.server_name, record.spec.database
+    );
+    forget(record, context, MISTAKEN, &note).await?;
+    Ok(Action::requeue(backoff::jittered(SOON)))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
@@ -161,39 +260,33 @@ pub(super) fn on_error(record: Arc<RetainedDatabase>, error: &Error, context: Ar
 }
 
 /// When to look again at a record that ends: at its warning, at its end, and now and then, because a clock can be set.
-fn next(until: Timestamp, now: Timestamp) -> Duration {
-    let left = now.duration_until(until);
-    let event = if left > WARNING { left - WARNING } else { left };
+fn next(end: &End, now: Timestamp) -> Duration {
+    let event = match end {
+        End::At { promised, .. } if now.duration_until(*promised) > WARNING => {
+            now.duration_until(*promised) - WARNING
+        }
+        end => now.duration_until(end.due().unwrap_or(now)),
+    };
     Duration::try_from(event).unwrap_or_default().clamp(Duration::from_secs(1), LONGEST)
 }
 
-/// When a server that is kept comes to its end.
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum End {
-    /// By the record.
-    At(Timestamp),
-    /// Someone who may has asked for it, and confirmed.
-    Approved,
-    /// Never by itself; with why an annotation doesn't count.
-    Never(Option<String>),
+fn end(
+    record: &RetainedDatabase,
+    context: &Context,
+    kept: &Doomed<'_>,
+    server: Option<&FlexibleServer>,
+) -> Result<End, NotKnown> {
+    let (owner, profile) = ((kept.namespace, kept.name), record.spec.profile.as_deref());
+    let annotation = record
+        .annotations()
+        .contains_key(RETENTION)
+        .then(|| let_go::retention(record, owner, profile, context.now(), context))
+        .transpose()?;
+    let minimum_days = let_go::minimum_days(kept.namespace, profile, context)?;
+    Ok(end::end(&Seen { record, server, annotation, minimum_days, destroy_delay: context.destroy_delay }))
 }
 
-fn end(record: &RetainedDatabase, context: &Context, namespace: &str, name: &str) -> Result<End, NotKnown> {
-    let by_record = record.spec.until.as_ref().map(|until| End::At(until.0));
-    if !record.annotations().contains_key(RETENTION) {
-        return Ok(by_record.unwrap_or(End::Never(None)));
-    }
-    let judged =
-        let_go::retention(record, (namespace, name), record.spec.profile.as_deref(), context.now(), context)?;
-    Ok(match (judged, by_record) {
-        (Ok(Retention::Destroy), _) => End::Approved,
-        (_, Some(by_record)) => by_record,
-        (Ok(_), None) => End::Never(None),
-        (Err(doubt), None) => End::Never(Some(doubt)),
-    })
-}
-
-fn kept_because(record: &RetainedDatabase, end: &End, now: Timestamp) -> Blocked {
+fn kept_because(record: &RetainedDatabase, end: &End, warned_at: Option<&Time>, now: Timestamp) -> Blocked {
     let database = &record.spec.database;
     let back = format!("apply the manifest of Database {database} again to bring it back");
     let why = match record.spec.reason {
@@ -201,22 +294,51 @@ fn kept_because(record: &RetainedDatabase, end: &End, now: Timestamp) -> Blocked
         RetainedReason::OwnerLost => "its Database is gone without a word on the data",
     };
     let (reason, message) = match end {
-        End::At(until) if now.duration_until(*until) <= WARNING => (
-            "ExpiresSoon",
-            format!("The server is destroyed with all its data at {until}; put spec.until off, or {back}"),
-        ),
-        End::At(until) => ("KeptUntil", format!("The server is kept until {until}, because {why}; {back}")),
-        End::Never(None) | End::Approved => ("Kept", format!("The server is kept, because {why}; {back}")),
-        End::Never(Some(doubt)) => {
-            ("Kept", format!("The server is kept; the annotation doesn't count: {doubt}"))
+        End::At { promised, .. } if end.warns(now) => {
+            let warned_at = Some(warned_at.map_or(now, |time| time.0));
+            let at = End::At { promised: *promised, warned_at }.due().unwrap_or(*promised);
+            (
+                "ExpiresSoon",
+                format!("The server is destroyed with all its data at {at}; put spec.until off, or {back}"),
+            )
         }
+        End::At { promised, .. } => {
+            ("KeptUntil", format!("The server is kept until {promised}, because {why}; {back}"))
+        }
+        End::Confirmed(at) => (
+            "DestroyConfirmed",
+            format!(
+                "The server is destroyed with all its data at {at}, as was confirmed when its Database was deleted; to keep \
+                 it, annotate this record with {RETENTION}: Retain, or {back}"
+            ),
+        ),
+        End::Never(None) | End::Approved | End::Outdated => {
+            ("Kept", format!("The server is kept, because {why}; {back}"))
+        }
+        End::Never(Some(doubt)) => ("Kept", format!("The server is kept; its end doesn't count: {doubt}")),
     };
     Blocked::working(reason, message)
+}
+
+/// A `Database` has had the server since the record was written: it came back from a backup, or was written by hand.
+fn outdated(record: &RetainedDatabase) -> Blocked {
+    let (server, database) = (&record.spec.server.name, &record.spec.database);
+    Blocked::stalled(
+        "RecordOutdated",
+        format!(
+            "Database {database} has had server {server} after {}, since when this record says that there is none: it is from \
+             the past, and ends nothing. Apply the manifest of the Database to go on with the server. To destroy it with all \
+             its data, annotate this record with {RETENTION}: Destroy and {CONFIRM_DESTROY}: {database}@<day>",
+            record.spec.since.0
+        ),
+    )
 }
 
 /// Whether Azure made the server after it was kept: somebody deleted it there, and Azure Service Operator, which makes what
 /// its objects say, made another one.
 fn made_anew(record: &RetainedDatabase, server: &FlexibleServer) -> Option<Blocked> {
+    // One that was deleted while Azure was making its server is kept since before that.
+    record.spec.server.id.as_ref()?;
     let born = server.born().filter(|born| *born > record.spec.since.0)?;
     let name = &record.spec.server.name;
     Some(Blocked::stalled(
@@ -249,20 +371,29 @@ fn gone(record: &RetainedDatabase) -> Blocked {
     Blocked::stalled(
         "ServerGone",
         format!(
-            "Azure has no server {server} any more: it was deleted there, and can be restored there for some days. Applying \
-             Database {database} makes a new and empty one; annotating this record with altinn.app/retention: Destroy and \
-             altinn.app/confirm-destroy: {database}@<day> ends it"
+            "Azure has no server {server} any more: it was deleted there, and can be restored there for five days. If nobody \
+             needs its data any more, annotate this record with {RETENTION}: Destroy and {CONFIRM_DESTROY}: {database}@<day>, \
+             which ends it"
         ),
     )
 }
 
+/// The `Database`, if it is there. One that is being deleted and that the operator has let go of is gone: somebody else's
+/// finalizer may hold it for ever.
 pub(super) async fn live(
     context: &Context,
     namespace: &str,
     name: &str,
 ) -> Result<Option<DeserializeGuard<Database>>, Error> {
     let api: Api<DeserializeGuard<Database>> = Api::namespaced(context.client.clone(), namespace);
-    api.get_opt(name).await.map_err(failed("the Database", "looked up"))
+    let found = api.get_opt(name).await.map_err(failed("the Database", "looked up"))?;
+    Ok(found.filter(|found| !is_let_go(found.meta())))
+}
+
+/// Whether a `Database` that is being deleted doesn't bear our finalizer any more.
+pub(super) fn is_let_go(metadata: &ObjectMeta) -> bool {
+    let ours = |finalizers: &Vec<String>| finalizers.iter().any(|finalizer| finalizer == FINALIZER);
+    metadata.deletion_timestamp.is_some() && !metadata.finalizers.as_ref().is_some_and(ours)
 }
 
 /// The `Database` is there again. Once it has its server back, it is told since when the server was kept, and the record
@@ -370,6 +501,7 @@ pub(super) async fn forget(
         return Ok(false);
     }
     let record = told.as_ref().unwrap_or(record);
+    context.looks.forget(&record.spec.server.name);
     Ok(apply::delete(context, record).await?)
 }
 
@@ -380,36 +512,23 @@ async fn tell(
     why: &Blocked,
     ready: &str,
 ) -> Result<Option<RetainedDatabase>, Error> {
+    tell_with(record, context, why, ready, Notes::of(record).warned_at).await
+}
+
+async fn tell_with(
+    record: &RetainedDatabase,
+    context: &Context,
+    why: &Blocked,
+    ready: &str,
+    warned_at: Option<Time>,
+) -> Result<Option<RetainedDatabase>, Error> {
+    let notes = Notes { warned_at, ..Notes::of(record) };
     let old = record.status.clone().unwrap_or_default();
-    let now = context.now();
-    let condition = |type_: &str, status: &str| Condition {
-        type_: type_.to_owned(),
-        status: status.to_owned(),
-        reason: why.reason.clone(),
-        message: why.message.clone(),
-        observed_generation: record.metadata.generation,
-        last_transition_time: status::find(&old.conditions, type_)
-            .filter(|before| before.status == status)
-            .map_or(Time(now), |before| before.last_transition_time.clone()),
-    };
-    let mut conditions = vec![condition("Ready", ready)];
-    if ready != "True" {
-        conditions.push(condition(if why.stalled { "Stalled" } else { "Reconciling" }, "True"));
-    }
-    let new = RetainedDatabaseStatus { observed_generation: record.metadata.generation, conditions };
+    let new = status_of(record, why, ready, notes, context.now());
     if new == old {
         return Ok(None);
     }
-    let body = json!({
-        "apiVersion": RetainedDatabase::api_version(&()), "kind": RetainedDatabase::kind(&()),
-        "metadata": {"name": record.name_any()}, "status": new,
-    });
-    let written = context
-        .records()
-        .patch_status(&record.name_any(), &PatchParams::apply(STATUS_MANAGER).force(), &Patch::Apply(&body))
-        .await
-        .map_err(failed("the status of the RetainedDatabase", "written"))?;
-    context.count_write("RetainedDatabase/status");
+    let written = write_status(record, context, &new).await?;
     let before = status::find(&old.conditions, "Ready").map(|ready| ready.reason.as_str());
     if before != Some(&why.reason) {
         let is_calm =
@@ -418,4 +537,69 @@ async fn tell(
         context.events.publish_of(&record.object_ref(&()), type_, &why.reason, &why.message).await;
     }
     Ok(Some(written))
+}
+
+fn status_of(
+    record: &RetainedDatabase,
+    why: &Blocked,
+    ready: &str,
+    notes: Notes,
+    now: Timestamp,
+) -> RetainedDatabaseStatus {
+    let old = record.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let condition = |type_: &str, status: &str| Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: why.reason.clone(),
+        message: why.message.clone(),
+        observed_generation: record.metadata.generation,
+        last_transition_time: status::find(old, type_)
+            .filter(|before| before.status == status)
+            .map_or(Time(now), |before| before.last_transition_time.clone()),
+    };
+    let mut conditions = vec![condition("Ready", ready)];
+    if ready != "True" {
+        conditions.push(condition(if why.stalled { "Stalled" } else { "Reconciling" }, "True"));
+    }
+    let Notes { warned_at, inherited_confirmation, confirmed } = notes;
+    RetainedDatabaseStatus {
+        observed_generation: record.metadata.generation,
+        uid: record.metadata.uid.clone(),
+        warned_at,
+        inherited_confirmation,
+        confirmed,
+        conditions,
+    }
+}
+
+async fn write_status(
+    record: &RetainedDatabase,
+    context: &Context,
+    new: &RetainedDatabaseStatus,
+) -> Result<RetainedDatabase, Error> {
+    let body = json!({
+        "apiVersion": RetainedDatabase::api_version(&()), "kind": RetainedDatabase::kind(&()),
+        // Of this very object: one that was made again under its name has notes of its own.
+        "metadata": {"name": record.name_any(), "uid": record.metadata.uid}, "status": new,
+    });
+    let written = context
+        .records()
+        .patch_status(&record.name_any(), &PatchParams::apply(STATUS_MANAGER).force(), &Patch::Apply(&body))
+        .await
+        .map_err(failed("the status of the RetainedDatabase", "written"))?;
+    context.count_write("RetainedDatabase/status");
+    Ok(written)
+}
+
+/// Notes on a new record that its `Database` was deleted with a confirmed `Destroy`. A record that comes back from a backup
+/// has no status, and so no such note.
+pub(super) async fn confirm(
+    record: &RetainedDatabase,
+    context: &Context,
+    confirmed: api::Confirmed,
+) -> Result<(), Error> {
+    let why = kept_because(record, &End::Confirmed(confirmed.destroy_at.0), None, context.now());
+    let notes = Notes { confirmed: Some(confirmed), ..Notes::of(record) };
+    let new = status_of(record, &why, "True", notes, context.now());
+    write_status(record, context, &new).await.map(drop)
 }

@@ -6,15 +6,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{ResourceExt, api::ObjectMeta};
 use serde_json::json;
 
-use crate::azure::{FlexibleServer, marks};
+use crate::azure::{FlexibleServer, claim, marks};
 
 /// Of a `Database` that is being deleted. Whatever is known is written down, be it from its status or from the object of
 /// its server.
+#[allow(clippy::too_many_arguments, reason = "each is a field of the record")]
 pub(in crate::controller) fn of_deleted(
     database: &Database,
     profile: Option<String>,
     server_name: &str,
     server: Option<&FlexibleServer>,
+    namespace_uid: Option<String>,
     operator_namespace: &str,
     since: Timestamp,
     until: Option<Timestamp>,
@@ -27,8 +29,13 @@ pub(in crate::controller) fn of_deleted(
         spec: RetainedDatabaseSpec {
             database: format!("{namespace}/{name}"),
             formerly: None,
+            namespace_uid: namespace_uid.or_else(|| server.and_then(claim::namespace_uid).map(str::to_owned)),
             server: RetainedServer { name: server_name.to_owned(), id: server.and_then(id).or(known_id) },
-            database_name: status.and_then(|status| status.database_name.clone()),
+            // Before an app could connect, there was none.
+            database_name: status
+                .filter(|status| status.host.is_some())
+                .and_then(|status| status.database_name.clone())
+                .or_else(|| server.and_then(claim::database_name).map(str::to_owned)),
             service_account_name: status.and_then(|status| status.service_account_name.clone()),
             last_spec: serde_json::to_value(&database.spec).ok(),
             profile,
@@ -55,6 +62,7 @@ pub(in crate::controller) fn of_orphan(
         spec: RetainedDatabaseSpec {
             database: format!("{namespace}/{name}"),
             formerly: None,
+            namespace_uid: claim::namespace_uid(server).map(str::to_owned),
             server: RetainedServer { name: server.name_any(), id: id(server) },
             last_spec: Some(
                 json!({"version": spec.version, "sku": spec.sku.name, "storage": {"sizeGiB": gib}}),
@@ -62,7 +70,7 @@ pub(in crate::controller) fn of_orphan(
             profile: None,
             reason: RetainedReason::OwnerLost,
             since: Time(since),
-            database_name: None,
+            database_name: claim::database_name(server).map(str::to_owned),
             service_account_name: None,
             until: None,
         },

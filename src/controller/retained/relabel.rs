@@ -4,10 +4,10 @@
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    azure::{FlexibleServersConfiguration, FlexibleServersFirewallRule, marks},
+    azure::{FlexibleServersConfiguration, FlexibleServersFirewallRule, TRACKED, is_tracked, marks},
     controller::{
         apply::{self, Error},
         caches::{Cache, Caches, Indexed},
@@ -112,7 +112,11 @@ where
         + std::fmt::Debug,
 {
     for found in found {
-        if apply::amend(context, &found, json!({"labels": marks(namespace, name)})).await? {
+        let mut labels = json!(marks(namespace, name));
+        if is_tracked(&found) {
+            labels[TRACKED] = Value::Null;
+        }
+        if apply::amend(context, &found, json!({"labels": labels})).await? {
             let (kind, object) = (K::kind(&()), found.name_any());
             tracing::info!(%kind, object, namespace, name, "marked as another Database's");
         }

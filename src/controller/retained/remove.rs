@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     azure::{
-        self, AsoObject, DETACH_ON_DELETE, MANAGE, RECONCILE_POLICY, claim,
+        self, AT_REST, AsoObject, DETACH_ON_DELETE, FlexibleServer, MANAGE, RECONCILE_POLICY, SKIP, claim,
         condition::{self, Progress},
     },
     controller::{
@@ -200,6 +200,39 @@ pub(super) async fn spare(context: &Context, kept: &Doomed<'_>) -> Result<bool, 
     Ok(server && database && identity)
 }
 
+/// Has what holds data only looked at, once nothing is under way, and tells whether that is so: what Azure lost isn't made
+/// anew, and empty, whenever Azure Service Operator compares.
+pub(super) async fn rest(context: &Context, kept: &Doomed<'_>) -> Result<bool, Error> {
+    let caches = &context.caches;
+    let server = rest_one(context, &caches.servers.cache, kept).await?;
+    let database = rest_one(context, &caches.databases, kept).await?;
+    Ok(server && database)
+}
+
+async fn rest_one<K: AsoObject>(
+    context: &Context,
+    cache: &Cache<K>,
+    kept: &Doomed<'_>,
+) -> Result<bool, Error> {
+    match own(context, cache, kept.server_name, kept) {
+        Some(object) if azure::has_policy(&object, DETACH_ON_DELETE) && !is_going(&object) => {
+            // Only what Azure has as it is wanted.
+            if condition::progress(&object) == Progress::Ready {
+                set_policy(context, &object, SKIP).await?;
+            }
+            Ok(false)
+        }
+        _ => Ok(true),
+    }
+}
+
+/// Deletes a server's object, so that it is made anew, and tells whether it goes. Azure is told nothing: it has a reconcile
+/// policy that keeps the server.
+pub(super) async fn let_go_of_object(context: &Context, server: &FlexibleServer) -> Result<bool, Error> {
+    let is_safe = azure::has_policy(server, SKIP) || azure::has_policy(server, DETACH_ON_DELETE);
+    Ok(is_safe && apply::delete(context, server).await?)
+}
+
 async fn spare_one<K: AsoObject>(
     context: &Context,
     cache: &Cache<K>,
@@ -260,7 +293,10 @@ async fn release<K: AsoObject>(
 }
 
 async fn set_policy<K: AsoObject>(context: &Context, found: &K, policy: &str) -> Result<(), Error> {
-    if apply::amend(context, found, json!({"annotations": {RECONCILE_POLICY: policy}})).await? {
+    // What rests is known by that.
+    let rests = (policy == SKIP).then_some("true");
+    let annotations = json!({RECONCILE_POLICY: policy, AT_REST: rests});
+    if apply::amend(context, found, json!({"annotations": annotations})).await? {
         tracing::info!(kind = %K::kind(&()), name = found.name_any(), policy, "reconcile policy set");
     }
     Ok(())

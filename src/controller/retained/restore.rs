@@ -7,11 +7,11 @@ use kube::api::ObjectMeta;
 
 use super::{reconcile::Error, remove::Doomed};
 use crate::{
-    azure::{claim, condition::Progress},
+    azure::{claim, condition::Progress, names},
     controller::{
         apply, build,
         context::Context,
-        dereference::{self, Found, dereference},
+        dereference::{self, Found, Surroundings, dereference},
         resolve,
         status::Blocked,
     },
@@ -42,16 +42,14 @@ pub(super) async fn restore(
     // Without a policy nothing says where the server is; what is kept stays so.
     let Some(policy) = state.policy() else { return Ok(Restored::There) };
     let database = database(record, kept);
-    let cluster = &policy.azure.cluster_name.value;
-    let found =
-        dereference(&database, &context.caches, &context.retained, &context.operator_namespace, cluster);
-    let known = match found {
+    let known = match dereference(&database, Surroundings::of(context, policy, None)) {
         Ok(Found::Known(known)) if known.server_name == kept.server_name => known,
         // The record isn't in the cache yet.
         Ok(_) | Err(dereference::Error::NotSynced) => return Ok(Restored::UnderWay),
         Err(dereference::Error::Blocked(why)) if why.reason == "ServerNotOurs" => {
             return Ok(Restored::Foreign(why));
         }
+        Err(dereference::Error::Blocked(why)) if why.reason == "ServerGone" => return Ok(Restored::Gone),
         Err(dereference::Error::Blocked(why)) => return Ok(Restored::Blocked(why)),
     };
     if known.server.as_ref().is_some_and(claim::finds_nothing) {
@@ -68,7 +66,7 @@ pub(super) async fn restore(
     let mut desired =
         build::build(&database, &known, effective, None, &policy.azure, &context.operator_namespace);
     // The policy may name another place since.
-    if let Some(group) = record.spec.server.id.as_deref().and_then(resource_group) {
+    if let Some(group) = record.spec.server.id.as_deref().and_then(names::resource_group) {
         desired.azure.server.spec.owner.arm_id = Some(group.to_owned());
     }
     Ok(match apply::apply_server(context, &desired.azure).await? {
@@ -79,12 +77,6 @@ pub(super) async fn restore(
         }
         _ => Restored::UnderWay,
     })
-}
-
-/// `/subscriptions/<id>/resourceGroups/<name>` of what lies in it.
-fn resource_group(id: &str) -> Option<&str> {
-    let end = id.match_indices('/').nth(4)?.0;
-    Some(&id[..end]).filter(|group| group.to_lowercase().contains("/resourcegroups/"))
 }
 
 /// The `Database` that the record tells of.
@@ -99,22 +91,5 @@ fn database(record: &RetainedDatabase, kept: &Doomed<'_>) -> Database {
         },
         spec: spec.unwrap_or_default(),
         status: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("/subscriptions/s/resourceGroups/rg/providers/x/y/z", Some("/subscriptions/s/resourceGroups/rg"))]
-    #[case("/subscriptions/s/resourcegroups/RG/providers/x", Some("/subscriptions/s/resourcegroups/RG"))]
-    #[case("/subscriptions/s/resourceGroups/rg", None)]
-    #[case("/subscriptions/s/providers/x/y", None)]
-    #[case("", None)]
-    fn a_resource_id_tells_its_group(#[case] id: &str, #[case] group: Option<&str>) {
-        assert_eq!(resource_group(id), group);
     }
 }

@@ -10,8 +10,9 @@ use kube::{
     runtime::{events::EventType, reflector::Store},
 };
 
-use super::record;
+use super::{reconcile::is_let_go, record};
 use crate::{
+    api_error,
     azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim},
     controller::{apply, caches, context::Context},
 };
@@ -47,7 +48,12 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer
             metadata.name.as_deref().unwrap_or_default(),
         )
     };
-    let owned: HashSet<u64> = databases.state().iter().map(|database| hash(&database.metadata)).collect();
+    let owned: HashSet<u64> = databases
+        .state()
+        .iter()
+        .filter(|database| !is_let_go(&database.metadata))
+        .map(|database| hash(&database.metadata))
+        .collect();
     let unowned = context.caches.servers.names_except(&owned);
     unowned
         .iter()
@@ -71,7 +77,7 @@ fn owner(server: &FlexibleServer) -> (&str, &str) {
 enum Error {
     #[error(transparent)]
     Apply(#[from] apply::Error),
-    #[error("{0}")]
+    #[error("{}", api_error::words(.0))]
     Api(#[from] Box<kube::Error>),
 }
 
@@ -82,7 +88,8 @@ async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> 
         return Ok(());
     }
     let databases: Api<Database> = Api::namespaced(context.client.clone(), namespace);
-    if databases.get_metadata_opt(name).await.map_err(Box::new)?.is_some() {
+    let there = databases.get_metadata_opt(name).await.map_err(Box::new)?;
+    if there.is_some_and(|database| !is_let_go(&database.metadata)) {
         return Ok(());
     }
     if claim::only_looks(server) {

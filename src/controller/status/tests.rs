@@ -46,6 +46,12 @@ fn known(server_status: serde_json::Value) -> Known {
     Known {
         server_name: "prod-1-orders-main".into(),
         server: Some(server),
+        inner: None,
+        database_was_made: false,
+        accepts_empty: false,
+        namespace_uid: None,
+        cluster_uid: String::new(),
+        id: None,
         recorded: None,
         claim: crate::azure::Claim::Take,
         identity: None,
@@ -72,9 +78,13 @@ fn gave_up() -> Progress {
     Progress::GaveUp { reason, message }
 }
 
-fn retrying() -> Progress {
-    let (reason, message) = words("AuthorizationFailed");
+fn retrying_for(reason: &str) -> Progress {
+    let (reason, message) = words(reason);
     Progress::Retrying { reason, message }
+}
+
+fn retrying() -> Progress {
+    retrying_for("InternalServerError")
 }
 
 /// Ready, Reconciling, Stalled, reason and state.
@@ -86,18 +96,16 @@ fn judged(
     let database = database(if was_ready { json!({"host": "h"}) } else { json!({"observedGeneration": -1}) });
     // Azure tells of a server when it has made it.
     let known = known(if server == Progress::Ready || was_ready { up() } else { json!({}) });
-    let applied = Applied {
-        server,
-        others: vec![("FlexibleServersDatabase x".into(), other)],
-        parameters: Vec::new(),
-        unconfirmed: false,
-    };
+    let applied =
+        Applied { others: vec![("FlexibleServersDatabase x".into(), other)], ..Applied::new(server) };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known,
         effective: &effective(),
         breaches: &[],
         revision: "r1",
+        refused: None,
+        pause: None,
     };
     let status = report(&database, &outcome, now());
     let has = |type_: &str| {
@@ -119,7 +127,7 @@ fn judged(
 #[case::ready(Progress::Ready, Progress::Ready, false, ("True", false, false, "Ready", ProvisioningState::Ready))]
 #[case::sent(Progress::Sent, Progress::Ready, true, ("Unknown", true, false, "Updating", ProvisioningState::Updating))]
 #[case::changed(Progress::Working, Progress::Ready, true, ("Unknown", true, false, "Updating", ProvisioningState::Updating))]
-#[case::retried(retrying(), Progress::Working, false, ("False", true, false, "AuthorizationFailed", ProvisioningState::Creating))]
+#[case::retried(retrying(), Progress::Working, false, ("False", true, false, "InternalServerError", ProvisioningState::Creating))]
 #[case::gave_up(gave_up(), Progress::Working, false, ("False", false, true, "SkuNotAvailable", ProvisioningState::Failed))]
 #[case::child_gave_up(Progress::Ready, gave_up(), true, ("False", false, true, "SkuNotAvailable", ProvisioningState::Failed))]
 #[case::giving_up_outweighs_retrying(retrying(), gave_up(), false, ("False", false, true, "SkuNotAvailable", ProvisioningState::Failed))]
@@ -151,10 +159,8 @@ fn every_pass_reports_the_generation_that_it_saw_failures_too(#[case] stalled: b
 #[test]
 fn azures_words_are_passed_on_with_the_object_they_are_about() {
     let applied = Applied {
-        server: Progress::Ready,
         others: vec![("FlexibleServersDatabase x".into(), gave_up())],
-        parameters: Vec::new(),
-        unconfirmed: false,
+        ..Applied::new(Progress::Ready)
     };
     let outcome = Outcome::Applied {
         applied: &applied,
@@ -162,21 +168,28 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
         effective: &effective(),
         breaches: &[],
         revision: "r1",
+        refused: None,
+        pause: None,
     };
     let status = report(&database(json!({})), &outcome, now());
-    assert_eq!(super::ready(Some(&status)).unwrap().message, "FlexibleServersDatabase x: Azure's own words");
+    assert_eq!(
+        super::ready(Some(&status)).unwrap().message,
+        "FlexibleServersDatabase x: Azure has no such size for this subscription in this region now: write another spec.sku, \
+         or ask the platform team. Azure's words: Azure's own words"
+    );
 }
 
 #[test]
 fn a_ready_database_tells_all_that_an_app_needs() {
-    let applied =
-        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied { others: vec![], ..Applied::new(Progress::Ready) };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
         effective: &effective(),
         breaches: &[],
         revision: "r1",
+        refused: None,
+        pause: None,
     };
     let status = report(&database(json!({})), &outcome, now());
     insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap());
@@ -184,14 +197,15 @@ fn a_ready_database_tells_all_that_an_app_needs() {
 
 #[test]
 fn a_transition_keeps_its_time_until_the_status_changes() {
-    let applied =
-        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied { others: vec![], ..Applied::new(Progress::Ready) };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
         effective: &effective(),
         breaches: &[],
         revision: "r1",
+        refused: None,
+        pause: None,
     };
     let first = report(&database(json!({})), &outcome, now());
     let later = now() + jiff::SignedDuration::from_hours(1);
@@ -199,44 +213,172 @@ fn a_transition_keeps_its_time_until_the_status_changes() {
     assert_eq!(again, first);
 }
 
+/// The status after a pass that found this, at this moment.
+fn told(before: &DatabaseStatus, applied: &Applied, known: &Known, now: Timestamp) -> DatabaseStatus {
+    let effective = effective();
+    let outcome = Outcome::Applied {
+        applied,
+        known,
+        effective: &effective,
+        breaches: &[],
+        revision: "r1",
+        refused: None,
+        pause: None,
+    };
+    report(&database(serde_json::to_value(before).unwrap()), &outcome, now)
+}
+
+/// Ready, and what `Synced` says if it says something.
+fn ready_and_synced(status: &DatabaseStatus) -> (&str, Option<&str>) {
+    let synced = find(&status.conditions, SYNCED);
+    assert!(synced.is_none_or(|synced| synced.status == "False"));
+    (&super::ready(Some(status)).unwrap().status, synced.map(|synced| synced.reason.as_str()))
+}
+
 #[rstest]
-#[case::asos_own_comparison(Progress::Working, "True")]
-#[case::a_write_of_ours(Progress::Sent, "Unknown")]
-fn a_ready_database_stays_ready_while_aso_only_compares(#[case] server: Progress, #[case] expected: &str) {
+#[case::asos_own_comparison(Progress::Working, None)]
+#[case::a_write_of_ours(Progress::Sent, Some("Updating"))]
+#[case::trouble_that_passes(retrying(), Some("InternalServerError"))]
+#[case::trouble_that_stays(gave_up(), Some("SkuNotAvailable"))]
+fn a_database_that_serves_stays_ready_whatever_becomes_of_azure(
+    #[case] server: Progress,
+    #[case] synced: Option<&str>,
+) {
     let known = known(up());
-    let (effective, others) = (effective(), vec![]);
-    let at = |server: Progress| Applied {
-        server,
-        others: others.clone(),
-        parameters: Vec::new(),
-        unconfirmed: false,
+    let first = told(&DatabaseStatus::default(), &Applied::new(Progress::Ready), &known, now());
+    let later = told(&first, &Applied::new(server), &known, now());
+    assert_eq!(ready_and_synced(&later), ("True", synced));
+    assert_eq!(is_news(Some(&first), &later), synced.is_some());
+    // Each try looks like work in between, and nobody is told of that.
+    let between = told(&later, &Applied::new(Progress::Working), &known, now());
+    assert_eq!(ready_and_synced(&between), ("True", synced));
+    let well = told(&between, &Applied::new(Progress::Ready), &known, now());
+    assert_eq!(well, first);
+}
+
+#[test]
+fn a_wish_that_azure_does_not_take_ends_ready() {
+    let known = known(up());
+    let mut before = told(&DatabaseStatus::default(), &Applied::new(Progress::Ready), &known, now());
+    // The status is of an older spec.
+    find_mut(&mut before, "Ready").observed_generation = Some(2);
+    let later = told(&before, &Applied::new(gave_up()), &known, now());
+    assert_eq!(ready_and_synced(&later), ("False", None));
+}
+
+#[test]
+fn a_login_that_is_being_replaced_ends_ready() {
+    let known = known(up());
+    let first = told(&DatabaseStatus::default(), &Applied::new(Progress::Ready), &known, now());
+    let replacing = Applied {
+        others: vec![("FlexibleServersAdministrator x".into(), Progress::Sent)],
+        replaces_login: true,
+        ..Applied::new(Progress::Ready)
     };
-    let applied = at(Progress::Ready);
-    let outcome = Outcome::Applied {
-        applied: &applied,
-        known: &known,
-        effective: &effective,
-        breaches: &[],
-        revision: "r1",
+    assert_eq!(ready_and_synced(&told(&first, &replacing, &known, now())), ("Unknown", None));
+}
+
+fn find_mut<'a>(status: &'a mut DatabaseStatus, type_: &str) -> &'a mut Condition {
+    status.conditions.iter_mut().find(|condition| condition.type_ == type_).unwrap()
+}
+
+#[rstest]
+#[case("Stopped", Some("ServerStopped"))]
+#[case("Stopping", Some("ServerStopped"))]
+#[case("Disabled", Some("ServerDisabled"))]
+#[case("Inaccessible", Some("ServerInaccessible"))]
+#[case("Ready", None)]
+#[case("Updating", None)]
+#[case("Restarting", None)]
+fn a_server_that_lets_nobody_in_is_told_as_what_it_is(#[case] state: &str, #[case] reason: Option<&str>) {
+    let mut server = up();
+    let first =
+        told(&DatabaseStatus::default(), &Applied::new(Progress::Ready), &known(server.clone()), now());
+    server["state"] = json!(state);
+    // What Azure answers to a write of its administrator says less.
+    let conflict = retrying_for("Conflict");
+    let applied = Applied {
+        others: vec![("FlexibleServersAdministrator x".into(), conflict)],
+        ..Applied::new(Progress::Working)
     };
-    let first = report(&database(json!({})), &outcome, now());
-    let applied = at(server);
-    let outcome = Outcome::Applied {
-        applied: &applied,
-        known: &known,
-        effective: &effective,
-        breaches: &[],
-        revision: "r1",
-    };
-    let later = report(&database(serde_json::to_value(&first).unwrap()), &outcome, now());
-    assert_eq!(super::ready(Some(&later)).unwrap().status, expected);
-    assert_eq!(is_news(Some(&first), &later), expected != "True");
+    let status = told(&first, &applied, &known(server), now());
+    let ready = super::ready(Some(&status)).unwrap();
+    assert_eq!((ready.status == "False").then_some(ready.reason.as_str()), reason);
+    assert_eq!(find(&status.conditions, "Stalled").is_some(), reason.is_some());
+}
+
+#[test]
+fn a_host_that_one_answer_lacks_is_still_the_host() {
+    let known_before = known(up());
+    let first = told(&DatabaseStatus::default(), &Applied::new(Progress::Ready), &known_before, now());
+    let mut without = up();
+    without.as_object_mut().unwrap().remove("fullyQualifiedDomainName");
+    let later = told(&first, &Applied::new(Progress::Ready), &known(without), now());
+    assert_eq!(later.host.as_deref(), Some("prod-1-orders-main.postgres.database.azure.com"));
+}
+
+#[test]
+fn an_answer_that_nobody_knows_is_taken_for_passing_trouble_at_first_and_not_for_ever() {
+    let known = known(json!({}));
+    let unknown = Applied::new(retrying_for("NeverHeardOf"));
+    let first = told(&DatabaseStatus::default(), &unknown, &known, now());
+    let is_stalled = |status: &DatabaseStatus| find(&status.conditions, "Stalled").is_some();
+    assert!(!is_stalled(&first));
+    let before = told(&first, &unknown, &known, now() + PASSES - SignedDuration::from_secs(1));
+    assert!(!is_stalled(&before));
+    let lasting = told(&before, &unknown, &known, now() + PASSES);
+    assert!(is_stalled(&lasting));
+    assert!(is_stalled(&told(&lasting, &unknown, &known, now() + PASSES)), "once it was said, it stays");
+    let another = Applied::new(retrying_for("NorOfThis"));
+    assert!(
+        is_stalled(&told(&lasting, &unknown, &known, now()))
+            && !is_stalled(&told(&first, &another, &known, now()))
+    );
+    // What is known to pass does so however long it takes.
+    let passing = told(&DatabaseStatus::default(), &Applied::new(retrying()), &known, now());
+    assert!(!is_stalled(&told(&passing, &Applied::new(retrying()), &known, now() + PASSES * 100)));
+}
+
+#[test]
+fn what_takes_a_quarter_of_an_hour_is_not_said_to_when_it_takes_longer() {
+    let known = known(json!({}));
+    let message = |status: &DatabaseStatus| super::ready(Some(status)).unwrap().message.clone();
+    let first = told(&DatabaseStatus::default(), &Applied::new(Progress::Working), &known, now());
+    assert_eq!(message(&first), "Azure is creating server prod-1-orders-main; that takes 5 to 15 minutes");
+    let later = told(&first, &Applied::new(Progress::Working), &known, now() + LONG);
+    assert!(
+        message(&later)
+            .starts_with("Azure is creating server prod-1-orders-main; this takes longer than usual")
+    );
+    let again = told(&later, &Applied::new(Progress::Working), &known, now() + LONG * 2);
+    assert_eq!(again, later, "it is said once");
+}
+
+#[test]
+fn that_nobody_works_on_it_is_told_after_a_while() {
+    let known = known(json!({}));
+    let unseen = Applied { unseen: Some(("FlexibleServer x".into(), now())), ..Applied::new(Progress::Sent) };
+    let reason = |status: &DatabaseStatus| super::ready(Some(status)).unwrap().reason.clone();
+    let first = told(&DatabaseStatus::default(), &unseen, &known, now());
+    assert_eq!(reason(&first), "Creating");
+    assert_eq!(
+        reason(&told(&first, &unseen, &known, now() + SILENCE - SignedDuration::from_secs(1))),
+        "Creating"
+    );
+    let silent = told(&first, &unseen, &known, now() + SILENCE);
+    assert_eq!(reason(&silent), "AzureServiceOperatorSilent");
+    // One that was written only now isn't late, however long the others took.
+    let just = Applied { unseen: Some(("FlexibleServer x".into(), now() + SILENCE)), ..unseen.clone() };
+    assert_eq!(reason(&told(&first, &just, &known, now() + SILENCE)), "Creating");
+    // Nor is it for a spec that has just changed.
+    let mut older = first.clone();
+    find_mut(&mut older, "Reconciling").observed_generation = Some(2);
+    assert_eq!(reason(&told(&older, &unseen, &known, now() + SILENCE)), "Creating");
 }
 
 #[test]
 fn a_revision_alone_is_no_news() {
-    let applied =
-        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied { others: vec![], ..Applied::new(Progress::Ready) };
     let (known, effective) = (known(up()), effective());
     let with = |revision| {
         let outcome = Outcome::Applied {
@@ -245,6 +387,8 @@ fn a_revision_alone_is_no_news() {
             effective: &effective,
             breaches: &[],
             revision,
+            refused: None,
+            pause: None,
         };
         report(&database(json!({})), &outcome, now())
     };
@@ -254,14 +398,15 @@ fn a_revision_alone_is_no_news() {
 
 #[test]
 fn what_was_known_before_survives_a_failure() {
-    let applied =
-        Applied { server: Progress::Ready, others: vec![], parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied { others: vec![], ..Applied::new(Progress::Ready) };
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
         effective: &effective(),
         breaches: &[],
         revision: "r1",
+        refused: None,
+        pause: None,
     };
     let ready = report(&database(json!({})), &outcome, now());
     let why = Blocked::working("ApplyFailed", "the API server is away".into());
@@ -287,8 +432,7 @@ fn what_the_policy_would_not_let_pass_today_is_a_condition_of_its_own() {
         text: text.to_owned(),
     };
     let breaches = [problem("spec.sku is not allowed here"), problem("spec.version is not allowed here")];
-    let applied =
-        Applied { server: Progress::Ready, others: Vec::new(), parameters: Vec::new(), unconfirmed: false };
+    let applied = Applied { others: Vec::new(), ..Applied::new(Progress::Ready) };
     let known = known(up());
     let effective = effective();
     let outcome = |breaches| Outcome::Applied {
@@ -297,6 +441,8 @@ fn what_the_policy_would_not_let_pass_today_is_a_condition_of_its_own() {
         effective: &effective,
         breaches,
         revision: "r1",
+        refused: None,
+        pause: None,
     };
     let mut database = database(json!({}));
     let told = report(&database, &outcome(&breaches), now());
@@ -327,8 +473,10 @@ fn a_ready_database_that_no_profile_is_for_any_more_stays_ready_and_says_so() {
     });
     let mut database = database(ready);
     database.metadata.generation = Some(3);
-    let lost =
-        Blocked { spares_ready: true, ..Blocked::stalled("PolicyDenied", "no profile [DB409]".into()) };
+    let lost = Blocked {
+        to_ready: ToReady::Nothing,
+        ..Blocked::stalled("PolicyDenied", "no profile [DB409]".into())
+    };
     let report = |why| report(&database, &Outcome::Blocked(why), now());
     assert!(!is_news(database.status.as_ref(), &report(&lost)), "a policy that is gone judges nothing");
 
@@ -349,12 +497,18 @@ fn a_parameter_that_waits_for_a_restart_is_named_until_it_is_in_effect() {
         }))
         .unwrap()
     };
-    let ready =
-        Applied { server: Progress::Ready, others: Vec::new(), parameters: Vec::new(), unconfirmed: false };
+    let ready = Applied { others: Vec::new(), ..Applied::new(Progress::Ready) };
     let told = |known: &Known| {
         let effective = effective();
-        let outcome =
-            Outcome::Applied { applied: &ready, known, effective: &effective, breaches: &[], revision: "r1" };
+        let outcome = Outcome::Applied {
+            applied: &ready,
+            known,
+            effective: &effective,
+            breaches: &[],
+            revision: "r1",
+            refused: None,
+            pause: None,
+        };
         let status = report(&database(json!({})), &outcome, now());
         assert_eq!(super::ready(Some(&status)).unwrap().status, "True");
         find(&status.conditions, RESTART_PENDING).map(|condition| condition.message.clone())

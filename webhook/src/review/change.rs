@@ -6,7 +6,7 @@ use policy::{Code, Denial, Policy, Problem, Recorded, Verdict, defaults};
 use serde_json::value::RawValue;
 
 use super::{
-    Basis, denial,
+    Basis, denial, profile, refusal,
     sent::Sent,
     spec::{Lost, Read},
     status,
@@ -29,16 +29,46 @@ pub(super) struct Specs {
     pub(super) old: Option<DatabaseSpec>,
     /// What can't be read of the old one.
     lost: Vec<Lost>,
+    mistakes: Mistakes,
+    /// Whether the new one stands in the object at all.
+    pub(super) is_written: bool,
+}
+
+/// What can't be read of a new spec.
+#[derive(Debug, Default)]
+struct Mistakes {
+    lost: Vec<Lost>,
+    /// Fields that nobody knows.
+    unknown: Vec<Problem>,
+}
+
+impl Mistakes {
+    fn is_empty(&self) -> bool {
+        self.lost.is_empty() && self.unknown.is_empty()
+    }
+
+    /// These, and what else is wrong, as far as that can be told.
+    fn and(&self, others: Vec<Problem>) -> Vec<Problem> {
+        let is_told = |problem: &Problem| {
+            let field = problem.field.strip_prefix("spec.");
+            field.is_none_or(|field| !self.lost.iter().any(|lost| lost.hides(field)))
+        };
+        let lost = self.lost.iter().map(|lost| lost.problem.clone());
+        lost.chain(self.unknown.iter().cloned()).chain(others.into_iter().filter(is_told)).collect()
+    }
 }
 
 impl Change {
     /// A stored spec that can't be read, as after a change of the CRD, can be repaired, and what is stored beside it
     /// changed. A new one that can't be read is never stored.
-    pub(super) fn read(sent: &Sent<'_>) -> Result<Self, String> {
+    pub(super) fn read(sent: &Sent<'_>) -> Self {
         let recorded = status::recorded(sent.old_status);
+        let is_written = sent.new_spec.is_some();
         let specs = match sent.request.operation {
             Operation::Create => {
-                Some(Specs { new: Read::of(sent.new_spec).whole()?, old: None, lost: Vec::new() })
+                let Read { spec, lost, unknown } = Read::of(sent.new_spec);
+                let mistakes = Mistakes { lost, unknown };
+                Some(Specs { new: spec, old: None, lost: Vec::new(), mistakes, is_written })
             }
             Operation::Update => {
                 let (new, old) = (Read::of(sent.new_spec), Read::of(sent.old_spec));
@@ -47,30 +77,58 @@ impl Change {
                 if is_same && !new.lost.is_empty() {
                     None
                 } else {
-                    Some(Specs { new: new.whole()?, old: Some(old.spec), lost: old.lost })
+                    let is_new = |problem: &Problem| !old.unknown.contains(problem);
+                    let unknown = new.unknown.into_iter().filter(is_new).collect();
+                    let mistakes = Mistakes { lost: new.lost, unknown };
+                    let (new, lost) = (new.spec, old.lost);
+                    Some(Specs { new, old: Some(old.spec), lost, mistakes, is_written })
                 }
             }
             // Annotations alone decide it, and nobody asks what it was.
             _ => None,
         };
-        Ok(Self { specs, recorded, recovered_from: status::recovered_from(sent.old_status) })
+        Self { specs, recorded, recovered_from: status::recovered_from(sent.old_status) }
     }
 }
 
 impl Specs {
     /// To the letter, and both can be read.
     pub(super) fn are_the_same(&self) -> bool {
-        self.lost.is_empty() && self.old.as_ref() == Some(&self.new)
+        self.can_be_read() && self.lost.is_empty() && self.old.as_ref() == Some(&self.new)
     }
 
     /// `kubectl replace` leaves out what a default filled in, and no default is filled in while an object is deleted.
     pub(super) fn are_alike(&self) -> bool {
         let stays = |old: &DatabaseSpec| defaults::with_stored(&self.new, old) == *old;
-        self.lost.is_empty() && self.old.as_ref().is_some_and(stays)
+        self.can_be_read() && self.lost.is_empty() && self.old.as_ref().is_some_and(stays)
     }
 
-    /// Judges a change. What can't be read of the stored spec counts as changed, whatever it is now.
+    /// Nothing is wrong with the form of the new one.
+    pub(super) fn can_be_read(&self) -> bool {
+        self.mistakes.is_empty()
+    }
+
+    /// Judges a change. What can't be read of the new spec is refused, beside all else that is wrong with it.
     pub(super) fn judge(
+        &self,
+        request: &policy::Request<'_>,
+        recorded: Option<&Recorded>,
+        basis: &Basis<'_>,
+    ) -> Result<Verdict, Denial> {
+        let judged = self.judge_readable(request, recorded, basis);
+        if self.can_be_read() {
+            return judged;
+        }
+        let denied = match judged {
+            Ok(verdict) => verdict.denial,
+            Err(denial) => Some(denial),
+        };
+        let others = denied.unwrap_or_else(|| refusal(Vec::new(), profile(basis, request.namespace), basis));
+        Err(Denial { problems: self.mistakes.and(others.problems), ..others })
+    }
+
+    /// What can't be read of the stored spec counts as changed, whatever it is now.
+    fn judge_readable(
         &self,
         request: &policy::Request<'_>,
         recorded: Option<&Recorded>,

@@ -1,11 +1,14 @@
 //! A `Database` that is created, changed or deleted.
 
-use api::{DatabaseSpec, annotations::DEFAULTED};
+use api::{Authentication, DatabaseSpec, annotations::DEFAULTED};
 use kube::core::admission::Operation;
 use policy::{
-    Code, Denial, PolicyState, Problem, Verdict, defaults,
+    Code, Denial, PolicyState, Problem, Verdict, accepting,
+    catalogue::Catalogue,
+    defaults,
     deleting::{self, Deletion},
     document::Level,
+    pausing,
     quota::Used,
     recovering::{self, Claim},
     retained, warning,
@@ -16,12 +19,18 @@ use super::{
     Admitted, Basis, Hook, Request, Target,
     change::{Change, Specs},
     denial, labels, profile, refusal,
-    sent::Metadata,
+    sent::{Annotations, Metadata},
 };
 use crate::cluster::Needs;
 
-/// The labels of the namespace where a profile depends on them, and the servers that it has where one is created.
-pub(super) fn needs<'a>(hook: Hook, request: &'a Request, state: &PolicyState) -> Needs<'a> {
+/// The labels of the namespace where a profile depends on them; the servers that it has where one is created; who else
+/// uses a ServiceAccount that is named.
+pub(super) fn needs<'a>(
+    hook: Hook,
+    request: &'a Request,
+    change: &'a Change,
+    state: &PolicyState,
+) -> Needs<'a> {
     let target = Target::of(request);
     let Some(policy) = state.policy() else { return Needs::default() };
     let is_new = hook == Hook::Validate && request.operation == Operation::Create;
@@ -30,14 +39,53 @@ pub(super) fn needs<'a>(hook: Hook, request: &'a Request, state: &PolicyState) -
         labels: policy.looks_at_labels().then_some(target.namespace),
         servers_in: (is_new && policy.has_quotas()).then_some(target.namespace),
         kept_of: (is_new && recovers).then_some((target.namespace, target.name)),
+        using: (hook == Hook::Validate)
+            .then(|| named_account(change))
+            .flatten()
+            .map(|account| (target.namespace, account)),
         ..Needs::default()
     }
 }
 
-/// The defaults as a patch; `None` when nothing is to be filled in.
-pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> Option<json_patch::Patch> {
-    let metadata = request.new.as_ref().filter(|metadata| !metadata.is_going())?;
+/// The ServiceAccount, where its name is written for the first time and an app logs in with a token of it.
+fn named_account(change: &Change) -> Option<&str> {
     let Specs { new, old, .. } = change.specs.as_ref()?;
+    if new.authentication == Some(Authentication::Password) {
+        return None;
+    }
+    let named = new.service_account_name.as_deref()?;
+    let before = old.as_ref().and_then(|old| old.service_account_name.as_deref());
+    (before != Some(named)).then_some(named)
+}
+
+/// The most bytes that the annotations of an object have in all. Beyond it the API server answers 422.
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/>
+const ANNOTATIONS: usize = 256 * 1024;
+
+/// The defaults as a patch, or why they are left out.
+pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> Admitted {
+    let Some((patch, noted)) = defaulting(request, change, basis) else { return Admitted::default() };
+    let annotations = request.new.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+    let room = ANNOTATIONS.saturating_sub(annotations.map_or(0, Annotations::size_of_others));
+    // A default that nothing tells from what somebody wrote could change a server that is found again. Without one, the
+    // validating hook and the controller fill in the same.
+    if noted.is_some_and(|noted| DEFAULTED.len() + noted.len() > room) {
+        let text = "metadata.annotations leave no room for altinn.app/defaulted, so no default is written into the spec";
+        return Admitted { warnings: vec![text.to_owned()], ..Admitted::default() };
+    }
+    Admitted { patch: Some(patch), ..Admitted::default() }
+}
+
+/// The patch, and the note that it writes; `None` when nothing is to be filled in.
+fn defaulting(
+    request: &Request,
+    change: &Change,
+    basis: &Basis<'_>,
+) -> Option<(json_patch::Patch, Option<String>)> {
+    let metadata = request.new.as_ref().filter(|metadata| !metadata.is_going())?;
+    // What is wrong with it is the validating hook's to say.
+    let specs = change.specs.as_ref().filter(|specs| specs.can_be_read())?;
+    let Specs { new, old, is_written, .. } = specs;
     // Without a policy, or a profile, nothing is filled in, and the validating hook says why.
     let profile = profile(basis, Target::of(request).namespace)?;
     let stored = request.old.as_ref().and_then(Metadata::defaulted);
@@ -45,29 +93,33 @@ pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> O
     let sent = metadata.defaulted();
     let before = defaults::noted(stored, old.as_ref(), sent, profile);
     let filled = defaults::fill(new, old.as_ref(), change.recorded.as_ref(), profile, &before);
-    let noted = (!filled.defaulted.is_empty()).then(|| defaults::to_annotation(&filled.defaulted));
+    let noted = defaults::note(stored, old.as_ref(), sent, &filled);
     if noted.as_deref() == sent && filled.spec == *new {
         return None;
     }
     let has_annotations = metadata.annotations.is_some();
-    let before = document(new, sent, has_annotations);
-    let after = document(&filled.spec, noted.as_deref(), has_annotations);
-    Some(json_patch::diff(&before, &after))
+    let before = document(is_written.then_some(new), sent, has_annotations);
+    let after = document(Some(&filled.spec), noted.as_deref(), has_annotations);
+    Some((json_patch::diff(&before, &after), noted))
 }
 
 /// The parts of an object that defaults touch. Comparing whole documents gives a patch whose parents exist.
-fn document(spec: &DatabaseSpec, noted: Option<&str>, has_annotations: bool) -> Value {
-    match noted {
-        Some(noted) => json!({"metadata": {"annotations": {DEFAULTED: noted}}, "spec": spec}),
-        None if has_annotations => json!({"metadata": {"annotations": {}}, "spec": spec}),
-        None => json!({"metadata": {}, "spec": spec}),
+fn document(spec: Option<&DatabaseSpec>, noted: Option<&str>, has_annotations: bool) -> Value {
+    let metadata = match noted {
+        Some(noted) => json!({"annotations": {DEFAULTED: noted}}),
+        None if has_annotations => json!({"annotations": {}}),
+        None => json!({}),
+    };
+    match spec {
+        Some(spec) => json!({"metadata": metadata, "spec": spec}),
+        None => json!({"metadata": metadata}),
     }
 }
 
 pub(super) fn validate(request: &Request, change: &Change, basis: &Basis<'_>) -> Result<Admitted, Denial> {
     let target = Target::of(request);
     match (&request.new, &request.old) {
-        (Some(new), Some(old)) if old.is_going() => terminating(new, old, change, basis),
+        (Some(new), Some(old)) if old.is_going() => terminating(new, old, change, &target, basis),
         (Some(new), old) => apply(new, old.as_ref(), change, &target, basis),
         (None, Some(old)) => delete(old, &target, basis),
         // No such request is let through to here.
@@ -84,9 +136,14 @@ fn apply(
 ) -> Result<Admitted, Denial> {
     let profile = profile(basis, target.namespace);
     let rules = profile.map(|profile| profile.retention);
-    let retention = || warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
+    let of_annotations = || {
+        let mut warnings = warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
+        warnings.extend(accepting::on_apply(metadata.accept_empty(), basis.today));
+        warnings.extend(pausing::on_apply(metadata.paused(), basis.today));
+        warnings
+    };
     let Some(specs) = &change.specs else {
-        return Ok(Admitted { warnings: retention(), ..Admitted::default() });
+        return Ok(Admitted { warnings: of_annotations(), ..Admitted::default() });
     };
     let recorded = change.recorded.as_ref();
     let (stored, sent) = (old.and_then(Metadata::defaulted), metadata.defaulted());
@@ -112,12 +169,27 @@ fn apply(
         denial.problems.extend(recovery);
         return Err(denial);
     }
-    let mut warnings = retention();
+    let mut warnings = of_annotations();
+    let others = || basis.facts.using.iter().filter(|other| *other != target.name);
+    warnings.extend(
+        others()
+            .next()
+            .filter(|_| named_account(change).is_some())
+            .map(|other| warning::on_shared_account(other)),
+    );
     warnings.extend(warning::on_defaults(&specs.new, &noted, recorded));
+    if let Some(policy) = basis.state.policy() {
+        warnings.extend(warning::on_place(&specs.new, specs.old.as_ref(), recorded, policy));
+        warnings.extend(warning::on_support(&specs.new, recorded, policy.catalogue(), basis.today));
+    }
     let mut breaches = Vec::new();
     // All of a new one was judged just now.
     if let Some(old) = &specs.old {
-        warnings.extend(warning::on_change(&specs.new, old, recorded));
+        let known = match basis.state.policy() {
+            Some(policy) => policy.catalogue(),
+            None => Catalogue::known(),
+        };
+        warnings.extend(warning::on_change(&specs.new, old, recorded, known));
         breaches = basis.state.policy().map(|policy| policy.breaches(&request, recorded)).unwrap_or_default();
     }
     let told = breaches.iter().filter(|(level, _)| *level != Level::Audit);
@@ -172,6 +244,7 @@ fn terminating(
     new: &Metadata,
     old: &Metadata,
     change: &Change,
+    target: &Target<'_>,
     basis: &Basis<'_>,
 ) -> Result<Admitted, Denial> {
     if change.specs.as_ref().is_some_and(|specs| !specs.are_alike()) {
@@ -180,9 +253,10 @@ fn terminating(
         let problem = Problem { code: Code::Terminating, field: "spec".into(), text: text.into() };
         return Err(denial(basis, problem));
     }
+    let warnings = warning::on_terminating(&deletion(new, target, basis));
     let [old, new] = [old, new].map(|metadata| (metadata.retention(), metadata.confirmation()));
     match deleting::judge_change(old, new) {
-        Ok(()) => Ok(Admitted::default()),
+        Ok(()) => Ok(Admitted { warnings, ..Admitted::default() }),
         Err(problem) => Err(denial(basis, problem)),
     }
 }

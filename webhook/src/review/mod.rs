@@ -159,9 +159,9 @@ impl Question {
     /// What of the cluster must be known to answer.
     pub fn needs(&self, state: &PolicyState) -> Needs<'_> {
         match &self.0 {
-            Asked::Database(hook, asked) => database::needs(*hook, &asked.0, state),
+            Asked::Database(hook, asked) => database::needs(*hook, &asked.0, &asked.1, state),
             Asked::Namespace(request) => namespace::needs(request),
-            Asked::Policy(..) => Needs { databases: true, ..Needs::default() },
+            Asked::Policy(request, _) => policy_config::needs(request),
             Asked::Crd(request) => Needs { objects: crd::asked(request), ..Needs::default() },
             Asked::Retained(asked) => retained::needs(&asked.1, state),
             Asked::Unreadable(..) => Needs::default(),
@@ -174,11 +174,11 @@ impl Asked {
         let sent = Sent::read(hook, body)?;
         Ok(match hook {
             Hook::Mutate | Hook::Validate => {
-                let change = Change::read(&sent)?;
+                let change = Change::read(&sent);
                 Self::Database(hook, Box::new((sent.request, change)))
             }
             Hook::Policy => {
-                let data = policy_config::data(sent.new_data);
+                let data = policy_config::data(sent.new_data, sent.new_binary_data);
                 Self::Policy(Box::new(sent.request), data)
             }
             Hook::Namespace => Self::Namespace(Box::new(sent.request)),
@@ -205,9 +205,7 @@ pub fn answer(question: &Question, basis: &Basis<'_>) -> Answer {
         Asked::Database(hook, asked) => {
             let (request, change) = &**asked;
             let outcome = match hook {
-                Hook::Mutate => {
-                    Ok(Admitted { patch: database::mutate(request, change, basis), ..Admitted::default() })
-                }
+                Hook::Mutate => Ok(database::mutate(request, change, basis)),
                 _ => database::validate(request, change, basis),
             };
             (*hook, request, outcome)

@@ -6,7 +6,7 @@ use api::{Database, annotations::DEFAULTED};
 use kube::{ResourceExt, core::admission::Operation};
 use policy::{
     Denial, Policy, Problem, Recorded, defaults,
-    document::{KEY, LARGEST},
+    document::{KEY, KEY_OF_BYTES, LARGEST},
     quote::clean,
     warning::{self, LONGEST},
 };
@@ -20,16 +20,25 @@ use super::{
     Admitted, Basis, Request, Target, labels, refusal,
     sent::{Key, Raw},
 };
+use crate::cluster::{Issuer, Needs};
 
 /// The longest key that a ConfigMap can have.
 const LONGEST_KEY: usize = 253;
 /// As many databases and as many exceptions as the warnings name; the rest is counted.
 const SHOWN: usize = 8;
 
+/// An issuer is longer than most warnings, and stands in this one whole. The API server cuts none that is shorter.
+const LONGEST_WITH_ISSUER: usize = 256;
+
 /// The policy among the data of a ConfigMap, and as many other keys as a message needs to say what is there instead.
-pub(super) fn data(sent: Raw<'_>) -> Option<BTreeMap<String, String>> {
+pub(super) fn data(sent: Raw<'_>, binary: Raw<'_>) -> Option<BTreeMap<String, String>> {
     // Data that are no texts are refused by the API server's own schema.
-    serde_json::Deserializer::from_str(sent?.get()).deserialize_map(FewKeys).ok()
+    let read = |data: &RawValue| serde_json::Deserializer::from_str(data.get()).deserialize_map(FewKeys).ok();
+    let mut data = sent.and_then(read);
+    if binary.and_then(read).is_some_and(|bytes| bytes.contains_key(KEY)) {
+        data.get_or_insert_default().insert(KEY_OF_BYTES.to_owned(), String::new());
+    }
+    data
 }
 
 struct FewKeys;
@@ -63,6 +72,12 @@ impl<'de> Visitor<'de> for FewKeys {
     }
 }
 
+/// What a policy is held against; one that goes is held against nothing.
+pub(super) fn needs(request: &Request) -> Needs<'static> {
+    let comes = request.operation != Operation::Delete;
+    Needs { databases: comes, issuer: comes, guard: comes, ..Needs::default() }
+}
+
 pub(super) fn validate(
     request: &Request,
     data: Option<&BTreeMap<String, String>>,
@@ -82,16 +97,41 @@ pub(super) fn validate(
 
 fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
     // The API server shows 4096 characters of all warnings together, so the important ones come first.
-    let mut warnings = out_of_policy(policy, basis);
+    let mut warnings: Vec<String> = issuer(policy, basis).into_iter().collect();
+    warnings.extend(out_of_policy(policy, basis));
+    if basis.facts.guard == Some(true) {
+        warnings.extend(policy.silent_deletes().map(|profile| {
+            let profile = warning::cut(profile, 20);
+            format!("profile {profile}: whenMissing does nothing before the chart's deleteGuard.whenMissing is set to webhook")
+        }));
+    }
     warnings.extend(policy.outdated_defaults(basis.today).map(|(profile, version)| {
         let text = format!(
-            "profile {profile}: the default version {} is out of support since {}, and nothing can be created with it",
-            version.major, version.end_of_support
+            "profile {profile}: standard support of the default version {} ended on {}; write a newer one",
+            version.major, version.until
         );
         warning::cut(&text, LONGEST)
     }));
+    warnings.extend(policy.doubtful_defaults().map(|(profile, field, why)| {
+        warning::cut(&format!("profile {profile}: defaults.{field}: {why}; Azure may refuse it"), LONGEST)
+    }));
     warnings.extend(ended(policy, basis));
     warnings
+}
+
+/// That no app can log in by the issuer that is written. It is no refusal: a policy can be written for a cluster whose
+/// issuer is about to change.
+fn issuer(policy: &Policy, basis: &Basis<'_>) -> Option<String> {
+    match &basis.facts.issuer {
+        Issuer::NotAsked => None,
+        Issuer::Known(actual) => {
+            policy.wrong_issuer(actual).map(|text| warning::cut(&text, LONGEST_WITH_ISSUER))
+        }
+        Issuer::Unknown => Some(
+            "azure.workloadIdentity.issuer isn't compared: /.well-known/openid-configuration can't be read"
+                .to_owned(),
+        ),
+    }
 }
 
 /// What was granted for a while, and is over.

@@ -1,14 +1,11 @@
-//! A `RetainedDatabase` that is changed or deleted.
+//! A `RetainedDatabase` that is created, changed or deleted.
 
-use api::{
-    RetainedDatabaseSpec, RetainedDatabaseStatus,
-    retained::{DESTROYED, RECOVERED},
-};
+use api::{RetainedDatabaseSpec, RetainedDatabaseStatus, retained::SETTLED};
 use policy::{
     Denial, PolicyState, Problem,
     deleting::Deletion,
     recovering::{self, Claim},
-    retained::{self, End},
+    retained::{self, End, Identity},
 };
 use serde::Deserialize;
 
@@ -31,9 +28,7 @@ impl Record {
         let status: Option<RetainedDatabaseStatus> = parse(sent.old_status)?;
         let is_settled = status.is_some_and(|status| {
             let mut conditions = status.conditions.iter();
-            conditions.any(|condition| {
-                condition.type_ == "Ready" && [RECOVERED, DESTROYED].contains(&&*condition.reason)
-            })
+            conditions.any(|condition| condition.type_ == "Ready" && SETTLED.contains(&&*condition.reason))
         });
         Ok(Self { old: parse(sent.old_spec)?, new: parse(sent.new_spec)?, is_settled })
     }
@@ -66,16 +61,35 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
     };
     // Its namespace may be gone, whose labels would tell.
     let profile = profile(basis, namespace).or_else(|| {
-        let name = record.old.as_ref()?.profile.as_deref()?;
+        let name = record.old.as_ref().or(record.new.as_ref())?.profile.as_deref()?;
         basis.state.policy()?.profile_named(name)
     });
     let rules = profile.map(|profile| &profile.retention);
     let (old, stands) = match &request.old {
         Some(old) => ((old.retention(), old.confirmation()), record.old.as_ref()),
-        // What is new may have whatever end: it is the operator's to write.
-        None => return Ok(Admitted::default()),
+        // It may be from a backup.
+        None => ((None, None), None),
     };
     let mut problems = Vec::new();
+    match (stands, &record.new) {
+        (Some(old), Some(new)) => {
+            problems.extend(retained::judge_identity(&identity(old), &identity(new)).err());
+        }
+        (None, Some(spec)) if request.old.is_none() => {
+            let name = super::Target::of(request).name;
+            let judged = retained::judge_new(name, &identity(spec), new.retention(), basis.today);
+            problems.extend(judged.err().into_iter().flatten());
+            let end = End {
+                since: spec.since.0,
+                old: None,
+                new: spec.until.as_ref().map(|until| until.0),
+                today: basis.today,
+            };
+            problems.extend(retained::judge_end(&end, rules).err());
+        }
+        _ => {}
+    }
+    let is_new = request.old.is_none();
     if let (Some(old), Some(new)) = (stands, &record.new) {
         let until = |spec: &RetainedDatabaseSpec| spec.until.as_ref().map(|until| until.0);
         // A later delete of the same name tells of itself, and nobody gains days by an earlier one.
@@ -90,12 +104,24 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
         confirmation: new.confirmation(),
         today: basis.today,
     };
-    problems.extend(retained::judge_annotations(old, &deletion, rules).err().into_iter().flatten());
+    if !is_new {
+        problems.extend(retained::judge_annotations(old, &deletion, rules).err().into_iter().flatten());
+    }
     problems.extend(given_to_another(record, basis)?);
     if problems.is_empty() {
         return Ok(Admitted::default());
     }
     Err(refusal(problems, profile, basis))
+}
+
+fn identity(spec: &RetainedDatabaseSpec) -> Identity<'_> {
+    Identity {
+        database: &spec.database,
+        formerly: spec.formerly.as_deref(),
+        namespace_uid: spec.namespace_uid.as_deref(),
+        server: &spec.server.name,
+        since: spec.since.0,
+    }
 }
 
 /// What stands in the way of giving the data to another database; `None` when they stay with the one that they have.

@@ -3,13 +3,13 @@
 
 use std::{borrow::Cow, fmt};
 
-use api::annotations::{CONFIRM_DESTROY, DEFAULTED, RECOVER_FROM, RETENTION};
+use api::annotations::{ACCEPT_EMPTY, CONFIRM_DESTROY, DEFAULTED, PAUSED, RECOVER_FROM, RETENTION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::admission::Operation;
 use policy::quote::{clean, quote};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IgnoredAny, MapAccess, Visitor},
+    de::{Error, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -89,6 +89,8 @@ struct Object<'a> {
     status: Raw<'a>,
     #[serde(borrow)]
     data: Raw<'a>,
+    #[serde(borrow, rename = "binaryData")]
+    binary_data: Raw<'a>,
 }
 
 /// What of an object's metadata anyone looks at.
@@ -120,6 +122,14 @@ impl Metadata {
         self.annotations.as_ref()?.defaulted.as_deref()
     }
 
+    pub(super) fn accept_empty(&self) -> Option<&str> {
+        self.annotations.as_ref()?.accept_empty.as_deref()
+    }
+
+    pub(super) fn paused(&self) -> Option<&str> {
+        self.annotations.as_ref()?.paused.as_deref()
+    }
+
     pub(super) fn recover_from(&self) -> Option<&str> {
         self.annotations.as_ref()?.recover_from.as_deref()
     }
@@ -132,6 +142,16 @@ pub(super) struct Annotations {
     confirmation: Option<String>,
     defaulted: Option<String>,
     recover_from: Option<String>,
+    accept_empty: Option<String>,
+    paused: Option<String>,
+    /// Of names and values in bytes, without the note of defaults.
+    size_of_others: usize,
+}
+
+impl Annotations {
+    pub(super) fn size_of_others(&self) -> usize {
+        self.size_of_others
+    }
 }
 
 impl<'de> Deserialize<'de> for Annotations {
@@ -152,16 +172,30 @@ impl<'de> Visitor<'de> for OurAnnotations {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
         let mut ours = Annotations::default();
         while let Some(Key(key)) = map.next_key()? {
-            match &*key {
-                RETENTION => ours.retention = Some(map.next_value()?),
-                CONFIRM_DESTROY => ours.confirmation = Some(map.next_value()?),
-                DEFAULTED => ours.defaulted = Some(map.next_value()?),
-                RECOVER_FROM => ours.recover_from = Some(map.next_value()?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
+            let size = match &*key {
+                RETENTION => ours.retention.insert(map.next_value()?).len(),
+                CONFIRM_DESTROY => ours.confirmation.insert(map.next_value()?).len(),
+                RECOVER_FROM => ours.recover_from.insert(map.next_value()?).len(),
+                ACCEPT_EMPTY => ours.accept_empty.insert(map.next_value()?).len(),
+                PAUSED => ours.paused.insert(map.next_value()?).len(),
+                DEFAULTED => {
+                    ours.defaulted = Some(map.next_value()?);
+                    continue;
+                }
+                _ => unquoted(map.next_value::<&RawValue>()?.get()),
+            };
+            ours.size_of_others += key.len() + size;
         }
         Ok(ours)
     }
+}
+
+/// The bytes of a text that stands in quotes, and is escaped.
+fn unquoted(text: &str) -> usize {
+    if !text.contains('\\') {
+        return text.len().saturating_sub(2);
+    }
+    serde_json::from_str::<Cow<'_, str>>(text).map_or(text.len(), |text| text.len())
 }
 
 /// Without a copy, where the body has it as it is.
@@ -199,6 +233,7 @@ pub(super) struct Sent<'a> {
     pub(super) old_spec: Raw<'a>,
     pub(super) old_status: Raw<'a>,
     pub(super) new_data: Raw<'a>,
+    pub(super) new_binary_data: Raw<'a>,
 }
 
 impl<'a> Sent<'a> {
@@ -233,6 +268,7 @@ impl<'a> Sent<'a> {
             old_spec: old.as_ref().and_then(|old| old.spec),
             old_status: old.as_ref().and_then(|old| old.status),
             new_data: new.as_ref().and_then(|new| new.data),
+            new_binary_data: new.as_ref().and_then(|new| new.binary_data),
             request: Request {
                 api_version: review.api_version.0,
                 uid: request.uid.0,

@@ -8,6 +8,7 @@ mod namespace;
 mod policy_config;
 mod recovering;
 mod retained;
+mod shape;
 mod unreadable;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -230,6 +231,45 @@ fn kept_ones_count_and_one_that_comes_back_does_not(
     assert_eq!(is_full, !passes, "{response}");
 }
 
+#[test]
+fn who_names_a_service_account_that_another_database_uses_is_told() {
+    let plain = database(json!({}), Value::Null);
+    let named = |account: &str| database(json!({"serviceAccountName": account}), Value::Null);
+    let facts = Facts { using: vec!["main".to_owned(), "other".to_owned()], ..Facts::default() };
+    let told = |operation: &str, object: &Value, old: &Value, facts: &Facts| {
+        let response =
+            ask_with(Hook::Validate, &review(operation, object.clone(), old.clone()), &good(), facts);
+        assert_eq!(response["allowed"], true, "{response}");
+        response["warnings"].to_string()
+    };
+    let expected =
+        "spec.serviceAccountName: Database other uses it, too; set AZURE_CLIENT_ID by the Secret's client-id";
+    assert!(expected.len() <= policy::warning::LONGEST - 5);
+    assert!(told("CREATE", &named("api"), &Value::Null, &facts).contains(expected));
+    assert!(told("UPDATE", &named("api"), &plain, &facts).contains(expected));
+    let own = Facts { using: vec!["main".to_owned()], ..Facts::default() };
+    let mut by_password = named("api");
+    by_password["spec"]["authentication"] = json!("Password");
+    for (operation, object, old, facts) in [
+        ("CREATE", named("api"), Value::Null, &own),
+        ("CREATE", by_password, Value::Null, &facts),
+        ("UPDATE", named("api"), named("api"), &facts),
+        ("CREATE", plain, Value::Null, &facts),
+    ] {
+        assert!(!told(operation, &object, &old, facts).contains("uses it"), "{operation} {object}");
+    }
+
+    // Nobody looks for others before there is something to look for.
+    let needs = |hook, object: &Value, old: &Value| {
+        let asked = review(if old.is_null() { "CREATE" } else { "UPDATE" }, object.clone(), old.clone());
+        let question = Question::read(hook, asked.to_string().as_bytes());
+        question.needs(&good()).using.map(|(namespace, account)| format!("{namespace}/{account}"))
+    };
+    assert_eq!(needs(Hook::Validate, &named("api"), &Value::Null).as_deref(), Some("orders/api"));
+    assert_eq!(needs(Hook::Validate, &named("api"), &named("api")), None);
+    assert_eq!(needs(Hook::Mutate, &named("api"), &Value::Null), None);
+}
+
 /// A server that was kept and is found again runs as it did, whatever default its new object notes.
 fn found_again(spec: Value) -> Value {
     let mut database = database(
@@ -250,6 +290,32 @@ fn a_default_that_gave_way_to_a_kept_server_is_not_what_is_judged() {
     assert_eq!(response["allowed"], true, "{response}");
     let warnings = response["warnings"].to_string();
     assert!(warnings.contains("Standard_D4ds_v5\\\" is not allowed here"), "{warnings}");
+}
+
+#[test]
+fn a_server_that_was_upgraded_in_azure_holds_up_no_other_change() {
+    let (old, new) = (json!({"version": 16}), json!({"version": 16, "backup": {"retentionDays": 14}}));
+    let response = ask(Hook::Validate, &review("UPDATE", found_again(new), found_again(old)), &good());
+    assert_eq!(response["allowed"], true, "{response}");
+    let warnings = response["warnings"].to_string();
+    assert!(warnings.contains("spec.version: 16 is written, and 17 runs"), "{warnings}");
+    // Nobody goes further back.
+    let older = found_again(json!({"version": 15}));
+    let response =
+        ask(Hook::Validate, &review("UPDATE", older, found_again(json!({"version": 16}))), &good());
+    assert!(response["status"]["message"].as_str().unwrap().contains("write 17"), "{response}");
+}
+
+#[rstest]
+#[case("true", "altinn.app/paused: does nothing: ")]
+#[case("why@2020-01-01", "altinn.app/paused: its last day is over")]
+fn a_pause_that_does_nothing_is_told_when_it_is_applied(#[case] paused: &str, #[case] told: &str) {
+    let paused = database(json!({}), json!({"altinn.app/paused": paused}));
+    for (operation, old) in [("CREATE", Value::Null), ("UPDATE", database(json!({}), json!({})))] {
+        let response = ask(Hook::Validate, &review(operation, paused.clone(), old), &good());
+        assert_eq!(response["allowed"], true, "{response}");
+        assert!(response["warnings"].to_string().contains(told), "{response}");
+    }
 }
 
 #[test]
@@ -375,6 +441,26 @@ fn while_it_is_deleted_only_the_finalizer_can_go(
     assert_eq!(response["auditAnnotations"]["codes"].as_str(), code, "{response}");
 }
 
+#[test]
+fn a_database_applied_unchanged_while_it_is_deleted_is_warned_of() {
+    let mut old = database(json!({"sku": "Standard_B1ms"}), json!({"altinn.app/retention": "Destroy"}));
+    let warnings = |old: &Value, new: Value| {
+        ask(Hook::Validate, &review("UPDATE", new, old.clone()), &good())["warnings"].clone()
+    };
+    assert!(!warnings(&old, old.clone()).to_string().contains("is being deleted"));
+    old["metadata"]["deletionTimestamp"] = json!("2026-11-22T12:00:00Z");
+    assert_eq!(
+        warnings(&old, old.clone()),
+        json!([
+            "orders/main is being deleted, and applying it doesn't bring it back; wait until it is gone and apply again",
+            "its data will be destroyed; to keep them, set altinn.app/retention to \"Retain\" before it is gone",
+        ])
+    );
+    let mut saved = old.clone();
+    saved["metadata"]["annotations"]["altinn.app/retention"] = json!("Retain");
+    assert_eq!(warnings(&old, saved).as_array().unwrap().len(), 1);
+}
+
 #[rstest]
 #[case::missing(PolicyState::Missing, "DB401")]
 #[case::broken(PolicyState::Missing.applied(None), "DB401")]
@@ -396,7 +482,7 @@ fn without_a_policy_nothing_new_is_admitted_and_finalizers_still_are(
 #[case::empty("", "")]
 #[case::another_kind(&review("CREATE", database(json!({}), Value::Null), Value::Null).to_string().replace("\"AdmissionReview\"", "\"AdmissionReviews\""), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::no_request(r#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}"#, "")]
-#[case::bad_object(&review("CREATE", database(json!({"sku": 5}), Value::Null), Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
+#[case::bad_object(&review("CREATE", database(json!({}), json!({"altinn.app/retention": 5})), Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::no_object(&review("CREATE", Value::Null, Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::no_old_object(&review("DELETE", Value::Null, Value::Null).to_string(), "705ab4f5-6393-11e8-b7cc-42010a800002")]
 #[case::other_kind(&review("CREATE", database(json!({}), Value::Null), Value::Null).to_string().replace("altinn.app\",\"kind", "other.example\",\"kind"), "705ab4f5-6393-11e8-b7cc-42010a800002")]

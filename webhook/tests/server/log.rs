@@ -67,7 +67,8 @@ fn review() -> Value {
 
 fn unreadable() -> Value {
     let mut review = review();
-    review["request"]["object"]["spec"]["sku"] = json!(["Standard_SECRET"]);
+    review["request"]["object"]["metadata"]["annotations"] =
+        json!({"altinn.app/retention": ["Standard_SECRET"]});
     review
 }
 

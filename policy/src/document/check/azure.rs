@@ -1,6 +1,9 @@
 //! Where servers are created.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use super::{Findings, shape};
 use crate::{
@@ -8,6 +11,9 @@ use crate::{
     document::{Located, limits::FIREWALL, raw},
     quote::quote,
 };
+
+/// The longest issuer that a federated credential takes.
+const LONGEST_ISSUER: usize = 600;
 
 pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
     for (name, id) in [("subscriptionId", &azure.subscription_id), ("tenantId", &azure.tenant_id)] {
@@ -20,6 +26,14 @@ pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
     shape(findings, "azure.resourceGroup", &azure.resource_group, 90, "letters, digits, - _ . ( )", |c| {
         c.is_alphanumeric() || "-_.()".contains(c)
     });
+    let group = &azure.resource_group;
+    if group.value.ends_with('.') {
+        let text = format!(
+            "{} ends with a dot, and Azure takes no such name; write the name of a group that is there",
+            quote(&group.value)
+        );
+        findings.add(group.line, "azure.resourceGroup", Code::PolicyMalformed, text);
+    }
     shape(
         findings,
         "azure.location",
@@ -44,7 +58,12 @@ pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
         findings.add(cluster.line, "azure.clusterName", Code::PolicyMalformed, text);
     }
     let issuer = &azure.workload_identity.issuer;
-    if issuer.value.strip_prefix("https://").is_none_or(str::is_empty) {
+    let is_url = |rest: &str| {
+        !rest.is_empty()
+            && !rest.starts_with('/')
+            && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>?#\\^`{|}".contains(&byte))
+    };
+    if !issuer.value.strip_prefix("https://").is_some_and(is_url) || issuer.value.len() > LONGEST_ISSUER {
         let text = format!(
             "{} is no https URL; write the issuer that `kubectl get --raw /.well-known/openid-configuration` shows",
             quote(&issuer.value)
@@ -55,10 +74,73 @@ pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
     if let Some(private) = &azure.network.private {
         check_private(private, &azure.network.firewall, findings);
     }
-    // Azure's limit is 50; the operator needs some of them to know its own servers again.
-    if azure.tags.len() > 40 {
-        let text = format!("has {} tags; at most 40 leave room for the operator's own", azure.tags.len());
-        findings.add(0, "azure.tags", Code::PolicyMalformed, text);
+    for (index, uid) in azure.take_over_from.iter().enumerate() {
+        if !is_guid(uid) {
+            let text = format!(
+                "{} is no uid; write what `kubectl get namespace kube-system -o jsonpath={{.metadata.uid}}` shows in that \
+                 cluster",
+                quote(uid)
+            );
+            findings.add(0, &format!("azure.takeOverFrom[{index}]"), Code::PolicyMalformed, text);
+        }
+    }
+    check_tags(&azure.tags, findings);
+}
+
+/// As many leave room for the operator's own: Azure's limit is 50.
+const MOST_TAGS: usize = 40;
+const LONGEST_TAG_NAME: usize = 512;
+const LONGEST_TAG_VALUE: usize = 256;
+const NOT_IN_TAG_NAMES: &str = "<>%&\\?/";
+/// Beginnings of names that Azure keeps for itself.
+const AZURES_TAGS: &[&str] = &["azure", "microsoft", "windows"];
+/// By these the operator knows its servers again. One that only begins so may be its own one day.
+const OUR_TAG: &str = "managed-by";
+const OUR_TAGS: &str = "database-operator";
+
+/// Azure refuses a server with a tag that it doesn't take, so one slip here would stop all.
+/// <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>
+fn check_tags(tags: &Located<BTreeMap<String, Located<String>>>, findings: &mut Findings) {
+    const PATH: &str = "azure.tags";
+    if tags.value.len() > MOST_TAGS {
+        let text =
+            format!("has {} tags; at most {MOST_TAGS} leave room for the operator's own", tags.value.len());
+        findings.add(tags.line, PATH, Code::PolicyMalformed, text);
+    }
+    let mut seen = BTreeMap::new();
+    for (name, value) in &tags.value {
+        let path = format!("{PATH}[{}]", quote(name));
+        let mut wrong = |text: String| findings.add(value.line, &path, Code::PolicyMalformed, text);
+        let lower = name.to_lowercase();
+        if let Some(found) = name.chars().find(|c| NOT_IN_TAG_NAMES.contains(*c) || c.is_control()) {
+            let found = quote(&found.to_string());
+            wrong(format!(
+                "holds {found}; Azure takes none of {NOT_IN_TAG_NAMES} in a name, so write another"
+            ));
+        }
+        if name.trim().is_empty() || name.chars().count() > LONGEST_TAG_NAME {
+            wrong(format!("must have a name of 1 to {LONGEST_TAG_NAME} characters"));
+        }
+        if value.value.chars().count() > LONGEST_TAG_VALUE {
+            let length = value.value.chars().count();
+            wrong(format!(
+                "has a value of {length} characters, and Azure takes {LONGEST_TAG_VALUE}; write a shorter one"
+            ));
+        }
+        if let Some(reserved) = AZURES_TAGS.iter().find(|reserved| lower.starts_with(**reserved)) {
+            wrong(format!("begins with {reserved}, which Azure keeps for itself; write another name"));
+        }
+        if lower == OUR_TAG || lower.starts_with(OUR_TAGS) {
+            wrong(
+                "is the operator's own, by which it knows its servers again; write another name".to_owned(),
+            );
+        }
+        if let Some(earlier) = seen.insert(lower, name) {
+            let earlier = quote(earlier);
+            wrong(format!(
+                "is the same name as {earlier}: Azure doesn't tell upper from lower case; leave one out"
+            ));
+        }
     }
 }
 
@@ -119,7 +201,7 @@ fn check_private(private: &raw::Private, firewall: &[raw::Firewall], findings: &
     let zone = &private.dns_zone_id;
     let path = format!("{PATH}.dnsZoneId");
     match resource(&zone.value, "Microsoft.Network", &["privateDnsZones"]) {
-        Some(name) if name.to_ascii_lowercase().ends_with(".postgres.database.azure.com") => {}
+        Some(name) if is_zone(name) => {}
         Some(name) => {
             let text = format!(
                 "names the zone {}; Azure takes one that ends with .postgres.database.azure.com",
@@ -138,6 +220,20 @@ fn check_private(private: &raw::Private, firewall: &[raw::Firewall], findings: &
     }
 }
 
+/// A zone below Azure's own, each of whose labels a name in the DNS can have.
+fn is_zone(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let bytes = label.as_bytes();
+        (1..=63).contains(&bytes.len())
+            && bytes.iter().all(|byte| is_plain(*byte) || *byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    lower.strip_suffix(".postgres.database.azure.com").is_some_and(|below| below.split('.').all(is_label))
+}
+
 /// The last name in the id of a resource of these types; `None` when it is no such id.
 /// <https://learn.microsoft.com/rest/api/resources/resources/get-by-id>
 fn resource<'a>(id: &'a str, provider: &str, types: &[&str]) -> Option<&'a str> {
@@ -145,12 +241,14 @@ fn resource<'a>(id: &'a str, provider: &str, types: &[&str]) -> Option<&'a str> 
     let mut expect =
         |word: &str| parts.next().filter(|part| part.eq_ignore_ascii_case(word)).and_then(|_| parts.next());
     let subscription = expect("subscriptions").filter(|id| is_guid(id));
-    let group = expect("resourceGroups").filter(|group| !group.is_empty());
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c));
+    let group = expect("resourceGroups").filter(is_name);
     let by = expect("providers").filter(|by| by.eq_ignore_ascii_case(provider));
     (subscription.is_some() && group.is_some() && by.is_some()).then_some(())?;
     let mut name = None;
     for word in types {
-        name = Some(expect(word).filter(|name| !name.is_empty())?);
+        name = Some(expect(word).filter(is_name)?);
     }
     name.filter(|_| parts.next().is_none())
 }

@@ -4,12 +4,12 @@ use api::{Backup, DatabaseSpec, HighAvailability, Storage};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{
-    Findings,
-    profile::{check_backup_days, check_version, meant},
+    Findings, Place,
+    profile::{check_backup_days, check_version, meant_or_add},
 };
 use crate::{
     Code,
-    catalogue::{self, Tier},
+    catalogue::{self, Tier, Zones},
     document::{Allow, Located, raw},
     quote::quote,
     suggest::{alternatives, instead},
@@ -18,22 +18,22 @@ use crate::{
 pub(super) fn check_defaults(
     raw: &raw::Defaults,
     allow: &Allow,
-    location: &str,
+    place: &Place<'_>,
     path: &str,
     findings: &mut Findings,
 ) -> DatabaseSpec {
     let path = format!("{path}.defaults");
-    check_sku(raw, allow, &path, findings);
+    check_sku(raw, allow, place, &path, findings);
     if let Some(version) = &raw.version {
         let path = format!("{path}.version");
-        check_version(version, &path, findings);
+        check_version(version, &path, place.catalogue, findings);
         if allow.versions.as_ref().is_some_and(|allowed| !allowed.contains(&version.value)) {
             refused(findings, version, &path, "versions");
         }
     }
     check_storage(&raw.storage, allow, &path, findings);
-    check_high_availability(raw, allow, location, &path, findings);
-    check_backup(&raw.backup, allow, location, &path, findings);
+    check_high_availability(raw, allow, place, &path, findings);
+    check_backup(&raw.backup, allow, place, &path, findings);
     if let Some(window) = &raw.maintenance_window
         && !(0..=23).contains(&window.value.hour)
     {
@@ -70,12 +70,13 @@ fn refused<T: std::fmt::Display>(findings: &mut Findings, written: &Located<T>, 
     findings.add(written.line, path, Code::PolicyDefaultRefused, text);
 }
 
-fn check_sku(raw: &raw::Defaults, allow: &Allow, path: &str, findings: &mut Findings) {
+fn check_sku(raw: &raw::Defaults, allow: &Allow, place: &Place<'_>, path: &str, findings: &mut Findings) {
     let Some(sku) = &raw.sku else { return };
     let path = format!("{path}.sku");
-    if catalogue::size(&sku.value).is_none() {
-        let sizes = catalogue::sizes().iter().map(|size| size.name.as_str());
-        let text = format!("{} is no size that Azure offers{}", quote(&sku.value), meant(&sku.value, sizes));
+    if place.catalogue.size(&sku.value).is_none() {
+        let sizes = place.catalogue.sizes().iter().map(|size| size.name.as_str());
+        let meant = meant_or_add(&sku.value, "sizes", sizes);
+        let text = format!("{} is no size that is known{meant}", quote(&sku.value));
         findings.add(sku.line, &path, Code::PolicyUnknownValue, text);
     } else if !allow.sku(&sku.value) {
         refused(findings, sku, &path, "skus");
@@ -129,7 +130,7 @@ fn check_storage(raw: &raw::StorageDefaults, allow: &Allow, path: &str, findings
 fn check_high_availability(
     raw: &raw::Defaults,
     allow: &Allow,
-    location: &str,
+    place: &Place<'_>,
     path: &str,
     findings: &mut Findings,
 ) {
@@ -138,7 +139,7 @@ fn check_high_availability(
     if allow.high_availability.as_ref().is_some_and(|modes| !modes.contains(&mode.value)) {
         refused(findings, mode, &path, "highAvailability");
     }
-    let size = raw.sku.as_ref().and_then(|sku| catalogue::size(&sku.value));
+    let size = raw.sku.as_ref().and_then(|sku| place.catalogue.size(&sku.value));
     if mode.value != HighAvailability::Disabled
         && let Some(size) = size.filter(|size| size.tier == Tier::Burstable)
     {
@@ -148,11 +149,12 @@ fn check_high_availability(
         );
         findings.add(mode.line, &path, Code::PolicyDefaultRefused, text);
     }
-    if mode.value == HighAvailability::ZoneRedundant && !catalogue::has_zones(location) {
+    let region = place.catalogue.region(place.location);
+    if mode.value == HighAvailability::ZoneRedundant && region.zones == Zones::None {
         let text = format!(
             "{} needs a region with zones, and {} has none; use SameZone",
             mode.value,
-            quote(location)
+            quote(place.location)
         );
         findings.add(mode.line, &path, Code::PolicyDefaultRefused, text);
     }
@@ -161,7 +163,7 @@ fn check_high_availability(
 fn check_backup(
     raw: &raw::BackupDefaults,
     allow: &Allow,
-    location: &str,
+    place: &Place<'_>,
     path: &str,
     findings: &mut Findings,
 ) {
@@ -178,9 +180,11 @@ fn check_backup(
         if allow.geo_redundant.as_ref().is_some_and(|allowed| !allowed.contains(&geo.value)) {
             refused(findings, geo, &path, "backup.geoRedundant");
         }
-        if geo.value && !catalogue::is_paired(location) {
-            let text =
-                format!("true needs a region with a paired one, and {} has none; use false", quote(location));
+        if geo.value && !place.catalogue.region(place.location).is_paired {
+            let text = format!(
+                "true needs a region with a paired one, and {} has none; use false",
+                quote(place.location)
+            );
             findings.add(geo.line, &path, Code::PolicyDefaultRefused, text);
         }
     }

@@ -2,10 +2,13 @@
 //! profiles that never match. All mistakes are reported, not the first alone.
 
 mod azure;
+mod catalogue;
 mod defaults;
 mod exceptions;
 mod profile;
 mod recoveries;
+
+use std::borrow::Cow;
 
 use jiff::civil::Date;
 
@@ -15,9 +18,18 @@ use super::{
     raw,
 };
 use crate::{
-    Code, day,
+    Code,
+    catalogue::Catalogue,
+    day,
     quote::{quote, sets_off},
 };
+
+/// What defaults and rules are held against.
+struct Place<'a> {
+    /// Azure region.
+    location: &'a str,
+    catalogue: &'a Catalogue,
+}
 
 /// The mistakes found so far: the first ones, and how many there are besides.
 #[derive(Default)]
@@ -70,6 +82,9 @@ impl Findings {
 pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     let mut findings = Findings::default();
     azure::check_azure(&document.azure, &mut findings);
+    let catalogue = catalogue::check_catalogue(&document.catalogue, &mut findings);
+    let catalogue = catalogue.map_or_else(|| Cow::Borrowed(Catalogue::known()), Cow::Owned);
+    let place = Place { location: &document.azure.location.value, catalogue: &catalogue };
     if document.profiles.value.is_empty() {
         let text = "is empty, so no database is allowed anywhere; write at least one profile".into();
         findings.add(document.profiles.line, "profiles", Code::PolicyMalformed, text);
@@ -83,7 +98,7 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     for (index, raw) in raw.into_iter().enumerate() {
         let path = format!("profiles[{index}]");
         let line = raw.name.line;
-        let profile = profile::check_profile(raw, &path, &document.azure.location.value, &mut findings);
+        let profile = profile::check_profile(raw, &path, &place, &mut findings);
         if are_compared && !findings.is_full() {
             check_earlier(&profiles, &profile, line, &path, &mut findings);
         }
@@ -94,7 +109,8 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     exceptions.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     let recoveries = recoveries::check_recoveries(&document.recoveries, &mut findings);
     if findings.is_empty() {
-        Ok(Policy { revision: String::new(), azure: document.azure, profiles, exceptions, recoveries })
+        let (revision, azure) = (String::new(), document.azure);
+        Ok(Policy { revision, azure, profiles, exceptions, recoveries, catalogue })
     } else {
         Err(findings.into_errors())
     }

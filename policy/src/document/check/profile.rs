@@ -1,9 +1,9 @@
 //! The rules of a profile.
 
-use super::{Findings, defaults::check_defaults, shape};
+use super::{Findings, Place, defaults::check_defaults, shape};
 use crate::{
     Code,
-    catalogue::{self, BACKUP_DAYS},
+    catalogue::{BACKUP_DAYS, Catalogue, DISK_SIZES_GIB, Unsettable, can_match_parameter, was_offered},
     deleting::{MOST_DAYS, Retention, RetentionRules},
     document::{
         Allow, Located, Patterns, Profile,
@@ -18,7 +18,7 @@ use crate::{
 pub(super) fn check_profile(
     raw: raw::Profile,
     path: &str,
-    location: &str,
+    place: &Place<'_>,
     findings: &mut Findings,
 ) -> Profile {
     shape(findings, &format!("{path}.name"), &raw.name, 63, "letters, digits and -", |c| {
@@ -29,10 +29,10 @@ pub(super) fn check_profile(
             "can't stand in a denial, since tools take some words for more than a name; write another".into();
         findings.add(raw.name.line, &format!("{path}.name"), Code::PolicyMalformed, text);
     }
-    let allow = check_allow(&raw.allow, path, findings);
+    let allow = check_allow(&raw.allow, path, place.catalogue, findings);
     Profile {
         namespaces: check_namespaces(raw.namespaces.as_ref(), raw.name.line, path, findings),
-        defaults: check_defaults(&raw.defaults, &allow, location, path, findings),
+        defaults: check_defaults(&raw.defaults, &allow, place, path, findings),
         retention: check_retention(&raw.retention, path, findings),
         rotate_after_days: check_passwords(&raw.passwords, path, findings),
         name: raw.name.value,
@@ -130,30 +130,25 @@ fn check_retention(raw: &raw::Retention, path: &str, findings: &mut Findings) ->
     RetentionRules { when_missing, destroy: raw.destroy, minimum_days }
 }
 
-fn check_allow(raw: &raw::Allow, path: &str, findings: &mut Findings) -> Allow {
+fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &mut Findings) -> Allow {
     let path = format!("{path}.allow");
-    let sizes = || catalogue::sizes().iter().map(|size| size.name.as_str());
-    check_patterns(list(raw.skus.as_ref()), &format!("{path}.skus"), "size", sizes, findings);
-    let extensions = || catalogue::extensions().map(|extension| extension.name);
-    check_patterns(
-        raw.extensions.as_deref(),
-        &format!("{path}.extensions"),
-        "extension",
-        extensions,
-        findings,
-    );
+    let sizes = || catalogue.sizes().iter().map(|size| size.name.as_str());
+    check_patterns(list(raw.skus.as_ref()), &format!("{path}.skus"), ("size", "sizes"), sizes, findings);
+    let extensions = || catalogue.extensions().iter().map(|extension| extension.name.as_ref());
+    let what = ("extension", "extensions");
+    check_patterns(raw.extensions.as_deref(), &format!("{path}.extensions"), what, extensions, findings);
     let versions = list(raw.versions.as_ref());
     for (index, version) in
         few(versions, &format!("{path}.versions"), line_of(versions), findings).iter().enumerate()
     {
-        check_version(version, &format!("{path}.versions[{index}]"), findings);
+        check_version(version, &format!("{path}.versions[{index}]"), catalogue, findings);
     }
     let parameters =
         [("allow", raw.parameters.allow.as_deref()), ("deny", Some(raw.parameters.deny.as_slice()))];
     for (key, patterns) in parameters {
         let path = format!("{path}.parameters.{key}");
         for (index, pattern) in few(patterns, &path, line_of(patterns), findings).iter().enumerate() {
-            check_parameter(pattern, &format!("{path}[{index}]"), findings);
+            check_parameter(pattern, &format!("{path}[{index}]"), catalogue, findings);
         }
     }
     let empty = [
@@ -170,10 +165,9 @@ fn check_allow(raw: &raw::Allow, path: &str, findings: &mut Findings) -> Allow {
         findings.add(line, &format!("{path}.{name}"), Code::PolicyMalformed, text);
     }
     if let Some(max) = &raw.storage.max_gib
-        && max.value < catalogue::DISK_SIZES_GIB[0]
+        && max.value < DISK_SIZES_GIB[0]
     {
-        let text =
-            format!("{} is less than Azure's smallest disk, {}", max.value, catalogue::DISK_SIZES_GIB[0]);
+        let text = format!("{} is less than Azure's smallest disk, {}", max.value, DISK_SIZES_GIB[0]);
         findings.add(max.line, &format!("{path}.storage.maxGiB"), Code::PolicyUnknownValue, text);
     }
     check_backup(&raw.backup, &path, findings);
@@ -262,18 +256,19 @@ fn check_backup(raw: &raw::AllowBackup, path: &str, findings: &mut Findings) {
 fn check_patterns<'a, I: Iterator<Item = &'a str>>(
     patterns: Option<&[Located<String>]>,
     path: &str,
-    what: &str,
+    (what, key): (&str, &str),
     known: impl Fn() -> I,
     findings: &mut Findings,
 ) {
     for (index, pattern) in few(patterns, path, line_of(patterns), findings).iter().enumerate() {
         let matcher = Patterns::new([pattern.value.as_str()]);
-        if !known().any(|name| matcher.matches(name)) {
+        // What Azure offers no more was no mistake when it was written.
+        if !known().any(|name| matcher.matches(name)) && !was_offered(|name| matcher.matches(name)) {
             let text = || {
                 format!(
-                    "{} matches no {what} that Azure offers{}",
+                    "{} matches no {what} that is known{}",
                     quote(&pattern.value),
-                    meant_or_leave_out(&pattern.value, known())
+                    meant_or_add(&pattern.value, key, known())
                 )
             };
             findings.add_with(pattern.line, &format!("{path}[{index}]"), Code::PolicyUnknownValue, text);
@@ -281,41 +276,46 @@ fn check_patterns<'a, I: Iterator<Item = &'a str>>(
     }
 }
 
-/// A name without `*` and `?` is a parameter that can be set, or one of an extension; a pattern matches one.
-fn check_parameter(pattern: &Located<String>, path: &str, findings: &mut Findings) {
-    if pattern.value.contains(['*', '?']) {
-        let matcher = Patterns::new([pattern.value.as_str()]);
-        if !catalogue::can_match_parameter(&pattern.value, |name| matcher.matches(name)) {
-            let text = format!(
-                "{} matches no server parameter that Azure offers; leave it out",
-                quote(&pattern.value)
-            );
-            findings.add(pattern.line, path, Code::PolicyUnknownValue, text);
-        }
+/// A name is that of a parameter that is known, or of one of an extension; a pattern matches one.
+fn check_parameter(pattern: &Located<String>, path: &str, catalogue: &Catalogue, findings: &mut Findings) {
+    let matcher = Patterns::new([pattern.value.as_str()]);
+    let is_known = |name: &str| catalogue.parameter(name, None) != Err(Unsettable::Unknown);
+    if is_known(&pattern.value)
+        || can_match_parameter(&pattern.value, catalogue.all_parameter_names(), |name| matcher.matches(name))
+    {
         return;
     }
-    if catalogue::parameter(&pattern.value) != Err(catalogue::Unsettable::Unknown) {
-        return;
-    }
+    let is_pattern = pattern.value.contains(['*', '?']);
+    let what = if is_pattern { "matches no server parameter" } else { "is no server parameter" };
     let text = || {
-        let meant = meant_or_leave_out(&pattern.value, catalogue::parameter_names());
-        format!("{} is no server parameter that Azure offers{meant}", quote(&pattern.value))
+        let meant = meant_or_add(&pattern.value, "parameters", catalogue.parameter_names());
+        format!("{} {what} that is known{meant}", quote(&pattern.value))
     };
     findings.add_with(pattern.line, path, Code::PolicyUnknownValue, text);
 }
 
-pub(super) fn check_version(version: &Located<u16>, path: &str, findings: &mut Findings) {
-    if catalogue::version(version.value).is_none() {
-        let known: Vec<u16> = catalogue::VERSIONS.iter().rev().map(|known| known.major).collect();
-        let text = format!("{} is no version that Azure offers; use {}", version.value, alternatives(&known));
+pub(super) fn check_version(
+    version: &Located<u16>,
+    path: &str,
+    catalogue: &Catalogue,
+    findings: &mut Findings,
+) {
+    if catalogue.version(version.value).is_none() {
+        let known: Vec<u16> = catalogue.versions().iter().rev().map(|known| known.major).collect();
+        let or_add = known.first().filter(|newest| version.value > **newest).map_or("", |_| ADD_VERSION);
+        let text =
+            format!("{} is no version that is known; use {}{or_add}", version.value, alternatives(&known));
         findings.add(version.line, path, Code::PolicyUnknownValue, text);
     }
 }
 
-fn meant_or_leave_out<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> String {
-    Some(meant(written, known))
-        .filter(|meant| !meant.is_empty())
-        .unwrap_or_else(|| "; leave it out".to_owned())
+const ADD_VERSION: &str = "; if Azure has it, add it under catalogue.versions";
+
+pub(super) fn meant_or_add<'a>(written: &str, key: &str, known: impl Iterator<Item = &'a str>) -> String {
+    // One that is new is spelt like those that are known.
+    let meant = Some(meant(written, known)).filter(|meant| !meant.is_empty());
+    let meant = meant.unwrap_or_else(|| "; leave it out".to_owned());
+    format!("{meant} (if Azure has it, add it under catalogue.{key})")
 }
 
 /// `; did you mean X?`, if something is near enough to what was written, and that is no pattern.

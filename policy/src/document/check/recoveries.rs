@@ -1,11 +1,7 @@
 //! Recoveries: which kept server may come back as which other database, until when, and why.
 
 use super::{Findings, database, last_day, reason};
-use crate::{
-    Code,
-    document::{Recovery, limits::GRANTS, raw},
-    quote::quote,
-};
+use crate::document::{Recovery, limits::GRANTS, raw};
 
 pub(super) fn check_recoveries(raw: &[raw::Recovery], findings: &mut Findings) -> Vec<Recovery> {
     let line = raw.first().map_or(0, |recovery| recovery.from.line);
@@ -19,14 +15,6 @@ pub(super) fn check_recoveries(raw: &[raw::Recovery], findings: &mut Findings) -
 fn check_recovery(raw: &raw::Recovery, path: &str, findings: &mut Findings) -> Option<Recovery> {
     let from = database(findings, &format!("{path}.from"), &raw.from);
     let to = database(findings, &format!("{path}.to"), &raw.to);
-    if from.is_some() && from == to {
-        let text = format!(
-            "{} is the database itself, which needs no leave to have its own server back; name another one, or take the \
-             recovery out",
-            quote(&raw.to.value)
-        );
-        findings.add(raw.to.line, &format!("{path}.to"), Code::PolicyMalformed, text);
-    }
     let until = last_day(findings, &format!("{path}.until"), &raw.until);
     let reason = reason(findings, &format!("{path}.reason"), &raw.reason);
     Some(Recovery { from: from?, to: to?, until: until?, reason })

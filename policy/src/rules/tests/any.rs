@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use proptest::{option, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner};
 
 use super::*;
-use crate::{Settings, catalogue};
+use crate::{
+    Settings,
+    catalogue::{Catalogue, DISK_SIZES_GIB},
+};
 
 /// Some of the items, at least one of them.
 fn some(items: &[&str]) -> BoxedStrategy<Value> {
@@ -181,12 +184,12 @@ fn wild_spec() -> BoxedStrategy<DatabaseSpec> {
     ];
     let sku = prop_oneof![
         Just(Value::Null),
-        select(catalogue::sizes()).prop_map(|size| json!(size.name)),
+        select(Catalogue::known().sizes()).prop_map(|size| json!(size.name)),
         ".{0,200}".prop_map(Value::from),
     ];
     let size = prop_oneof![
         Just(Value::Null),
-        select(catalogue::DISK_SIZES_GIB).prop_map(Value::from),
+        select(DISK_SIZES_GIB).prop_map(Value::from),
         any::<i32>().prop_map(Value::from)
     ];
     let name = || {

@@ -21,7 +21,9 @@ fn built(effective: &crate::Effective, policy: &Policy) -> Recorded {
         size_gib: Some(effective.size_gib),
         database_name: Some(effective.database_name.clone()),
         location: Some(policy.azure.location.value.clone()),
-        extensions: Some(effective.extensions.iter().map(|extension| extension.name.to_owned()).collect()),
+        extensions: Some(
+            effective.extensions.iter().map(|extension| extension.name.clone().into_owned()).collect(),
+        ),
         parameters: Some(effective.parameters.clone()),
         settings: Some(effective.settings.clone()),
         authentication: Some(effective.authentication),

@@ -23,6 +23,40 @@ fn what_gets_past_admission_is_judged_against_what_runs(#[case] new: Value, #[ca
     assert_eq!(codes(resolved.err()), expected);
 }
 
+/// Azure grows disks by itself, and people upgrade servers in Azure: that is no wish to take it back.
+#[rstest]
+#[case::grown(json!({"storage": {"sizeGiB": 64, "tier": "P6", "autoGrow": true}}), (17, 128, Some(StorageTier::P10)))]
+#[case::grown_with_a_faster_tier(json!({"storage": {"sizeGiB": 64, "tier": "P20"}}), (17, 128, Some(StorageTier::P20)))]
+#[case::grown_without_a_tier(json!({"storage": {"sizeGiB": 64}}), (17, 128, None))]
+#[case::upgraded(json!({"version": 16}), (17, 128, None))]
+#[case::another_change_besides(json!({"version": 16, "sku": "Standard_B2s"}), (17, 128, None))]
+fn what_azure_has_more_of_is_a_floor_and_so_is_what_hangs_on_it(
+    #[case] new: Value,
+    #[case] expected: (u16, i32, Option<StorageTier>),
+) {
+    let mut new = spec(new);
+    new.version = new.version.or(Some(IntOrString::Int(17)));
+    new.sku = new.sku.or_else(|| Some("Standard_B1ms".into()));
+    let storage = new.storage.get_or_insert_default();
+    storage.size_gib = storage.size_gib.or(Some(64));
+    let storage = storage.clone();
+    // As the object of the server asks for it from then on, too.
+    for tier in [storage.tier, expected.2] {
+        let settings = Settings { storage_tier: tier, auto_grow: storage.auto_grow, ..Settings::default() };
+        let recorded = Recorded {
+            version: Some(17),
+            sku: Some("Standard_B1ms".into()),
+            size_gib: Some(128),
+            settings: Some(settings),
+            ..Recorded::default()
+        };
+        let policy = policy();
+        let request = request("orders", "main", &new, None);
+        let effective = policy.resolve(&request, Some(&recorded)).unwrap();
+        assert_eq!((effective.version, effective.size_gib, effective.settings.storage_tier), expected);
+    }
+}
+
 #[rstest]
 #[case::both_stay(json!({"extensions": ["pgaudit"], "parameters": {"pgaudit.log": "ddl", "work_mem": "8192"}}), &[])]
 #[case::both_go(json!({"extensions": []}), &[])]

@@ -30,38 +30,64 @@ impl Call<'_> {
         before: Option<Value>,
         after: Option<Value>,
     ) -> Reply {
+        self.accept_in(&[Phase::Operation], operation, id, before, after)
+    }
+
+    /// As [`Call::accept`], for an operation that can fail in several phases.
+    pub(super) fn accept_in(
+        &mut self,
+        phases: &[Phase],
+        operation: &str,
+        id: &ResourceId,
+        before: Option<Value>,
+        after: Option<Value>,
+    ) -> Reply {
         let effect = Effect::Becomes { before, after };
-        let change = Change { id: id.clone(), effect, occupies: Some(server_key(id)) };
-        let fault = self.cloud.faults.strike(Phase::Operation, self.method.as_str(), self.path);
-        self.start(operation, change, fault)
+        let (method, path) = (self.method.as_str(), self.path);
+        let fault = phases.iter().find_map(|phase| self.cloud.faults.strike(*phase, method, path));
+        self.start(operation, id, effect, Some(server_key(id)), fault)
     }
 
     /// Accepts a request whose operation then fails: the way in which a busy server refuses.
     pub(super) fn accept_in_vain(&mut self, operation: &str, id: &ResourceId, error: ArmError) -> Reply {
-        let change = Change { id: id.clone(), effect: Effect::Nothing, occupies: None };
-        self.start(operation, change, Some(error))
+        self.start(operation, id, Effect::Nothing, None, Some(error))
     }
 
-    fn start(&mut self, operation: &str, change: Change, fails_with: Option<ArmError>) -> Reply {
-        let (location, subscription) = (self.location(&change.id), change.id.subscription.clone());
-        let id = self.cloud.begin(change, fails_with);
+    fn start(
+        &mut self,
+        operation: &str,
+        id: &ResourceId,
+        effect: Effect,
+        occupies: Option<Key>,
+        fails_with: Option<ArmError>,
+    ) -> Reply {
+        let location = self.location(id);
+        let poll_after = if id.kind == Kind::FlexibleServer { 60 } else { 10 };
+        let change = Change { id: id.clone(), effect, occupies, poll_after };
+        let operation_id = self.cloud.begin(change, fails_with);
         let url = |kind: &str| {
             format!(
-                "{}/subscriptions/{subscription}/providers/{}/locations/{location}/{kind}/{id}?api-version={}",
+                "{}/subscriptions/{}/providers/{}/locations/{location}/{kind}/{operation_id}?api-version={}",
                 self.endpoint,
+                id.subscription,
                 Kind::FlexibleServer.namespace(),
                 self.api_version
             )
         };
         Reply::accepted(operation, &url("azureAsyncOperation"), &url("operationResults"))
-            .retry_after(self.cloud.operations.seconds_left(&id))
+            .retry_after(self.cloud.operations.poll_after(&operation_id))
     }
 
-    /// The region of the server that `id` is or belongs to.
+    /// The region of the server that `id` is or belongs to. Where a server is deleted, its URLs have the region's
+    /// display name, as recorded.
     fn location(&self, id: &ResourceId) -> String {
         let existing = self.cloud.resources.get(&server_key(id)).map(|server| &server.body);
-        let location = existing.unwrap_or(self.body).get("location").and_then(Value::as_str);
-        regions::short_name(location.unwrap_or_default())
+        let location =
+            existing.unwrap_or(self.body).get("location").and_then(Value::as_str).unwrap_or_default();
+        if id.kind == Kind::FlexibleServer && self.method == Method::DELETE {
+            return regions::display_name(location).unwrap_or(location).replace(' ', "%20");
+        }
+        regions::short_name(location)
     }
 
     /// Whether another operation runs on the server that `id` is or belongs to.

@@ -19,7 +19,7 @@ use crate::azure::{
 
 pub(super) fn read(cloud: &Cloud, id: &ResourceId) -> Option<Value> {
     if let Some(stored) = cloud.get(id) {
-        return Some(stored.body.clone());
+        return Some(cloud.shown(stored));
     }
     (id.kind == Kind::Database && database::BUILT_IN.contains(&id.name()))
         .then(|| body(id, &database::default_properties()))

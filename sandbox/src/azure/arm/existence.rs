@@ -11,6 +11,12 @@ use crate::azure::cloud::Cloud;
 /// The group and the parent of `id` exist, and the group is not on its way out. A group itself may be missing.
 /// <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-parent-resource>
 pub(super) fn of_parents(cloud: &Cloud, id: &ResourceId, verb: &str) -> Result<(), ArmError> {
+    // Who reads what lies on a server is told of the server, even where its group is gone, too (recorded so with API
+    // version 2025-08-01).
+    let server = id.parent().filter(|parent| parent.kind == Kind::FlexibleServer);
+    if let Some(server) = server.filter(|server| verb == "read" && cloud.get(server).is_none()) {
+        return Err(not_found(&server));
+    }
     let is_group = id.kind == Kind::ResourceGroup;
     let Some(group) = cloud.get(&id.resource_group()) else {
         return if is_group { Ok(()) } else { Err(group_not_found(&id.group)) };

@@ -2,7 +2,6 @@
 //! <https://learn.microsoft.com/rest/api/postgresql/servers>
 
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -15,8 +14,11 @@ use super::{
     server_body,
 };
 use crate::azure::{
+    catalogue::regions,
     cloud::Cloud,
-    rules::{self, name, restore, state, storage},
+    control::Region,
+    faults::Phase,
+    rules::{self, name, restore, state, storage, version},
 };
 
 const UPSERT: &str = "UpsertServerManagementOperationV2";
@@ -50,22 +52,31 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
         // First: a restored server is judged as what it becomes.
         inherit(call.cloud, id, &mut requested)?;
     }
-    rules::check_server(existing.as_ref(), &requested)?;
+    let region = region_of(call.cloud, existing.as_ref(), &requested);
+    rules::check_server(existing.as_ref(), &requested, &region)?;
+    if let Err(refused) = rules::region::is_open(existing.as_ref(), &requested, &region) {
+        return Ok(call.accept_in_vain(UPSERT, id, refused));
+    }
     if let Some(existing) = &existing {
         let changed = call.cloud.tier_changes.get(&id.key());
-        let since_change = changed.map(|changed| Timestamp::now().duration_since(*changed));
+        let since_change = changed.map(|changed| call.cloud.now().duration_since(*changed));
         storage::tier_has_rested(existing, &requested, since_change)?;
     }
     if call.server_is_busy(id) {
         return Ok(call.accept_in_vain(UPSERT, id, state::busy(id.name())));
     }
 
-    let after = server_body::compose(current.as_ref(), &requested, id);
+    let after = server_body::compose(current.as_ref(), &requested, id, call.cloud.now());
     let meanwhile = match &current {
         Some(current) => with_state(current, "Updating"),
         None => with_state(&after, "Provisioning"),
     };
-    let reply = call.accept(UPSERT, id, current, Some(after));
+    let phases: &[Phase] = if version::is_upgrade(existing.as_ref(), &requested) {
+        &[Phase::Upgrade, Phase::Operation]
+    } else {
+        &[Phase::Operation]
+    };
+    let reply = call.accept_in(phases, UPSERT, id, current, Some(after));
     if let Some(password) = requested.properties.administrator_login_password {
         call.cloud.passwords_sent.insert(id.key(), password);
     }
@@ -90,21 +101,15 @@ pub(super) fn delete(call: &mut Call<'_>, id: &ResourceId) -> Reply {
 pub(super) fn act(call: &mut Call<'_>, id: &ResourceId, action: &str) -> Result<Reply, ArmError> {
     let current =
         call.cloud.get(id).map(|server| server.body.clone()).ok_or_else(|| existence::not_found(id))?;
-    let is_stopped = current.pointer("/properties/state") == Some(&Value::from("Stopped"));
-    if is_stopped != (action == "start") {
-        return Err(ArmError::conflict(
-            "ServerIsNotReady",
-            format!(
-                "The operation '{action}' can't be performed on server '{}' in its current state.",
-                id.name()
-            ),
-        ));
-    }
     let (operation, meanwhile, after) = match action {
         "stop" => ("StopServerManagementOperation", "Stopping", "Stopped"),
         "start" => ("StartServerManagementOperation", "Starting", "Ready"),
         _ => ("RestartServerManagementOperation", "Restarting", "Ready"),
     };
+    let state = current.pointer("/properties/state").and_then(Value::as_str).unwrap_or_default();
+    if let Err(refused) = state::allows(id.name(), action, state) {
+        return Ok(call.accept_in_vain(operation, id, refused));
+    }
     if call.server_is_busy(id) {
         return Ok(call.accept_in_vain(operation, id, state::busy(id.name())));
     }
@@ -133,6 +138,13 @@ fn is_offered(body: &Value) -> Result<(), ArmError> {
     }
 }
 
+/// How things stand where the server is, or will be.
+fn region_of(cloud: &Cloud, existing: Option<&Server>, requested: &Server) -> Region {
+    let location = Server::effective(existing, requested, |server| server.location.as_deref());
+    let restricted = location.and_then(|location| cloud.regions.get(&regions::short_name(location)));
+    restricted.cloned().unwrap_or_default()
+}
+
 /// In use in any group of any subscription, or by a dropped server that Azure still keeps.
 fn name_is_taken(cloud: &Cloud, id: &ResourceId) -> bool {
     let wanted = id.name().to_lowercase();
@@ -155,8 +167,9 @@ fn inherit(cloud: &Cloud, id: &ResourceId, requested: &mut Server) -> Result<(),
         );
     };
     restore::same_subscription(&named, id)?;
-    let source = Server::read(&cloud.get(&named).ok_or_else(|| existence::not_found(&named))?.body)?;
-    restore::time_is_in_reach(&source, requested, Timestamp::now())?;
+    let source = cloud.get(&named).ok_or_else(|| existence::not_found(&named))?;
+    let source = Server::read(&cloud.shown(source))?;
+    restore::time_is_in_reach(&source, requested, cloud.now())?;
     restore::same_kind_of_network(&source, requested)?;
     restore::takes_the_data(&source, requested)?;
 

@@ -5,7 +5,7 @@ use axum::http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{call::Call, errors::ArmError, reply::Reply, resource_id::ResourceId};
-use crate::azure::{catalogue::regions, guid};
+use crate::azure::{catalogue::regions, rules::tags};
 
 pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
     let wanted = call.body.get("location").and_then(Value::as_str).map(regions::short_name);
@@ -30,18 +30,22 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
         ));
     }
     let created = current.is_none();
-    let key = id.key();
+    // An identity that is made again under its old name is another principal.
+    let ids = current.map(|identity| identity.body["properties"].clone());
+    let ids = ids.unwrap_or_else(|| {
+        json!({
+            "tenantId": call.cloud.tenant(),
+            "principalId": call.cloud.fresh_guid(),
+            "clientId": call.cloud.fresh_guid(),
+        })
+    });
     let body = json!({
         "location": wanted,
-        "tags": call.body.get("tags").cloned().unwrap_or_else(|| json!({})),
+        "tags": tags::kept(call.body.get("tags").unwrap_or(&Value::Null)),
         "id": id.to_string(),
         "name": id.name(),
         "type": id.kind.full_type(),
-        "properties": {
-            "tenantId": call.cloud.tenant(),
-            "principalId": guid::from_text(&format!("{key}#principal")),
-            "clientId": guid::from_text(&format!("{key}#client")),
-        },
+        "properties": ids,
     });
     call.cloud.put(id, body.clone());
     let reply = Reply::written(created, body);

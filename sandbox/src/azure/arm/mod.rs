@@ -15,8 +15,8 @@ pub(super) mod resource_group;
 pub(super) mod resource_id;
 mod router;
 pub(super) mod server;
-mod server_body;
-mod tags;
+pub(super) mod server_body;
+mod tag_change;
 pub(super) mod throttle;
 
 pub(super) use router::router;

@@ -27,6 +27,9 @@ pub(in crate::azure) struct Change {
     pub(in crate::azure) effect: Effect,
     /// What is busy while the operation runs: a server, whose every write waits for it.
     pub(in crate::azure) occupies: Option<Key>,
+    /// After how many seconds Azure wants to be asked how it goes (recorded with API version 2025-08-01). An operation
+    /// that ends sooner says so.
+    pub(in crate::azure) poll_after: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -91,9 +94,9 @@ impl Operation {
     }
 
     /// Rounded to the nearest second.
-    fn seconds_left(&self) -> u64 {
+    fn poll_after(&self) -> u64 {
         let left = self.due.saturating_duration_since(Instant::now());
-        (left + Duration::from_millis(500)).as_secs()
+        (left + Duration::from_millis(500)).as_secs().min(self.change.poll_after)
     }
 }
 
@@ -158,8 +161,8 @@ impl Operations {
         }
     }
 
-    pub(in crate::azure) fn seconds_left(&self, id: &str) -> u64 {
-        self.0.get(id).map_or(0, Operation::seconds_left)
+    pub(in crate::azure) fn poll_after(&self, id: &str) -> u64 {
+        self.0.get(id).map_or(0, Operation::poll_after)
     }
 
     /// The answer of an `Azure-AsyncOperation` URL.
@@ -182,7 +185,7 @@ impl Operations {
             }
             State::InProgress | State::Succeeded => {}
         }
-        Ok(Reply::ok(body).retry_after(operation.seconds_left()))
+        Ok(Reply::ok(body).retry_after(operation.poll_after()))
     }
 
     /// The answer of a `Location` URL: 202 while it runs, then the outcome.
@@ -191,7 +194,7 @@ impl Operations {
         match &operation.state {
             State::InProgress => Ok(Reply::empty(StatusCode::ACCEPTED)
                 .with(axum::http::header::LOCATION, location)
-                .retry_after(operation.seconds_left())),
+                .retry_after(operation.poll_after())),
             State::Succeeded => Ok(match &operation.change.effect {
                 Effect::Becomes { after: Some(after), .. } => Reply::ok(after.clone()),
                 _ => Reply::empty(StatusCode::OK),

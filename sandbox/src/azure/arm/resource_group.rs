@@ -12,7 +12,7 @@ use super::{
     reply::Reply,
     resource_id::ResourceId,
 };
-use crate::azure::{catalogue::regions, cloud::Cloud, faults::Phase};
+use crate::azure::{catalogue::regions, cloud::Cloud, faults::Phase, rules::tags};
 
 pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
     let wanted = call.body.get("location").and_then(Value::as_str);
@@ -34,8 +34,8 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
         ));
     }
     let mut body = body(id, &wanted);
-    if let Some(tags) = call.body.get("tags") {
-        body["tags"] = tags.clone();
+    if let Some(sent) = call.body.get("tags") {
+        body["tags"] = tags::kept(sent);
     }
     call.cloud.put(id, body.clone());
     Ok(Reply::written(current.is_none(), body))
@@ -68,12 +68,13 @@ pub(super) fn delete(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmE
     call.cloud.put(id, leaving);
     let effect = Effect::Becomes { before: Some(before), after: None };
     let fault = call.cloud.faults.strike(Phase::Operation, call.method.as_str(), call.path);
-    let operation = call.cloud.begin(Change { id: id.clone(), effect, occupies: None }, fault);
+    let operation =
+        call.cloud.begin(Change { id: id.clone(), effect, occupies: None, poll_after: 15 }, fault);
     let location = format!(
         "{}/subscriptions/{}/operationresults/{operation}?api-version={}",
         call.endpoint, id.subscription, call.api_version
     );
     Ok(Reply::empty(StatusCode::ACCEPTED)
         .with(header::LOCATION, location)
-        .retry_after(call.cloud.operations.seconds_left(&operation)))
+        .retry_after(call.cloud.operations.poll_after(&operation)))
 }

@@ -21,12 +21,13 @@ use super::{
     reply::Reply,
     resource_group,
     resource_id::{Kind, ResourceId, Target},
-    tags,
+    tag_change,
 };
 use crate::azure::{
     cloud::{Cloud, Shared},
     faults::Phase,
     requests,
+    rules::{lock, tags},
 };
 
 /// ARM's own limit on a request.
@@ -133,6 +134,7 @@ async fn answer(
                 return Err(method_not_allowed(call.method));
             }
             existence::of_parents(call.cloud, &server, "action")?;
+            lock::allows(call.cloud.locks.values().map(|(scope, lock)| (scope, *lock)), &server, "write")?;
             flexible_server::act(&mut call, &server, &action)
         }
         Target::OperationStatus { id } => {
@@ -185,6 +187,7 @@ fn resource(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
         call.cloud.throttle.take(&id.subscription, Instant::now())?;
     }
     existence::of_parents(call.cloud, id, verb)?;
+    lock::allows(call.cloud.locks.values().map(|(scope, lock)| (scope, *lock)), id, verb)?;
     match verb {
         "read" => show(call, id),
         "write" => write(call, id),
@@ -194,7 +197,7 @@ fn resource(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
 
 fn show(call: &Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
     let body = match id.kind {
-        Kind::Configuration => configuration::read(call.cloud, id),
+        Kind::Configuration => configuration::read(call.cloud, id)?,
         _ => child::read(call.cloud, id),
     };
     match body {
@@ -220,6 +223,7 @@ fn write(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
             format!("The provided resource name '{name}' did not match the name in the Url '{}'.", id.name()),
         ));
     }
+    tags::check(call.body.get("tags"))?;
     let is_put = call.method == Method::PUT;
     let server = id.parent().and_then(|parent| call.cloud.get(&parent).cloned());
     match (id.kind, is_put, server) {
@@ -230,7 +234,7 @@ fn write(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
             child::put(call, id, &server)
         }
         (Kind::UserAssignedIdentity, true, _) => identity::put(call, id),
-        (Kind::ResourceGroup | Kind::UserAssignedIdentity, false, _) => tags::patch(call, id),
+        (Kind::ResourceGroup | Kind::UserAssignedIdentity, false, _) => tag_change::patch(call, id),
         (Kind::FederatedIdentityCredential, true, _) => federated_credential::put(call, id),
         _ => Err(method_not_allowed(call.method)),
     }
@@ -261,11 +265,11 @@ fn list(call: &Call<'_>, kind: Kind, below: &String) -> Result<Reply, ArmError> 
     }
     let parent = call.cloud.resources.get(below);
     if let (Kind::Configuration, Some(server)) = (kind, parent) {
-        return Ok(Reply::list(configuration::list(call.cloud, server).into_iter()));
+        return Ok(Reply::list(configuration::list(call.cloud, server)?.into_iter()));
     }
     let built_in =
         parent.filter(|_| kind == Kind::Database).map(|server| child::built_in_databases(&server.id));
-    let stored = call.cloud.below(below, kind).map(|resource| resource.body.clone());
+    let stored = call.cloud.below(below, kind).map(|resource| call.cloud.shown(resource));
     Ok(Reply::list(built_in.into_iter().flatten().chain(stored)))
 }
 

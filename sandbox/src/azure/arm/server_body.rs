@@ -1,23 +1,29 @@
 //! What a server looks like once a request has been carried out: what was asked for, and Azure's defaults.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
     resource_id::ResourceId,
     server::{HighAvailability, Server, Storage, is_enabled},
 };
-use crate::azure::catalogue::{regions, sizes, storage, versions};
+use crate::azure::{
+    catalogue::{regions, sizes, storage, versions},
+    rules::tags,
+};
+
+/// The first backup is taken once the server is there; nobody can restore to a moment before it.
+const FIRST_BACKUP: SignedDuration = SignedDuration::from_mins(5);
 
 /// The body after `requested` is carried out on `current`. `requested` has passed every rule.
-pub(super) fn compose(current: Option<&Value>, requested: &Server, id: &ResourceId) -> Value {
-    let mut body = current.cloned().unwrap_or_else(|| new(requested, id));
+pub(super) fn compose(current: Option<&Value>, requested: &Server, id: &ResourceId, now: Timestamp) -> Value {
+    let mut body = current.cloned().unwrap_or_else(|| new(requested, id, now));
     body["properties"]["state"] = Value::from("Ready");
     if let Some(size) = requested.sku.name.as_deref().and_then(sizes::find) {
         body["sku"] = json!({"name": size.name, "tier": size.tier.name()});
     }
-    if let Some(tags) = &requested.tags {
-        body["tags"] = json!(tags);
+    if let Some(sent) = &requested.tags {
+        body["tags"] = tags::kept(&json!(sent));
     }
     let wanted = &requested.properties;
     let properties = &mut body["properties"];
@@ -44,12 +50,11 @@ pub(super) fn compose(current: Option<&Value>, requested: &Server, id: &Resource
 }
 
 /// A server before anything was asked for.
-fn new(requested: &Server, id: &ResourceId) -> Value {
+fn new(requested: &Server, id: &ResourceId, now: Timestamp) -> Value {
     let location = requested.location.as_deref().unwrap_or_default();
-    let now = Timestamp::now().to_string();
     json!({
         "sku": {},
-        "systemData": {"createdAt": now},
+        "systemData": {"createdAt": now.to_string()},
         "properties": {
             "replica": {"role": "Primary", "capacity": 5},
             "storage": {"type": "", "autoGrow": "Disabled"},
@@ -62,7 +67,7 @@ fn new(requested: &Server, id: &ResourceId) -> Value {
             "backup": {
                 "backupRetentionDays": 7,
                 "geoRedundantBackup": setting(requested.properties.backup.geo_redundant_backup.as_deref()),
-                "earliestRestoreDate": now,
+                "earliestRestoreDate": date(now.saturating_add(FIRST_BACKUP).unwrap_or(now)),
             },
             "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
             "maintenanceWindow": {"customWindow": "Disabled", "dayOfWeek": 0, "startHour": 0, "startMinute": 0},
@@ -74,6 +79,26 @@ fn new(requested: &Server, id: &ResourceId) -> Value {
         "name": id.name(),
         "type": id.kind.full_type(),
     })
+}
+
+/// As the provider writes the dates of its backups.
+fn date(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
+}
+
+/// Moves the earliest moment that a server can be restored to: there is a backup each day, and it goes when it is older
+/// than the server keeps its backups.
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#backup-retention>
+pub(in crate::azure) fn backups_age(server: &mut Value, now: Timestamp) {
+    let backup = &mut server["properties"]["backup"];
+    let days = backup["backupRetentionDays"].as_i64().unwrap_or_default();
+    let Ok(kept_since) = now.checked_sub(SignedDuration::from_hours(24 * days)) else { return };
+    let first = backup["earliestRestoreDate"].as_str().and_then(|first| first.parse::<Timestamp>().ok());
+    let Some(first) = first.filter(|first| *first < kept_since) else { return };
+    let gone = (kept_since.duration_since(first).as_hours() / 24).saturating_add(1);
+    if let Ok(earliest) = first.checked_add(SignedDuration::from_hours(24 * gone)) {
+        backup["earliestRestoreDate"] = Value::from(date(earliest));
+    }
 }
 
 /// `Enabled` or `Disabled`, whatever the case of what was sent.
@@ -172,6 +197,8 @@ fn network(network: &mut Value, requested: &Server) {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::azure::rules::testing::{asking, plain};
 
@@ -181,9 +208,29 @@ mod tests {
         ResourceId::parse(path).expect("an id")
     }
 
+    fn at(time: &str) -> Timestamp {
+        time.parse().expect("a time")
+    }
+
+    #[rstest]
+    #[case::before_the_first_backup("2026-11-20T10:00:00Z", "2026-11-20T10:05:00.000000+00:00")]
+    #[case::within_the_retention("2026-11-27T10:05:00Z", "2026-11-20T10:05:00.000000+00:00")]
+    #[case::after_it("2026-11-27T11:00:00Z", "2026-11-21T10:05:00.000000+00:00")]
+    #[case::a_day_after_it("2026-11-28T11:00:00Z", "2026-11-22T10:05:00.000000+00:00")]
+    #[case::long_after("2027-11-27T10:00:00Z", "2027-11-20T10:05:00.000000+00:00")]
+    fn the_earliest_restore_is_the_first_backup_until_that_is_too_old(
+        #[case] now: &str,
+        #[case] first: &str,
+    ) {
+        let mut server = compose(None, &plain(), &id(), at("2026-11-20T10:00:00Z"));
+        assert_eq!(server["systemData"]["createdAt"], "2026-11-20T10:00:00Z");
+        backups_age(&mut server, at(now));
+        assert_eq!(server["properties"]["backup"]["earliestRestoreDate"], first);
+    }
+
     #[test]
     fn a_new_server_has_azures_defaults() {
-        let body = compose(None, &plain(), &id());
+        let body = compose(None, &plain(), &id(), at("2026-11-20T10:00:00Z"));
         assert_eq!(body["location"], "Norway East");
         let properties = &body["properties"];
         assert_eq!(properties["fullyQualifiedDomainName"], "db1.postgres.database.azure.com");
@@ -197,8 +244,13 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_stays() {
-        let before = compose(None, &plain(), &id());
-        let after = compose(Some(&before), &asking(json!({"backup": {"backupRetentionDays": 14}})), &id());
+        let before = compose(None, &plain(), &id(), at("2026-11-20T10:00:00Z"));
+        let after = compose(
+            Some(&before),
+            &asking(json!({"backup": {"backupRetentionDays": 14}})),
+            &id(),
+            at("2026-11-20T10:00:00Z"),
+        );
         assert_eq!(after["properties"]["backup"]["backupRetentionDays"], 14);
         assert_eq!(after["properties"]["storage"], before["properties"]["storage"]);
         assert_eq!(after["sku"], before["sku"]);
@@ -206,16 +258,21 @@ mod tests {
 
     #[test]
     fn a_disk_that_grows_takes_the_tier_of_its_size() {
-        let before = compose(None, &plain(), &id());
-        let after = compose(Some(&before), &asking(json!({"storage": {"storageSizeGB": 512}})), &id());
+        let before = compose(None, &plain(), &id(), at("2026-11-20T10:00:00Z"));
+        let after = compose(
+            Some(&before),
+            &asking(json!({"storage": {"storageSizeGB": 512}})),
+            &id(),
+            at("2026-11-20T10:00:00Z"),
+        );
         assert_eq!(after["properties"]["storage"]["tier"], "P20");
     }
 
     #[test]
     fn a_zone_redundant_server_gets_a_standby_elsewhere() {
-        let before = compose(None, &plain(), &id());
+        let before = compose(None, &plain(), &id(), at("2026-11-20T10:00:00Z"));
         let wanted = asking(json!({"highAvailability": {"mode": "ZoneRedundant"}}));
-        let after = compose(Some(&before), &wanted, &id());
+        let after = compose(Some(&before), &wanted, &id(), at("2026-11-20T10:00:00Z"));
         assert_eq!(
             after["properties"]["highAvailability"],
             json!({"mode": "ZoneRedundant", "state": "Healthy", "standbyAvailabilityZone": "2"})

@@ -1,6 +1,6 @@
 //! What Azure offers: data, with its sources.
 
-pub(super) mod extensions;
+mod capabilities;
 pub(super) mod parameters;
 pub(super) mod regions;
 pub(super) mod sizes;

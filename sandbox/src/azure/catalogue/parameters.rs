@@ -1,10 +1,9 @@
-//! Server parameters: a realistic part of the several hundred that Azure has, with the defaults of a new server.
+//! Server parameters: all that Azure lists for a server of version 17; see `tests/azure/README.md`.
 //! <https://learn.microsoft.com/azure/postgresql/server-parameters/concepts-server-parameters>
 
-use super::{
-    extensions::{EXTENSIONS, LIBRARIES},
-    sizes::{Size, Tier},
-};
+use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
+
+use super::sizes::Size;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::azure) enum DataType {
@@ -17,6 +16,9 @@ pub(in crate::azure) enum DataType {
 }
 
 impl DataType {
+    const ALL: [Self; 6] =
+        [Self::Boolean, Self::Enumeration, Self::Integer, Self::Numeric, Self::Set, Self::String];
+
     pub(in crate::azure) const fn name(self) -> &'static str {
         match self {
             Self::Boolean => "Boolean",
@@ -33,161 +35,149 @@ impl DataType {
 pub(in crate::azure) struct Parameter {
     pub(in crate::azure) name: &'static str,
     pub(in crate::azure) data_type: DataType,
-    pub(in crate::azure) default: &'static str,
-    /// As Azure shows it: a range `1-10`, a list `on,off`, or a pattern `.*`.
+    /// As Azure shows it: a range `1-10`, a list `on,off`, or a regular expression.
     pub(in crate::azure) allowed: &'static str,
+    /// As Azure spells it; empty where it gives none.
+    pub(in crate::azure) unit: &'static str,
+    default: &'static str,
+    pub(in crate::azure) read_only: bool,
     /// Takes effect without a restart.
     pub(in crate::azure) dynamic: bool,
-    pub(in crate::azure) read_only: bool,
+    /// Whether a new server has a value of its own: `system-default` or `user-override`.
+    pub(in crate::azure) source: &'static str,
 }
 
-use DataType::{Boolean, Enumeration, Integer, Numeric, Set, String};
+const LISTED: &str = include_str!("../../../../tests/azure/parameters-pg17.tsv");
 
-const fn dynamic(
-    name: &'static str,
-    data_type: DataType,
-    default: &'static str,
-    allowed: &'static str,
-) -> Parameter {
-    Parameter { name, data_type, default, allowed, dynamic: true, read_only: false }
+/// Not in the list of a server whose pooler, `PgBouncer`, is off.
+/// <https://learn.microsoft.com/azure/postgresql/connectivity/concepts-pgbouncer>
+const OF_PGBOUNCER: &str = "\
+pgbouncer.default_pool_size	Integer	1-4950		50	false	true	system-default
+pgbouncer.ignore_startup_parameters	String	[A-Za-z0-9_,]*		extra_float_digits	false	true	system-default
+pgbouncer.max_client_conn	Integer	1-50000		5000	false	true	system-default
+pgbouncer.max_prepared_statements	Integer	0-5000		0	false	true	system-default
+pgbouncer.min_pool_size	Integer	0-4950		0	false	true	system-default
+pgbouncer.pool_mode	Enumeration	session,transaction,statement		transaction	false	true	system-default
+pgbouncer.query_wait_timeout	Integer	0-86400	seconds	120	false	true	system-default
+pgbouncer.server_idle_timeout	Integer	0-86400	seconds	600	false	true	system-default
+pgbouncer.stats_users	String	[A-Za-z0-9_,]*			false	true	system-default";
+
+pub(in crate::azure) const PGBOUNCER: &str = "pgbouncer.enabled";
+
+/// In lower case, as names are looked up.
+static PARAMETERS: LazyLock<BTreeMap<String, Parameter>> = LazyLock::new(|| {
+    let lines = LISTED.lines().skip(1).chain(OF_PGBOUNCER.lines());
+    lines.filter_map(read).map(|parameter| (parameter.name.to_lowercase(), parameter)).collect()
+});
+
+fn read(line: &'static str) -> Option<Parameter> {
+    let columns: Vec<&'static str> = line.split('\t').collect();
+    let [name, data_type, allowed, unit, default, read_only, dynamic, source] = columns.try_into().ok()?;
+    Some(Parameter {
+        name,
+        data_type: DataType::ALL.into_iter().find(|known| known.name() == data_type)?,
+        allowed,
+        unit,
+        default,
+        read_only: read_only == "true",
+        dynamic: dynamic == "true",
+        source,
+    })
 }
-
-const fn fixed(
-    name: &'static str,
-    data_type: DataType,
-    default: &'static str,
-    allowed: &'static str,
-) -> Parameter {
-    Parameter { name, data_type, default, allowed, dynamic: false, read_only: false }
-}
-
-const fn read_only(
-    name: &'static str,
-    data_type: DataType,
-    default: &'static str,
-    allowed: &'static str,
-) -> Parameter {
-    Parameter { name, data_type, default, allowed, dynamic: false, read_only: true }
-}
-
-const ON_OFF: &str = "on,off";
-const TO_INT_MAX: &str = "0-2147483647";
-const MAX_CONNECTIONS: &str = "max_connections";
-
-const PARAMETERS: &[Parameter] = &[
-    dynamic("autovacuum", Boolean, "on", ON_OFF),
-    fixed("autovacuum_max_workers", Integer, "3", "1-262143"),
-    dynamic("autovacuum_naptime", Integer, "60", "1-2147483"),
-    dynamic("autovacuum_vacuum_cost_limit", Integer, "-1", "-1-10000"),
-    dynamic("autovacuum_vacuum_scale_factor", Numeric, "0.2", "0-100"),
-    dynamic("azure.extensions", Set, "", EXTENSIONS),
-    dynamic("checkpoint_timeout", Integer, "600", "30-86400"),
-    dynamic("connection_throttle.enable", Boolean, "off", ON_OFF),
-    read_only("data_directory", String, "/datadrive/pg/data", ".*"),
-    dynamic("DateStyle", String, "ISO, MDY", ".*"),
-    dynamic("deadlock_timeout", Integer, "1000", "1-2147483647"),
-    dynamic("default_statistics_target", Integer, "100", "1-10000"),
-    read_only("default_toast_compression", Enumeration, "lz4", "pglz,lz4"),
-    dynamic(
-        "default_transaction_isolation",
-        Enumeration,
-        "read committed",
-        "serializable,repeatable read,read committed,read uncommitted",
-    ),
-    dynamic("effective_cache_size", Integer, "196608", "1-2147483647"),
-    dynamic("effective_io_concurrency", Integer, "1", "0-1000"),
-    read_only("fsync", Boolean, "on", ON_OFF),
-    dynamic("idle_in_transaction_session_timeout", Integer, "0", TO_INT_MAX),
-    dynamic("idle_session_timeout", Integer, "0", TO_INT_MAX),
-    dynamic("lock_timeout", Integer, "0", TO_INT_MAX),
-    dynamic("log_checkpoints", Boolean, "on", ON_OFF),
-    dynamic("log_connections", Boolean, "on", ON_OFF),
-    dynamic("log_disconnections", Boolean, "on", ON_OFF),
-    dynamic("log_lock_waits", Boolean, "off", ON_OFF),
-    dynamic("log_min_duration_statement", Integer, "-1", "-1-2147483647"),
-    dynamic("log_statement", Enumeration, "none", "none,ddl,mod,all"),
-    dynamic("logfiles.download_enable", Boolean, "off", ON_OFF),
-    dynamic("maintenance_work_mem", Integer, "99328", "1024-2097151"),
-    // Default depends on the size: see `default_value`.
-    fixed(MAX_CONNECTIONS, Integer, "", "25-5000"),
-    fixed("max_locks_per_transaction", Integer, "64", "10-8388608"),
-    fixed("max_prepared_transactions", Integer, "0", "0-262143"),
-    fixed("max_replication_slots", Integer, "10", "2-262143"),
-    fixed("max_wal_senders", Integer, "10", "5-100"),
-    dynamic("max_wal_size", Integer, "2048", "32-65536"),
-    fixed("max_worker_processes", Integer, "8", "0-262143"),
-    dynamic("metrics.collector_database_activity", Boolean, "off", ON_OFF),
-    dynamic("pg_qs.query_capture_mode", Enumeration, "none", "all,top,none"),
-    dynamic("pg_qs.retention_period_in_days", Integer, "7", "1-30"),
-    fixed("pg_stat_statements.max", Integer, "5000", "100-2147483647"),
-    dynamic("pg_stat_statements.track", Enumeration, "none", "none,top,all"),
-    dynamic("pgaudit.log", Set, "none", "none,read,write,function,role,ddl,misc,all"),
-    dynamic("pgbouncer.default_pool_size", Integer, "50", "1-4950"),
-    dynamic("pgbouncer.enabled", Boolean, "false", "true,false"),
-    dynamic("random_page_cost", Numeric, "2", "0-1.79769e+308"),
-    dynamic("require_secure_transport", Boolean, "on", ON_OFF),
-    dynamic("row_security", Boolean, "on", ON_OFF),
-    read_only("server_encoding", String, "UTF8", ".*"),
-    fixed("shared_buffers", Integer, "32768", "16-1073741823"),
-    fixed("shared_preload_libraries", Set, "pg_cron,pg_stat_statements", LIBRARIES),
-    read_only("ssl", Boolean, "on", ON_OFF),
-    dynamic("ssl_min_protocol_version", Enumeration, "TLSv1.2", "TLSv1.2,TLSv1.3"),
-    dynamic("statement_timeout", Integer, "0", TO_INT_MAX),
-    dynamic("temp_buffers", Integer, "1024", "100-1073741823"),
-    dynamic("TimeZone", String, "UTC", ".*"),
-    fixed("track_activity_query_size", Integer, "1024", "100-102400"),
-    fixed("track_commit_timestamp", Boolean, "off", ON_OFF),
-    dynamic("track_io_timing", Boolean, "off", ON_OFF),
-    fixed("wal_buffers", Integer, "2048", "-1-262143"),
-    fixed("wal_level", Enumeration, "replica", "replica,logical"),
-    dynamic("work_mem", Integer, "4096", "4096-2097151"),
-];
 
 pub(in crate::azure) fn all() -> impl Iterator<Item = &'static Parameter> {
-    PARAMETERS.iter()
+    PARAMETERS.values()
 }
 
+/// In any case.
 pub(in crate::azure) fn find(name: &str) -> Option<&'static Parameter> {
-    PARAMETERS.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name))
+    PARAMETERS.get(&name.to_lowercase())
 }
 
-/// The default on a new server of this size. It is not worked out again when the size changes.
-/// <https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-limits#maximum-connections>
-pub(in crate::azure) fn default_value(parameter: &Parameter, size: &Size) -> &'static str {
-    if parameter.name != MAX_CONNECTIONS {
-        return parameter.default;
+impl Parameter {
+    /// Whether it is there only while the pooler is on.
+    pub(in crate::azure) fn is_of_pgbouncer(&self) -> bool {
+        self.name.starts_with("pgbouncer.") && self.name != PGBOUNCER
     }
-    match (size.tier, size.vcores) {
-        (Tier::Burstable, 1) => "50",
-        (Tier::Burstable, 2) => "429",
-        (Tier::GeneralPurpose, 2) => "859",
-        (Tier::Burstable | Tier::GeneralPurpose, 4) | (Tier::MemoryOptimized, 2) => "1718",
-        (Tier::Burstable | Tier::GeneralPurpose, 8) | (Tier::MemoryOptimized, 4) => "3437",
-        _ => "5000",
+
+    /// The default on a server that was created with this size. It is not worked out again when the size changes.
+    /// <https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-limits#maximum-connections>
+    pub(in crate::azure) fn default_on(&self, size: Option<&Size>) -> Cow<'static, str> {
+        const PAGES_IN_A_GIB: u32 = 1024 * 1024 / 8;
+        let Some(size) = size else { return self.default.into() };
+        match self.name {
+            "max_connections" => match size.memory_gib {
+                0..=2 => "50",
+                3..=4 => "429",
+                5..=8 => "859",
+                9..=16 => "1718",
+                17..=32 => "3437",
+                _ => "5000",
+            }
+            .into(),
+            // A quarter of the memory, and three quarters.
+            "shared_buffers" => (size.memory_gib * PAGES_IN_A_GIB / 4).to_string().into(),
+            "effective_cache_size" => (size.memory_gib * PAGES_IN_A_GIB / 4 * 3).to_string().into(),
+            _ => self.default.into(),
+        }
+    }
+
+    /// What a new server has instead of the default, where that is known.
+    pub(in crate::azure) fn override_at_birth(&self) -> Option<&'static str> {
+        (self.name == "shared_preload_libraries").then_some("pg_cron,pg_stat_statements")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use rstest::rstest;
 
     use super::{super::sizes, *};
 
     #[test]
-    fn names_are_unique() {
-        let names: HashSet<&str> = all().map(|parameter| parameter.name).collect();
-        assert_eq!(names.len(), all().count());
+    fn every_line_is_read() {
+        assert_eq!(LISTED.lines().count(), 1 + 562);
+        assert_eq!(all().count(), 562 + OF_PGBOUNCER.lines().count());
+        assert_eq!(
+            all().filter(|parameter| parameter.is_of_pgbouncer()).count(),
+            OF_PGBOUNCER.lines().count()
+        );
+    }
+
+    #[test]
+    fn a_parameter_is_as_azure_lists_it() {
+        let work_mem = find("WORK_MEM").expect("a parameter");
+        assert_eq!((work_mem.data_type, work_mem.unit), (DataType::Integer, "kB"));
+        assert_eq!(
+            (work_mem.allowed, work_mem.default, work_mem.source),
+            ("4096-2097151", "4096", "system-default")
+        );
+        assert!(work_mem.dynamic && !work_mem.read_only);
+        assert!(find("synchronous_commit").is_some_and(|parameter| parameter.read_only));
+        assert!(find("wal_level").is_some_and(|parameter| !parameter.dynamic));
     }
 
     #[rstest]
     #[case("Standard_B1ms", "50")]
+    #[case("Standard_B2s", "429")]
+    #[case("Standard_B2ms", "859")]
     #[case("Standard_D2ds_v5", "859")]
+    #[case("Standard_E2ds_v5", "1718")]
+    #[case("Standard_D8ds_v5", "3437")]
+    #[case("Standard_B12ms", "5000")]
     #[case("Standard_E8ds_v5", "5000")]
     fn the_number_of_connections_follows_the_size(#[case] size: &str, #[case] expected: &str) {
-        let size = sizes::find(size).expect("a size");
         let parameter = find("MAX_CONNECTIONS").expect("a parameter");
-        assert_eq!(default_value(parameter, &size), expected);
+        assert_eq!(parameter.default_on(sizes::find(size)), expected);
+    }
+
+    /// The list is of a server of this size.
+    #[rstest]
+    #[case("max_connections")]
+    #[case("shared_buffers")]
+    #[case("effective_cache_size")]
+    fn what_is_worked_out_agrees_with_what_was_recorded(#[case] name: &str) {
+        let parameter = find(name).expect("a parameter");
+        assert_eq!(parameter.default_on(sizes::find("Standard_D4ds_v4")), parameter.default);
     }
 }

@@ -1,54 +1,110 @@
 //! Regions. A resource may name its region either way; Azure's database provider answers with the display name.
-//! <https://learn.microsoft.com/azure/reliability/regions-list>
+//! <https://learn.microsoft.com/azure/postgresql/overview#azure-regions>, of 2025-12-22.
+
+use super::sizes::{Make, Size};
 
 struct Region {
-    name: &'static str,
     display: &'static str,
-    has_zones: bool,
+    /// Generations of sizes on machines of Intel: `345` for v3, v4 and v5.
+    intel: &'static str,
+    amd: &'static str,
+    confidential: &'static str,
+    zones: Zones,
     is_paired: bool,
+}
+
+/// Whether zone-redundant servers can be had.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Zones {
+    Yes,
+    /// Those that are there stay; new ones are "temporarily blocked".
+    Full,
+    None,
 }
 
 const PAIRED: bool = true;
 const ALONE: bool = false;
 
-const fn zonal(name: &'static str, display: &'static str, is_paired: bool) -> Region {
-    Region { name, display, has_zones: true, is_paired }
+const fn region(
+    display: &'static str,
+    intel: &'static str,
+    amd: &'static str,
+    confidential: &'static str,
+    zones: Zones,
+    is_paired: bool,
+) -> Region {
+    Region { display, intel, amd, confidential, zones, is_paired }
 }
 
-const fn zoneless(name: &'static str, display: &'static str, is_paired: bool) -> Region {
-    Region { name, display, has_zones: false, is_paired }
-}
-
-const REGIONS: [Region; 24] = [
-    zonal("australiaeast", "Australia East", PAIRED),
-    zonal("brazilsouth", "Brazil South", PAIRED),
-    zonal("canadacentral", "Canada Central", PAIRED),
-    zonal("centralindia", "Central India", PAIRED),
-    zonal("centralus", "Central US", PAIRED),
-    zonal("eastasia", "East Asia", PAIRED),
-    zonal("eastus", "East US", PAIRED),
-    zonal("eastus2", "East US 2", PAIRED),
-    zonal("francecentral", "France Central", PAIRED),
-    zonal("germanywestcentral", "Germany West Central", PAIRED),
-    zonal("italynorth", "Italy North", ALONE),
-    zonal("japaneast", "Japan East", PAIRED),
-    zonal("northeurope", "North Europe", PAIRED),
-    zonal("norwayeast", "Norway East", PAIRED),
-    zoneless("norwaywest", "Norway West", PAIRED),
-    zonal("polandcentral", "Poland Central", ALONE),
-    zonal("southeastasia", "Southeast Asia", PAIRED),
-    zonal("swedencentral", "Sweden Central", PAIRED),
-    zonal("switzerlandnorth", "Switzerland North", PAIRED),
-    zonal("uksouth", "UK South", PAIRED),
-    zoneless("ukwest", "UK West", PAIRED),
-    zonal("westeurope", "West Europe", PAIRED),
-    zonal("westus2", "West US 2", PAIRED),
-    zonal("westus3", "West US 3", PAIRED),
+const REGIONS: [Region; 63] = [
+    region("Australia Central", "345", "", "", Zones::None, PAIRED),
+    region("Australia Central 2", "345", "", "", Zones::None, ALONE),
+    region("Australia East", "3456", "5", "", Zones::Yes, PAIRED),
+    region("Australia Southeast", "345", "", "", Zones::None, PAIRED),
+    region("Austria East", "345", "5", "", Zones::Yes, ALONE),
+    region("Belgium Central", "345", "5", "", Zones::Yes, ALONE),
+    region("Brazil South", "345", "", "", Zones::Full, ALONE),
+    region("Brazil Southeast", "345", "", "", Zones::None, ALONE),
+    region("Canada Central", "345", "5", "", Zones::Yes, PAIRED),
+    region("Canada East", "345", "5", "", Zones::None, PAIRED),
+    region("Central India", "345", "", "", Zones::Full, PAIRED),
+    region("Central US", "345", "", "", Zones::Yes, PAIRED),
+    region("Chile Central", "345", "5", "", Zones::Yes, ALONE),
+    region("China East 2", "34", "", "", Zones::None, ALONE),
+    region("China East 3", "34", "", "", Zones::None, PAIRED),
+    region("China North 2", "34", "", "", Zones::None, ALONE),
+    region("China North 3", "345", "", "", Zones::Yes, PAIRED),
+    region("East Asia", "345", "6", "", Zones::Full, PAIRED),
+    region("East US", "345", "5", "", Zones::Full, PAIRED),
+    region("East US 2", "34", "", "", Zones::Full, PAIRED),
+    region("France Central", "345", "", "", Zones::Yes, PAIRED),
+    region("France South", "345", "", "", Zones::None, PAIRED),
+    region("Germany North", "345", "", "", Zones::None, PAIRED),
+    region("Germany West Central", "345", "", "", Zones::Full, PAIRED),
+    region("Indonesia Central", "345", "56", "", Zones::Yes, ALONE),
+    region("Israel Central", "34", "", "", Zones::Yes, ALONE),
+    region("Italy North", "345", "", "", Zones::Yes, ALONE),
+    region("Japan East", "34", "", "", Zones::Yes, PAIRED),
+    region("Japan West", "345", "6", "", Zones::None, PAIRED),
+    region("Jio India Central", "3", "", "", Zones::None, PAIRED),
+    region("Jio India West", "3", "", "", Zones::None, PAIRED),
+    region("Korea Central", "345", "", "", Zones::Yes, PAIRED),
+    region("Korea South", "345", "", "", Zones::None, PAIRED),
+    region("Malaysia West", "345", "56", "", Zones::Yes, ALONE),
+    region("Mexico Central", "34", "", "", Zones::Full, ALONE),
+    region("New Zealand North", "345", "", "", Zones::Yes, ALONE),
+    region("North Central US", "345", "5", "", Zones::None, PAIRED),
+    region("North Europe", "345", "", "5", Zones::Full, PAIRED),
+    region("Norway East", "345", "5", "", Zones::Yes, PAIRED),
+    region("Norway West", "345", "", "", Zones::None, PAIRED),
+    region("Poland Central", "34", "", "", Zones::Yes, ALONE),
+    region("Qatar Central", "34", "", "", Zones::Full, ALONE),
+    region("South Africa North", "345", "", "", Zones::Yes, PAIRED),
+    region("South Africa West", "345", "", "", Zones::None, PAIRED),
+    region("South Central US", "34", "", "", Zones::Full, PAIRED),
+    region("South India", "345", "6", "", Zones::Yes, PAIRED),
+    region("Southeast Asia", "34", "", "", Zones::Full, PAIRED),
+    region("Spain Central", "34", "", "", Zones::Yes, ALONE),
+    region("Sweden Central", "345", "", "", Zones::Yes, PAIRED),
+    region("Switzerland North", "345", "", "", Zones::Yes, PAIRED),
+    region("Switzerland West", "345", "", "", Zones::None, PAIRED),
+    region("UAE Central", "345", "", "", Zones::None, PAIRED),
+    region("UAE North", "345", "", "5", Zones::Yes, PAIRED),
+    region("UK South", "345", "5", "", Zones::Yes, PAIRED),
+    region("UK West", "345", "5", "", Zones::None, PAIRED),
+    region("US Gov Arizona", "34", "", "", Zones::None, ALONE),
+    region("US Gov Texas", "34", "", "", Zones::None, ALONE),
+    region("US Gov Virginia", "34", "", "", Zones::Yes, PAIRED),
+    region("West Central US", "345", "", "", Zones::None, PAIRED),
+    region("West Europe", "345", "", "5", Zones::Full, PAIRED),
+    region("West US", "345", "5", "", Zones::None, PAIRED),
+    region("West US 2", "34", "", "", Zones::Full, PAIRED),
+    region("West US 3", "345", "5", "", Zones::Yes, ALONE),
 ];
 
 fn find(location: &str) -> Option<&'static Region> {
     let short = short_name(location);
-    REGIONS.iter().find(|region| region.name == short)
+    REGIONS.iter().find(|region| short_name(region.display) == short)
 }
 
 /// `norwayeast` for `Norway East`.
@@ -61,9 +117,14 @@ pub(in crate::azure) fn display_name(location: &str) -> Option<&'static str> {
     find(location).map(|region| region.display)
 }
 
-/// Whether a region has availability zones.
+/// Whether a region has zone-redundant servers.
 pub(in crate::azure) fn has_zones(location: &str) -> bool {
-    find(location).is_some_and(|region| region.has_zones)
+    find(location).is_some_and(|region| region.zones != Zones::None)
+}
+
+/// Whether more servers can become zone-redundant there.
+pub(in crate::azure) fn takes_new_zonal(location: &str) -> bool {
+    find(location).is_some_and(|region| region.zones == Zones::Yes)
 }
 
 /// Whether a region has another one that its backups can be copied to.
@@ -71,26 +132,64 @@ pub(in crate::azure) fn is_paired(location: &str) -> bool {
     find(location).is_some_and(|region| region.is_paired)
 }
 
+/// Whether a region has machines for this size.
+pub(in crate::azure) fn sells(location: &str, size: &Size) -> bool {
+    let has = |generations: &str| {
+        size.generation().is_some_and(|generation| generations.contains(&generation.to_string()))
+    };
+    find(location).is_some_and(|region| match size.make() {
+        Make::Any => true,
+        Make::Intel => has(region.intel),
+        Make::Amd => has(region.amd),
+        Make::Confidential => has(region.confidential),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
-    use super::*;
+    use super::{super::sizes, *};
 
     #[rstest]
     #[case("norwayeast", Some("Norway East"))]
     #[case("Norway East", Some("Norway East"))]
+    #[case("southcentralus", Some("South Central US"))]
     #[case("atlantis", None)]
     fn a_region_has_two_names(#[case] location: &str, #[case] display: Option<&str>) {
         assert_eq!(display_name(location), display);
     }
 
     #[rstest]
-    #[case("Norway East", true, true)]
-    #[case("norwaywest", false, true)]
-    #[case("polandcentral", true, false)]
-    #[case("atlantis", false, false)]
-    fn not_every_region_has_everything(#[case] location: &str, #[case] zones: bool, #[case] paired: bool) {
-        assert_eq!((has_zones(location), is_paired(location)), (zones, paired));
+    #[case("Norway East", (true, true), true)]
+    #[case("norwaywest", (false, false), true)]
+    #[case("westeurope", (true, false), true)]
+    #[case("polandcentral", (true, true), false)]
+    #[case("southindia", (true, true), true)]
+    #[case("brazilsouth", (true, false), false)]
+    #[case("atlantis", (false, false), false)]
+    fn not_every_region_has_everything(
+        #[case] location: &str,
+        #[case] zones: (bool, bool),
+        #[case] paired: bool,
+    ) {
+        assert_eq!((has_zones(location), takes_new_zonal(location)), zones);
+        assert_eq!(is_paired(location), paired);
+    }
+
+    #[rstest]
+    #[case("norwayeast", "Standard_B1ms", true)]
+    #[case("norwayeast", "Standard_D2ds_v5", true)]
+    #[case("norwayeast", "Standard_D2ads_v5", true)]
+    #[case("norwayeast", "Standard_D2ds_v6", false)]
+    #[case("norwayeast", "Standard_DC2ads_v5", false)]
+    #[case("westeurope", "Standard_DC2ads_v5", true)]
+    #[case("westeurope", "Standard_D2ads_v5", false)]
+    #[case("australiaeast", "Standard_D2ds_v6", true)]
+    #[case("eastasia", "Standard_D2ads_v6", true)]
+    #[case("eastus2", "Standard_D2ds_v5", false)]
+    #[case("atlantis", "Standard_B1ms", false)]
+    fn not_every_region_has_every_size(#[case] location: &str, #[case] size: &str, #[case] sold: bool) {
+        assert_eq!(sells(location, sizes::find(size).expect("a size")), sold);
     }
 }

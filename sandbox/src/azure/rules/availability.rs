@@ -43,12 +43,17 @@ pub(super) fn not_on_burstable(current: Option<&Server>, requested: &Server) -> 
     Ok(())
 }
 
-/// Zone redundancy needs zones, and not every region has them.
+/// Zone redundancy needs zones. Not every region has them, and some take no more zone-redundant servers than they have.
 /// <https://learn.microsoft.com/azure/reliability/availability-zones-region-support>
 pub(super) fn region_has_zones(current: Option<&Server>, requested: &Server) -> Result<(), ArmError> {
     let location = Server::effective(current, requested, |server| server.location.as_deref());
+    let is_zonal = current
+        .is_some_and(|current| current.properties.high_availability.mode.as_deref() == Some("ZoneRedundant"));
+    let has_room = |location: &str| {
+        if is_zonal { regions::has_zones(location) } else { regions::takes_new_zonal(location) }
+    };
     match location {
-        Some(location) if mode(current, requested) == "ZoneRedundant" && !regions::has_zones(location) => {
+        Some(location) if mode(current, requested) == "ZoneRedundant" && !has_room(location) => {
             Err(ArmError::invalid_parameter_because(
                 "HighAvailability.Mode",
                 &format!("Zone redundancy is not available in region '{}'.", regions::short_name(location)),
@@ -121,6 +126,15 @@ mod tests {
         assert_eq!(region_has_zones(None, &new).is_ok(), allowed);
         let current = server(json!({"location": location}));
         assert_eq!(region_has_zones(Some(&current), &asking(availability)).is_ok(), allowed);
+    }
+
+    #[test]
+    fn a_full_region_keeps_the_zone_redundant_servers_it_has() {
+        let zonal = json!({"highAvailability": {"mode": "ZoneRedundant"}});
+        let new = server(json!({"location": "westeurope", "properties": zonal}));
+        assert!(region_has_zones(None, &new).is_err());
+        assert!(region_has_zones(Some(&server(json!({"location": "westeurope"}))), &asking(zonal)).is_err());
+        assert_eq!(region_has_zones(Some(&new), &new), Ok(()));
     }
 
     #[test]

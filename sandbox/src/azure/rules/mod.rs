@@ -10,17 +10,24 @@ pub(super) mod database;
 pub(super) mod federation;
 pub(super) mod firewall;
 mod fixed;
+pub(super) mod lock;
 mod maintenance;
 pub(super) mod name;
+pub(super) mod owner;
 pub(super) mod parameter;
+pub(super) mod region;
 pub(super) mod restore;
 pub(super) mod state;
 pub(super) mod storage;
+pub(super) mod tags;
 #[cfg(test)]
 pub(super) mod testing;
-mod version;
+pub(super) mod version;
 
-use super::arm::{errors::ArmError, server::Server};
+use super::{
+    arm::{errors::ArmError, server::Server},
+    control::Region,
+};
 
 /// A rule about a server: what exists (`None` when it is being created), and what is asked for.
 type ServerRule = fn(Option<&Server>, &Server) -> Result<(), ArmError>;
@@ -34,9 +41,9 @@ const SERVER_RULES: &[ServerRule] = &[
     fixed::network,
     fixed::geo_redundant_backup,
     fixed::storage_type,
-    compute::size_is_known,
     compute::tier_matches_size,
-    version::is_known,
+    compute::v6_is_not_in_a_network,
+    compute::v6_and_burstable_dont_meet,
     version::is_offered,
     version::only_goes_up,
     storage::size_is_sold,
@@ -60,9 +67,14 @@ const SERVER_RULES: &[ServerRule] = &[
     creation::network_is_complete,
 ];
 
-/// Every rule about a server.
-pub(super) fn check_server(current: Option<&Server>, requested: &Server) -> Result<(), ArmError> {
-    SERVER_RULES.iter().try_for_each(|rule| rule(current, requested))
+/// Every rule about a server. `region` is how things stand in the region where it is, or will be.
+pub(super) fn check_server(
+    current: Option<&Server>,
+    requested: &Server,
+    region: &Region,
+) -> Result<(), ArmError> {
+    SERVER_RULES.iter().try_for_each(|rule| rule(current, requested))?;
+    region::sells_size(current, requested, region)
 }
 
 #[cfg(test)]
@@ -71,9 +83,9 @@ mod tests {
 
     #[test]
     fn a_plain_server_may_be_created_and_sent_again() {
-        let plain = testing::plain();
-        assert_eq!(check_server(None, &plain), Ok(()));
-        assert_eq!(check_server(Some(&plain), &plain), Ok(()));
-        assert_eq!(check_server(Some(&plain), &server(serde_json::json!({}))), Ok(()));
+        let (plain, open) = (testing::plain(), Region::default());
+        assert_eq!(check_server(None, &plain, &open), Ok(()));
+        assert_eq!(check_server(Some(&plain), &plain, &open), Ok(()));
+        assert_eq!(check_server(Some(&plain), &server(serde_json::json!({})), &open), Ok(()));
     }
 }

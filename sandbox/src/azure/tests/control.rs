@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use serde_json::json;
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
 
 use super::support::{GROUP, Setup, plain_server, server_path};
-use crate::azure::client::{Error, Fault, Phase, Settings};
+use crate::azure::client::{Closed, Error, Fault, Lock, Phase, Region, Settings};
 
 const VERSION: &str = "2025-08-01";
+const DAY: Duration = Duration::from_hours(24);
 
 fn fault(path: &str, phase: Phase) -> Fault {
     Fault {
@@ -70,6 +71,160 @@ async fn what_is_deleted_in_the_portal_is_gone_and_a_server_keeps_its_name() {
     assert_eq!(setup.get(&path).await.status, StatusCode::NOT_FOUND);
     assert_eq!(setup.control.dropped_servers().await.expect("dropped"), ["orders"]);
     assert!(setup.control.delete_resource(&path).await.is_err(), "there is none");
+}
+
+#[tokio::test]
+async fn a_database_belongs_to_who_was_there_when_it_was_made() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let database = |name: &str| format!("{path}/databases/{name}");
+    let owner = async |name: &str| setup.control.owner(&database(name)).await.expect("an answer");
+    setup.write(&database("early"), json!({"properties": {}})).await;
+    let administrator = json!({"properties": {"principalName": "platform", "principalType": "Group"}});
+    let administrators = format!("{path}/administrators/00000000-0000-4000-8000-0000000000aa");
+    setup.write(&administrators, administrator).await;
+    setup.control.advance_clock(DAY).await.expect("advanced");
+    setup.write(&database("late"), json!({"properties": {}})).await;
+    setup.write(&database("early"), json!({"properties": {}})).await;
+
+    let early = owner("early").await.expect("an owner");
+    assert_eq!(
+        (early.owner.as_str(), early.is_usable()),
+        ("azuresu", false),
+        "writing it again mends nothing"
+    );
+    let late = owner("late").await.expect("an owner");
+    assert_eq!((late.owner.as_str(), late.is_usable()), ("platform", true));
+    assert_eq!(late.administrators, ["platform"]);
+    assert_eq!(late.made_at.duration_since(early.made_at).as_hours(), 24);
+    assert_eq!(owner("postgres").await, None);
+
+    setup.control.delete_resource(&database("early")).await.expect("deleted");
+    assert_eq!(owner("early").await, None);
+    setup.write(&database("early"), json!({"properties": {}})).await;
+    assert_eq!(owner("early").await.expect("an owner").owner, "platform");
+}
+
+#[tokio::test]
+async fn what_is_locked_is_not_deleted() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    setup.control.lock(&path, Lock::CanNotDelete).await.expect("locked");
+    for asked in [path.as_str(), &format!("{path}/databases/app"), GROUP] {
+        let refused = setup.delete(asked).await;
+        assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, "ScopeLocked"), "{asked}");
+    }
+    setup.write(&path, plain_server()).await;
+    setup.control.lock(&path, Lock::ReadOnly).await.expect("locked");
+    assert_eq!(setup.put(&path, VERSION, plain_server()).await.code(), "ScopeLocked");
+    let restart = format!("{path}/restart?api-version={VERSION}");
+    assert_eq!(setup.ask(Method::POST, &restart, Value::Null).await.code(), "ScopeLocked");
+    assert_eq!(setup.get(&path).await.status, StatusCode::OK);
+
+    setup.control.unlock(&path).await.expect("unlocked");
+    let Err(Error::Refused(why)) = setup.control.unlock(&path).await else { panic!("accepted") };
+    assert_eq!(why, format!("there is no lock on {path}"));
+    setup.write(&path, plain_server()).await;
+
+    setup.control.lock(&path, Lock::CanNotDelete).await.expect("locked");
+    setup.control.delete_resource(&path).await.expect("deleted, for a story may do what it likes");
+    setup.control.forget_dropped_servers().await.expect("forgotten");
+    setup.write(&path, plain_server()).await;
+    let dropping = setup.delete(&path).await;
+    assert_eq!(setup.finish(&dropping).await["status"], "Succeeded", "a lock goes with what it lies on");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_azure_finds_impossible_fails_half_way_and_nothing_else_does() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let precheck =
+        Fault { code: "UpgradeFailed".to_owned(), ..fault("flexibleServers/orders", Phase::Upgrade) };
+    setup.control.inject(&precheck).await.expect("injected");
+    setup.write(&path, json!({"properties": {"storage": {"storageSizeGB": 256}}})).await;
+    let upgrade = json!({"properties": {"version": "18"}});
+    let accepted = setup.put(&path, VERSION, upgrade.clone()).await;
+    assert_eq!(setup.finish(&accepted).await["error"]["code"], "UpgradeFailed");
+    assert_eq!(setup.get(&path).await.body["properties"]["version"], "17");
+    setup.write(&path, upgrade).await;
+    assert_eq!(setup.get(&path).await.body["properties"]["version"], "18");
+
+    let never = Fault { method: Some("DELETE".to_owned()), ..precheck };
+    let Err(Error::Refused(why)) = setup.control.inject(&never).await else { panic!("accepted") };
+    assert_eq!(why, "this fault would never strike: only PUT and PATCH ask for an upgrade");
+}
+
+#[tokio::test]
+async fn a_region_can_be_closed_and_lack_sizes() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    let norway = async |region: Region| {
+        setup.control.restrict_region("Norway East", &region).await.expect("restricted");
+    };
+    for (closed, code) in
+        [(Closed::OfferRestricted, "LocationIsOfferRestricted"), (Closed::NoVersions, "ParameterOutOfRange")]
+    {
+        norway(Region { closed: Some(closed), ..Region::default() }).await;
+        let accepted = setup.put(&path, VERSION, plain_server()).await;
+        assert_eq!(setup.finish(&accepted).await["error"]["code"], code);
+        assert_eq!(setup.get(&path).await.status, StatusCode::NOT_FOUND);
+    }
+    norway(Region::default()).await;
+    setup.write(&path, plain_server()).await;
+    norway(Region { closed: Some(Closed::OfferRestricted), sizes: Some(vec!["Standard_B*".to_owned()]) })
+        .await;
+    setup.write(&path, plain_server()).await;
+    let larger = json!({"sku": {"name": "Standard_D4ds_v5", "tier": "GeneralPurpose"}});
+    let refused = setup.put(&path, VERSION, larger).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::BAD_REQUEST, "ParameterOutOfRange"));
+    assert_eq!(
+        refused.body["error"]["message"],
+        "The value of the 'Sku.Name' should be in: [Standard_B12ms,Standard_B16ms,Standard_B1ms,Standard_B20ms,\
+         Standard_B2ms,Standard_B2s,Standard_B4ms,Standard_B8ms]. Verify that the specified parameter value is \
+         correct."
+    );
+    let Err(Error::Refused(why)) = setup.control.restrict_region("atlantis", &Region::default()).await else {
+        panic!("accepted")
+    };
+    assert_eq!(why, "there is no region atlantis");
+}
+
+#[tokio::test]
+async fn tags_are_stripped_and_rewritten_behind_everybodys_back() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let tags = async || setup.get(&path).await.body["tags"].clone();
+    setup.control.replace_tags(&path, &json!({"found": "by hand"})).await.expect("replaced");
+    assert_eq!(tags().await, json!({"found": "by hand"}));
+    setup.control.replace_tags(&path, &json!({})).await.expect("stripped");
+    assert_eq!(tags().await, json!({}));
+}
+
+#[tokio::test]
+async fn a_server_is_stopped_and_starts_by_itself_after_seven_days() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let state = async || setup.get(&path).await.body["properties"]["state"].clone();
+    setup.control.stop_server(&path).await.expect("stopped");
+    assert_eq!(state().await, "Stopped");
+    setup.control.start_server(&path).await.expect("started");
+    assert_eq!(state().await, "Ready");
+
+    setup.control.advance_clock(7 * DAY).await.expect("advanced");
+    setup.control.stop_server(&path).await.expect("stopped");
+    setup.control.advance_clock(6 * DAY).await.expect("advanced");
+    assert_eq!(state().await, "Stopped", "the days before don't count");
+    setup.control.advance_clock(DAY).await.expect("advanced");
+    assert_eq!(state().await, "Ready");
+    let Err(Error::Refused(why)) = setup.control.stop_server(&server_path("billing")).await else {
+        panic!("accepted")
+    };
+    assert_eq!(why, format!("there is no resource {}", server_path("billing")));
 }
 
 #[tokio::test]

@@ -40,6 +40,21 @@ async fn an_identity_keeps_its_ids() {
 }
 
 #[tokio::test]
+async fn an_identity_that_is_made_again_is_another_one() {
+    let (setup, path) = with_identity().await;
+    let ids = async || setup.get(&path).await.body["properties"].clone();
+    let before = ids().await;
+    setup.delete(&path).await;
+    setup.put(&path, VERSION, json!({"location": "norwayeast"})).await;
+    let after = ids().await;
+    assert_ne!(before["principalId"], after["principalId"]);
+    assert_ne!(before["clientId"], after["clientId"]);
+    setup.control.delete_resource(&path).await.expect("deleted");
+    setup.put(&path, VERSION, json!({"location": "norwayeast"})).await;
+    assert_ne!(after["principalId"], ids().await["principalId"], "also if somebody else deleted it");
+}
+
+#[tokio::test]
 async fn an_issuer_and_subject_come_once() {
     let (setup, path) = with_identity().await;
     let put = async |name: &str, subject: &str| {

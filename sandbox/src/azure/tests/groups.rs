@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::support::{GROUP, Setup, plain_server, server_path};
@@ -38,6 +39,31 @@ async fn a_group_is_there_or_not() {
     assert_eq!(head(&GROUP.to_lowercase()).await, StatusCode::NO_CONTENT);
     assert_eq!(head(&format!("{GROUP}-other")).await, StatusCode::NOT_FOUND);
     assert_eq!(setup.delete(&format!("{GROUP}-other")).await.code(), "ResourceGroupNotFound");
+}
+
+#[rstest]
+#[case::server(server_path("orders"), "2025-08-01")]
+#[case::identity(
+    format!("{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/orders"),
+    "2023-01-31"
+)]
+#[case::group(GROUP.to_owned(), "2020-06-01")]
+#[tokio::test]
+async fn no_resource_takes_a_tag_that_azure_refuses(#[case] path: String, #[case] version: &str) {
+    let setup = Setup::start().await;
+    let mut body =
+        if path.contains("flexibleServers") { plain_server() } else { json!({"location": "norwayeast"}) };
+    for method in [Method::PUT, Method::PATCH] {
+        body["tags"] = json!({"cost/center": "1"});
+        let refused = setup.ask(method, &format!("{path}?api-version={version}"), body.clone()).await;
+        assert_eq!((refused.status, refused.code()), (StatusCode::BAD_REQUEST, "InvalidTagNameCharacters"));
+    }
+    body["tags"] = json!({"CostCenter": "1", "costcenter": "2"});
+    let taken = setup.put(&path, version, body).await;
+    if taken.status == StatusCode::ACCEPTED {
+        setup.finish(&taken).await;
+    }
+    assert_eq!(setup.get(&path).await.body["tags"], json!({"CostCenter": "2"}));
 }
 
 #[tokio::test]

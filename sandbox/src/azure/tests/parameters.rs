@@ -39,8 +39,63 @@ async fn parameters_come_with_the_server() {
     let connections = setup.get(&format!("{path}/configurations/max_connections")).await.body;
     assert_eq!(connections["properties"]["value"], "859");
     assert_eq!(connections["properties"]["source"], "system-default");
-    let listed = setup.get(&format!("{path}/configurations")).await.body;
-    assert!(listed["value"].as_array().is_some_and(|all| all.len() > 40));
+    assert_eq!(listed(&setup, &path).await.len(), 562);
+    let work_mem = setup.get(&format!("{path}/configurations/work_mem")).await.body;
+    assert_eq!(work_mem["properties"]["unit"], "kB");
+    assert_eq!(connections["properties"]["unit"], Value::Null);
+}
+
+async fn listed(setup: &Setup, path: &str) -> Vec<Value> {
+    setup.get(&format!("{path}/configurations")).await.body["value"].as_array().expect("a list").clone()
+}
+
+#[tokio::test]
+async fn a_new_server_has_more_libraries_loaded_than_its_default() {
+    let (setup, path) = with_server().await;
+    let parameter = format!("{path}/configurations/shared_preload_libraries");
+    let state = async || {
+        let shown = setup.get(&parameter).await.body["properties"].clone();
+        (shown["value"].clone(), shown["defaultValue"].clone(), shown["source"].clone())
+    };
+    let default = json!("pg_stat_statements");
+    assert_eq!(state().await, (json!("pg_cron,pg_stat_statements"), default.clone(), json!("user-override")));
+    setup.write(&parameter, json!({"properties": {"source": "system-default"}})).await;
+    assert_eq!(state().await, (default.clone(), default, json!("system-default")));
+    assert_eq!(setup.get(&parameter).await.body["properties"]["isConfigPendingRestart"], true);
+}
+
+#[tokio::test]
+async fn a_read_only_parameter_is_accepted_and_then_refused_without_words() {
+    let (setup, path) = with_server().await;
+    let parameter = format!("{path}/configurations/synchronous_commit");
+    let before = setup.get(&parameter).await.body;
+    let accepted = setup.put(&parameter, VERSION, value("off")).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED);
+    let outcome = setup.finish(&accepted).await;
+    assert_eq!(
+        (&outcome["status"], &outcome["error"]),
+        (&json!("Failed"), &json!({"code": "OperationFailed", "message": "{0}"}))
+    );
+    assert_eq!(setup.get(&parameter).await.body, before);
+}
+
+#[tokio::test]
+async fn pgbouncer_shows_its_parameters_while_it_is_on() {
+    let (setup, path) = with_server().await;
+    let [switch, mode] =
+        ["enabled", "pool_mode"].map(|name| format!("{path}/configurations/pgbouncer.{name}"));
+    let hidden = async || {
+        assert_eq!(listed(&setup, &path).await.len(), 562);
+        assert_eq!(setup.get(&mode).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(setup.put(&mode, VERSION, value("session")).await.code(), "ConfigurationNotExists");
+    };
+    hidden().await;
+    setup.write(&switch, value("true")).await;
+    assert!(listed(&setup, &path).await.len() > 562);
+    setup.write(&mode, value("session")).await;
+    assert_eq!(setup.get(&mode).await.body["properties"]["value"], "session");
+    setup.write(&switch, value("false")).await;
+    hidden().await;
 }
 
 #[tokio::test]
@@ -72,9 +127,11 @@ async fn a_static_parameter_waits_for_a_restart() {
     setup.write(&parameter, value("200")).await;
     let pending = async || setup.get(&parameter).await.body["properties"]["isConfigPendingRestart"].clone();
     assert_eq!(pending().await, true);
+    let begin = async |action: &str| {
+        setup.ask(Method::POST, &format!("{path}/{action}?api-version={VERSION}"), Value::Null).await
+    };
     let act = async |action: &str| {
-        let accepted =
-            setup.ask(Method::POST, &format!("{path}/{action}?api-version={VERSION}"), Value::Null).await;
+        let accepted = begin(action).await;
         assert_eq!(pending().await, true, "{action} has only begun");
         setup.finish(&accepted).await;
     };
@@ -85,7 +142,8 @@ async fn a_static_parameter_waits_for_a_restart() {
     assert_eq!(pending().await, false);
 
     setup.write(&parameter, value("100")).await;
-    act("stop").await;
+    // A stopped server doesn't show its parameters.
+    setup.finish(&begin("stop").await).await;
     act("start").await;
     assert_eq!(pending().await, false);
     setup.write(&parameter, value("200")).await;
@@ -94,7 +152,7 @@ async fn a_static_parameter_waits_for_a_restart() {
 
 #[rstest]
 #[case::unknown("max_happiness", "1", "ConfigurationNotExists")]
-#[case::read_only("ssl", "off", "OperationNotAllowed")]
+#[case::no_value("log_connections", "true", "InvalidConfigurationValue")]
 #[case::out_of_range("max_connections", "9", "InvalidConfigurationValue")]
 #[tokio::test]
 async fn a_bad_parameter_is_refused(#[case] name: &str, #[case] sent: &str, #[case] code: &str) {

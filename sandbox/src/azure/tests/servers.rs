@@ -11,6 +11,7 @@ use super::support::{GROUP, Setup, plain_server, server_path};
 use crate::azure::Login;
 
 const VERSION: &str = "2025-08-01";
+const DAY: Duration = Duration::from_hours(24);
 
 async fn state(setup: &Setup, path: &str) -> Value {
     setup.get(path).await.body["properties"]["state"].clone()
@@ -53,6 +54,7 @@ async fn an_operation_that_takes_time_says_how_long() {
 #[case::smaller(json!({"properties": {"storage": {"storageSizeGB": 64}}}), "InvalidParameterValue")]
 #[case::older(json!({"properties": {"version": "16"}}), "InvalidParameterValue")]
 #[case::elsewhere(json!({"location": "westeurope"}), "InvalidResourceLocation")]
+#[case::no_size(json!({"sku": {"name": "Standard_X1", "tier": "Burstable"}}), "ParameterOutOfRange")]
 #[case::no_number(json!({"properties": {"storage": {"storageSizeGB": "big"}}}), "InvalidRequestContent")]
 #[case::other_name(json!({"name": "billing"}), "MismatchingResourceName")]
 #[case::no_tenant(json!({"properties": {"authConfig": {"tenantId": "contoso"}}}), "InvalidParameterValue")]
@@ -148,6 +150,78 @@ async fn an_operation_that_nobody_polls_ends_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_being_changed_is_not_restarted() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let changing = setup.put(&path, VERSION, plain_server()).await;
+    let restart = format!("{path}/restart?api-version={VERSION}");
+    let accepted = setup.ask(Method::POST, &restart, Value::Null).await;
+    let outcome = setup.finish(&accepted).await;
+    assert_eq!(outcome["error"]["code"], "ServerIsNotReady");
+    assert!(
+        outcome["error"]["message"]
+            .as_str()
+            .is_some_and(|why| why.ends_with("Current Server State = Updating"))
+    );
+    assert_eq!(setup.finish(&changing).await["status"], "Succeeded");
+}
+
+#[tokio::test]
+async fn azure_says_when_to_ask_again_and_where() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    setup.control.set_delay(Duration::from_mins(5)).await.expect("a delay");
+    let asked_after = async |path: &str, body: Value| {
+        let accepted = setup.put(path, VERSION, body).await;
+        (accepted.header("retry-after").to_owned(), accepted)
+    };
+    let (after, changing) = asked_after(&path, plain_server()).await;
+    let status = changing.header("azure-asyncoperation").replace(&setup.azure.endpoint(), "");
+    let polled = setup.ask(Method::GET, &status, Value::Null).await;
+    assert_eq!((after.as_str(), polled.header("retry-after")), ("60", "60"));
+
+    let child = format!("{}/databases/app", server_path("billing"));
+    setup.control.set_delay(Duration::ZERO).await.expect("no delay");
+    setup.write(&server_path("billing"), plain_server()).await;
+    setup.control.set_delay(Duration::from_mins(5)).await.expect("a delay");
+    assert_eq!(asked_after(&child, json!({"properties": {}})).await.0, "10");
+
+    setup.control.set_delay(Duration::ZERO).await.expect("no delay");
+    setup.write(&server_path("archive"), plain_server()).await;
+    let dropping = setup.delete(&server_path("archive")).await;
+    assert!(dropping.header("location").contains("/locations/Norway%20East/operationResults/"));
+    assert_eq!(setup.finish(&dropping).await["status"], "Succeeded");
+    setup.control.set_delay(Duration::from_mins(5)).await.expect("a delay");
+    assert_eq!(setup.delete(GROUP).await.header("retry-after"), "15");
+}
+
+#[tokio::test]
+async fn what_lay_on_a_server_that_is_gone_is_missed_by_the_servers_name() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    setup.control.delete_resource(&path).await.expect("deleted");
+    let database = format!("{path}/databases/app");
+    let words = async || {
+        let missing = setup.get(&database).await;
+        assert_eq!((missing.status, missing.code()), (StatusCode::NOT_FOUND, "ResourceNotFound"));
+        missing.body["error"]["message"].as_str().expect("a message").to_owned()
+    };
+    let at_first = words().await;
+    assert!(
+        at_first.starts_with(
+            "The Resource 'Microsoft.DBforPostgreSQL/flexibleServers/orders' under resource group"
+        )
+    );
+    let written = setup.put(&database, VERSION, json!({"properties": {}})).await;
+    assert_eq!(written.code(), "ParentResourceNotFound");
+    setup.control.delete_resource(GROUP).await.expect("deleted");
+    assert_eq!(words().await, at_first, "also when the group is gone, too");
+}
+
+#[tokio::test]
 async fn a_stopped_server_takes_no_change() {
     let setup = Setup::start().await;
     let path = server_path("orders");
@@ -157,10 +231,90 @@ async fn a_stopped_server_takes_no_change() {
     setup.finish(&stopping).await;
     assert_eq!(state(&setup, &path).await, "Stopped");
     assert_eq!(setup.put(&path, VERSION, plain_server()).await.code(), "ServerIsNotReady");
-    assert_eq!(setup.ask(Method::POST, &action("restart"), Value::Null).await.code(), "ServerIsNotReady");
+    for impossible in ["restart", "stop"] {
+        let accepted = setup.ask(Method::POST, &action(impossible), Value::Null).await;
+        let outcome = setup.finish(&accepted).await;
+        assert_eq!(outcome["error"]["code"], "ServerIsNotReady");
+        assert_eq!(
+            outcome["error"]["message"],
+            "Restart or Stop Server can only be performed on Started servers. Sever Name = orders, Current Server \
+             State = Stopped"
+        );
+    }
+    for hidden in ["configurations", "configurations/work_mem"] {
+        let refused = setup.get(&format!("{path}/{hidden}")).await;
+        assert_eq!((refused.status, refused.code()), (StatusCode::BAD_REQUEST, "ServerStoppedError"));
+    }
+    let setting = json!({"properties": {"value": "8192"}});
+    let refused = setup.put(&format!("{path}/configurations/work_mem"), VERSION, setting).await;
+    assert_eq!(refused.code(), "ServerStoppedError");
     let starting = setup.ask(Method::POST, &action("start"), Value::Null).await;
     setup.finish(&starting).await;
     assert_eq!(state(&setup, &path).await, "Ready");
+}
+
+#[tokio::test]
+async fn a_server_that_is_made_again_is_younger() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    let born = async || {
+        let server = setup.get(&path).await.body;
+        let first = server["properties"]["backup"]["earliestRestoreDate"].clone();
+        (server["systemData"]["createdAt"].clone(), first)
+    };
+    setup.write(&path, plain_server()).await;
+    let before = born().await;
+    setup.write(&path, plain_server()).await;
+    assert_eq!(born().await, before, "a change makes no other server of it");
+    setup.control.delete_resource(&path).await.expect("deleted");
+    setup.control.forget_dropped_servers().await.expect("forgotten");
+    setup.write(&path, plain_server()).await;
+    let after = born().await;
+    assert!(
+        before.0.as_str() < after.0.as_str() && before.1.as_str() < after.1.as_str(),
+        "{before:?} {after:?}"
+    );
+}
+
+#[tokio::test]
+async fn backups_go_back_as_far_as_they_are_kept() {
+    let setup = Setup::start().await;
+    let path = server_path("orders");
+    setup.write(&path, plain_server()).await;
+    let first = async || {
+        let server = setup.get(&path).await.body;
+        let listed = setup.get(path.trim_end_matches("/orders")).await.body;
+        assert_eq!(listed["value"][0], server);
+        assert_eq!(setup.control.resource(&path).await.expect("an answer").expect("a server").body, server);
+        server["properties"]["backup"]["earliestRestoreDate"].as_str().map(str::to_owned)
+    };
+    let at_first = first().await;
+    setup.control.advance_clock(6 * DAY).await.expect("advanced");
+    assert_eq!(first().await, at_first);
+    setup.control.advance_clock(2 * DAY).await.expect("advanced");
+    assert!(first().await > at_first, "seven days are kept");
+}
+
+#[tokio::test]
+async fn nobody_restores_to_before_the_first_backup() {
+    let setup = Setup::start().await;
+    setup.write(&server_path("orders"), plain_server()).await;
+    let now = json!({"properties": {"pointInTimeUTC": Timestamp::now().to_string()}});
+    let refused = setup.put(&server_path("restored"), VERSION, restore(&now)).await;
+    assert_eq!(refused.body["error"]["target"], "properties.pointInTimeUTC", "{:?}", refused.body);
+}
+
+#[tokio::test]
+async fn a_name_is_free_after_five_days() {
+    let setup = Setup::start().await;
+    setup.write(&server_path("orders"), plain_server()).await;
+    setup.control.delete_resource(&server_path("orders")).await.expect("deleted");
+    setup.control.advance_clock(4 * DAY).await.expect("advanced");
+    let taken = setup.put(&server_path("orders"), VERSION, plain_server()).await;
+    assert_eq!((taken.status, taken.code()), (StatusCode::CONFLICT, "ServerNameAlreadyExists"));
+    setup.control.advance_clock(DAY).await.expect("advanced");
+    assert!(setup.control.dropped_servers().await.expect("names").is_empty());
+    setup.write(&server_path("orders"), plain_server()).await;
 }
 
 fn restore(properties: &Value) -> Value {
@@ -169,7 +323,7 @@ fn restore(properties: &Value) -> Value {
         "properties": {
             "createMode": "PointInTimeRestore",
             "sourceServerResourceId": server_path("orders"),
-            "pointInTimeUTC": Timestamp::now().to_string(),
+            "pointInTimeUTC": (Timestamp::now() + DAY).to_string(),
         },
     });
     json_patch::merge(&mut body, properties);
@@ -180,6 +334,7 @@ fn restore(properties: &Value) -> Value {
 async fn a_restored_server_is_like_its_source() {
     let setup = Setup::start().await;
     setup.write(&server_path("orders"), plain_server()).await;
+    setup.control.advance_clock(2 * DAY).await.expect("advanced");
     let restored = server_path("orders-restored");
     setup.write(&restored, restore(&json!({}))).await;
     let server = setup.get(&restored).await.body;
@@ -211,6 +366,7 @@ async fn a_restored_server_is_like_its_source() {
 async fn a_restore_that_azure_refuses(#[case] change: Value, #[case] code: &str) {
     let setup = Setup::start().await;
     setup.write(&server_path("orders"), plain_server()).await;
+    setup.control.advance_clock(2 * DAY).await.expect("advanced");
     let refused = setup.put(&server_path("restored"), VERSION, restore(&change)).await;
     assert_eq!(refused.code(), code, "{:?}", refused.body);
     assert_eq!(setup.get(&server_path("restored")).await.status, StatusCode::NOT_FOUND);
@@ -220,6 +376,7 @@ async fn a_restore_that_azure_refuses(#[case] change: Value, #[case] code: &str)
 async fn a_restore_stays_in_its_subscription() {
     let setup = Setup::start().await;
     setup.write(&server_path("orders"), plain_server()).await;
+    setup.control.advance_clock(2 * DAY).await.expect("advanced");
     let elsewhere = "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/rg-databases";
     setup.put(elsewhere, "2020-06-01", json!({"location": "norwayeast"})).await;
     let restored = server_path("restored").replace(GROUP, elsewhere);
@@ -291,7 +448,7 @@ async fn what_lies_on_no_server_is_not_listed() {
     let setup = Setup::start().await;
     for children in ["databases", "configurations", "firewallRules"] {
         let missing = setup.get(&format!("{}/{children}", server_path("orders"))).await;
-        assert_eq!((missing.status, missing.code()), (StatusCode::NOT_FOUND, "ParentResourceNotFound"));
+        assert_eq!((missing.status, missing.code()), (StatusCode::NOT_FOUND, "ResourceNotFound"));
     }
     let servers = server_path("").replace(GROUP, &format!("{GROUP}-other"));
     assert_eq!(setup.get(servers.trim_end_matches('/')).await.code(), "ResourceGroupNotFound");

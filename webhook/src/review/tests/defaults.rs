@@ -3,7 +3,7 @@
 use super::*;
 
 /// The patch of a response, applied to the object that was sent.
-fn patched(mut object: Value, response: &Value) -> Value {
+pub(super) fn patched(mut object: Value, response: &Value) -> Value {
     if let Some(bytes) = response["patch"].as_array() {
         let bytes: Vec<u8> = bytes.iter().map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect();
         let patch: json_patch::Patch = serde_json::from_slice(&bytes).unwrap();
@@ -71,14 +71,37 @@ fn a_second_pass_over_the_same_request_keeps_what_was_noted(#[case] operation: &
     assert_eq!(second["patch"], Value::Null);
 }
 
+/// It may stand in Git, as that of an exported object does, and would come back with each apply.
 #[rstest]
 #[case::another_value("sku=Standard_B2s@default")]
 #[case::another_profile("sku=Standard_B1ms@production")]
-fn a_note_that_no_pass_wrote_is_dropped(#[case] note: &str) {
+#[case::anything("exported")]
+fn a_note_that_no_pass_wrote_is_left_as_it_is(
+    #[case] note: &str,
+    #[values(Value::Null, database(json!({"version": 17}), json!({"altinn.app/defaulted": "x"})))] old: Value,
+) {
     let spec = json!({"version": 17, "sku": "Standard_B1ms", "storage": {"sizeGiB": 32}});
     let object = database(spec, json!({"altinn.app/defaulted": note}));
+    let operation = if old.is_null() { "CREATE" } else { "UPDATE" };
+    assert_eq!(ask(Hook::Mutate, &review(operation, object, old), &good())["patch"], Value::Null);
+}
+
+/// The API server answers 422 to more than 256 KiB of annotations, and tools delete because of that.
+#[rstest]
+#[case::room_to_the_byte(0, true)]
+#[case::a_byte_too_much(1, false)]
+fn a_note_that_has_no_room_is_left_out_with_the_defaults_and_told(#[case] more: usize, #[case] filled: bool) {
+    let note = "sku=Standard_B1ms@default,storage.sizeGiB=32@default,version=17@default";
+    let size = 256 * 1024 - "altinn.app/defaulted".len() - note.len() - "a\"b".len() + more;
+    let object = database(json!({}), json!({"a\"b": "x".repeat(size - 2) + "\n\""}));
     let response = ask(Hook::Mutate, &review("CREATE", object.clone(), Value::Null), &good());
-    assert_eq!(patched(object, &response)["metadata"]["annotations"], json!({}));
+    assert_eq!(response["allowed"], true);
+    assert_eq!(response["patch"].is_null(), !filled);
+    assert_eq!(response["warnings"].is_null(), filled);
+    assert_eq!(
+        patched(object, &response)["metadata"]["annotations"]["altinn.app/defaulted"].is_null(),
+        !filled
+    );
 }
 
 #[test]

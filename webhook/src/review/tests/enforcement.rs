@@ -80,3 +80,44 @@ fn servers(count: usize) -> Servers {
     let live = (0..count).map(|number| format!("database-{number}")).collect();
     Servers { live, ..Servers::default() }
 }
+
+/// What Azure does, or may do, and no rule of the platform is about.
+#[test]
+fn what_a_version_costs_and_a_region_may_refuse_is_warned_of() {
+    let yaml = POLICY.replace("norwayeast", "westeurope").replace("[16, 17, 18]", "[14, 16, 17, 18]");
+    let spec = json!({"version": 14, "sku": "Standard_D2ds_v5", "storage": {"sizeGiB": 128}, "highAvailability": "ZoneRedundant"});
+    let mut object = database(spec, Value::Null);
+    object["metadata"]["namespace"] = json!("orders-prod");
+    let mut review = review("CREATE", object, Value::Null);
+    review["request"]["namespace"] = json!("orders-prod");
+    let response = ask(Hook::Validate, &review, &with_policy(&yaml));
+    assert_eq!(response["allowed"], true, "{response}");
+    let warnings = response["warnings"].to_string();
+    assert!(warnings.contains("westeurope had no room for new ZoneRedundant ones"), "{warnings}");
+    assert!(warnings.contains("standard support of 14 ends on 2026-12-11"), "{warnings}");
+
+    let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
+    let told = "profile production: defaults.highAvailability: westeurope had no room for new ZoneRedundant standbys; Azure may refuse it";
+    assert_eq!(response["warnings"], json!([warning(told)]));
+}
+
+/// The longest that a warning may be.
+fn warning(text: &str) -> String {
+    policy::warning::cut(text, policy::warning::LONGEST)
+}
+
+#[test]
+fn what_the_policys_catalogue_adds_is_admitted() {
+    let adds = "catalogue: {sizes: [{name: Standard_B9ms, tier: Burstable, vCores: 9, memoryGiB: 36}]}\n";
+    let review = review(
+        "CREATE",
+        database(json!({"sku": "Standard_B9ms", "version": 17, "storage": {"sizeGiB": 32}}), Value::Null),
+        Value::Null,
+    );
+    assert_eq!(ask(Hook::Validate, &review, &with_policy(&format!("{POLICY}{adds}")))["allowed"], true);
+    let refused = ask(Hook::Validate, &review, &good());
+    assert!(
+        refused["status"]["message"].as_str().unwrap().contains("can add it under catalogue.sizes [DB115]"),
+        "{refused}"
+    );
+}

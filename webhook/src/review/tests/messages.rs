@@ -93,7 +93,7 @@ fn flux_takes_no_denial_for_a_reason_to_delete() {
 /// Commit statuses and chat tools show no more than the beginning.
 #[test]
 fn the_first_two_hundred_characters_say_what_to_do() {
-    let advice = "use |write |leave |set |add |did you mean|ask |tell |wait |again|must |needs |such as|swap |first|change |expected|delete ";
+    let advice = "use |write |leave |set |add |did you mean|ask |tell |wait |again|must |needs |such as|swap |first|change |expected|delete |look |save ";
     let advice: Vec<&str> = advice.split('|').collect();
     let start = |message: &str| message.chars().take(200).collect::<String>();
     let mut starts: Vec<String> = written_down().iter().map(|(_, message)| start(message)).collect();
@@ -194,7 +194,8 @@ fn mistake() -> Value {
 #[case::broken_policy(created(json!({}), &with_policy("azure: [")))]
 #[case::no_profile(created(json!({}), &with_policy(&POLICY.replace("  - name: default\n", "  - name: default\n    namespaces: {names: [payments]}\n"))))]
 #[case::labels_unknown(created(json!({}), &with_policy(&POLICY.replace("names: [\"*-prod\"]", "labels: {env: prod}"))))]
-#[case::unreadable(created(json!({"sku": 5}), &good()))]
+#[case::field_that_nobody_knows(created(json!({"size": "large"}), &good()))]
+#[case::unreadable(ask(Hook::Validate, &review("CREATE", database(json!({}), json!({"altinn.app/retention": 5})), Value::Null), &good()))]
 #[case::mistake_of_ours(mistake())]
 #[case::two_mistakes_of_a_policy(apply_policy(config_map(&POLICY.replace("sku: Standard_B1ms", "sku: Standard_B1m").replace("sizeGiB: 32}", "sizeGiB: 33}")), &good(), &facts(&[])))]
 fn the_message_says_what_to_do(#[context] context: Context, #[case] response: Value) {

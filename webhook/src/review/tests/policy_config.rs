@@ -1,6 +1,7 @@
 //! The ConfigMap of the policy.
 
 use super::*;
+use crate::cluster::Issuer;
 
 #[test]
 fn a_policy_is_warned_of_what_runs_and_not_of_a_default_that_gave_way() {
@@ -15,7 +16,7 @@ fn a_broken_policy_is_refused_with_line_path_and_suggestion() {
     let yaml =
         POLICY.replace("sku: Standard_B1ms", "sku: Standard_B1m").replace("sizeGiB: 32}", "sizeGiB: 33}");
     let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
-    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"2 problems: (1) policy.yaml, line 45: profiles[1].defaults.sku "Standard_B1m" is no size that Azure offers; did you mean Standard_B1ms? [DB404]; (2) policy.yaml, line 46: profiles[1].defaults.storage.sizeGiB 33 is no disk size of Azure's; use 32 or 64 [DB404]. Policy database-policy."#);
+    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"2 problems: (1) policy.yaml, line 45: profiles[1].defaults.sku "Standard_B1m" is no size that is known; did you mean Standard_B1ms? (if Azure has it, add it under catalogue.sizes) [DB404]; (2) policy.yaml, line 46: profiles[1].defaults.storage.sizeGiB 33 is no disk size of Azure's; use 32 or 64 [DB404]. Policy database-policy."#);
     assert_eq!(response["status"]["code"], 403);
     let response = apply_policy(config_map(POLICY), &good(), &facts(&[]));
     assert_eq!(response["allowed"], true);
@@ -26,6 +27,62 @@ fn a_broken_policy_is_refused_with_line_path_and_suggestion() {
     let mut other = config_map("azure: [");
     other["metadata"]["name"] = json!("other");
     assert_eq!(apply_policy(other, &good(), &facts(&[]))["allowed"], true);
+}
+
+#[test]
+fn a_policy_that_is_no_utf_8_is_told_what_it_is() {
+    let mut bytes = config_map("");
+    bytes["data"] = Value::Null;
+    bytes["binaryData"] = json!({"policy.yaml": "//5hAA=="});
+    let response = apply_policy(bytes, &good(), &facts(&[]));
+    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap());
+}
+
+#[rstest]
+#[case::the_same(Some("https://oidc.example/prod-1"), None)]
+#[case::another(
+    Some("https://oidc.example/prod-1/"),
+    Some(
+        "azure.workloadIdentity.issuer: write \"https://oidc.example/prod-1/\", as the API server says; with \"https://oidc.example/prod-1\" no app can log in"
+    )
+)]
+#[case::unreadable(
+    None,
+    Some("azure.workloadIdentity.issuer isn't compared: /.well-known/openid-configuration can't be read")
+)]
+fn an_issuer_that_is_not_the_api_servers_is_warned_of(
+    #[case] actual: Option<&str>,
+    #[case] warning: Option<&str>,
+) {
+    let issuer = actual.map_or(Issuer::Unknown, |actual| Issuer::Known(actual.to_owned()));
+    let facts = Facts { issuer, ..facts(&[]) };
+    let response = apply_policy(config_map(POLICY), &good(), &facts);
+    assert_eq!(response["allowed"], true);
+    assert_eq!(response["warnings"], warning.map_or(Value::Null, |warning| json!([warning])));
+}
+
+#[rstest]
+#[case::guarded(Some(true), json!([
+    "profile default: whenMissing does nothing before the chart's deleteGuard.whenMissing is set to webhook"
+]))]
+#[case::left_to_the_webhook(Some(false), Value::Null)]
+#[case::unknown(None, Value::Null)]
+fn what_the_charts_guard_overrides_is_warned_of(#[case] guard: Option<bool>, #[case] warnings: Value) {
+    let (before, last) = POLICY.rsplit_once("whenMissing: deny").unwrap();
+    let yaml = format!("{before}whenMissing: Retain{last}");
+    let facts = Facts { guard, ..facts(&[]) };
+    assert_eq!(apply_policy(config_map(&yaml), &good(), &facts)["warnings"], warnings);
+    assert_eq!(apply_policy(config_map(POLICY), &good(), &facts)["warnings"], Value::Null);
+}
+
+#[test]
+fn the_issuer_is_asked_for_when_a_policy_comes() {
+    for (operation, asks) in [("CREATE", true), ("UPDATE", true), ("DELETE", false)] {
+        let map = config_map(POLICY);
+        let review = about(("", "ConfigMap"), operation, "database-policy", map.clone(), map);
+        let question = Question::read(Hook::Policy, review.to_string().as_bytes());
+        assert_eq!(question.needs(&good()).issuer, asks);
+    }
 }
 
 #[test]
@@ -90,13 +147,13 @@ fn the_databases_that_a_policy_puts_out_come_before_exceptions_however_many_have
 
 #[test]
 fn a_default_version_whose_support_has_ended_is_told() {
-    let old = POLICY.replace("version: 17", "version: 14").replace("[16, 17, 18]", "[14, 17]");
+    let old = POLICY.replace("version: 17", "version: 13").replace("[16, 17, 18]", "[13, 17]");
     let response = apply_policy(config_map(&old), &good(), &facts(&[]));
     assert_eq!(
         response["warnings"],
         json!([
-            "profile production: the default version 14 is out of support since 2026-11-12, and nothing can be created with it",
-            "profile default: the default version 14 is out of support since 2026-11-12, and nothing can be created with it",
+            "profile production: standard support of the default version 13 ended on 2026-07-31; write a newer one",
+            "profile default: standard support of the default version 13 ended on 2026-07-31; write a newer one",
         ])
     );
 }

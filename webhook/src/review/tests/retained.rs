@@ -19,6 +19,7 @@ fn record(until: Option<&str>, annotations: &Value, reason: &str) -> Value {
 fn ask_for(operation: &str, object: Value, old: Value) -> Value {
     let mut review = review(operation, object, old);
     review["request"]["kind"]["kind"] = json!("RetainedDatabase");
+    review["request"]["name"] = json!("x");
     ask(Hook::Retained, &review, &good())
 }
 
@@ -54,6 +55,42 @@ fn its_end_is_edited_with_care(
 }
 
 #[rstest]
+#[case::as_the_operator_writes_it(json!({}), json!({}), None)]
+#[case::that_ended_long_ago(json!({"until": "2026-11-02T12:00:00Z"}), json!({}), Some("DB211"))]
+#[case::that_ends_today(json!({"until": "2026-11-22T23:00:00Z"}), json!({}), Some("DB211"))]
+#[case::that_ends_later(json!({"until": "2026-12-24T12:00:00Z"}), json!({}), None)]
+#[case::of_no_database(json!({"database": "main"}), json!({}), Some("DB214"))]
+#[case::of_the_data_of_others(json!({"formerly": "theirs/main"}), json!({}), Some("DB214"))]
+#[case::that_destroys(
+    json!({}),
+    json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "orders/main@2026-11-23"}),
+    Some("DB214")
+)]
+fn a_record_that_comes_back_is_judged_as_one_that_is_changed(
+    #[case] spec: Value,
+    #[case] annotations: Value,
+    #[case] code: Option<&str>,
+) {
+    let mut new = record(None, &annotations, "Kept");
+    new["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    let response = ask_for("CREATE", new, Value::Null);
+    assert_eq!(response["auditAnnotations"]["codes"].as_str(), code, "{response}");
+}
+
+#[rstest]
+#[case::since("since", json!("2026-11-20T12:00:00Z"))]
+#[case::server("server", json!({"name": "y"}))]
+#[case::database("database", json!("sales/main"))]
+#[case::namespace("namespaceUid", json!("u"))]
+fn what_a_record_tells_stays(#[case] field: &str, #[case] value: Value) {
+    let (old, mut new) = (record(None, &json!({}), "Kept"), record(None, &json!({}), "Kept"));
+    new["spec"][field] = value;
+    let response = ask_for("UPDATE", new, old);
+    let codes = response["auditAnnotations"]["codes"].as_str().unwrap_or_default();
+    assert!(codes.contains("DB214"), "{response}");
+}
+
+#[rstest]
 #[case::allowed("reports/old", "reports/main", None)]
 #[case::not_allowed("orders/main", "reports/main", Some("DB213"))]
 #[case::no_database("orders/main", "reports", Some("DB213"))]
@@ -65,6 +102,7 @@ fn it_is_given_to_another_database_only_where_the_policy_lets_it(
     let [mut old, mut new] = [(); 2].map(|()| record(None, &json!({}), "Kept"));
     old["spec"]["database"] = json!(from);
     new["spec"]["database"] = json!(to);
+    new["spec"]["formerly"] = json!(from);
     let response = ask_for("UPDATE", new, old);
     assert_eq!(response["auditAnnotations"]["codes"].as_str(), code, "{response}");
 }

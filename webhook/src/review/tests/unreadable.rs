@@ -52,7 +52,7 @@ fn codes(response: &Value) -> Option<&str> {
 #[case::not_allowed(json!({"sku": "Standard_E64ds_v5"}), Some("DB101"))]
 #[case::not_allowed_and_what_it_is_when_left_out(json!({"highAvailability": "Disabled"}), Some("DB109"))]
 #[case::not_allowed_and_left_out(json!({"highAvailability": null}), Some("DB109"))]
-#[case::still_unreadable(json!({"highAvailability": "Upside"}), Some("DB501"))]
+#[case::still_unreadable(json!({"highAvailability": "Upside"}), Some("DB109"))]
 fn one_that_can_not_be_read_is_repaired_by_the_rules_of_one_that_can(
     #[case] change: Value,
     #[case] code: Option<&str>,

@@ -1,0 +1,165 @@
+//! What is wrong with YAML, in words of ours: those of a parser tell of its own functions and options, and change with it.
+
+use serde_saphyr::Error;
+
+use super::limits::{DEPTH, NODES};
+use crate::{
+    Code,
+    quote::quote,
+    suggest::{alternatives, did_you_mean},
+};
+
+/// What is wrong at this place, and what to write; `path` is empty where no key is known.
+pub(super) fn tell(error: &Error, yaml: &str, path: &str) -> (Code, String) {
+    let error = inner(error);
+    match error {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            // The path ends with the key.
+            let text = format!(
+                "is no key that is known; {}known here: {}",
+                meant(field, expected),
+                expected.join(", ")
+            );
+            (Code::PolicyUnknownKey, text)
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            let text = format!(
+                "{} is not known here; {}use {}",
+                quote(variant),
+                meant(variant, expected),
+                alternatives(expected)
+            );
+            (Code::PolicyUnknownValue, text)
+        }
+        Error::SerdeMissingField { field, .. } => {
+            let text = format!("needs the key {field}, which is missing");
+            (Code::PolicyUnreadable, if path.is_empty() { format!("the policy {text}") } else { text })
+        }
+        other => (Code::PolicyUnreadable, unreadable(other, yaml, path)),
+    }
+}
+
+/// Whether it is told of the whole policy, wherever the parser stands.
+pub(super) fn is_of_all(error: &Error) -> bool {
+    matches!(
+        inner(error),
+        Error::Budget { .. }
+            | Error::AliasReplayLimitExceeded { .. }
+            | Error::AliasReplayStackDepthExceeded { .. }
+    )
+}
+
+/// The error behind an alias, which is told where the alias stands.
+fn inner(error: &Error) -> &Error {
+    match error {
+        Error::AliasError { error, .. } | Error::WithSnippet { error, .. } => inner(error),
+        other => other,
+    }
+}
+
+fn meant(written: &str, known: &[&str]) -> String {
+    let meant = did_you_mean(written, known.iter().copied());
+    meant.map(|meant| format!("did you mean {meant}? ")).unwrap_or_default()
+}
+
+fn unreadable(error: &Error, yaml: &str, path: &str) -> String {
+    let column = error.location().map(|location| location.column()).unwrap_or_default();
+    // A value of another kind stands at a key, and is told beside it.
+    let must_be = |what: &str| {
+        if path.is_empty() { format!("the policy must be {what}") } else { format!("must be {what}") }
+    };
+    match error {
+        Error::Unexpected { expected: "mapping start", .. } => must_be("keys with values"),
+        Error::Unexpected { expected: "string scalar", .. } => must_be("text"),
+        Error::Unexpected { expected: "sequence start", .. } => must_be("a list"),
+        Error::InvalidScalar { ty, .. } => must_be(kind(ty)),
+        Error::InvalidBooleanStrict { .. } => must_be("true or false"),
+        Error::SerdeInvalidType { expected, .. }
+        | Error::SerdeInvalidValue { expected, .. }
+        | Error::SerdeInvalidLength { expected, .. } => must_be(kind(expected)),
+        Error::NullIntoString { .. } | Error::InvalidCharNull { .. } => {
+            must_be("text, and is empty; write it, or leave the key out")
+        }
+        Error::Eof { .. }
+            if yaml.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#')) =>
+        {
+            "the policy is empty; write the keys azure and profiles".into()
+        }
+        Error::Eof { .. } => "ends in the middle of a value; write the rest of it".into(),
+        Error::MultipleDocuments { .. } => {
+            "is a second document (behind ---), and a policy is one; put all of it into the first".into()
+        }
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().map_or_else(|| "a key".to_owned(), quote);
+            format!("at column {column}: {key} is there already; leave one of the two out")
+        }
+        Error::UnknownAnchor { .. } => format!(
+            "at column {column}: the alias (*) has no anchor (&) of its name before it; write the value itself"
+        ),
+        Error::UnsupportedTag { tag, .. } => {
+            format!("at column {column}: the tag {} means nothing here; leave it out", quote(tag))
+        }
+        Error::TaggedScalarCannotDeserializeIntoString { .. }
+        | Error::TaggedEnumMismatch { .. }
+        | Error::InvalidBinaryBase64 { .. }
+        | Error::BinaryNotUtf8 { .. }
+        | Error::TaggedStructFieldName { .. } => {
+            format!("at column {column}: a tag (!) means nothing here; leave it out")
+        }
+        Error::MergeValueNotMapOrSeqOfMaps { .. } | Error::MergeKeyNotAllowed { .. } => {
+            format!(
+                "at column {column}: << takes keys with values or an alias (*) of them; write the keys themselves"
+            )
+        }
+        Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            format!(
+                "at column {column}: aliases (*) repeat too much, or each other; write the values themselves"
+            )
+        }
+        _ if is_of_all(error) => format!(
+            "the policy holds more than is read: {NODES} keys and values, {DEPTH} levels deep, at the most; write fewer, and \
+             what is the same in several profiles once"
+        ),
+        Error::FoldedBlockScalarMustIndentContent { .. } | Error::IndentationError { .. } => {
+            format!("at column {column}: is indented less than what it belongs to; put blanks in front")
+        }
+        Error::InvalidUtf8Input => "is no UTF-8; save the file as UTF-8".into(),
+        // The rest is what the grammar of YAML doesn't take.
+        _ => no_yaml(error, yaml, path),
+    }
+}
+
+/// What the grammar doesn't take. The parser notices a slip where it can't go on, which can be behind it.
+fn no_yaml(error: &Error, yaml: &str, path: &str) -> String {
+    let (line, column) = error.location().map_or((0, 0), |location| (location.line(), location.column()));
+    let nearby = usize::try_from(line.saturating_sub(2)).unwrap_or(usize::MAX);
+    let indented_by_tab = |text: &str| text.trim_start_matches(' ').starts_with('\t');
+    let is_below = if path.is_empty() { "" } else { "can't be read: " };
+    if yaml.lines().skip(nearby).take(3).any(indented_by_tab) {
+        return format!("{is_below}at column {column}: a tab can't indent in YAML; write blanks");
+    }
+    format!(
+        "{is_below}at column {column}: this is no YAML; look here and in the lines beside for a quote, a bracket, a colon \
+         or a blank that is missing or too much"
+    )
+}
+
+/// What a value must be, where the type that reads it is a number, a list and so on.
+fn kind(expected: &str) -> &'static str {
+    const KINDS: &[(&[&str], &str)] = &[
+        (&["u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64"], "a whole number"),
+        (&["bool", "boolean", "a boolean"], "true or false"),
+        (&["string", "a string"], "text"),
+        (&["a sequence"], "a list"),
+        (&["a map"], "keys with values"),
+    ];
+    let known = KINDS.iter().find(|(names, _)| names.contains(&expected)).map(|(_, kind)| *kind);
+    let is_group = expected.starts_with("struct ");
+    known.unwrap_or(if is_group {
+        "keys with values"
+    } else {
+        "of another kind; look at the example in the documents"
+    })
+}
