@@ -20,7 +20,7 @@ use policy::{Policy, PolicyState, Request, defaults, document::Namespace};
 use reviews::{POLICY, Review};
 use serde_json::{Value, from_slice, from_value};
 use webhook::{
-    cluster::Facts,
+    cluster::{Facts, Servers},
     review::{Basis, Question, answer},
 };
 
@@ -73,7 +73,7 @@ fn judge(bencher: Bencher<'_, '_>, name: &str) {
         policy_name: "database-policy",
         namespace: "orders",
         labels: None,
-        databases: Some(0),
+        databases: Some(0.into()),
         name: "main",
         new: &new,
         old: old.as_ref(),
@@ -87,7 +87,7 @@ fn judge(bencher: Bencher<'_, '_>, name: &str) {
 fn review(bencher: Bencher<'_, '_>, review: &Review) {
     let data = [("policy.yaml".to_owned(), POLICY.to_owned())].into();
     let state = PolicyState::default().applied(Some(&data));
-    let facts = Facts { count: Some(0), ..Facts::default() };
+    let facts = Facts { servers: Some(Servers::default()), ..Facts::default() };
     let basis = Basis { state: &state, policy_name: "database-policy", today: TODAY, facts: &facts };
     bencher.counter(BytesCount::of_slice(&review.body)).bench_local(|| {
         let answer = answer(&Question::read(review.hook, black_box(&review.body)), &basis);

@@ -14,7 +14,7 @@ at the ratios.
 ";
 
 /// The order in which sections stand.
-const SECTIONS: &[&str] = &["admission", "core", "controller"];
+const SECTIONS: &[&str] = &["admission", "core", "limits", "attacks", "controller"];
 
 /// Puts the section in its place, with the machine that it was measured on.
 pub fn write(section: &str, text: &str) {

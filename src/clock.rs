@@ -56,7 +56,7 @@ impl Clock {
     }
 
     fn moved(self, time: Timestamp) -> Timestamp {
-        self.still.unwrap_or(time.checked_add(self.ahead).unwrap_or(Timestamp::MAX))
+        self.still.unwrap_or_else(|| time.checked_add(self.ahead).unwrap_or(Timestamp::MAX))
     }
 }
 

@@ -26,7 +26,7 @@ use policy::{document::Labels, rules::names::service_account_name};
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, watch};
-use webhook::cluster::{Kind, Objects};
+use webhook::cluster::{Kind, Objects, Servers};
 
 use crate::{
     azure::{DATABASE_NAME, DATABASE_NAMESPACE},
@@ -38,9 +38,9 @@ use crate::{
 /// The API server waits five seconds for the whole review.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// As many objects are listed at a time: the process has little memory.
+/// As many objects are listed at a time: the process has little memory, and each may be as large as an object can be.
 const PAGE: u32 = 100;
-/// As many namespaces are listed at the same time.
+/// As many reviews list at the same time. A list takes milliseconds.
 const LISTS: usize = 3;
 /// The chart's admission policy against deletes that say nothing.
 const GUARD: &str = "database-retention";
@@ -115,19 +115,35 @@ impl Inventory {
         Self { client, namespaces, databases, listing, lists: Arc::new(Semaphore::new(LISTS)) }
     }
 
-    /// The metadata of all of them, by the API server: one page after the other, for each may be as large as an object can
-    /// be.
-    async fn listed_now(&self, api: &Api<Database>) -> Option<Vec<ObjectMeta>> {
-        let _turn = self.lists.acquire().await.ok()?;
-        let (mut all, mut params) = (Vec::new(), ListParams::default().limit(PAGE));
-        loop {
-            let page = list(api, &params).await?;
-            all.extend(page.items.into_iter().map(trim::listed));
-            match page.metadata.continue_.filter(|next| !next.is_empty()) {
-                Some(next) => params.continue_token = Some(next),
-                None => return Some(all),
+    /// What is kept of each object. They come in pages, each of which takes far more than what is kept of it, and few
+    /// reviews list at a time: whoever fills a namespace, or asks without end, gets no more memory than that.
+    async fn all_of<K, T>(
+        &self,
+        api: &Api<K>,
+        mut params: ListParams,
+        keep: impl Fn(PartialObjectMeta<K>) -> Option<T>,
+    ) -> Option<Vec<T>>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        params = params.limit(PAGE);
+        let pages = async {
+            // It fails only for a semaphore that was closed, and nobody closes it.
+            let _place = self.lists.acquire().await.ok();
+            let mut all = Vec::new();
+            loop {
+                let page = list(api, &params).await?;
+                all.extend(page.items.into_iter().filter_map(&keep));
+                match page.metadata.continue_.filter(|next| !next.is_empty()) {
+                    Some(next) => params = params.continue_token(&next),
+                    None => return Some(all),
+                }
             }
-        }
+        };
+        tokio::time::timeout(LIMIT, pages).await.unwrap_or_else(|_| {
+            tracing::warn!("the API server doesn't list all {} in time", K::plural(&()));
+            None
+        })
     }
 
     /// Ends when it is known which databases there are, or that there can be none.
@@ -175,11 +191,17 @@ impl webhook::Cluster for Inventory {
         })
     }
 
-    /// Counted by the API server, since the cache lags behind a series of creations.
-    fn count<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<u32>> {
+    /// Asked of the API server, since the cache lags behind a series of creations.
+    fn servers<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Servers>> {
         Box::pin(async move {
             let inside = self.inside(namespace).await?;
-            u32::try_from(inside.len()).ok()
+            let live = inside.into_iter().filter_map(|metadata| metadata.name).collect();
+            let params = ListParams::default().labels(&format!("{DATABASE_NAMESPACE}={namespace}"));
+            let records = Api::<RetainedDatabase>::all(self.client.clone());
+            let kept =
+                self.all_of(&records, params, |record| record.metadata.labels?.remove(DATABASE_NAME)).await;
+            // Without an answer the others count alone; the controller counts again before it makes a server.
+            Some(Servers { live, kept: kept.unwrap_or_default().into_iter().collect() })
         })
     }
 
@@ -187,7 +209,9 @@ impl webhook::Cluster for Inventory {
     fn inside<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>> {
         Box::pin(async move {
             let api: Api<Database> = Api::namespaced(self.client.clone(), namespace);
-            if let Ok(Some(all)) = tokio::time::timeout(LIMIT, self.listed_now(&api)).await {
+            if let Some(all) =
+                self.all_of(&api, ListParams::default(), |object| Some(trim::listed(object))).await
+            {
                 return Some(all);
             }
             let metadata = self.databases()?.into_iter().map(|database| database.metadata.clone());
@@ -302,6 +326,9 @@ mod tests {
     const MAIN: &str = r#"{"apiVersion": "altinn.app/v1alpha1", "kind": "Database", "metadata":
         {"name": "main", "namespace": "orders", "annotations": {"altinn.app/retention": "Retain"}}, "spec": {}}"#;
 
+    const RECORD: &str = r#"{"metadata": {"name": "prod-1-orders-old", "namespace": "database-operator", "labels":
+        {"altinn.app/database-namespace": "orders", "altinn.app/database-name": "old"}}, "spec": {}}"#;
+
     fn answering(status: &Arc<AtomicU16>) -> Client {
         answering_with(status, MAIN)
     }
@@ -327,6 +354,7 @@ mod tests {
         let router = Router::new()
             .route("/api/v1/namespaces", list(""))
             .route("/apis/altinn.app/v1alpha1/databases", list(database))
+            .route("/apis/altinn.app/v1alpha1/retaineddatabases", list(RECORD))
             .route("/apis/altinn.app/v1alpha1/namespaces/orders/databases", list(database));
         Client::new(router, "default")
     }
@@ -369,24 +397,43 @@ mod tests {
         let inventory = Inventory::watch(answering(&status), synced.clone());
         until(|| lines.text().contains("Databases can't be listed")).await;
         assert!(inventory.databases().is_none());
-        assert_eq!(inventory.count("orders").await, None);
+        assert_eq!(inventory.servers("orders").await, None);
         assert_eq!(synced.get(), 0);
 
         status.store(200, Ordering::Release);
         tokio::time::timeout(PATIENCE, inventory.listed()).await.unwrap();
         assert_eq!(inventory.databases().unwrap().len(), 1);
         assert_eq!(synced.get(), 1);
+        let servers = inventory.servers("orders").await.unwrap();
+        assert_eq!([servers.live, servers.kept], [["main".to_owned()].into(), ["old".to_owned()].into()]);
         assert_eq!(lines.text().matches("Databases can't be listed").count(), 1, "{}", lines.text());
 
         // From now on the cache stands in.
         status.store(500, Ordering::Release);
-        assert_eq!(inventory.count("orders").await, Some(1));
+        assert_eq!(inventory.servers("orders").await.map(|servers| servers.live.len()), Some(1));
         let inside = inventory.inside("orders").await.unwrap();
         assert_eq!(inside[0].annotations.as_ref().unwrap()[RETENTION], "Retain");
         assert_eq!(inventory.inside("payments").await, Some(Vec::new()));
         assert!(lines.text().contains("the API server doesn't list databases"), "{}", lines.text());
         // But not where a delete of all of them hangs on it.
         assert_eq!(inventory.objects(Kind::Database).await, None);
+    }
+
+    /// A namespace that somebody fills must not take the memory of all reviews.
+    #[tokio::test]
+    async fn a_long_list_comes_in_pages_and_is_counted_whole() {
+        let page = async |RawQuery(query): RawQuery| {
+            let query = query.unwrap_or_default();
+            let asked = query.contains("limit=100");
+            let (names, next) =
+                if query.contains("continue=more") { (100..130, "") } else { (0..100, "more") };
+            let item = |number| format!(r#"{{"metadata": {{"name": "d{number}", "namespace": "orders"}}}}"#);
+            let items: Vec<_> = names.filter(|_| asked).map(item).collect();
+            format!(r#"{{"metadata": {{"continue": "{next}"}}, "items": [{}]}}"#, items.join(","))
+        };
+        let router = Router::new().route("/apis/altinn.app/v1alpha1/namespaces/orders/databases", get(page));
+        let inventory = Inventory::watch(Client::new(router, "default"), Gauge::default());
+        assert_eq!(inventory.inside("orders").await.unwrap().len(), 130);
     }
 
     /// Each may be as large as an object can be, and there may be as many as anybody likes.
@@ -404,14 +451,17 @@ mod tests {
                 Some("more") => ("two", "last"),
                 Some(_) => ("three", ""),
             };
-            let notes = "x".repeat(1000);
+            let filler = "x".repeat(1000);
             format!(
                 r#"{{"metadata": {{"resourceVersion": "1", "continue": "{next}"}}, "items": [{{"metadata": {{
-                "name": "{name}", "labels": {{"a": "{notes}"}}, "annotations": {{"a": "{notes}", "altinn.app/retention": "Retain"}}}}}}]}}"#
+                "name": "{name}", "labels": {{"a": "{filler}"}}, "annotations": {{"a": "{filler}", "altinn.app/retention": "Retain"}}}}}}]}}"#
             )
         };
         let databases = "/apis/altinn.app/v1alpha1/namespaces/orders/databases";
-        let router = Router::new().route(databases, get(list));
+        let none = async || r#"{"metadata": {"resourceVersion": "1"}, "items": []}"#;
+        let router = Router::new()
+            .route(databases, get(list))
+            .route("/apis/altinn.app/v1alpha1/retaineddatabases", get(none));
         let inventory = Inventory::watch(Client::new(router, "default"), Gauge::default());
         let inside = inventory.inside("orders").await.unwrap();
         let names: Vec<_> = inside.iter().filter_map(|metadata| metadata.name.as_deref()).collect();
@@ -419,7 +469,7 @@ mod tests {
         assert_eq!(inside[0].labels, None);
         assert_eq!(inside[0].annotations.as_ref().unwrap().len(), 1);
         assert_eq!(*limits.lock().unwrap(), vec![Some("100".to_owned()); 3]);
-        assert_eq!(inventory.count("orders").await, Some(3));
+        assert_eq!(inventory.servers("orders").await.map(|servers| servers.live.len()), Some(3));
     }
 
     /// As after a change of the CRD: no watch has it, and deletes reach it all the same.
@@ -431,7 +481,7 @@ mod tests {
             Inventory::watch(answering_with(&Arc::new(AtomicU16::new(200)), odd), Gauge::default());
         tokio::time::timeout(PATIENCE, inventory.listed()).await.unwrap();
         assert!(inventory.databases().unwrap().is_empty());
-        assert_eq!(inventory.count("orders").await, Some(1));
+        assert_eq!(inventory.servers("orders").await.map(|servers| servers.live.len()), Some(1));
         assert_eq!(inventory.inside("orders").await.unwrap()[0].name.as_deref(), Some("odd"));
         let objects = Objects { some: vec!["orders/odd".to_owned()], count: 1 };
         assert_eq!(inventory.objects(Kind::Database).await, Some(objects));

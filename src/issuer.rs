@@ -60,16 +60,13 @@ pub(crate) async fn compare(
         changes.mark_unchanged();
         let actual = read(&client).await;
         let policy = state.load().policy().cloned();
-        let trouble = match (&policy, &actual) {
-            (Some(policy), Some(actual)) => {
-                let trouble = policy.wrong_issuer(actual);
-                gauge.set(i64::from(trouble.is_none()));
-                trouble
-            }
-            _ => {
-                gauge.set(-1);
-                None
-            }
+        let trouble = if let (Some(policy), Some(actual)) = (&policy, &actual) {
+            let trouble = policy.wrong_issuer(actual);
+            gauge.set(i64::from(trouble.is_none()));
+            trouble
+        } else {
+            gauge.set(-1);
+            None
         };
         if trouble != told {
             if let Some(trouble) = &trouble {
@@ -78,7 +75,7 @@ pub(crate) async fn compare(
             told = trouble;
         }
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
+            result = changes.changed() => if result.is_err() { return },
             () = sleep(AGAIN) => {}
         }
     }
@@ -111,7 +108,7 @@ mod tests {
     async fn a_policy_with_another_issuer_than_the_api_servers_is_counted() {
         let said = Said::default();
         let state: Arc<ArcSwap<PolicyState>> = Arc::default();
-        let (changed, changes) = watch::channel(0_u64);
+        let (sender, changes) = watch::channel(0_u64);
         let gauge = gauge(&mut Registry::default());
         let shown = gauge.clone();
         tokio::spawn(compare(api_server(&said), state.clone(), changes, gauge));
@@ -131,7 +128,7 @@ mod tests {
             [(Some(OURS), 1), (Some("https://oidc.example/prod-1/"), 0), (Some(OURS), 1), (None, -1)]
         {
             *said.lock().unwrap() = issuer;
-            changed.send_modify(|count| *count += 1);
+            sender.send_modify(|count| *count += 1);
             becomes(expected).await;
         }
     }

@@ -70,11 +70,9 @@ impl PolicyWatch {
                 Ok(watcher::Event::Init) => listed = false,
                 Ok(watcher::Event::InitApply(config_map)) => {
                     listed = true;
-                    self.set(before.applied(data(config_map).as_ref()), &name);
+                    self.set(applied(before, config_map).await, &name);
                 }
-                Ok(watcher::Event::Apply(config_map)) => {
-                    self.set(before.applied(data(config_map).as_ref()), &name);
-                }
+                Ok(watcher::Event::Apply(config_map)) => self.set(applied(before, config_map).await, &name),
                 Ok(watcher::Event::InitDone) if listed => {}
                 Ok(watcher::Event::InitDone | watcher::Event::Delete(_)) => self.set(before.deleted(), &name),
                 Err(error) => {
@@ -119,6 +117,19 @@ impl PolicyWatch {
             self.sender.send_modify(|count| *count += 1);
         }
     }
+}
+
+/// The state after the ConfigMap was written. It is read on a thread of its own, so that nothing else waits for a large one.
+async fn applied(before: Arc<PolicyState>, config_map: ConfigMap) -> PolicyState {
+    let read = {
+        let before = before.clone();
+        tokio::task::spawn_blocking(move || before.applied(data(config_map).as_ref()))
+    };
+    // A panic of the parser is no reason to lose the policy that holds.
+    read.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the policy ConfigMap can't be read; this is a bug");
+        PolicyState::clone(&before)
+    })
 }
 
 /// The data, with a mark for a policy that is none because of its bytes.

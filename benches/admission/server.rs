@@ -35,7 +35,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use webhook::{
     Cluster, Limits, Metrics, Server, State, Tls,
-    cluster::{Facts, Kind, Objects},
+    cluster::{Facts, Kind, Objects, Servers},
     review::{Basis, Question, answer},
     server::bind,
 };
@@ -111,7 +111,7 @@ async fn bare(listener: TcpListener, pem: &[u8]) {
 
 fn constants() -> Vec<Bytes> {
     let state = policy();
-    let facts = Facts { count: Some(0), ..Facts::default() };
+    let facts = Facts { servers: Some(Servers::default()), ..Facts::default() };
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let basis = Basis { state: &state, policy_name: POLICY_NAME, today, facts: &facts };
     let answers = reviews::all().into_iter().map(|review| {
@@ -151,8 +151,8 @@ impl Cluster for Empty {
         Box::pin(async { Some(Labels::default()) })
     }
 
-    fn count<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<u32>> {
-        Box::pin(async { Some(0) })
+    fn servers<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<Servers>> {
+        Box::pin(async { Some(Servers::default()) })
     }
 
     fn inside<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>> {

@@ -8,6 +8,8 @@ mod audit;
 mod bare;
 mod cluster;
 mod databases;
+#[path = "../diagram.rs"]
+mod diagram;
 #[path = "../document.rs"]
 mod document;
 mod observed;

@@ -6,6 +6,7 @@ pub mod line;
 pub mod menu;
 pub mod policy;
 pub mod review;
+pub mod slow;
 
 /// The policy that is in force where a target doesn't make its own.
 pub const POLICY: &str = include_str!("../../examples/policy.yaml");

@@ -127,7 +127,7 @@ fn keeps_its_promises(policy: &Policy, namespace: &str, spec: &DatabaseSpec) {
             policy_name: "database-policy",
             namespace,
             labels,
-            databases: Some(1),
+            databases: Some(1.into()),
             name: "main",
             new: spec,
             old: None,

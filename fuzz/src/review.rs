@@ -10,8 +10,8 @@ use jiff::civil::date;
 use policy::{Code, PolicyState, document::KEY, message, warning};
 use serde_json::{Map, Value, json};
 use webhook::{
-    cluster::{Facts, Issuer, Objects},
-    review::{Basis, Hook, Question, answer, answer_mistake},
+    cluster::{Facts, Issuer, Objects, Servers},
+    review::{Basis, Envelope, Hook, Question, answer, answer_mistake},
 };
 
 use super::{POLICY, line, menu::Menu};
@@ -104,7 +104,7 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
     Facts {
         using: Vec::new(),
         databases: Some(databases.map(Arc::new).collect()),
-        count: Some(menu.one(&[0, 4, 5, u32::MAX])),
+        servers: Some(servers(menu.one(&[0, 4, 5, 300]))),
         inside: serde_json::from_value(json!([menu.database()["metadata"]])).ok(),
         objects: Some(Objects { some: vec![menu.text(&["orders/main"])], count: menu.number(3) }),
         kept: Some(Objects { some: vec![menu.text(&["database-operator/x"])], count: menu.number(2) }),
@@ -114,6 +114,11 @@ fn facts(menu: &mut Menu<'_>) -> Facts {
         issuer: Issuer::NotAsked,
         guard: Some(menu.rarely(2)),
     }
+}
+
+fn servers(count: usize) -> Servers {
+    let names = |of: usize| (0..of).map(|number| format!("database-{number}")).collect();
+    Servers { live: names(count / 2), kept: names(count) }
 }
 
 fn asked(body: &[u8], facts: &Facts) {
@@ -136,7 +141,7 @@ fn answered(hook: Hook, body: &[u8], basis: &Basis<'_>) {
     let sent = sent.unwrap_or_default();
     let question = Question::read(hook, body);
     let needs = question.needs(basis.state);
-    assert!(basis.state.policy().is_some() || needs.count_in.is_none());
+    assert!(basis.state.policy().is_some() || needs.servers_in.is_none());
     let answer = answer(&question, basis);
     let response =
         response_of(hook, body, &sent, &serde_json::to_value(&answer.review).expect("an answer is JSON"));
@@ -147,7 +152,7 @@ fn answered(hook: Hook, body: &[u8], basis: &Basis<'_>) {
     if hook == Hook::Mutate && response["patch"] != Value::Null {
         comes_to_rest(&sent, basis, &response);
     }
-    let mistake = answer_mistake(hook, body, basis);
+    let mistake = answer_mistake(hook, &Envelope::read(body), basis);
     let response =
         response_of(hook, body, &sent, &serde_json::to_value(&mistake.review).expect("an answer is JSON"));
     assert_eq!(response["allowed"], hook == Hook::Mutate);

@@ -4,6 +4,8 @@
 //! the stored value, never a newer default. Otherwise `spec: {}` applied again after a change of the
 //! policy would resize or upgrade a live database.
 
+use std::collections::BTreeMap;
+
 use api::{DatabaseSpec, DefaultedField, StorageTier, version::written};
 
 use crate::{catalogue, document::Profile, resolve::Recorded};
@@ -253,13 +255,21 @@ pub fn from_annotation(text: &str) -> Vec<DefaultedField> {
         let (value, profile) = rest.split_once('@')?;
         let is_ours =
             FIELDS.iter().any(|known| known.path == field) && value.len() <= 64 && profile.len() <= 63;
-        is_ours.then(|| DefaultedField {
+        is_ours.then_some((field, value, profile))
+    });
+    // The first one of each: a long text holds many.
+    let mut by_field = BTreeMap::new();
+    for (field, value, profile) in notes {
+        by_field.entry(field).or_insert((value, profile));
+    }
+    by_field
+        .into_iter()
+        .map(|(field, (value, profile))| DefaultedField {
             field: field.to_owned(),
             value: value.to_owned(),
             profile: profile.to_owned(),
         })
-    });
-    union(&[], notes)
+        .collect()
 }
 
 /// What filled in a spec before this request, or in an earlier pass over it: the annotations as stored, with the stored
@@ -496,6 +506,13 @@ mod tests {
         assert_eq!(from_annotation(&to_annotation(&defaulted)), defaulted);
         let garbage = "sku=Standard_B1ms@default,,x=y@z,sku,=,version=17@default,version=18";
         assert_eq!(from_annotation(garbage), noted(&[("sku", "Standard_B1ms"), ("version", "17")]));
+    }
+
+    #[test]
+    fn of_many_notes_the_first_of_each_field_counts() {
+        let text = "sku=Standard_B1ms@default,version=17@default,".to_owned()
+            + &"sku=Standard_B2s@default,".repeat(10_000);
+        assert_eq!(from_annotation(&text), noted(&[("sku", "Standard_B1ms"), ("version", "17")]));
     }
 
     #[test]

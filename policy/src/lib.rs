@@ -13,6 +13,7 @@
 //! - [`recovering`]: which kept data may come back under another name
 //! - [`accepting`]: whether an empty server will do where there was one with data
 //! - [`resolve`]: spec and policy become what is built
+//! - [`quota`]: how many servers a namespace may have, and which databases wait
 //! - [`message`]: the one generator of what people read
 
 pub mod accepting;
@@ -24,6 +25,7 @@ pub mod deleting;
 pub mod document;
 pub mod message;
 pub mod pausing;
+pub mod quota;
 pub mod quote;
 pub mod recovering;
 pub mod resolve;

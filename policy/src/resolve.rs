@@ -144,9 +144,14 @@ fn spelt_alike(
     running: &BTreeMap<String, String>,
     wanted: Option<&BTreeMap<String, String>>,
 ) -> BTreeMap<String, String> {
-    let spelling = |name: &String| {
-        wanted.into_iter().flat_map(BTreeMap::keys).find(|wanted| wanted.eq_ignore_ascii_case(name))
-    };
+    // Of two spellings in one spec the first one counts.
+    let spellings: BTreeMap<String, &String> = wanted
+        .into_iter()
+        .flat_map(BTreeMap::keys)
+        .rev()
+        .map(|name| (name.to_ascii_lowercase(), name))
+        .collect();
+    let spelling = |name: &String| spellings.get(&name.to_ascii_lowercase()).copied();
     running.iter().map(|(name, value)| (spelling(name).unwrap_or(name).clone(), value.clone())).collect()
 }
 

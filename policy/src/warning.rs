@@ -1,6 +1,6 @@
 //! Warnings that `kubectl` prints beside an accepted request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Authentication, DatabaseSpec, DefaultedField, HighAvailability, annotations::RETENTION};
 use jiff::{ToSpan, civil::Date};
@@ -105,8 +105,10 @@ pub fn on_change(
             "spec.version: {new} is written, and {running} runs, which can't be undone; write {running}"
         ));
     }
+    let before: BTreeSet<String> =
+        old.extensions.iter().flatten().map(|name| name.to_ascii_lowercase()).collect();
     for name in new_spec.extensions.iter().flatten() {
-        let is_new = !old.extensions.iter().flatten().any(|old| old.eq_ignore_ascii_case(name));
+        let is_new = !before.contains(&name.to_ascii_lowercase());
         let needs_library = |extension: &Extension| extension.library_to_load().is_some();
         if let Some(extension) = catalogue.extension(name).filter(|extension| needs_library(extension))
             && is_new
@@ -126,8 +128,8 @@ pub fn on_change(
     }
     for name in old.parameters.iter().flat_map(BTreeMap::keys) {
         let is_gone =
-            !new_spec.parameters.iter().flat_map(BTreeMap::keys).any(|new| new.eq_ignore_ascii_case(name));
-        if is_gone && needs_restart(name) {
+            || !new_spec.parameters.iter().flat_map(BTreeMap::keys).any(|new| new.eq_ignore_ascii_case(name));
+        if needs_restart(name) && is_gone() {
             let name = cut(&quote(name), 40);
             warnings.push(format!("spec.parameters[{name}]: goes when the server restarts"));
         }

@@ -92,14 +92,20 @@ pub struct Objects {
     pub configurations: Vec<FlexibleServersConfiguration>,
 }
 
+/// The policy's tags, and those by which the operator knows its own again.
+fn tags(input: &Input<'_>, cluster: &str) -> BTreeMap<String, String> {
+    let tags = input.azure.tags.value.iter().map(|(name, value)| (name.clone(), value.value.clone()));
+    let mut tags: BTreeMap<String, String> = tags.collect();
+    tags.extend(claim::tags(cluster, input.namespace, input.name, input.server_name));
+    tags
+}
+
 /// Builds every object.
 pub fn build(input: &Input<'_>) -> Objects {
     let Input { azure, effective, server_name, .. } = *input;
     let Place { resource_group, location, tenant_id, cluster, network } = place(input);
     let is_private = network.is_private();
-    let tags = azure.tags.value.iter().map(|(name, value)| (name.clone(), value.value.clone()));
-    let mut tags: BTreeMap<String, String> = tags.collect();
-    tags.extend(claim::tags(&cluster, input.namespace, input.name, server_name));
+    let tags = tags(input, &cluster);
     let known = input.existing.server.map(claim::found).map(|spec| spec.tags).unwrap_or_default();
     let mut server_tags = tags.clone();
     server_tags.extend(claim::more_tags(&input.provenance, &known));

@@ -22,7 +22,7 @@ pub(super) const PORT: i32 = 5432;
 /// Annotation by which a pod's ServiceAccount gets tokens of its identity.
 /// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
 pub(super) const CLIENT_ID: &str = "azure.workload.identity/client-id";
-/// The CAs that a server's certificate leads to, of which an app must have one at hand: Azure's lists DigiCert Global Root G2
+/// The CAs that a server's certificate leads to, of which an app must have one at hand: Azure's lists `DigiCert` Global Root G2
 /// and Microsoft RSA Root CA 2017. The CAs between them and the server change without notice, and are never trusted by
 /// themselves. Tests compare the file with the roots that Mozilla trusts.
 /// <https://learn.microsoft.com/azure/postgresql/security/security-tls#root-cas-used-by-azure-database-for-postgresql>

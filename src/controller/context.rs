@@ -22,6 +22,7 @@ use super::{
     in_flight::InFlight,
     metrics::{Metrics, ReconcileLabels, WriteLabels},
     nudge::Nudges,
+    quota::Quotas,
     retained::looks::Looks,
     states::States,
 };
@@ -49,6 +50,7 @@ pub(super) struct Context {
     /// Which kept servers were looked for anew.
     pub(super) looks: Looks,
     pub(super) databases: Store<Database>,
+    pub(super) quotas: Quotas,
     /// What is kept without a `Database`.
     pub(super) retained: Store<RetainedDatabase>,
     /// Takes the records that are to be looked at.
@@ -90,9 +92,10 @@ impl Context {
         Api::namespaced(self.client.clone(), &self.operator_namespace)
     }
 
-    /// Metrics tell of a database that is gone no longer.
+    /// Metrics tell of a database that is gone no longer, and another one may have its turn.
     pub(super) fn forget(&self, namespace: &str, name: &str) {
         self.compliance.set(namespace, name, true);
         self.states.forget(namespace, name);
+        self.quotas.forget(namespace, name);
     }
 }

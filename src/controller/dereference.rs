@@ -190,13 +190,7 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
     if let Some(server) = &server
         && azure::is_being_ended(server)
     {
-        return Err(Error::Blocked(Blocked::working(
-            "ServerBeingDestroyed",
-            format!(
-                "Server {server_name} is being destroyed with all its data, as was decided before this Database was applied; \
-                 a new and empty one is made once it is gone"
-            ),
-        )));
+        return Err(Error::Blocked(being_destroyed(&server_name)));
     }
     let claim = claim::claim(server.as_ref(), (&namespace, &name), formerly, around.here());
     if let Claim::Foreign(foreign) = &claim {
@@ -242,6 +236,16 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
         firewall_rules,
         admin_secret,
     })))
+}
+
+fn being_destroyed(server_name: &str) -> Blocked {
+    Blocked::working(
+        "ServerBeingDestroyed",
+        format!(
+            "Server {server_name} is being destroyed with all its data, as was decided before this Database was applied; \
+             a new and empty one is made once it is gone"
+        ),
+    )
 }
 
 /// The namespace may have been deleted and made again, by whoever got its name.

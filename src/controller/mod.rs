@@ -22,6 +22,7 @@ mod notes;
 mod nudge;
 mod password;
 mod pause;
+mod quota;
 mod reconcile;
 mod recorder;
 mod refused;
@@ -123,7 +124,9 @@ pub async fn run(
     let (turned_sender, turned) = mpsc::unbounded_channel();
     let caches = caches::start(&client, &config.operator_namespace, &store, &mut triggers, &turned_sender);
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
-    triggers.push(databases_in(relabelled, store.clone()).boxed());
+    let (freed_sender, freed) = mpsc::unbounded_channel();
+    let changed = stream::select(relabelled, UnboundedReceiverStream::new(freed));
+    triggers.push(databases_in(changed, store.clone()).boxed());
     let (retained, retained_writer) = reflector::store();
     let (record_sender, due_records) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
@@ -146,6 +149,7 @@ pub async fn run(
         destroy_delay: config.destroy_delay,
         looks: retained::looks::Looks::default(),
         databases: store.clone(),
+        quotas: quota::Quotas::new(freed_sender),
         retained,
         due_records: record_sender,
     });
@@ -232,7 +236,8 @@ fn tell_of_unreadable(recorder: Recorder) -> impl Fn(&ObjectMeta, &str) {
 /// As many namespaces as are looked up together: at the start they all come.
 const TOGETHER: usize = 1000;
 
-/// The databases of each namespace whose labels changed: another profile may be theirs now.
+/// The databases of each namespace whose labels changed, so that another profile may be theirs now, or in which there is
+/// room for one more.
 fn databases_in(
     namespaces: impl Stream<Item = String> + Send + 'static,
     databases: Store<Database>,

@@ -6,7 +6,7 @@ use api::{
     Authentication, Database, DatabaseStatus,
     annotations::{FINALIZER, ROTATE_PASSWORD},
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Resource, ResourceExt,
@@ -18,7 +18,7 @@ use kube::{
         reflector::ObjectRef,
     },
 };
-use policy::Effective;
+use policy::{Effective, Policy, Request};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
@@ -29,6 +29,7 @@ use super::{
     in_flight::{EXPIRY, Written},
     password::{self, Passwords},
     pause::{self, Pause},
+    quota::Beside,
     refused,
     resolve::{self, Resolved},
     retained::{
@@ -197,6 +198,10 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
             return blocked(database, context, &why).await;
         }
     };
+    if let Some(why) = held_back(database, &known, context, policy, today) {
+        context.compliance.set(&namespace, &name, false);
+        return blocked(database, context, &why).await;
+    }
     let pause = pause::of(database, today);
     let (effective, refused) = refused::held_back(database, &known, effective, policy.catalogue());
     let passwords = match effective.authentication {
@@ -248,6 +253,33 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         (false, false) => WORKING,
     };
     Ok(Action::requeue(backoff::jittered(again)))
+}
+
+/// Why nothing is made for it, where its namespace has as many servers as it may have.
+fn held_back(
+    database: &Database,
+    known: &Known,
+    context: &Context,
+    policy: &Policy,
+    today: Date,
+) -> Option<Blocked> {
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let labels = context.namespaces.labels(&namespace);
+    let request = Request {
+        policy_name: &context.policy_name,
+        namespace: &namespace,
+        labels: labels.as_ref(),
+        databases: None,
+        name: &name,
+        new: &database.spec,
+        old: None,
+        defaulted: &[],
+        today,
+    };
+    let has_server =
+        known.server.is_some() || known.recorded.is_some() || context.record_of(&known.server_name).is_some();
+    let beside = Beside { databases: &context.databases, records: &context.retained };
+    context.quotas.held_back(database, has_server, policy.quota(&request), &beside)
 }
 
 /// `None` when no random bytes are to be had.

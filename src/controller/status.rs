@@ -289,7 +289,7 @@ fn fill(
 /// Everything that an app needs is in place.
 fn connect(status: &mut DatabaseStatus, database: &Database, known: &Known) {
     // An answer of Azure's that lacks it tells of no other host.
-    status.host = known.host().map(str::to_owned).or(status.host.take());
+    status.host = known.host().map(str::to_owned).or_else(|| status.host.take());
     status.port = Some(PORT);
     status.binding = Some(BindingReference { name: secret_name(&database.name_any()) });
 }
@@ -491,7 +491,7 @@ impl Seen<'_> {
         let is_old = |condition: &Condition| {
             condition.status == "False" && self.now.duration_since(condition.last_transition_time.0) >= PASSES
         };
-        before("Stalled").is_some() || before("Ready").or(before(SYNCED)).is_some_and(is_old)
+        before("Stalled").is_some() || before("Ready").or_else(|| before(SYNCED)).is_some_and(is_old)
     }
 
     /// That nobody looks at an object that was written.
@@ -512,7 +512,7 @@ impl Seen<'_> {
     /// Since when there has been work on this spec.
     fn begun(&self) -> Timestamp {
         let conditions = &self.old.conditions;
-        let working = find(conditions, "Reconciling").or(find(conditions, SYNCED));
+        let working = find(conditions, "Reconciling").or_else(|| find(conditions, SYNCED));
         working
             .filter(|condition| condition.observed_generation == self.generation)
             .map_or(self.now, |condition| condition.last_transition_time.0)

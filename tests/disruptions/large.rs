@@ -14,7 +14,7 @@ const ROOM: u64 = 40;
 
 /// Memory of a process that belongs to no file, in MB.
 fn memory(sandbox: &sandbox::Sandbox, process: &str) -> u64 {
-    let pid = sandbox.state().unwrap().processes[process].pid.expect("the process runs");
+    let pid = sandbox.state().unwrap().processes[process].pid.unwrap();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024

@@ -23,7 +23,7 @@ use crate::{
     past,
 };
 
-/// Each takes seconds. MODEL_SECONDS has it go on for so long instead.
+/// Each takes seconds. `MODEL_SECONDS` has it go on for so long instead.
 const STEPS: usize = 30;
 const DATABASES: usize = 3;
 
@@ -194,6 +194,7 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
+    #[allow(clippy::too_many_lines, reason = "a step is an arm, and each is short")]
     fn take(&mut self, step: Step, number: usize) {
         let subject = &mut self.databases[number];
         let story = subject.story();

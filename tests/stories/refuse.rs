@@ -1,9 +1,12 @@
 //! Manifests that can't work, or aren't allowed, are refused at apply, with one line.
 
+use std::thread;
+
 use rstest::rstest;
+use serde_json::Value;
 
 use crate::{
-    common::{Story, database},
+    common::{Story, database, eventually, ready},
     sandbox, story,
 };
 
@@ -222,4 +225,44 @@ fn a_name_that_is_generated_is_judged_as_well() {
     let message = story.create(manifest).refused();
     assert!(message.contains("[DB115]"), "{message}");
     story.create(&manifest.replace("banana", "Standard_B1ms")).succeeded();
+}
+
+/// Each of them saw room when it was admitted.
+#[test]
+fn of_many_created_at_once_no_more_get_a_server_than_the_namespace_may_have() {
+    let story = Story::new(sandbox(), "burst-prod");
+    let names: Vec<String> = (0..16).map(|number| format!("burst-{number}")).collect();
+    thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| story.create(&database(name, "{}")));
+        }
+    });
+    let there = || names.iter().filter_map(|name| story.get("database", name));
+    let has_server = |database: &Value| !database["status"]["server"].is_null();
+    let made = || there().filter(|database| has_server(database)).count();
+    let servers = || story.azure_objects().matches("flexibleserver.dbforpostgresql").count();
+    eventually("five servers, and everybody else is told", || {
+        assert!(servers() <= 5, "{}", story.azure_objects());
+        let is_told = |database: &Value| ready(database)["reason"] == "TooManyDatabases";
+        (made() == 5 && there().all(|database| has_server(&database) || is_told(&database))).then_some(())
+    });
+    if there().count() == 5 {
+        return;
+    }
+    // Keeping and deleting makes no room: who waits is looked at again, and told why.
+    let gone = there().find(has_server).unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
+    story.kubectl(&["annotate", "database", &gone, "altinn.app/retention=Retain"]).succeeded();
+    story.kubectl(&["delete", "database", &gone]).succeeded();
+    eventually("who waits is told of the kept one", || {
+        let is_told = |database: &Value| {
+            ready(database)["message"].to_string().contains("what is kept after a delete counts (1 of them)")
+        };
+        there().any(|database| is_told(&database)).then_some(())
+    });
+    assert_eq!((made(), servers()), (4, 5));
+    let message = story.database("one-more", "{}").refused();
+    assert!(message.contains("[DB116]"), "{message}");
+    // It is itself what is kept, and no one more.
+    story.database(&gone, "{}").succeeded();
+    eventually("its server is back", || (made() == 5 && servers() == 5).then_some(()));
 }

@@ -21,15 +21,29 @@ use crate::{
 /// The largest body: an object and its predecessor, 3 MiB each at most, and the review around them.
 const LARGEST: usize = 7 * 1024 * 1024;
 /// What a review of a Database fits into, several times over.
-const SMALL: usize = 64 * 1024;
+const SMALL: usize = 32 * 1024;
 /// What large bodies have together for all that goes beyond that. Small ones never wait for it.
 const ROOM: usize = 2 * 1024 * 1024;
 /// A sender that pauses for that long makes room for others, when all places or all the room is taken.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What the bodies on one connection share: those that don't come whole are read one after the other, so that nobody takes
+/// more places than connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn(Arc<Semaphore>);
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
 /// Bounds what all the bodies together take.
 #[derive(Clone, Debug)]
 pub(crate) struct Bodies {
+    /// For those that come whole. They are gone in a moment, so it never takes long to get one of these.
+    whole: Arc<Semaphore>,
+    /// For those that have to be waited for.
     places: Arc<Slots>,
     room: Arc<Semaphore>,
     /// For one body at a time, which may take more than there is room for: without it, several that share the room
@@ -93,6 +107,7 @@ struct Taken {
 impl Bodies {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
+            whole: Arc::new(Semaphore::new(limits.bodies)),
             places: Slots::new(limits.bodies, GRACE),
             room: Arc::new(Semaphore::new(ROOM)),
             beyond: Arc::new(Semaphore::new(1)),
@@ -100,14 +115,15 @@ impl Bodies {
         }
     }
 
-    pub(crate) async fn read(&self, mut body: Body) -> Result<Received, Refused> {
+    pub(crate) async fn read(&self, mut body: Body, turn: Turn) -> Result<Received, Refused> {
         if body.size_hint().lower() > LARGEST as u64 {
             return Err(Refused::TooLarge);
         }
-        let (mut bytes, mut next) = (Vec::new(), None);
-        let permit = self.places.pass();
+        let mut bytes = Vec::new();
+        let mut next = None;
+        // Most reviews have come whole by now.
+        let permit = self.whole.clone().try_acquire_owned().ok();
         if permit.is_some() {
-            // Most reviews have come whole by now.
             match at_once(&mut body, &mut bytes)? {
                 Come::Whole => {
                     return Ok(Received { bytes, _taken: Taken::default(), _place: Place::Passed(permit) });
@@ -116,12 +132,11 @@ impl Bodies {
                 Come::Late => {}
             }
         }
+        drop(permit);
         timeout(self.limit, async {
-            let slot = match permit {
-                Some(permit) => self.places.settle(Some(permit)),
-                None => self.places.enter().await,
-            };
-            let slot = Arc::new(slot);
+            // Each fails only for a semaphore that was closed, and nobody closes it.
+            let _turn = turn.0.acquire_owned().await.ok();
+            let slot = Arc::new(self.places.enter().await);
             tokio::select! {
                 received = self.collect(body, bytes, next, &slot) => received,
                 () = slot.told_to_leave() => Err(Refused::Overload),
@@ -231,7 +246,7 @@ mod tests {
     #[tokio::test]
     async fn large_bodies_that_come_at_once_are_all_read() {
         let bodies = bodies();
-        let whole = |_| bodies.read(Body::from_stream(pieces(6_000_000)));
+        let whole = |_| bodies.read(Body::from_stream(pieces(6_000_000)), Turn::default());
         for received in join_all((0..10).map(whole).map(async |read| read.await.map(drop))).await {
             received.unwrap();
         }
@@ -240,10 +255,12 @@ mod tests {
     #[tokio::test]
     async fn what_has_come_whole_has_a_place_until_it_is_answered() {
         let bodies = Bodies::new(&Limits { bodies: 1, body: Duration::from_millis(50), ..Limits::default() });
-        let first = bodies.read(Body::from("{}")).await.unwrap();
-        assert_eq!(bodies.read(Body::from("{}")).await.unwrap_err(), Refused::TooSlow);
+        let first = bodies.read(Body::from("{}"), Turn::default()).await.unwrap();
+        // Of the places for those that have to be waited for.
+        let _second = bodies.read(Body::from("{}"), Turn::default()).await.unwrap();
+        assert_eq!(bodies.read(Body::from("{}"), Turn::default()).await.unwrap_err(), Refused::TooSlow);
         drop(first);
-        bodies.read(Body::from("{}")).await.unwrap();
+        bodies.read(Body::from("{}"), Turn::default()).await.unwrap();
     }
 
     #[tokio::test]
@@ -251,11 +268,11 @@ mod tests {
         let bodies = bodies();
         for _ in 0..3 {
             let (bodies, body) = (bodies.clone(), pieces(3_000_000).chain(stream::pending()));
-            tokio::spawn(async move { bodies.read(Body::from_stream(body)).await });
+            tokio::spawn(async move { bodies.read(Body::from_stream(body), Turn::default()).await });
         }
         while bodies.room.available_permits() > 16_384 || bodies.beyond.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        bodies.read(Body::from_stream(pieces(200_000))).await.unwrap();
+        bodies.read(Body::from_stream(pieces(200_000)), Turn::default()).await.unwrap();
     }
 }

@@ -1,19 +1,22 @@
 //! What reviews need to know of the cluster.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use api::Database;
 use futures::future::{BoxFuture, join};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use policy::{document::Labels, message::and_more, quote::clean};
+use policy::{document::Labels, message::and_more, quota::Used, quote::clean};
 
 /// Looks things up. Every answer can be "not known", and each hook decides what that means.
 pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
     /// The labels of a namespace; `None` when they can't be read.
     fn labels<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Labels>>;
 
-    /// How many databases the namespace has; `None` when they can't be counted.
-    fn count<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<u32>>;
+    /// Which databases of the namespace have a server, or get one; `None` when that can't be told.
+    fn servers<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Servers>>;
 
     /// The metadata of each database in the namespace, whether it can be read or not; `None` when they can't be listed.
     fn inside<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>>;
@@ -48,6 +51,23 @@ pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
     /// The issuer of the tokens that the API server gives to ServiceAccounts; `None` when it can't be read.
     fn issuer(&self) -> BoxFuture<'_, Option<String>> {
         Box::pin(async { None })
+    }
+}
+
+/// The databases of a namespace that have a server, or get one, by name.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Servers {
+    /// Those that there are.
+    pub live: BTreeSet<String>,
+    /// Those that were deleted, and whose servers are kept.
+    pub kept: BTreeSet<String>,
+}
+
+impl Servers {
+    /// How many there are. One that is there again and one that is kept under its name are the same.
+    pub(crate) fn used(&self) -> Used {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Used { live: count(self.live.len()), kept: count(self.kept.difference(&self.live).count()) }
     }
 }
 
@@ -93,8 +113,8 @@ pub enum Issuer {
 pub struct Needs<'a> {
     /// The labels of this namespace.
     pub labels: Option<&'a str>,
-    /// The number of databases in this namespace.
-    pub count_in: Option<&'a str>,
+    /// The databases of this namespace that have a server.
+    pub servers_in: Option<&'a str>,
     /// The metadata of the databases in this namespace.
     pub inside: Option<&'a str>,
     /// Whether there are objects of this kind anywhere.
@@ -118,8 +138,8 @@ pub struct Needs<'a> {
 pub struct Facts {
     /// Labels by namespace.
     pub labels: BTreeMap<String, Labels>,
-    /// The number of databases in the namespace of the question.
-    pub count: Option<u32>,
+    /// The databases of the namespace of the question that have a server.
+    pub servers: Option<Servers>,
     /// The metadata of the databases in the namespace of the question; `None` when they can't be listed.
     pub inside: Option<Vec<ObjectMeta>>,
     /// The objects that there are anywhere; `None` when that can't be told.
@@ -160,8 +180,8 @@ impl Facts {
         {
             facts.labels.insert(namespace.to_owned(), labels);
         }
-        if let Some(namespace) = needs.count_in {
-            facts.count = cluster.count(namespace).await;
+        if let Some(namespace) = needs.servers_in {
+            facts.servers = cluster.servers(namespace).await;
         }
         if let Some(namespace) = needs.inside {
             facts.inside = cluster.inside(namespace).await;

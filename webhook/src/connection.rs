@@ -30,15 +30,16 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Limits, Metrics, Tls, patience::Patience, slots::Slot};
+use crate::{Limits, Metrics, Tls, body::Turn, patience::Patience, slots::Slot};
 
 /// The longest head. The API server's are a few hundred bytes.
 const HEAD: u32 = 16 * 1024;
 /// What an HTTP/2 client may send before it is read; times the connections that has to fit into memory.
 const WINDOW: u32 = 64 * 1024;
-/// More than anybody asks at once. An API server speaks HTTP/2 only to a webhook at a loopback address; to a Service it
-/// speaks HTTP/1.1, so that its requests are spread over all replicas.
-const STREAMS: u32 = 100;
+/// Requests at once on a connection. An API server speaks HTTP/2 only to a webhook at a loopback address, and opens another
+/// connection when it has more to ask; to a Service it speaks HTTP/1.1, so that its requests are spread over all replicas
+/// (`k8s.io/apiserver/pkg/util/webhook/client.go`, <https://issue.k8s.io/75791>).
+const STREAMS: u32 = 4;
 
 /// What all connections share.
 #[derive(Clone, Debug)]
@@ -121,8 +122,13 @@ impl Host {
         Future: Send,
     > + use<> {
         let (router, stopping) = (self.router.clone(), self.stopping.clone());
-        service_fn(move |request: Request<Incoming>| {
+        let turn = Turn::default();
+        service_fn(move |mut request: Request<Incoming>| {
             let work = slot.work();
+            // With HTTP/1.1 there is one at a time anyway.
+            if request.version() == Version::HTTP_2 {
+                request.extensions_mut().insert(turn.clone());
+            }
             let (router, stopping, version) = (router.clone(), stopping.clone(), request.version());
             async move {
                 let response = tower::ServiceExt::oneshot(router, request).await;

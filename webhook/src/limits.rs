@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 /// What one process takes on. The defaults fit a container of 64 MiB: in the worst case some 16 MiB for connections,
-/// 8 MiB for small bodies, 9 MiB for large ones, and as much again for what is built of them: texts that stand in them,
-/// and of a spec no more parts than the schema allows.
+/// 12 MiB for small bodies, 9 MiB for large ones, and as much again for what is built of them: texts that stand in them,
+/// of a spec no more parts than the schema allows, and one policy. docs/performance.md has what attacks come to.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once. An API server has one for each request at a time, and keeps at most 25 idle ones.
@@ -20,10 +20,13 @@ pub struct Limits {
     pub ping_after: Duration,
     /// The answer to that ping.
     pub ping: Duration,
-    /// Requests whose bodies are read at once.
+    /// Requests whose bodies are read at once: as many as connections, each of which reads one at a time, and as many
+    /// again that have come whole.
     pub bodies: usize,
     /// The body of a request. The chart has the API server wait for five seconds for the whole review.
     pub body: Duration,
+    /// A policy, which is judged on a thread of its own and after those that came before it.
+    pub policy: Duration,
     /// After the signal to stop: that the pod is unready passes through the Service to the rules of each node, and
     /// new connections come until then. With `drain` it fits the 30 seconds that Kubernetes gives a pod.
     pub settle: Duration,
@@ -41,8 +44,9 @@ impl Default for Limits {
             idle: Duration::from_secs(150),
             ping_after: Duration::from_secs(30),
             ping: Duration::from_secs(10),
-            bodies: 128,
+            bodies: 256,
             body: Duration::from_secs(5),
+            policy: Duration::from_secs(4),
             settle: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }

@@ -9,20 +9,21 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     Router,
-    body::Body,
+    extract::Request,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use policy::PolicyState;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     Cluster, Limits, Metrics,
-    body::{Bodies, Refused},
+    body::{Bodies, Received, Refused},
     cluster::Facts,
     metrics::{DenialLabels, Raised, RejectedLabels, ReviewLabels},
-    review::{self, Answer, Basis, Hook, Question},
+    review::{self, Answer, Basis, Envelope, Hook, Question},
     seldom::Seldom,
 };
 
@@ -51,11 +52,19 @@ pub fn router(state: State) -> Router {
 
 /// The same with another judge, or other limits.
 pub fn routes(state: State, judge: Judge, limits: &Limits) -> Router {
-    let desk = Arc::new(Desk { state, judge, bodies: Bodies::new(limits), refusals: Seldom::new(REFUSALS) });
+    let desk = Arc::new(Desk {
+        state,
+        judge,
+        bodies: Bodies::new(limits),
+        policies: Arc::new(Semaphore::new(1)),
+        patience: limits.policy,
+        refusals: Seldom::new(REFUSALS),
+    });
     let mut router = Router::new();
     for (path, hook) in Hook::ALL.iter().copied() {
-        let handler = async move |axum::extract::State(desk): axum::extract::State<Arc<Desk>>, body: Body| {
-            desk.handle(hook, body).await
+        let handler = async move |axum::extract::State(desk): axum::extract::State<Arc<Desk>>,
+                                  request: Request| {
+            desk.handle(hook, request).await
         };
         router = router.route(path, post(handler));
     }
@@ -67,20 +76,30 @@ struct Desk {
     state: State,
     judge: Judge,
     bodies: Bodies,
+    /// For one policy at a time: judging one takes longer, and more memory, than all other reviews.
+    policies: Arc<Semaphore>,
+    patience: Duration,
     refusals: Seldom,
 }
 
 impl Desk {
     /// The body is parsed here and not by an extractor: the API server takes any 4xx for a broken webhook, and a
     /// review that can't be read deserves an answer that says so.
-    async fn handle(&self, hook: Hook, body: Body) -> Response {
+    async fn handle(&self, hook: Hook, mut request: Request) -> Response {
         let metrics = &self.state.metrics;
         let _in_flight = Raised::new(&metrics.in_flight);
-        let body = match self.bodies.read(body).await {
+        let turn = request.extensions_mut().remove().unwrap_or_default();
+        let body = match self.bodies.read(request.into_body(), turn).await {
             Ok(body) => body,
             Err(refused) => return self.refuse(hook, refused),
         };
-        let answer = self.answer(hook, &body.bytes).await;
+        let started = Instant::now();
+        let answer = self.answer(hook, body).await;
+        metrics.duration.observe(started.elapsed().as_secs_f64());
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(refused) => return self.refuse(hook, refused),
+        };
         record(&self.state, hook, &answer);
         match serde_json::to_vec(&answer.review) {
             Ok(json) => ([("content-type", "application/json")], json).into_response(),
@@ -91,24 +110,64 @@ impl Desk {
         }
     }
 
-    async fn answer(&self, hook: Hook, body: &[u8]) -> Answer {
-        let started = Instant::now();
+    async fn answer(&self, hook: Hook, body: Received) -> Result<Answer, Refused> {
         let policy = self.state.policy.load_full();
-        let mut basis = Basis {
-            state: &policy,
-            policy_name: &self.state.policy_name,
-            today: today(),
-            facts: &Facts::default(),
+        let question = sound(&self.state.metrics, || Question::read(hook, &body.bytes));
+        let answer = match question {
+            Some(question) if question.is_about_policy(&self.state.policy_name) => {
+                let uid = question.envelope();
+                // Its text is in the question.
+                drop(body);
+                let answer = self.answer_about_policy(question, policy.clone()).await?;
+                return Ok(answer.unwrap_or_else(|| self.mistaken(hook, &uid, &policy)));
+            }
+            Some(question) => {
+                let facts = Facts::gather(question.needs(&policy), &*self.state.cluster).await;
+                let basis = self.basis(&policy, &facts);
+                sound(&self.state.metrics, || (self.judge)(&question, &basis))
+            }
+            None => None,
         };
-        let question = self.sound(|| Question::read(hook, body));
-        let facts = match &question {
-            Some(question) => Facts::gather(question.needs(&policy), &*self.state.cluster).await,
-            None => Facts::default(),
+        Ok(answer.unwrap_or_else(|| self.mistaken(hook, &Envelope::read(&body.bytes), &policy)))
+    }
+
+    /// On a thread of its own, so that no other request waits for it, and one at a time. Who gives up leaves it to its end.
+    async fn answer_about_policy(
+        &self,
+        question: Question,
+        policy: Arc<PolicyState>,
+    ) -> Result<Option<Answer>, Refused> {
+        let judged = async {
+            // It fails only for a semaphore that was closed, and nobody closes it.
+            let place = self.policies.clone().acquire_owned().await.ok();
+            let facts = Facts::gather(question.needs(&policy), &*self.state.cluster).await;
+            let (judge, metrics) = (self.judge, self.state.metrics.clone());
+            let policy_name = self.state.policy_name.clone();
+            let work = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                let basis =
+                    Basis { state: &policy, policy_name: &policy_name, today: today(), facts: &facts };
+                sound(&metrics, || judge(&question, &basis))
+            });
+            work.await.unwrap_or_default()
         };
-        basis.facts = &facts;
-        let answer = question.and_then(|question| self.sound(|| (self.judge)(&question, &basis)));
-        let answer = answer.unwrap_or_else(|| mistaken(hook, body, &basis));
-        self.state.metrics.duration.observe(started.elapsed().as_secs_f64());
+        timeout(self.patience, judged).await.map_err(|_| Refused::Overload)
+    }
+
+    fn basis<'a>(&'a self, state: &'a PolicyState, facts: &'a Facts) -> Basis<'a> {
+        Basis { state, policy_name: &self.state.policy_name, today: today(), facts }
+    }
+
+    fn mistaken(&self, hook: Hook, asked: &Envelope, policy: &PolicyState) -> Answer {
+        let answer = review::answer_mistake(hook, asked, &self.basis(policy, &Facts::default()));
+        let subject = &answer.subject;
+        tracing::error!(
+            hook = hook.name(),
+            user = short(&subject.user),
+            namespace = short(&subject.namespace),
+            name = short(&subject.name),
+            "the review ended in a mistake of the webhook's own; this is a bug"
+        );
         answer
     }
 
@@ -120,29 +179,16 @@ impl Desk {
         }
         refused.status().into_response()
     }
-
-    /// `None` after a panic. One in a rule is a mistake of ours, and still gets a whole answer: a connection that just
-    /// ends tells the user nothing, and takes other reviews along.
-    fn sound<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let result = catch_unwind(AssertUnwindSafe(work));
-        if result.is_err() {
-            self.state.metrics.panics.inc();
-        }
-        result.ok()
-    }
 }
 
-fn mistaken(hook: Hook, body: &[u8], basis: &Basis<'_>) -> Answer {
-    let answer = review::answer_mistake(hook, body, basis);
-    let subject = &answer.subject;
-    tracing::error!(
-        hook = hook.name(),
-        user = short(&subject.user),
-        namespace = short(&subject.namespace),
-        name = short(&subject.name),
-        "the review ended in a mistake of the webhook's own; this is a bug"
-    );
-    answer
+/// `None` after a panic. One in a rule is a mistake of ours, and still gets a whole answer: a connection that just ends
+/// tells the user nothing, and takes other reviews along.
+fn sound<T>(metrics: &Metrics, work: impl FnOnce() -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(work));
+    if result.is_err() {
+        metrics.panics.inc();
+    }
+    result.ok()
 }
 
 fn record(state: &State, hook: Hook, answer: &Answer) {

@@ -59,13 +59,8 @@ impl Slots {
         self.settle(permit)
     }
 
-    /// Takes a place that is free, for who works and is gone before anyone could be told to leave.
-    pub(crate) fn pass(&self) -> Option<OwnedSemaphorePermit> {
-        self.free.clone().try_acquire_owned().ok()
-    }
-
     /// Stays at a place, and counts as quiet.
-    pub(crate) fn settle(self: &Arc<Self>, permit: Option<OwnedSemaphorePermit>) -> Slot {
+    fn settle(self: &Arc<Self>, permit: Option<OwnedSemaphorePermit>) -> Slot {
         let place = Arc::new(Place { quiet_since: AtomicU64::new(self.now()), ..Place::default() });
         let mut taken = lock(&self.taken);
         let key = taken.next;

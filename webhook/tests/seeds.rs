@@ -26,6 +26,14 @@ fn what_always_holds_does(#[case] target: &str, #[case] hold: fn(&[u8]), #[case]
     }
 }
 
+#[test]
+fn whatever_stands_in_it_a_text_takes_no_longer_than_its_size_accounts_for() {
+    fuzz::slow::all_in_time();
+    for round in 0..20 {
+        fuzz::slow::hold(&bytes(round));
+    }
+}
+
 /// Bytes that choose rather than being read as they are. Xorshift: any will do that is the same everywhere.
 fn bytes(round: u64) -> Vec<u8> {
     let mut state = round.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

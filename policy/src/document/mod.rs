@@ -5,6 +5,7 @@
 
 mod check;
 mod enforcement;
+mod limits;
 mod located;
 mod namespaces;
 mod profile;
@@ -20,6 +21,7 @@ use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
 
 pub use enforcement::{Exception, Level, Rule};
+pub use limits::{LARGEST, NODES};
 pub use located::Located;
 pub use namespaces::{Labels, Namespace, NoProfile};
 pub use profile::{Allow, Patterns, Profile};
@@ -29,12 +31,13 @@ pub use recovery::Recovery;
 use crate::{
     Code, Problem,
     catalogue::{Catalogue, Support, Version, Zones},
+    message::and_more,
     quote::{clean, quote_text},
 };
 use namespaces::Namespaces;
 
-/// The largest policy, in bytes. It is parsed and judged within a review's few seconds, beside other reviews.
-pub const LARGEST: usize = 256 * 1024;
+/// As many other keys of the ConfigMap are named.
+const SHOWN: usize = 8;
 
 /// Key of the ConfigMap that holds the policy.
 pub const KEY: &str = "policy.yaml";
@@ -50,6 +53,7 @@ pub struct Policy {
     pub revision: String,
     pub azure: Azure,
     profiles: Vec<Profile>,
+    /// By namespace and name of their database, and as written for each.
     exceptions: Vec<Exception>,
     pub recoveries: Vec<Recovery>,
     /// What is known here, with what the policy knows better.
@@ -60,10 +64,8 @@ impl Policy {
     /// Reads a policy. All mistakes are reported at once, each with its line.
     pub fn parse(yaml: &str) -> Result<Self, PolicyErrors> {
         if yaml.len() > LARGEST {
-            let text = format!(
-                "has {} bytes, and {LARGEST} are the most; leave comments and examples out",
-                yaml.len()
-            );
+            let text =
+                format!("has more than {LARGEST} bytes, which are the most; leave comments and examples out");
             let code = Code::PolicyUnreadable;
             return Err(PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code, text }]));
         }
@@ -87,11 +89,13 @@ impl Policy {
                 let code = Code::PolicyUnreadable;
                 return PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code, text }]);
             }
-            let keys: Vec<&str> = data.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+            let all = data.map_or(0, BTreeMap::len);
+            let keys: Vec<String> =
+                data.into_iter().flatten().take(SHOWN).map(|(key, _)| clean(key)).collect();
             let found = if keys.is_empty() {
                 "it is empty".to_owned()
             } else {
-                format!("it has {}", clean(&keys.join(", ")))
+                format!("it has {}{}", keys.join(", "), and_more(all.saturating_sub(SHOWN)))
             };
             let text = format!("the ConfigMap has no key {KEY} ({found}); put the policy there");
             PolicyErrors(vec![PolicyError { line: 0, path: String::new(), code: Code::PolicyMissing, text }])
@@ -146,7 +150,12 @@ impl Policy {
 
     /// The exception that lets this database pass this rule on this day.
     pub fn exception(&self, namespace: &str, name: &str, rule: Rule, today: Date) -> Option<&Exception> {
-        self.exceptions.iter().find(|exception| exception.covers(namespace, name, rule, today))
+        let of = |exception: &Exception| {
+            (exception.namespace.as_str(), exception.name.as_str()).cmp(&(namespace, name))
+        };
+        let first = self.exceptions.partition_point(|exception| of(exception).is_lt());
+        let mut own = self.exceptions[first..].iter().take_while(|exception| of(exception).is_eq());
+        own.find(|exception| exception.covers(namespace, name, rule, today))
     }
 
     /// What Azure offers, as far as it is known here and to the policy.
@@ -201,13 +210,35 @@ impl Policy {
 /// Reads the YAML; of a mistake in it, where it is.
 fn read(yaml: &str) -> Result<Document, PolicyError> {
     let mut path = String::new();
-    serde_saphyr::with_deserializer_from_str(yaml, |deserializer| {
+    serde_saphyr::with_deserializer_from_str_with_options(yaml, options(), |deserializer| {
         serde_path_to_error::deserialize(deserializer).map_err(|error| {
             path = shown(error.path());
             error.into_inner()
         })
     })
     .map_err(|error| PolicyError::from_yaml(&error, yaml, path))
+}
+
+/// What an alias repeats counts like what is written.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_nodes: NODES,
+            max_events: 2 * NODES,
+            max_aliases: NODES,
+            max_anchors: NODES,
+            max_recorded_anchor_events: NODES,
+            max_recorded_anchor_bytes: LARGEST,
+            max_total_scalar_bytes: LARGEST,
+            max_merge_keys: limits::PROFILES,
+            max_depth: limits::DEPTH,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: NODES,
+            max_replay_stack_depth: limits::DEPTH,
+        },
+    }
 }
 
 /// `profiles[0].allow.skus[1]`: without the steps that reading a line's number takes.
@@ -281,6 +312,7 @@ impl PolicyError {
     fn from_yaml(error: &serde_saphyr::Error, yaml: &str, path: String) -> Self {
         let line = error.location().map_or(0, |location| location.line());
         let (code, text) = words::tell(error, yaml, &path);
+        let path = if words::is_of_all(error) { String::new() } else { path };
         Self { line, path, code, text }
     }
 }

@@ -1,6 +1,6 @@
 //! Which namespaces a profile is for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wildmatch::WildMatch;
 
@@ -35,15 +35,47 @@ pub enum NoProfile {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Namespaces {
     /// `None` matches every name.
-    pub(super) names: Option<Vec<WildMatch>>,
+    pub(super) names: Option<Names>,
     /// All of them must be there.
     pub(super) labels: Labels,
+}
+
+/// Names of namespaces. One that stands for itself is looked up, however many there are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    exact: BTreeSet<String>,
+    patterns: Vec<WildMatch>,
+}
+
+impl Names {
+    pub(super) fn new<'a>(written: impl IntoIterator<Item = &'a str>) -> Self {
+        let (patterns, exact): (BTreeSet<&str>, BTreeSet<&str>) =
+            written.into_iter().partition(|name| name.contains(['*', '?']));
+        Self {
+            exact: exact.into_iter().map(str::to_owned).collect(),
+            patterns: patterns.into_iter().map(WildMatch::new).collect(),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.exact.contains(name) || self.patterns.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether it surely matches everything that the other does.
+    ///
+    /// A pattern that matches another pattern's own text matches all that the other one does: its `*` and `?` can only
+    /// have been taken by a `*`, or by a `?` for a `?`.
+    fn cover(&self, other: &Self) -> bool {
+        let covers = |their: &str| self.patterns.iter().any(|my| covers(my, their));
+        other.patterns.iter().all(|their| covers(&their.pattern()))
+            && other.exact.iter().all(|their| self.exact.contains(their) || covers(their))
+    }
 }
 
 impl Namespaces {
     /// `None` when it depends on labels that aren't known.
     pub(super) fn matches(&self, namespace: Namespace<'_>) -> Option<bool> {
-        if !self.names.as_ref().is_none_or(|names| names.iter().any(|name| name.matches(namespace.name))) {
+        if !self.names.as_ref().is_none_or(|names| names.matches(namespace.name)) {
             return Some(false);
         }
         if self.labels.is_empty() {
@@ -57,23 +89,18 @@ impl Namespaces {
     pub(super) fn covers(&self, other: &Self) -> bool {
         let names = match (&self.names, &other.names) {
             (None, _) => true,
-            (Some(mine), None) => mine.iter().any(|name| name.to_string().chars().all(|c| c == '*')),
-            // A pattern that matches another pattern's own text matches all that the other one does: its
-            // `*` and `?` can only have been taken by a `*`, or by a `?` for a `?`.
-            (Some(mine), Some(theirs)) => theirs.iter().all(|their| {
-                let text = their.to_string();
-                mine.iter().any(|my| covers(&my.to_string(), &text))
-            }),
+            (Some(mine), None) => mine.patterns.iter().any(|name| name.pattern_chars() == ['*']),
+            (Some(mine), Some(theirs)) => mine.cover(theirs),
         };
         names && self.labels.iter().all(|(key, value)| other.labels.get(key) == Some(value))
     }
 }
 
 /// Whether one pattern surely matches all that the other does.
-fn covers(mine: &str, their: &str) -> bool {
+fn covers(mine: &WildMatch, their: &str) -> bool {
     // A `?` of ours matches the character `*` of theirs, though not what it stands for.
-    let risky = mine.contains('?') && their.contains('*');
-    mine == their || (!risky && WildMatch::new(mine).matches(their))
+    let risky = mine.pattern_chars().contains(&'?') && their.contains('*');
+    if risky { mine.pattern_chars().iter().copied().eq(their.chars()) } else { mine.matches(their) }
 }
 
 #[cfg(test)]
@@ -82,7 +109,7 @@ mod tests {
     use rstest::rstest;
 
     fn names(patterns: &[&str]) -> Namespaces {
-        let names = Some(patterns.iter().map(|pattern| WildMatch::new(pattern)).collect());
+        let names = Some(Names::new(patterns.iter().copied()));
         Namespaces { names, labels: Labels::new() }
     }
 

@@ -1,5 +1,7 @@
 //! The rules for some namespaces.
 
+use std::collections::BTreeSet;
+
 use api::{Authentication, DatabaseSpec, HighAvailability, StorageTier};
 use wildmatch::WildMatch;
 
@@ -59,16 +61,21 @@ impl Allow {
 
 /// Patterns with `*` and `?`; upper and lower case are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Patterns(Vec<WildMatch>);
+pub struct Patterns {
+    exact: BTreeSet<String>,
+    wild: Vec<WildMatch>,
+}
 
 impl Patterns {
     pub(super) fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(patterns.into_iter().map(|pattern| WildMatch::new(&pattern.to_ascii_lowercase())).collect())
+        let (wild, exact): (BTreeSet<String>, _) =
+            patterns.into_iter().map(str::to_ascii_lowercase).partition(|name| name.contains(['*', '?']));
+        Self { exact, wild: wild.iter().map(|pattern| WildMatch::new(pattern)).collect() }
     }
 
     /// Whether one of them matches.
     pub fn matches(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
-        self.0.iter().any(|pattern| pattern.matches(&name))
+        self.exact.contains(&name) || self.wild.iter().any(|pattern| pattern.matches(&name))
     }
 }

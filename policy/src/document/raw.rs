@@ -321,7 +321,7 @@ pub struct Allow {
     pub parameters: AllowParameters,
     /// How apps may log in.
     pub authentication: Option<Located<Vec<Authentication>>>,
-    /// How many databases a namespace may have.
+    /// How many databases a namespace may have, with those whose servers are kept after a delete.
     pub databases_per_namespace: Option<Located<u32>>,
 }
 

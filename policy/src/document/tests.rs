@@ -100,7 +100,7 @@ fn what_yaml_takes_is_taken(#[case] yaml: &str) {
 #[test]
 fn a_policy_beyond_all_measure_is_not_parsed() {
     let errors = errors(&(GOOD.to_owned() + &"# more\n".repeat(LARGEST / 7)));
-    assert!(errors.contains("262144 are the most") && errors.ends_with("[DB402]"), "{errors}");
+    assert!(errors.contains("has more than 262144 bytes") && errors.ends_with("[DB402]"), "{errors}");
 }
 
 #[test]
@@ -434,4 +434,58 @@ fn an_exception_ends_with_its_last_day() {
     assert_eq!(policy.expired_exceptions("2027-01-31".parse().unwrap()).count(), 0);
     assert_eq!(policy.expired_recoveries("2027-03-01".parse().unwrap()).count(), 1);
     assert_eq!(policy.expired_recoveries("2027-02-28".parse().unwrap()).count(), 0);
+}
+
+/// The example with these profiles before its own.
+fn with_profiles(profiles: &str) -> String {
+    GOOD.replacen("profiles:\n", &format!("profiles:\n{profiles}"), 1)
+}
+
+fn numbered(piece: &str, count: usize) -> String {
+    (0..count).map(|at| piece.replace('#', &at.to_string())).collect()
+}
+
+#[rstest]
+#[case::profiles(with_profiles(&numbered("  - {name: p#, namespaces: {names: [n#]}}\n", 200)), "line 19: profiles has 202 profiles, and 200 are the most; write fewer [DB407]")]
+#[case::names(with_profiles(&format!("  - {{name: p, namespaces: {{names: [{}]}}}}\n", numbered("n#, ", 2001))), "line 19: profiles has 2001 names of namespaces, and 2000 are the most; write fewer [DB407]")]
+#[case::patterns(with_profiles(&format!("  - {{name: p, namespaces: {{names: [{}]}}}}\n", numbered("n#-*, ", 100))), "line 19: profiles has 101 names of namespaces with * or ?, and 100 are the most; write fewer [DB407]")]
+#[case::labels(with_profiles(&format!("  - {{name: p, namespaces: {{labels: {{{}}}}}}}\n", numbered("l#: x, ", 33))), "line 19: profiles[0].namespaces.labels has 33 labels, and 32 are the most; write fewer [DB407]")]
+#[case::firewall(GOOD.replacen("    firewall:\n", &format!("    firewall:\n{}", numbered("      - {name: r#, start: 10.0.0.1, end: 10.0.0.1}\n", 100)), 1), "line 11: azure.network.firewall has 101 rules, and 100 are the most; write fewer [DB407]")]
+fn a_policy_beyond_its_limits_is_told_so(#[case] yaml: String, #[case] told: &str) {
+    assert_eq!(errors(&yaml), told);
+}
+
+#[test]
+fn a_list_that_is_too_long_is_told_once() {
+    let profile = "  - {name: p, namespaces: {names: [n]}, allow: {parameters: {allow: [#]}}}\n";
+    let yaml = with_profiles(&profile.replace('#', &numbered("work_men#, ", 4500)));
+    assert_eq!(
+        errors(&yaml),
+        "line 19: profiles[0].allow.parameters.allow has 4500 items, and 256 are the most; write fewer [DB407]"
+    );
+}
+
+#[test]
+fn of_many_mistakes_twenty_are_told_and_the_rest_is_counted() {
+    let profile = "  - {name: p, namespaces: {names: [n]}, allow: {parameters: {allow: [#]}}}\n";
+    let errors =
+        Policy::parse(&with_profiles(&profile.replace('#', &numbered("work_men#, ", 250)))).unwrap_err();
+    assert_eq!(errors.0.len(), 21);
+    assert_eq!(errors.0[20].to_string(), "230 more mistakes are told when these are mended [DB404]");
+    assert!(errors.to_string().len() < 5000);
+}
+
+#[rstest]
+#[case::aliases(with_profiles(&format!(
+    "  - &p {{name: p, namespaces: {{names: [{}]}}}}\n{}",
+    numbered("n#, ", 100),
+    "  - *p\n".repeat(190)
+)))]
+#[case::values(with_profiles(&format!(
+    "  - {{name: p, namespaces: {{names: [{}]}}}}\n",
+    "n, ".repeat(NODES)
+)))]
+fn what_aliases_repeat_counts(#[case] yaml: String) {
+    let errors = errors(&yaml);
+    assert!(errors.contains("the policy holds more than is read") && errors.ends_with("[DB402]"), "{errors}");
 }

@@ -2,6 +2,7 @@
 
 use serde_saphyr::Error;
 
+use super::limits::{DEPTH, NODES};
 use crate::{
     Code,
     quote::quote,
@@ -36,6 +37,16 @@ pub(super) fn tell(error: &Error, yaml: &str, path: &str) -> (Code, String) {
         }
         other => (Code::PolicyUnreadable, unreadable(other, yaml, path)),
     }
+}
+
+/// Whether it is told of the whole policy, wherever the parser stands.
+pub(super) fn is_of_all(error: &Error) -> bool {
+    matches!(
+        inner(error),
+        Error::Budget { .. }
+            | Error::AliasReplayLimitExceeded { .. }
+            | Error::AliasReplayStackDepthExceeded { .. }
+    )
 }
 
 /// The error behind an alias, which is told where the alias stands.
@@ -101,17 +112,16 @@ fn unreadable(error: &Error, yaml: &str, path: &str) -> String {
             )
         }
         Error::AliasReplayCounterOverflow { .. }
-        | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. }
         | Error::RecursiveReferencesRequireWeakTypes { .. } => {
             format!(
                 "at column {column}: aliases (*) repeat too much, or each other; write the values themselves"
             )
         }
-        Error::Budget { .. } => {
-            "holds more than a policy can: it is nested too deep, or has too many values or aliases".into()
-        }
+        _ if is_of_all(error) => format!(
+            "the policy holds more than is read: {NODES} keys and values, {DEPTH} levels deep, at the most; write fewer, and \
+             what is the same in several profiles once"
+        ),
         Error::FoldedBlockScalarMustIndentContent { .. } | Error::IndentationError { .. } => {
             format!("at column {column}: is indented less than what it belongs to; put blanks in front")
         }

@@ -1,23 +1,15 @@
 //! How many databases a namespace may have.
 
 use super::Context;
-use crate::{Code, Problem, quote::quote};
+use crate::{Code, Problem, quota};
 
-/// A new database is not one too many.
-pub(super) fn quota(context: &Context<'_>) -> Option<Problem> {
+/// A new database is not one too many. What is kept counts: otherwise creating and deleting made servers without end.
+pub(super) fn within(context: &Context<'_>) -> Option<Problem> {
     let most = context.profile.allow.databases_per_namespace?;
-    let has = context.request.databases?;
-    if context.old.is_some() || has < most {
+    let used = context.request.databases?;
+    if context.old.is_some() || used.total() < most {
         return None;
     }
-    let namespace = quote(context.request.namespace);
-    let text = if most == 0 {
-        format!("{namespace} may have no databases; use another namespace, or ask the platform team")
-    } else {
-        let databases = if has == 1 { "database" } else { "databases" };
-        format!(
-            "{namespace} has {has} {databases} and may have {most}; delete one, or ask the platform team for more"
-        )
-    };
+    let text = quota::text(context.request.namespace, used, most);
     Some(Problem::new(Code::DatabasesPerNamespace, "metadata.namespace", &text))
 }

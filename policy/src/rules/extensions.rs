@@ -1,6 +1,9 @@
 //! `spec.extensions`: extensions that are known, that the version has, and that policy allows.
 
-use std::collections::HashSet;
+use std::{
+    cell::LazyCell,
+    collections::{BTreeSet, HashSet},
+};
 
 use super::Context;
 use crate::{
@@ -9,6 +12,9 @@ use crate::{
     quote::quote,
     suggest::{did_you_mean, instead},
 };
+
+/// For as many extensions it is looked up what may be written instead: a message has no room for more.
+const SUGGESTED: usize = 8;
 
 /// Where the profile allows no extension at all.
 const NONE: &str = "no extension is allowed here, leave it out";
@@ -22,14 +28,16 @@ fn all<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (String, &'a str)> 
     new.iter().enumerate().map(|(index, name)| (format!("spec.extensions[{index}]"), name.as_str()))
 }
 
-/// Whether the request adds it.
-fn is_added(context: &Context<'_>, name: &str) -> bool {
+/// Tells whether the request adds it.
+fn is_added(context: &Context<'_>) -> impl Fn(&str) -> bool + use<> {
     let old = context.old.and_then(|old| old.extensions.as_deref()).unwrap_or_default();
-    !old.iter().any(|old| old.eq_ignore_ascii_case(name))
+    let old: BTreeSet<String> = old.iter().map(|name| name.to_ascii_lowercase()).collect();
+    move |name| !old.contains(&name.to_ascii_lowercase())
 }
 
 fn added<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (String, &'a str)> {
-    all(context).filter(|(_, name)| is_added(context, name))
+    let is_added = is_added(context);
+    all(context).filter(move |(_, name)| is_added(name))
 }
 
 fn is_offered(context: &Context<'_>, extension: &Extension) -> bool {
@@ -51,7 +59,15 @@ fn usable<'a>(context: &'a Context<'_>, written: &str) -> Vec<&'a str> {
 pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
     added(context)
         .filter(|(_, name)| context.catalogue().extension(name).is_none())
-        .map(|(field, name)| {
+        .enumerate()
+        .map(|(index, (field, name))| {
+            if index >= SUGGESTED {
+                let text = format!(
+                    "{} is no extension that this version of the operator knows; leave it out {ADD}",
+                    quote(name)
+                );
+                return Problem::new(Code::Extension, &field, &text);
+            }
             let likely = usable(context, name);
             // A list of all others helps nobody who misspelt one.
             let meant = did_you_mean(name, likely.iter().copied());
@@ -73,7 +89,8 @@ pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
 /// The version has each, also one that was there before, when it is the version that changes.
 pub(super) fn offered(context: &Context<'_>) -> Vec<Problem> {
     let upgraded = context.changed(|spec| spec.version.as_ref().and_then(api::version::major));
-    let judged = all(context).filter(|(_, name)| upgraded || is_added(context, name));
+    let is_added = is_added(context);
+    let judged = all(context).filter(|(_, name)| upgraded || is_added(name));
     let lacking = judged.filter_map(|(field, name)| {
         let extension = context.catalogue().extension(name)?;
         (!is_offered(context, extension)).then_some((field, extension))
@@ -109,10 +126,11 @@ pub(super) fn once(context: &Context<'_>) -> Vec<Problem> {
 /// The profile allows each.
 pub(super) fn allowed(context: &Context<'_>) -> Vec<Problem> {
     let is_known = |name: &str| context.catalogue().extension(name).is_some();
+    let advice = LazyCell::new(|| instead(&usable(context, ""), "no extension is, leave it out"));
     added(context)
         .filter(|(_, name)| is_known(name) && !context.profile.allow.extension(name))
         .map(|(field, name)| {
-            let advice = instead(&usable(context, ""), "no extension is, leave it out");
+            let advice = &*advice;
             let text = format!("{} is not allowed here; {advice}", quote(name));
             Problem::new(Code::Extension, &field, &text)
         })

@@ -25,6 +25,7 @@ use crate::{
     catalogue::{Catalogue, Region, Size},
     defaults,
     document::{Exception, Labels, Level, Namespace, NoProfile, Profile, Rule},
+    quota::Used,
     quote::quote,
     resolve::Recorded,
 };
@@ -40,8 +41,8 @@ pub struct Request<'a> {
     pub namespace: &'a str,
     /// Labels of the namespace; `None` when they aren't known.
     pub labels: Option<&'a Labels>,
-    /// How many databases the namespace has already; `None` judges no quota.
-    pub databases: Option<u32>,
+    /// What the namespace has already besides this one; `None` judges no quota.
+    pub databases: Option<Used>,
     pub name: &'a str,
     pub new: &'a DatabaseSpec,
     /// The stored spec; `None` on creation.
@@ -147,7 +148,7 @@ use Check::{Each, One};
 /// strictly, and an exception can lift them. The others are Azure's and PostgreSQL's.
 const RULES: &[(Option<Rule>, Check)] = &[
     (None, One(names::object_name)),
-    (Some(Rule::DatabasesPerNamespace), One(databases_per_namespace::quota)),
+    (Some(Rule::DatabasesPerNamespace), One(databases_per_namespace::within)),
     (None, One(version::missing)),
     (None, One(version::known)),
     (None, One(version::supported)),

@@ -1,6 +1,6 @@
 //! `spec.parameters`: server parameters that can be set, with values that can be taken, and that policy allows.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use api::DatabaseSpec;
 
@@ -101,11 +101,14 @@ pub(super) fn settable(context: &Context<'_>) -> Vec<Problem> {
 
 /// PostgreSQL doesn't care for case: of two spellings of one parameter, one would win by chance.
 pub(super) fn once(context: &Context<'_>) -> Vec<Problem> {
-    let all = || context.new.parameters.iter().flatten().map(|(name, _)| name);
+    let mut spellings = BTreeMap::<String, Vec<&str>>::new();
+    for (name, _) in context.new.parameters.iter().flatten() {
+        spellings.entry(name.to_ascii_lowercase()).or_default().push(name);
+    }
     known(context)
         .filter_map(|(changed, _)| {
-            let other =
-                all().find(|other| *other != changed.name && other.eq_ignore_ascii_case(changed.name))?;
+            let alike = spellings.get(&changed.name.to_ascii_lowercase())?;
+            let other = alike.iter().take(2).find(|other| **other != changed.name)?;
             Some(changed.problem(&format!("is there as {}, too; leave one out", quote(other))))
         })
         .collect()

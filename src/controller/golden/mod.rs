@@ -35,8 +35,8 @@ use serde_json::{Value, json};
 
 use super::{
     backoff::Backoff, build::ROOTS, caches::Caches, caches::Health, compliance::Compliance, context::Context,
-    events::Events, in_flight::InFlight, metrics::Metrics, nudge::Nudges, reconcile::reconcile,
-    recorder::Recorder, retained::looks::Looks, states::States,
+    events::Events, in_flight::InFlight, metrics::Metrics, nudge::Nudges, quota::Quotas,
+    reconcile::reconcile, recorder::Recorder, retained::looks::Looks, states::States,
 };
 use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
@@ -128,6 +128,7 @@ fn context(there: &There, client: kube::Client) -> Context {
         destroy_delay: jiff::SignedDuration::from_mins(15),
         looks: looked(&there.cluster),
         databases: held(&there.cluster),
+        quotas: Quotas::new(tokio::sync::mpsc::unbounded_channel().0),
         retained: held(&there.cluster),
         due_records: tokio::sync::mpsc::unbounded_channel().0,
     }

@@ -96,8 +96,9 @@ fn answer(
     let mut stream = BufReader::new(StreamOwned::new(connection, tcp));
     let lines = head(&mut stream)?;
     let length = lines.iter().filter_map(|line| line.split_once(':'));
-    let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let length = length.last().map_or(Ok(0), |(_, text)| text.trim().parse()).map_err(io::Error::other)?;
+    let mut length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length =
+        length.next_back().map_or(Ok(0), |(_, text)| text.trim().parse()).map_err(io::Error::other)?;
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
     let path = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();

@@ -9,8 +9,9 @@ use policy::{
     deleting::{self, Deletion},
     document::Level,
     pausing,
+    quota::Used,
     recovering::{self, Claim},
-    warning,
+    retained, warning,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::cluster::Needs;
 
-/// The labels of the namespace where a profile depends on them; the number of its databases where one is created; who else
+/// The labels of the namespace where a profile depends on them; the servers that it has where one is created; who else
 /// uses a ServiceAccount that is named.
 pub(super) fn needs<'a>(
     hook: Hook,
@@ -36,7 +37,7 @@ pub(super) fn needs<'a>(
     let recovers = request.new.as_ref().is_some_and(|metadata| metadata.recover_from().is_some());
     Needs {
         labels: policy.looks_at_labels().then_some(target.namespace),
-        count_in: (is_new && policy.has_quotas()).then_some(target.namespace),
+        servers_in: (is_new && policy.has_quotas()).then_some(target.namespace),
         kept_of: (is_new && recovers).then_some((target.namespace, target.name)),
         using: (hook == Hook::Validate)
             .then(|| named_account(change))
@@ -152,7 +153,7 @@ fn apply(
         policy_name: basis.policy_name,
         namespace: target.namespace,
         labels: labels(basis, target.namespace),
-        databases: basis.facts.count,
+        databases: used(metadata, target, basis),
         name: target.name,
         new: &specs.new,
         old: specs.old.as_ref(),
@@ -203,6 +204,16 @@ fn apply(
         .collect();
     let exception = (!excepted.is_empty()).then(|| excepted.join("; "));
     Ok(Admitted { patch: None, warnings, audited, exception })
+}
+
+/// What the namespace has already. One that brings back a server that is kept in it takes no other one, and is never one
+/// too many.
+fn used(metadata: &Metadata, target: &Target<'_>, basis: &Basis<'_>) -> Option<Used> {
+    let servers = basis.facts.servers.as_ref()?;
+    let from = metadata.recover_from().and_then(retained::owner);
+    let from = from.filter(|(namespace, _)| *namespace == target.namespace).map(|(_, name)| name);
+    let comes_back = [Some(target.name), from].into_iter().flatten().any(|name| servers.kept.contains(name));
+    (!comes_back).then(|| servers.used())
 }
 
 /// What stands in the way of bringing back the data of another database; asked once, when that is written.

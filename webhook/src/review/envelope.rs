@@ -6,16 +6,20 @@ use serde_json::value::RawValue;
 
 use super::{Answer, Basis, Hook, Subject, Target, denial, respond};
 
-/// Of each field what can be read of it: a name that is a number must not cost the answer its uid.
-#[derive(Debug, Default, Deserialize)]
+/// A field is not read that is longer than the API server ever sends one, and would be copied into the answer.
+const LONGEST: usize = 16 * 1024;
+
+/// What surrounds a review. Of each field it has what can be read of it: a name that is a number must not cost the answer
+/// its uid.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Envelope {
+pub struct Envelope {
     #[serde(deserialize_with = "lenient")]
     api_version: Option<String>,
     request: Request,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Request {
     #[serde(deserialize_with = "lenient")]
@@ -32,7 +36,7 @@ struct Request {
     dry_run: Option<bool>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct UserInfo {
     #[serde(deserialize_with = "lenient")]
@@ -40,8 +44,24 @@ struct UserInfo {
 }
 
 impl Envelope {
-    pub(super) fn read(body: &[u8]) -> Self {
+    /// That of a body.
+    pub fn read(body: &[u8]) -> Self {
         serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    pub(super) fn of(request: &super::Request) -> Self {
+        let target = Target::of(request);
+        Self {
+            api_version: Some(request.api_version.clone()),
+            request: Request {
+                uid: Some(request.uid.clone()),
+                operation: Some(super::operation(&request.operation).to_owned()),
+                namespace: Some(target.namespace.to_owned()),
+                name: Some(target.name.to_owned()),
+                user_info: Some(UserInfo { username: Some(request.user.clone()) }),
+                dry_run: Some(request.dry_run),
+            },
+        }
     }
 
     /// Denies with the problem, or allows without a patch.
@@ -78,7 +98,8 @@ fn operation(text: Option<&str>) -> &'static str {
 
 fn lenient<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     // Text of the body, since a tree of it may take a hundred times as much.
-    Ok(serde_json::from_str(<&RawValue>::deserialize(deserializer)?.get()).ok())
+    let text = <&RawValue>::deserialize(deserializer)?.get();
+    Ok((text.len() <= LONGEST).then(|| serde_json::from_str(text).ok()).flatten())
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use policy::{
 
 use crate::cluster::{Facts, Needs};
 use change::Change;
-use envelope::Envelope;
+pub use envelope::Envelope;
 use sent::{Request, Sent};
 
 /// What a review is judged by.
@@ -139,6 +139,23 @@ impl Question {
         Self(Asked::read(hook, body).unwrap_or_else(|why| Asked::Unreadable(hook, Envelope::read(body), why)))
     }
 
+    /// Whether it is the policy that is to be judged, which takes longer than anything else.
+    pub(crate) fn is_about_policy(&self, policy_name: &str) -> bool {
+        matches!(&self.0, Asked::Policy(request, _) if Target::of(request).name == policy_name)
+    }
+
+    /// What surrounds it.
+    pub(crate) fn envelope(&self) -> Envelope {
+        match &self.0 {
+            Asked::Database(_, asked) => Envelope::of(&asked.0),
+            Asked::Policy(request, _) | Asked::Namespace(request) | Asked::Crd(request) => {
+                Envelope::of(request)
+            }
+            Asked::Retained(asked) => Envelope::of(&asked.0),
+            Asked::Unreadable(_, envelope, _) => envelope.clone(),
+        }
+    }
+
     /// What of the cluster must be known to answer.
     pub fn needs(&self, state: &PolicyState) -> Needs<'_> {
         match &self.0 {
@@ -207,10 +224,10 @@ pub fn answer(question: &Question, basis: &Basis<'_>) -> Answer {
 }
 
 /// The answer when the judgement itself failed: the validating hooks deny, the mutating one fills in nothing.
-pub fn answer_mistake(hook: Hook, body: &[u8], basis: &Basis<'_>) -> Answer {
+pub fn answer_mistake(hook: Hook, asked: &Envelope, basis: &Basis<'_>) -> Answer {
     let text = "the webhook made a mistake of its own, so nothing is admitted; tell the platform team".into();
     let problem = Problem { code: Code::Internal, field: "request".into(), text };
-    Envelope::read(body).answer(hook, problem, basis)
+    asked.answer(hook, problem, basis)
 }
 
 fn finish(hook: Hook, request: &Request, outcome: Result<Admitted, Denial>, basis: &Basis<'_>) -> Answer {

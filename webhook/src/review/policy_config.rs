@@ -6,19 +6,24 @@ use api::{Database, annotations::DEFAULTED};
 use kube::{ResourceExt, core::admission::Operation};
 use policy::{
     Denial, Policy, Problem, Recorded, defaults,
-    document::{KEY, KEY_OF_BYTES},
+    document::{KEY, KEY_OF_BYTES, LARGEST},
     quote::clean,
     warning::{self, LONGEST},
 };
 use serde::{
     Deserializer,
-    de::{MapAccess, Visitor},
+    de::{Error, MapAccess, Unexpected, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::{Admitted, Basis, Request, Target, labels, refusal, sent::Raw};
+use super::{
+    Admitted, Basis, Request, Target, labels, refusal,
+    sent::{Key, Raw},
+};
 use crate::cluster::{Issuer, Needs};
 
+/// The longest key that a ConfigMap can have.
+const LONGEST_KEY: usize = 253;
 /// As many databases and as many exceptions as the warnings name; the rest is counted.
 const SHOWN: usize = 8;
 
@@ -47,11 +52,20 @@ impl<'de> Visitor<'de> for FewKeys {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut data = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry::<String, String>()? {
+        while let Some(Key(key)) = map.next_key()? {
+            let value: &RawValue = map.next_value()?;
+            if !value.get().starts_with('"') {
+                return Err(A::Error::invalid_type(Unexpected::Other("no text"), &"text"));
+            }
             if key == KEY {
-                data.insert(key, value);
+                // Each byte of the text takes six in JSON at the most. What is longer is too large in any case, and isn't
+                // copied to be told so.
+                let is_endless = value.get().len() > 6 * LARGEST + 2;
+                let text =
+                    if is_endless { Ok(" ".repeat(LARGEST + 1)) } else { serde_json::from_str(value.get()) };
+                data.insert(key.into_owned(), text.map_err(A::Error::custom)?);
             } else if data.len() < SHOWN {
-                data.insert(key, String::new());
+                data.insert(key.chars().take(LONGEST_KEY).collect(), String::new());
             }
         }
         Ok(data)

@@ -8,6 +8,9 @@ use policy::{Code, Denial};
 
 use super::{Admitted, Basis, Hook, Target};
 
+/// As many problems are told one by one; the message counts them all.
+const CAUSES: usize = 32;
+
 /// An answer that admits, and says nothing else.
 pub(super) fn to(api_version: String, uid: String) -> AdmissionResponse {
     let mut response = AdmissionResponse::invalid("");
@@ -60,6 +63,7 @@ pub(super) fn deny(
             causes: denial
                 .problems
                 .iter()
+                .take(CAUSES)
                 .map(|problem| StatusCause {
                     field: problem.field.clone(),
                     message: problem.text.clone(),

@@ -6,13 +6,17 @@ use std::{borrow::Cow, fmt};
 use api::annotations::{ACCEPT_EMPTY, CONFIRM_DESTROY, DEFAULTED, PAUSED, RECOVER_FROM, RETENTION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::admission::Operation;
+use policy::quote::{clean, quote};
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{Error, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
 use super::Hook;
+
+/// The longest name, uid or user.
+const LONGEST: usize = 4096;
 
 /// A part of an object as it stands in the body; `None` when it is left out, or null.
 pub(super) type Raw<'a> = Option<&'a RawValue>;
@@ -20,7 +24,7 @@ pub(super) type Raw<'a> = Option<&'a RawValue>;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Review<'a> {
-    api_version: String,
+    api_version: Short,
     #[serde(borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -30,12 +34,12 @@ struct Review<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SentRequest<'a> {
-    uid: String,
+    uid: Short,
     #[serde(borrow)]
     kind: Kind<'a>,
     #[serde(default)]
-    name: String,
-    namespace: Option<String>,
+    name: Short,
+    namespace: Option<Short>,
     operation: Operation,
     user_info: User,
     #[serde(borrow)]
@@ -56,7 +60,24 @@ struct Kind<'a> {
 
 #[derive(Deserialize)]
 struct User {
-    username: Option<String>,
+    username: Option<Short>,
+}
+
+/// A text that is copied into answer, log or metrics: the API server's own are shorter by far.
+#[derive(Default)]
+struct Short(String);
+
+impl<'de> Deserialize<'de> for Short {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Key(text) = Key::deserialize(deserializer)?;
+        if text.len() > LONGEST {
+            return Err(D::Error::custom(format!(
+                "a name has {} bytes, and {LONGEST} are the most",
+                text.len()
+            )));
+        }
+        Ok(Self(text.into_owned()))
+    }
 }
 
 #[derive(Deserialize)]
@@ -219,13 +240,14 @@ impl<'a> Sent<'a> {
     pub(super) fn read(hook: Hook, body: &'a [u8]) -> Result<Self, String> {
         let review: Review<'_> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         if review.kind != "AdmissionReview" {
-            return Err(format!("it is a {:?}, and no AdmissionReview", review.kind));
+            return Err(format!("it is a {}, and no AdmissionReview", quote(&review.kind)));
         }
         let request = review.request.ok_or("it holds no request")?;
         let (group, kind) = hook.kind();
         if request.kind.group != group || request.kind.kind != kind {
             let got = &request.kind;
-            return Err(format!("it is about a {} of the group {:?}, and not a {kind}", got.kind, got.group));
+            let (kind_sent, group) = (clean(&got.kind), quote(&got.group));
+            return Err(format!("it is about a {kind_sent} of the group {group}, and not a {kind}"));
         }
         let (wants_new, wants_old) = match request.operation {
             Operation::Create => (true, false),
@@ -248,12 +270,12 @@ impl<'a> Sent<'a> {
             new_data: new.as_ref().and_then(|new| new.data),
             new_binary_data: new.as_ref().and_then(|new| new.binary_data),
             request: Request {
-                api_version: review.api_version,
-                uid: request.uid,
+                api_version: review.api_version.0,
+                uid: request.uid.0,
                 operation: request.operation,
-                name: request.name,
-                namespace: request.namespace,
-                user: request.user_info.username.unwrap_or_default(),
+                name: request.name.0,
+                namespace: request.namespace.map(|namespace| namespace.0),
+                user: request.user_info.username.unwrap_or_default().0,
                 dry_run: request.dry_run,
                 new: new.map(|new| new.metadata),
                 old: old.map(|old| old.metadata),

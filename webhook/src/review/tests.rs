@@ -18,7 +18,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cluster::Objects;
+use crate::cluster::{Objects, Servers};
 
 const POLICY: &str = include_str!("../../../examples/policy.yaml");
 
@@ -193,11 +193,42 @@ fn databases_are_counted_where_one_is_created_and_a_profile_limits_them() {
         Question::read(hook, review(operation, object.clone(), old.clone()).to_string().as_bytes())
     };
     let state = good();
-    assert_eq!(read(Hook::Validate, "CREATE", &Value::Null).needs(&state).count_in, Some("orders"));
-    assert_eq!(read(Hook::Mutate, "CREATE", &Value::Null).needs(&state).count_in, None);
-    assert_eq!(read(Hook::Validate, "UPDATE", &object).needs(&state).count_in, None);
+    assert_eq!(read(Hook::Validate, "CREATE", &Value::Null).needs(&state).servers_in, Some("orders"));
+    assert_eq!(read(Hook::Mutate, "CREATE", &Value::Null).needs(&state).servers_in, None);
+    assert_eq!(read(Hook::Validate, "UPDATE", &object).needs(&state).servers_in, None);
     let without = with_policy(&POLICY.replace("      databasesPerNamespace: 5\n", ""));
-    assert_eq!(read(Hook::Validate, "CREATE", &Value::Null).needs(&without).count_in, None);
+    assert_eq!(read(Hook::Validate, "CREATE", &Value::Null).needs(&without).servers_in, None);
+}
+
+/// A quota of five in the namespace `orders-prod`.
+#[rstest]
+#[case::room("new", &["a", "b"], &["c", "d"], Value::Null, true)]
+#[case::kept_ones_count("new", &["a", "b"], &["c", "d", "e"], Value::Null, false)]
+#[case::it_comes_back_itself("e", &["a", "b"], &["c", "d", "e"], Value::Null, true)]
+#[case::it_comes_back_where_too_many_wait("e", &["a", "b", "x", "y", "z"], &["c", "d", "e"], Value::Null, true)]
+#[case::another_one_comes_back_as_it("new", &["a", "b"], &["c", "d", "e"], json!("orders-prod/e"), true)]
+#[case::of_another_namespace("new", &["a", "b"], &["c", "d", "e"], json!("orders/e"), false)]
+#[case::live_and_kept_under_one_name("new", &["a", "b", "c"], &["c", "d"], Value::Null, true)]
+fn kept_ones_count_and_one_that_comes_back_does_not(
+    #[case] name: &str,
+    #[case] live: &[&str],
+    #[case] kept: &[&str],
+    #[case] from: Value,
+    #[case] passes: bool,
+) {
+    let mut object = database(json!({}), Value::Null);
+    object["metadata"]["name"] = json!(name);
+    if !from.is_null() {
+        object["metadata"]["annotations"] = json!({"altinn.app/recover-from": from});
+    }
+    let mut review = review("CREATE", object, Value::Null);
+    review["request"]["name"] = json!(name);
+    review["request"]["namespace"] = json!("orders-prod");
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let facts = Facts { servers: Some(Servers { live: names(live), kept: names(kept) }), ..Facts::default() };
+    let response = ask_with(Hook::Validate, &review, &good(), &facts);
+    let is_full = response.to_string().contains("DB116");
+    assert_eq!(is_full, !passes, "{response}");
 }
 
 #[test]

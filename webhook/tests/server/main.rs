@@ -1,9 +1,13 @@
 //! The server as the API server meets it: TLS, both versions of HTTP, bad clients, and its end.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_clients;
 mod client_certificates;
+#[allow(dead_code, reason = "the families alone are of use here")]
+#[path = "../../../fuzz/src/lib.rs"]
+mod fuzz;
+mod load;
 mod log;
 mod mistakes;
 mod stopping;

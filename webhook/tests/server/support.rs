@@ -29,7 +29,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
 use webhook::{
     Cluster, Limits, Metrics, State, Tls,
-    cluster::{Kind, Objects},
+    cluster::{Kind, Objects, Servers},
     review,
     router::Judge,
 };
@@ -212,8 +212,8 @@ impl Cluster for Empty {
         Box::pin(async { Some(Labels::default()) })
     }
 
-    fn count<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<u32>> {
-        Box::pin(async { Some(0) })
+    fn servers<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<Servers>> {
+        Box::pin(async { Some(Servers::default()) })
     }
 
     fn inside<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<Vec<ObjectMeta>>> {

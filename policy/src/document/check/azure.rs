@@ -1,11 +1,14 @@
 //! Where servers are created.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use super::{Findings, shape};
 use crate::{
     Code,
-    document::{Located, raw},
+    document::{Located, limits::FIREWALL, raw},
     quote::quote,
 };
 
@@ -142,6 +145,9 @@ fn check_tags(tags: &Located<BTreeMap<String, Located<String>>>, findings: &mut 
 }
 
 fn check_firewall(firewall: &[raw::Firewall], findings: &mut Findings) {
+    let line = firewall.first().map_or(0, |rule| rule.name.line);
+    findings.too_many(line, "azure.network.firewall", firewall.len(), FIREWALL, "rules");
+    let mut names = BTreeSet::new();
     for (index, rule) in firewall.iter().enumerate() {
         let path = format!("azure.network.firewall[{index}]");
         // Part of a Kubernetes object's name as well, so narrower than Azure's own rule.
@@ -152,7 +158,7 @@ fn check_firewall(firewall: &[raw::Firewall], findings: &mut Findings) {
             let text = format!("{} begins or ends with -", quote(&rule.name.value));
             findings.add(rule.name.line, &format!("{path}.name"), Code::PolicyMalformed, text);
         }
-        if firewall[..index].iter().any(|earlier| earlier.name.value == rule.name.value) {
+        if !names.insert(&rule.name.value) {
             let text = format!("{} is the name of an earlier rule", quote(&rule.name.value));
             findings.add(rule.name.line, &format!("{path}.name"), Code::PolicyMalformed, text);
         }

@@ -3,12 +3,18 @@
 use super::{Findings, database, last_day, profile::meant, reason};
 use crate::{
     Code,
-    document::{Exception, Rule, raw},
+    document::{
+        Exception, Rule,
+        limits::{GRANTS, ITEMS},
+        raw,
+    },
     quote::quote,
     suggest::alternatives,
 };
 
 pub(super) fn check_exceptions(raw: &[raw::Exception], findings: &mut Findings) -> Vec<Exception> {
+    let line = raw.first().map_or(0, |exception| exception.database.line);
+    findings.too_many(line, "exceptions", raw.len(), GRANTS, "exceptions");
     let check = |(index, raw): (usize, &raw::Exception)| {
         check_exception(raw, &format!("exceptions[{index}]"), findings)
     };
@@ -22,11 +28,14 @@ fn check_exception(raw: &raw::Exception, path: &str, findings: &mut Findings) ->
         let text = format!("is empty, so nothing is excepted; write some of {}", keys.join(", "));
         findings.add(raw.rules.line, &format!("{path}.rules"), Code::PolicyMalformed, text);
     }
+    findings.too_many(raw.rules.line, &format!("{path}.rules"), raw.rules.value.len(), ITEMS, "items");
     for (index, rule) in raw.rules.value.iter().enumerate() {
         if Rule::parse(&rule.value).is_none() {
-            let meant = meant(&rule.value, keys.iter().copied());
-            let text = format!("{} is no rule{meant}; use {}", quote(&rule.value), alternatives(&keys));
-            findings.add(rule.line, &format!("{path}.rules[{index}]"), Code::PolicyUnknownValue, text);
+            let text = || {
+                let meant = meant(&rule.value, keys.iter().copied());
+                format!("{} is no rule{meant}; use {}", quote(&rule.value), alternatives(&keys))
+            };
+            findings.add_with(rule.line, &format!("{path}.rules[{index}]"), Code::PolicyUnknownValue, text);
         }
     }
     let until = last_day(findings, &format!("{path}.until"), &raw.until);

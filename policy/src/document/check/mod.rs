@@ -12,7 +12,11 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 
-use super::{Document, Located, Policy, PolicyError, PolicyErrors, Profile};
+use super::{
+    Document, Located, Policy, PolicyError, PolicyErrors, Profile,
+    limits::{FINDINGS, NAMES, PATTERNS, PROFILES},
+    raw,
+};
 use crate::{
     Code,
     catalogue::Catalogue,
@@ -27,17 +31,56 @@ struct Place<'a> {
     catalogue: &'a Catalogue,
 }
 
-/// The mistakes found so far.
-struct Findings(Vec<PolicyError>);
+/// The mistakes found so far: the first ones, and how many there are besides.
+#[derive(Default)]
+struct Findings {
+    told: Vec<PolicyError>,
+    more: usize,
+}
 
 impl Findings {
     fn add(&mut self, line: u64, path: &str, code: Code, text: String) {
-        self.0.push(PolicyError { line, path: path.to_owned(), code, text });
+        self.add_with(line, path, code, || text);
+    }
+
+    /// The same where finding the words takes long: they are looked for as long as they are told.
+    fn add_with(&mut self, line: u64, path: &str, code: Code, text: impl FnOnce() -> String) {
+        if self.told.len() < FINDINGS {
+            self.told.push(PolicyError { line, path: path.to_owned(), code, text: text() });
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Whether there are more than a list, or a map, may have.
+    fn too_many(&mut self, line: u64, path: &str, found: usize, most: usize, what: &str) -> bool {
+        if found > most {
+            let text = format!("has {found} {what}, and {most} are the most; write fewer");
+            self.add(line, path, Code::PolicyMalformed, text);
+        }
+        found > most
+    }
+
+    fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// What is found from now on is counted alone.
+    fn is_full(&self) -> bool {
+        self.told.len() == FINDINGS
+    }
+
+    fn into_errors(mut self) -> PolicyErrors {
+        if let (1.., Some(last)) = (self.more, self.told.last()) {
+            let text = format!("{} more mistakes are told when these are mended", self.more);
+            self.told.push(PolicyError { line: 0, path: String::new(), code: last.code, text });
+        }
+        PolicyErrors(self.told)
     }
 }
 
 pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
-    let mut findings = Findings(Vec::new());
+    let mut findings = Findings::default();
     azure::check_azure(&document.azure, &mut findings);
     let catalogue = catalogue::check_catalogue(&document.catalogue, &mut findings);
     let catalogue = catalogue.map_or_else(|| Cow::Borrowed(Catalogue::known()), Cow::Owned);
@@ -46,35 +89,60 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
         let text = "is empty, so no database is allowed anywhere; write at least one profile".into();
         findings.add(document.profiles.line, "profiles", Code::PolicyMalformed, text);
     }
+    let line = document.profiles.line;
+    let raw = document.profiles.value;
+    // Each is compared with those before it.
+    let are_compared = !findings.too_many(line, "profiles", raw.len(), PROFILES, "profiles")
+        && !has_too_many_names(&raw, line, &mut findings);
     let mut profiles: Vec<Profile> = Vec::new();
-    for (index, raw) in document.profiles.value.into_iter().enumerate() {
+    for (index, raw) in raw.into_iter().enumerate() {
         let path = format!("profiles[{index}]");
         let line = raw.name.line;
         let profile = profile::check_profile(raw, &path, &place, &mut findings);
-        if let Some(earlier) = profiles.iter().find(|earlier| earlier.namespaces.covers(&profile.namespaces))
-        {
-            let text = format!(
-                "({}) can never match: {} stands before it and takes every namespace of it; put the narrower one first",
-                profile.name, earlier.name
-            );
-            findings.add(line, &path, Code::PolicyNeverMatches, text);
-        }
-        if profiles.iter().any(|earlier| earlier.name == profile.name) {
-            let text = format!(
-                "{} is the name of an earlier profile; names tell them apart in messages",
-                quote(&profile.name)
-            );
-            findings.add(line, &format!("{path}.name"), Code::PolicyMalformed, text);
+        if are_compared && !findings.is_full() {
+            check_earlier(&profiles, &profile, line, &path, &mut findings);
         }
         profiles.push(profile);
     }
-    let exceptions = exceptions::check_exceptions(&document.exceptions, &mut findings);
+    let mut exceptions = exceptions::check_exceptions(&document.exceptions, &mut findings);
+    // Stable: of several for one database the first one counts.
+    exceptions.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     let recoveries = recoveries::check_recoveries(&document.recoveries, &mut findings);
-    if findings.0.is_empty() {
+    if findings.is_empty() {
         let (revision, azure) = (String::new(), document.azure);
         Ok(Policy { revision, azure, profiles, exceptions, recoveries, catalogue })
     } else {
-        Err(PolicyErrors(findings.0))
+        Err(findings.into_errors())
+    }
+}
+
+/// Names of namespaces in all profiles together.
+fn has_too_many_names(profiles: &[raw::Profile], line: u64, findings: &mut Findings) -> bool {
+    let lists = profiles.iter().filter_map(|profile| profile.namespaces.as_ref()?.names.as_ref());
+    let (patterns, names): (Vec<_>, Vec<_>) =
+        lists.flat_map(|names| &names.value).partition(|name| name.value.contains(['*', '?']));
+    let many = [
+        findings.too_many(line, "profiles", names.len(), NAMES, "names of namespaces"),
+        findings.too_many(line, "profiles", patterns.len(), PATTERNS, "names of namespaces with * or ?"),
+    ];
+    many.contains(&true)
+}
+
+/// What a profile must not have in common with those before it.
+fn check_earlier(earlier: &[Profile], profile: &Profile, line: u64, path: &str, findings: &mut Findings) {
+    if let Some(earlier) = earlier.iter().find(|earlier| earlier.namespaces.covers(&profile.namespaces)) {
+        let text = format!(
+            "({}) can never match: {} stands before it and takes every namespace of it; put the narrower one first",
+            profile.name, earlier.name
+        );
+        findings.add(line, path, Code::PolicyNeverMatches, text);
+    }
+    if earlier.iter().any(|earlier| earlier.name == profile.name) {
+        let text = format!(
+            "{} is the name of an earlier profile; names tell them apart in messages",
+            quote(&profile.name)
+        );
+        findings.add(line, &format!("{path}.name"), Code::PolicyMalformed, text);
     }
 }
 

@@ -1,13 +1,16 @@
 //! The rules of a profile.
 
-use wildmatch::WildMatch;
-
 use super::{Findings, Place, defaults::check_defaults, shape};
 use crate::{
     Code,
     catalogue::{BACKUP_DAYS, Catalogue, DISK_SIZES_GIB, Unsettable, can_match_parameter, was_offered},
     deleting::{MOST_DAYS, Retention, RetentionRules},
-    document::{Allow, Located, Patterns, Profile, namespaces::Namespaces, raw},
+    document::{
+        Allow, Located, Patterns, Profile,
+        limits::{ITEMS, LABELS},
+        namespaces::{Names, Namespaces},
+        raw,
+    },
     quote::{clean, quote, sets_off},
     suggest::{alternatives, did_you_mean},
 };
@@ -64,6 +67,9 @@ fn check_namespaces(
         findings.add(names.line, &format!("{path}.names"), Code::PolicyNeverMatches, text);
     }
     let labels = raw.labels.as_ref().map(|labels| &labels.value);
+    if let Some(labels) = &raw.labels {
+        findings.too_many(labels.line, &format!("{path}.labels"), labels.value.len(), LABELS, "labels");
+    }
     let empty = match &raw.labels {
         Some(labels) => labels.value.is_empty().then(|| (labels.line, format!("{path}.labels"))),
         None => names.is_none().then(|| (line, path.clone())),
@@ -93,7 +99,7 @@ fn check_namespaces(
         shape(findings, &path, &key, 317, "letters, digits, -, _, . and one /", |c| takes(c) || c == '/');
     }
     Namespaces {
-        names: names.map(|names| names.iter().map(|name| WildMatch::new(&name.value)).collect()),
+        names: names.map(|names| Names::new(names.iter().map(|name| name.value.as_str()))),
         labels: labels.into_iter().flatten().map(|(key, value)| (key.clone(), value.value.clone())).collect(),
     }
 }
@@ -131,14 +137,18 @@ fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &m
     let extensions = || catalogue.extensions().iter().map(|extension| extension.name.as_ref());
     let what = ("extension", "extensions");
     check_patterns(raw.extensions.as_deref(), &format!("{path}.extensions"), what, extensions, findings);
-    for (index, version) in list(raw.versions.as_ref()).into_iter().flatten().enumerate() {
+    let versions = list(raw.versions.as_ref());
+    for (index, version) in
+        few(versions, &format!("{path}.versions"), line_of(versions), findings).iter().enumerate()
+    {
         check_version(version, &format!("{path}.versions[{index}]"), catalogue, findings);
     }
     let parameters =
         [("allow", raw.parameters.allow.as_deref()), ("deny", Some(raw.parameters.deny.as_slice()))];
     for (key, patterns) in parameters {
-        for (index, pattern) in patterns.into_iter().flatten().enumerate() {
-            check_parameter(pattern, &format!("{path}.parameters.{key}[{index}]"), catalogue, findings);
+        let path = format!("{path}.parameters.{key}");
+        for (index, pattern) in few(patterns, &path, line_of(patterns), findings).iter().enumerate() {
+            check_parameter(pattern, &format!("{path}[{index}]"), catalogue, findings);
         }
     }
     let empty = [
@@ -161,6 +171,15 @@ fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &m
         findings.add(max.line, &format!("{path}.storage.maxGiB"), Code::PolicyUnknownValue, text);
     }
     check_backup(&raw.backup, &path, findings);
+    let lengths = [
+        ("storage.tiers", raw.storage.tiers.as_ref().map(|list| (list.line, list.value.len()))),
+        ("highAvailability", raw.high_availability.as_ref().map(|list| (list.line, list.value.len()))),
+        ("backup.geoRedundant", raw.backup.geo_redundant.as_ref().map(|list| (list.line, list.value.len()))),
+        ("authentication", raw.authentication.as_ref().map(|list| (list.line, list.value.len()))),
+    ];
+    for (key, (line, length)) in lengths.into_iter().filter_map(|(key, list)| Some((key, list?))) {
+        findings.too_many(line, &format!("{path}.{key}"), length, ITEMS, "items");
+    }
     let patterns =
         |written: &[Located<String>]| Patterns::new(written.iter().map(|pattern| pattern.value.as_str()));
     Allow {
@@ -185,6 +204,17 @@ fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &m
 
 fn list<T>(written: Option<&Located<Vec<T>>>) -> Option<&[T]> {
     written.map(|list| list.value.as_slice())
+}
+
+/// The items of a list, if it isn't longer than one may be: nobody means more than there is.
+fn few<'a, T>(written: Option<&'a [T]>, path: &str, line: u64, findings: &mut Findings) -> &'a [T] {
+    let written = written.unwrap_or_default();
+    if findings.too_many(line, path, written.len(), ITEMS, "items") { &[] } else { written }
+}
+
+/// The line of the first item.
+fn line_of<T>(written: Option<&[Located<T>]>) -> u64 {
+    written.and_then(<[_]>::first).map_or(0, |first| first.line)
 }
 
 /// The line of a list without items.
@@ -230,16 +260,18 @@ fn check_patterns<'a, I: Iterator<Item = &'a str>>(
     known: impl Fn() -> I,
     findings: &mut Findings,
 ) {
-    for (index, pattern) in patterns.into_iter().flatten().enumerate() {
+    for (index, pattern) in few(patterns, path, line_of(patterns), findings).iter().enumerate() {
         let matcher = Patterns::new([pattern.value.as_str()]);
         // What Azure offers no more was no mistake when it was written.
         if !known().any(|name| matcher.matches(name)) && !was_offered(|name| matcher.matches(name)) {
-            let text = format!(
-                "{} matches no {what} that is known{}",
-                quote(&pattern.value),
-                meant_or_add(&pattern.value, key, known())
-            );
-            findings.add(pattern.line, &format!("{path}[{index}]"), Code::PolicyUnknownValue, text);
+            let text = || {
+                format!(
+                    "{} matches no {what} that is known{}",
+                    quote(&pattern.value),
+                    meant_or_add(&pattern.value, key, known())
+                )
+            };
+            findings.add_with(pattern.line, &format!("{path}[{index}]"), Code::PolicyUnknownValue, text);
         }
     }
 }
@@ -255,9 +287,11 @@ fn check_parameter(pattern: &Located<String>, path: &str, catalogue: &Catalogue,
     }
     let is_pattern = pattern.value.contains(['*', '?']);
     let what = if is_pattern { "matches no server parameter" } else { "is no server parameter" };
-    let meant = meant_or_add(&pattern.value, "parameters", catalogue.parameter_names());
-    let text = format!("{} {what} that is known{meant}", quote(&pattern.value));
-    findings.add(pattern.line, path, Code::PolicyUnknownValue, text);
+    let text = || {
+        let meant = meant_or_add(&pattern.value, "parameters", catalogue.parameter_names());
+        format!("{} {what} that is known{meant}", quote(&pattern.value))
+    };
+    findings.add_with(pattern.line, path, Code::PolicyUnknownValue, text);
 }
 
 pub(super) fn check_version(

@@ -1,9 +1,11 @@
 //! Recoveries: which kept server may come back as which other database, until when, and why.
 
 use super::{Findings, database, last_day, reason};
-use crate::document::{Recovery, raw};
+use crate::document::{Recovery, limits::GRANTS, raw};
 
 pub(super) fn check_recoveries(raw: &[raw::Recovery], findings: &mut Findings) -> Vec<Recovery> {
+    let line = raw.first().map_or(0, |recovery| recovery.from.line);
+    findings.too_many(line, "recoveries", raw.len(), GRANTS, "recoveries");
     let check = |(index, raw): (usize, &raw::Recovery)| {
         check_recovery(raw, &format!("recoveries[{index}]"), findings)
     };

@@ -99,7 +99,7 @@ fn a_profile_says_what_it_allows(#[context] context: Context, #[case] allow: &st
             yaml.replace("    defaults: {version: 17, sku: Standard_D2ds_v5, storage: {sizeGiB: 32}}\n", "");
     }
     let new = spec(new);
-    let request = Request { databases: Some(3), ..request("orders", "main", &new, None) };
+    let request = Request { databases: Some(3.into()), ..request("orders", "main", &new, None) };
     let denial = Policy::parse(&yaml).unwrap().judge(&request, None).denial.unwrap();
     insta::assert_snapshot!(context.description.unwrap(), denial.message());
 }

@@ -50,7 +50,8 @@ fn a_namespace_has_so_many_databases(
 ) {
     let (new, old) = (spec(json!({})), old.map(spec));
     let recorded = old.as_ref().map(made);
-    let request = Request { databases: has, ..request("orders-prod", "main", &new, old.as_ref()) };
+    let request =
+        Request { databases: has.map(Into::into), ..request("orders-prod", "main", &new, old.as_ref()) };
     assert_eq!(codes(policy().judge(&request, recorded.as_ref()).denial), expected);
 }
 
@@ -98,7 +99,7 @@ fn every_rule_is_taken_as_strictly_as_the_policy_says(
             yaml.push_str(&exception);
         }
         let (policy, new) = (Policy::parse(&yaml).unwrap(), spec(new));
-        let request = Request { databases: Some(1), ..request("orders", "main", &new, None) };
+        let request = Request { databases: Some(1.into()), ..request("orders", "main", &new, None) };
         let verdict = policy.judge(&request, None);
         let denied = verdict.denial.map(|denial| denial.problems).unwrap_or_default();
         let all = denied.iter().chain(&verdict.warned).chain(&verdict.audited);

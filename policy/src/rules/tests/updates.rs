@@ -36,7 +36,7 @@ fn what_azure_has_more_of_is_a_floor_and_so_is_what_hangs_on_it(
 ) {
     let mut new = spec(new);
     new.version = new.version.or(Some(IntOrString::Int(17)));
-    new.sku = new.sku.or(Some("Standard_B1ms".into()));
+    new.sku = new.sku.or_else(|| Some("Standard_B1ms".into()));
     let storage = new.storage.get_or_insert_default();
     storage.size_gib = storage.size_gib.or(Some(64));
     let storage = storage.clone();

@@ -68,12 +68,17 @@ fn one_database_too_many_is_warned_of_where_the_quota_is_not_enforced() {
     object["metadata"]["namespace"] = json!("orders-prod");
     let mut review = review("CREATE", object, Value::Null);
     review["request"]["namespace"] = json!("orders-prod");
-    let full = Facts { count: Some(1), ..Facts::default() };
+    let full = Facts { servers: Some(servers(1)), ..Facts::default() };
     let response = ask_with(Hook::Validate, &review, &with_policy(&yaml), &full);
     assert_eq!(response["allowed"], true, "{response}");
     let warning = response["warnings"][0].as_str().unwrap();
     assert!(warning.contains("[DB116]"), "{warning}");
     assert_eq!(response["warnings"].as_array().unwrap().len(), 1);
+}
+
+fn servers(count: usize) -> Servers {
+    let live = (0..count).map(|number| format!("database-{number}")).collect();
+    Servers { live, ..Servers::default() }
 }
 
 /// What Azure does, or may do, and no rule of the platform is about.

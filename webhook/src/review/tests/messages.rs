@@ -176,7 +176,7 @@ fn mistake() -> Value {
     let basis =
         Basis { state: &state, policy_name: "database-policy", today: date(2026, 11, 22), facts: &facts };
     let review = review("CREATE", database(json!({}), Value::Null), Value::Null);
-    let answer = answer_mistake(Hook::Validate, review.to_string().as_bytes(), &basis);
+    let answer = answer_mistake(Hook::Validate, &Envelope::read(review.to_string().as_bytes()), &basis);
     serde_json::to_value(answer.review).unwrap()["response"].clone()
 }
 
