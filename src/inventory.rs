@@ -387,6 +387,11 @@ mod tests {
         tokio::time::timeout(PATIENCE, met).await.unwrap();
     }
 
+    /// What is told where nobody listens is told nowhere from then on, in whatever test: tracing remembers that.
+    fn listening() -> tracing::subscriber::DefaultGuard {
+        tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(std::io::sink).finish())
+    }
+
     #[tokio::test]
     async fn nothing_is_believed_before_the_first_list_and_its_failure_is_told() {
         let lines = Lines::default();
@@ -422,6 +427,7 @@ mod tests {
     /// A namespace that somebody fills must not take the memory of all reviews.
     #[tokio::test]
     async fn a_long_list_comes_in_pages_and_is_counted_whole() {
+        let _guard = listening();
         let page = async |RawQuery(query): RawQuery| {
             let query = query.unwrap_or_default();
             let asked = query.contains("limit=100");
@@ -439,6 +445,7 @@ mod tests {
     /// Each may be as large as an object can be, and there may be as many as anybody likes.
     #[tokio::test]
     async fn a_namespace_is_listed_page_by_page() {
+        let _guard = listening();
         let limits = Arc::new(Mutex::new(Vec::new()));
         let noted = limits.clone();
         let list = async move |RawQuery(query): RawQuery| {
@@ -475,6 +482,7 @@ mod tests {
     /// As after a change of the CRD: no watch has it, and deletes reach it all the same.
     #[tokio::test]
     async fn a_database_that_can_not_be_read_counts() {
+        let _guard = listening();
         let odd =
             r#"{"metadata": {"name": "odd", "namespace": "orders"}, "spec": {"sku": {"size": "large"}}}"#;
         let inventory =
@@ -490,6 +498,7 @@ mod tests {
     /// What waits for the process to be ready may be what brings the CRD.
     #[tokio::test]
     async fn without_the_crd_it_is_ready_and_says_nothing_of_databases() {
+        let _guard = listening();
         let synced = Gauge::default();
         let inventory = Inventory::watch(answering(&Arc::new(AtomicU16::new(404))), synced.clone());
         tokio::time::timeout(PATIENCE, inventory.listed()).await.unwrap();

@@ -479,7 +479,7 @@ fn what_is_created_from_a_backup_is_judged() {
     assert!(record("srv-judged", ended.clone(), none()).refused().contains("[DB211]"));
     let destroy =
         json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "nobody/main@2026-11-02"});
-    let asks = |_: ()| {
+    let asks = |(): ()| {
         vec![
             record("another", none(), none()),
             record("srv-judged", json!({"database": "main"}), none()),

@@ -141,7 +141,7 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     };
     let trouble = trouble.or_else(|| (end == End::Outdated).then(|| outdated(record)));
     let warned_at =
-        end.warns(context.now()).then(|| Notes::of(record).warned_at.unwrap_or(Time(context.now())));
+        end.warns(context.now()).then(|| Notes::of(record).warned_at.unwrap_or_else(|| Time(context.now())));
     let (why, ready) = match trouble {
         Some(why) => (why, "False"),
         None => (kept_because(record, &end, warned_at.as_ref(), context.now()), "True"),

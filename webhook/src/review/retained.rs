@@ -73,7 +73,7 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
     let mut problems = Vec::new();
     match (stands, &record.new) {
         (Some(old), Some(new)) => {
-            problems.extend(retained::judge_identity(&identity(old), &identity(new)).err())
+            problems.extend(retained::judge_identity(&identity(old), &identity(new)).err());
         }
         (None, Some(spec)) if request.old.is_none() => {
             let name = super::Target::of(request).name;
