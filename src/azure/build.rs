@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::annotations::PAUSED;
 use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
@@ -224,6 +225,10 @@ fn rest<K: kube::Resource>(object: &mut K) {
 /// its objects say whenever it compares with Azure: of a server that somebody deleted there, an empty one.
 fn rests<K: AsoObject>(found: Option<&K>, desired: &K, accepts_empty: bool) -> bool {
     let Some(found) = found.filter(|found| found.same_spec(desired)) else { return false };
+    // After a pause it is written once: people may have changed it in Azure.
+    if found.meta().annotations.as_ref().is_some_and(|annotations| annotations.contains_key(PAUSED)) {
+        return false;
+    }
     match condition::progress(found) {
         Progress::Ready => true,
         // It says nothing new while it looks, and what Azure lost isn't made anew unless that is wanted.

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     api_error,
     azure::{
-        self, AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FlexibleServer,
+        self, AT_REST, AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FlexibleServer,
         FlexibleServersAdministrator, FlexibleServersConfiguration, MANAGE, OPERATOR, Owner,
         RECONCILE_POLICY, SKIP, TRACKED, claim,
         condition::{self, Progress},
@@ -126,7 +126,7 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
     if let Some(secret) = &desired.admin_secret {
         apply_admin_secret(context, secret).await?;
     }
-    let mut all = All { context, mode, is_free: false, applied: Applied::new(Progress::Sent) };
+    let mut all = All { context, mode, is_free: false, lifts: true, applied: Applied::new(Progress::Sent) };
     // The login is made while Azure still works on the server: it takes seconds, and the server minutes.
     let identity = all.keep_up(&caches.identities, &azure.identity, |_| false).await?;
     let server = if look_first(context, &azure.server).await? {
@@ -144,6 +144,7 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
     }
     let credential = all.keep_up(&caches.credentials, &azure.credential, |_| false).await?;
     all.is_free = server == Progress::Ready;
+    all.lifts = all.is_free;
     all.applied.server = server;
     all.applied.others.push((condition::describe(&azure.identity), identity));
     all.applied.others.push((condition::describe(&azure.credential), credential));
@@ -256,10 +257,11 @@ async fn pause(context: &Context, azure: &azure::Objects) -> Result<Applied, Err
         let found = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any());
         let found = found.filter(|found| same_owner(found, desired));
         if let Some(found) = &found
-            && !azure::has_policy(found, SKIP)
+            && (!azure::has_policy(found, SKIP) || azure::is_at_rest(found))
             && found.meta().deletion_timestamp.is_none()
         {
-            let annotations = json!({RECONCILE_POLICY: SKIP, PAUSED: "true"});
+            // What rested is written once after the pause, too: people may have changed it.
+            let annotations = json!({RECONCILE_POLICY: SKIP, PAUSED: "true", AT_REST: null});
             amend(context, found, json!({"annotations": annotations})).await?;
         }
         let found = found.filter(|found| found.same_spec(desired));
@@ -307,6 +309,8 @@ struct All<'a> {
     context: &'a Context,
     mode: Mode,
     is_free: bool,
+    /// Whether a pause that is over may end for the next object.
+    lifts: bool,
     applied: Applied,
 }
 
@@ -325,9 +329,13 @@ impl All<'_> {
             && !azure::has_policy(desired, SKIP)
             && same_owner(found, desired)
             && !is_ours(found)
-            && !azure::is_at_rest(found)
+            && (!azure::is_at_rest(found) || is_paused(found))
         {
             if is_paused(found) {
+                // What lies on a server waits for what the server itself has to become again.
+                if !self.lifts {
+                    return Ok(Progress::Sent);
+                }
                 let annotations = json!({RECONCILE_POLICY: DETACH_ON_DELETE, PAUSED: null});
                 amend(self.context, found, json!({"annotations": annotations})).await?;
                 return Ok(Progress::Sent);
