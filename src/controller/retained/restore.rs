@@ -7,7 +7,11 @@ use kube::api::ObjectMeta;
 
 use super::{reconcile::Error, remove::Doomed};
 use crate::{
-    azure::{claim, condition::Progress, names},
+    azure::{
+        claim,
+        condition::{self, Progress},
+        names,
+    },
     controller::{
         apply, build,
         context::Context,
@@ -35,8 +39,10 @@ pub(super) async fn restore(
     context: &Context,
 ) -> Result<Restored, Error> {
     let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
-    if server.is_some_and(|server| !claim::only_looks(&server)) {
-        return Ok(Restored::There);
+    if let Some(server) = server.filter(|server| !claim::only_looks(server)) {
+        // At rest it only looks, and tells when Azure has lost the server.
+        let is_gone = claim::is_absent(&condition::progress(&server));
+        return Ok(if is_gone { Restored::Gone } else { Restored::There });
     }
     let state = context.policy.load_full();
     // Without a policy nothing says where the server is; what is kept stays so.
