@@ -126,10 +126,8 @@ fn a_database_that_can_not_be_read_holds_up_no_other_and_is_guarded_mended_and_d
     let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
     let story = Story::new(&sandbox, "odd");
     let away = Away::take(&sandbox, CONFIGURATIONS);
-    let modes = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/highAvailability/enum";
-    let patch = serde_json::json!([{"op": "remove", "path": modes}]).to_string();
-    story.kubectl(&["patch", "crd", "databases.altinn.app", "--type=json", "-p", &patch]).succeeded();
-    eventually("the API server takes what it didn't", || {
+    // Nobody judges it.
+    eventually("the API server has forgotten the webhook", || {
         story.database("odd", "{highAvailability: Sideways}").ok.then_some(())
     });
     story.database("mended", "{highAvailability: Sideways}").succeeded();

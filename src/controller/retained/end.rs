@@ -125,7 +125,8 @@ pub(super) fn end(seen: &Seen<'_>) -> End {
     };
     let Some(server) = seen.server.filter(|server| server.made().is_some()) else { return end };
     match claim::taken(server) {
-        Some(taken) if taken <= record.spec.since.0 => end,
+        // Both are whole seconds, and in the same one either may have been first.
+        Some(taken) if taken < record.spec.since.0 => end,
         Some(_) => End::Outdated,
         None => End::Never(Some(
             "the server's tag database-operator-taken in Azure is missing, so nothing tells whether a Database had the \
@@ -243,8 +244,8 @@ mod tests {
     fn a_record_that_is_older_than_the_servers_last_database_ends_nothing(#[case] changes: Value) {
         let record = record(changes);
         let end_with = |server: &FlexibleServer| end(&seen(&record, Some(server)));
-        assert!(end_with(&server(Some("2026-11-01T12:00:00Z"))).due().is_some());
-        assert_eq!(end_with(&server(Some("2026-11-01T12:00:01Z"))), End::Outdated);
+        assert!(end_with(&server(Some("2026-11-01T11:59:59Z"))).due().is_some());
+        assert_eq!(end_with(&server(Some("2026-11-01T12:00:00Z"))), End::Outdated);
         // Nothing tells.
         assert!(matches!(end_with(&server(None)), End::Never(Some(_))));
     }
