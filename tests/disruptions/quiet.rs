@@ -31,10 +31,10 @@ fn a_creation_writes_each_child_once_and_the_status_three_times_at_most() {
     let mut writes = writes_of_the_controller(&sandbox, start);
     writes.retain(|write| write.contains("counted"));
     let count = |needle: &str| writes.iter().filter(|write| write.contains(needle)).count();
-    // To look whether Azure has such a server, and to make it.
-    assert_eq!(count("/flexibleservers/"), 2, "{writes:#?}");
+    // To look whether Azure has such a server, to make it, and to come to rest.
+    assert_eq!(count("/flexibleservers/"), 3, "{writes:#?}");
+    assert_eq!(count("/flexibleserversdatabases/"), 2, "{writes:#?}");
     for kind in [
-        "/flexibleserversdatabases/",
         "/flexibleserversfirewallrules/",
         "/flexibleserversadministrators/",
         "/userassignedidentities/",

@@ -59,8 +59,8 @@ fn a_database_that_serves_stays_ready_when_azure_fails_a_comparison() {
     let compare_rule = |comes: bool| {
         let change =
             json!({"spec": {"operatorSpec": if comes { json!({}) } else { Value::Null }}}).to_string();
-        let patch = ["patch", "flexibleserversfirewallrule", &rule, "--type=merge", "-p", &change];
-        story.as_platform(&patch).succeeded();
+        let arguments = ["patch", "flexibleserversfirewallrule", &rule, "--type=merge", "-p", &change];
+        story.as_platform(&arguments).succeeded();
     };
     compare_rule(true);
     story.wait_out_of_sync("main", "MethodNotAllowed");

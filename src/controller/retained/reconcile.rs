@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     api_error,
-    azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim},
+    azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim, condition},
     clock,
     controller::{
         apply, backoff,
@@ -424,7 +424,7 @@ async fn returned(
         .and_then(|status| status.server.as_ref())
         .is_some_and(|server| server.name == kept.server_name);
     let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
-    let Some(server) = server.filter(|server| has_server && !claim::only_looks(server)) else {
+    let Some(server) = server.filter(|server| has_server && has_it(server)) else {
         // Something may keep it from that for long, and a destroy that was begun has been overtaken.
         remove::spare(context, kept).await?;
         return later;
@@ -465,6 +465,12 @@ async fn returned(
         return Ok(Action::await_change());
     }
     later
+}
+
+/// Whether Azure has the server as the object says: what is told of one that is gone, or is being made anew, is about the
+/// former one.
+fn has_it(server: &FlexibleServer) -> bool {
+    !claim::only_looks(server) && condition::progress(server) == condition::Progress::Ready
 }
 
 async fn destroy(record: &RetainedDatabase, context: &Context, doomed: &Doomed<'_>) -> Result<Action, Error> {
