@@ -111,7 +111,7 @@ fn a_policy_that_changes_nothing_for_a_database_writes_nothing() {
 }
 
 #[test]
-fn a_resize_by_others_is_put_back_and_the_controller_does_not_join_in() {
+fn a_resize_by_others_is_told_and_stays_until_something_is_changed() {
     let sandbox = sandbox();
     let story = Story::new(&sandbox, "resized");
     story.database("main", "{}").succeeded();
@@ -119,12 +119,16 @@ fn a_resize_by_others_is_put_back_and_the_controller_does_not_join_in() {
     let start = audit_lines(&sandbox);
     let resized = serde_json::json!({"sku": {"name": "Standard_B2s", "tier": "Burstable"}});
     patch_azure(&sandbox, &story.server().id, &resized);
-    eventually("Azure Service Operator has put the size back", || {
-        (story.server().body["sku"]["name"] == "Standard_B1ms").then_some(())
+    eventually("the status tells the size that there is", || {
+        (story.get("database", "main")?["status"]["server"]["sku"] == "Standard_B2s").then_some(())
     });
     let mut writes = writes_of_the_controller(&sandbox, start);
     writes.retain(|write| write.contains("resized") && write.contains("azure.com"));
     assert_eq!(writes, Vec::<String>::new());
+    story.database("main", "{storage: {sizeGiB: 64}}").succeeded();
+    eventually("with a change the size is as it is written again", || {
+        (story.server().body["sku"]["name"] == "Standard_B1ms").then_some(())
+    });
 }
 
 /// A database whose data are kept, with all ways in closed: its password was changed, and the old one is forgotten.
