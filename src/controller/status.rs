@@ -21,7 +21,7 @@ use super::{
 use crate::{
     api_error::one_line,
     azure::{
-        FlexibleServer,
+        FlexibleServer, claim,
         condition::{self, Kind, Progress},
     },
 };
@@ -280,7 +280,10 @@ fn fill(
         revision: revision.to_owned(),
         defaulted: effective.defaulted.clone(),
     });
-    status.database_name = Some(effective.database_name.clone());
+    // Until Azure has been asked for the server, its data may turn out to be under another name.
+    if known.server.as_ref().is_some_and(|server| !claim::only_looks(server)) {
+        status.database_name = Some(effective.database_name.clone());
+    }
     // Known from the start, so that a Deployment can be written before the server is up.
     status.service_account_name = Some(effective.service_account_name.clone());
     status.secret_name = Some(secret_name(&database.name_any()));

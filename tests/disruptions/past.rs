@@ -529,7 +529,7 @@ fn the_database_is_made_once_somebody_administers_its_server() {
 fn a_server_that_lost_its_tags_is_asked_back_and_never_given_up() {
     let cluster = cluster();
     let working = controller(&cluster, &[]);
-    let story = at_rest(&cluster, "untagged", "{}");
+    let story = at_rest(&cluster, "untagged", "{databaseName: orders}");
     let server = story.server();
     drop(working);
     drop(forget_everything(&cluster, &story));
@@ -553,7 +553,11 @@ fn a_server_that_lost_its_tags_is_asked_back_and_never_given_up() {
             .into();
     patch_azure(&cluster.sandbox, &server.id, &json!({"tags": back}));
     compare(&cluster);
-    story.database("main", "{databaseName: main}").succeeded();
+    // Without its tag, nothing tells what the database is called.
+    story.wait_reason("main", "DatabaseNameUnknown");
+    assert_eq!(story.in_azure(DATABASE).len(), 1);
+    story.database("main", "{databaseName: orders}").succeeded();
     story.wait_ready("main");
+    assert_eq!(story.in_azure(DATABASE).len(), 1);
     story.data_is_kept();
 }
