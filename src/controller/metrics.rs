@@ -31,6 +31,7 @@ pub struct Metrics {
     pub out_of_policy: Gauge,
     pub databases: Family<StateLabels, Gauge>,
     pub unreadable: Gauge,
+    pub unreadable_records: Gauge,
     pub out_of_sync: Gauge,
 }
 
@@ -45,6 +46,7 @@ impl Metrics {
             out_of_policy: Gauge::default(),
             databases: Family::default(),
             unreadable: Gauge::default(),
+            unreadable_records: Gauge::default(),
             out_of_sync: Gauge::default(),
         };
         registry.register(
@@ -61,6 +63,11 @@ impl Metrics {
             "databases_unreadable",
             "Databases that can't be read, and are left as they are",
             metrics.unreadable.clone(),
+        );
+        registry.register(
+            "retaineddatabases_unreadable",
+            "RetainedDatabases that can't be read, and are left as they are",
+            metrics.unreadable_records.clone(),
         );
         registry.register(
             "databases_out_of_sync",

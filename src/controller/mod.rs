@@ -112,7 +112,12 @@ pub async fn run(
     };
     // Ends with the process, or when nobody watches the policy any more.
     tokio::spawn(tell_of_policy(recorder.clone(), config_map, policy_trouble));
-    let unreadable = Unreadable::new(metrics.unreadable.clone(), tell_of_unreadable(recorder.clone()));
+    let unreadable =
+        Unreadable::new(metrics.unreadable.clone(), tell_of_unreadable::<Database>(recorder.clone()));
+    let unreadable_records = Unreadable::new(
+        metrics.unreadable_records.clone(),
+        tell_of_unreadable::<RetainedDatabase>(recorder.clone()),
+    );
     let databases = Api::<DeserializeGuard<Database>>::all(client.clone());
     let (store, writer) = reflector::store();
     let stream = readable(watcher(databases, caches::watch()).default_backoff(), unreadable)
@@ -155,7 +160,8 @@ pub async fn run(
     });
 
     let gone_context = context.clone();
-    let kept = retained::run(context.clone(), retained_writer, store.clone(), due_records);
+    let kept =
+        retained::run(context.clone(), retained_writer, unreadable_records, store.clone(), due_records);
     let databases = Controller::for_stream(stream, store)
         .with_config(bounded())
         .reconcile_on(triggers)
@@ -216,15 +222,21 @@ async fn tell_of_policy(
 }
 
 /// In the log, and in an event of the object.
-fn tell_of_unreadable(recorder: Recorder) -> impl Fn(&ObjectMeta, &str) {
+fn tell_of_unreadable<K>(recorder: Recorder) -> impl Fn(&ObjectMeta, &str) + Send + 'static
+where
+    K: Resource<DynamicType = ()> + Default,
+{
     move |metadata, error| {
         tracing::warn!(
             namespace = metadata.namespace,
             name = metadata.name,
             error,
-            "a Database can't be read, and is left as it is"
+            "a {} can't be read, and is left as it is",
+            K::kind(&())
         );
-        let object = Database { metadata: metadata.clone(), ..Database::default() }.object_ref(&());
+        let mut object = K::default();
+        *object.meta_mut() = metadata.clone();
+        let object = object.object_ref(&());
         let note = format!("can't be read, and is left as it is: {}", clean(error));
         let recorder = recorder.clone();
         tokio::spawn(async move {

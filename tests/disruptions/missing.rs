@@ -6,10 +6,11 @@ use std::{
 };
 
 use sandbox::{Options, Sandbox};
+use serde_json::{Value, json};
 
 use crate::{
-    common::{SERVER, Story, eventually, metric, ready, run},
-    guard::{Away, CONFIGURATIONS},
+    common::{OPERATOR_NAMESPACE, SERVER, Story, eventually, metric, ready, run},
+    guard::{Away, CONFIGURATIONS, POLICIES},
     sandbox,
 };
 
@@ -131,7 +132,23 @@ fn a_database_that_can_not_be_read_holds_up_no_other_and_is_guarded_mended_and_d
         story.database("odd", "{highAvailability: Sideways}").ok.then_some(())
     });
     story.database("mended", "{highAvailability: Sideways}").succeeded();
-    drop(away);
+    let unguarded = Away::take(&sandbox, POLICIES);
+    let record = |name: &str, since: &str| {
+        let record = json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase",
+            "metadata": {"name": name, "namespace": OPERATOR_NAMESPACE},
+            "spec": {
+                "database": format!("odd/{name}"), "server": {"name": name}, "reason": "Deleted", "since": since,
+            },
+        });
+        run(sandbox.kubectl(&["create", "-f", "-"]), &record.to_string())
+    };
+    // For the API server that is a time, and nobody else can read it.
+    eventually("the API server has forgotten the policies", || {
+        record("odd-record", "2026-11-28T12:00:00+99:99").ok.then_some(())
+    });
+    record("fine-record", "2026-11-28T12:00:00Z").succeeded();
+    drop((away, unguarded));
     for process in ["controller", "webhook"] {
         sandbox.process(process).restart().unwrap();
     }
@@ -147,6 +164,14 @@ fn a_database_that_can_not_be_read_holds_up_no_other_and_is_guarded_mended_and_d
     story.wait_reason("fine", "AzureServiceOperatorMissing");
     let unreadable = || metric(&sandbox, "controller", "database_operator_databases_unreadable");
     assert_eq!(unreadable(), Some(2.0));
+    eventually("the record that can be read is looked after", || {
+        let record = story.as_platform(&["get", "rdb", "fine-record", "-o=json"]).succeeded();
+        let record: Value = serde_json::from_str(&record).unwrap();
+        (ready(&record)["reason"] == "AzureServiceOperatorMissing").then_some(())
+    });
+    let unreadable_records =
+        || metric(&sandbox, "controller", "database_operator_retaineddatabases_unreadable");
+    assert_eq!(unreadable_records(), Some(1.0));
     eventually("an event tells why", || {
         let events =
             ["get", "events", "--field-selector=involvedObject.name=odd,reason=Unreadable", "-o", "yaml"];

@@ -21,8 +21,10 @@ use std::sync::Arc;
 
 use api::{Database, RetainedDatabase};
 use futures::{StreamExt, future};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api,
+    core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt, controller,
         reflector::{self, ObjectRef, Store},
@@ -33,6 +35,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::{bounded, caches, context::Context};
+use crate::readable::{Unreadable, readable};
 
 /// Whether the server of a record is being destroyed, or is: nothing brings it back.
 pub(super) fn is_destroying(record: &RetainedDatabase) -> bool {
@@ -43,13 +46,14 @@ pub(super) fn is_destroying(record: &RetainedDatabase) -> bool {
 pub(super) async fn run(
     context: Arc<Context>,
     writer: reflector::store::Writer<RetainedDatabase>,
+    unreadable: Unreadable<impl Fn(&ObjectMeta, &str)>,
     databases: Store<Database>,
     due: UnboundedReceiver<ObjectRef<RetainedDatabase>>,
 ) {
-    let api: Api<RetainedDatabase> = Api::namespaced(context.client.clone(), &context.operator_namespace);
+    let api: Api<DeserializeGuard<RetainedDatabase>> =
+        Api::namespaced(context.client.clone(), &context.operator_namespace);
     let store = context.retained.clone();
-    let stream = watcher(api, caches::watch())
-        .default_backoff()
+    let stream = readable(watcher(api, caches::watch()).default_backoff(), unreadable)
         .modify(caches::prune)
         .reflect(writer)
         .touched_objects();

@@ -15,7 +15,7 @@ use kube::{
     core::DeserializeGuard,
     runtime::{controller::Action, events::EventType, reflector::ObjectRef},
 };
-use policy::retained::owner;
+use policy::{quote::quote, retained::owner};
 use serde_json::json;
 
 use super::{
@@ -82,7 +82,8 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         return Ok(Action::await_change());
     }
     let Some((namespace, name)) = owner(&record.spec.database) else {
-        let why = format!("spec.database {:?} is not of the form <namespace>/<name>", record.spec.database);
+        let why =
+            format!("spec.database {} is not of the form <namespace>/<name>", quote(&record.spec.database));
         tell(record, context, &Blocked::stalled("Unreadable", why), "False").await?;
         return Ok(Action::await_change());
     };
