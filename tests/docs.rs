@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use api::reason::{Place, Reason};
+
 #[path = "common/sources.rs"]
 mod sources;
 
@@ -41,40 +43,44 @@ fn the_security_page_has_a_row_for_each_way_with_a_test() {
     }
 }
 
+/// Set to `write`, the tables of reasons are written into the page.
+const WRITE: &str = "DOCS";
+
 #[test]
-fn the_status_page_has_each_reason_that_the_controller_gives() {
-    const PAGE: &str = include_str!("../docs/status.md");
+fn the_status_page_shows_each_reason_what_it_means_and_who_acts() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/status.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let mut shown = page.clone();
+    for place in [Place::Database, Place::Condition, Place::Event, Place::Retained] {
+        let begin = format!("<!-- reasons: {place:?} -->\n");
+        let (before, rest) = shown.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
+        let (_, after) = rest.split_once("<!-- end -->").unwrap();
+        let rows: String = Reason::ALL
+            .iter()
+            .filter(|reason| reason.place() == place)
+            .map(|reason| format!("| `{reason}` | {} | {} |\n", reason.meaning().trim(), reason.who_acts()))
+            .collect();
+        shown = format!(
+            "{before}{begin}\n| reason | what it means | who acts |\n|---|---|---|\n{rows}\n<!-- end -->{after}"
+        );
+    }
+    if std::env::var(WRITE).is_ok_and(|write| write == "write") {
+        std::fs::write(&path, shown).unwrap();
+    } else {
+        assert!(page == shown, "docs/status.md is not as api/src/reason.rs says: {WRITE}=write cargo test --test docs");
+    }
+}
+
+#[test]
+fn a_reason_is_one_of_the_list_wherever_the_operator_gives_one() {
     let all = sources::below("src/controller").split("#[cfg(test)]").collect::<String>();
-    // What a reason stands after.
-    let calls = [
-        "Blocked::stalled(",
-        "Blocked::working(",
-        "reason: \"",
-        "&str = \"",
-        "EventType::Normal, ",
-        "EventType::Warning, ",
-        "\"Reconcile\", ",
-    ];
-    let mut reasons = Vec::new();
-    for call in calls {
-        for rest in all.split(call).skip(1) {
-            let rest = rest.trim_start().trim_start_matches('"');
-            let word: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-            if word.starts_with(|c: char| c.is_ascii_uppercase()) && rest[word.len()..].starts_with('"') {
-                reasons.push(word);
-            }
-        }
+    // A literal in its place would be known to nobody.
+    for call in ["Blocked::by(\"", "reason: \"", "publish(database, \"", "Said::by(\""] {
+        assert!(!all.contains(call), "{call}");
     }
-    for known in ["ServerNotOurs", "ApplyFailed", "Configuring", "DataKept", "PolicyInvalid", "Unreadable"] {
-        assert!(reasons.iter().any(|reason| reason == known), "{known} is not found: {reasons:?}");
-    }
-    // Those of the tests in the same folder, and the action that an event names before its reason.
-    let is_no_reason = |reason: &&String| ["R", "Away", "Reconcile"].contains(&reason.as_str());
-    let missing: Vec<_> = reasons
-        .iter()
-        .filter(|reason| !is_no_reason(reason) && !PAGE.contains(&format!("`{reason}`")))
-        .collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    let unused: Vec<&Reason> =
+        Reason::ALL.iter().filter(|reason| !all.contains(&format!("Reason::{reason}"))).collect();
+    assert!(unused.is_empty(), "{unused:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 pub mod annotations;
 pub mod crd;
 pub mod database;
+pub mod reason;
 pub mod retained;
 pub mod status;
 pub mod version;

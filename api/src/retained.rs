@@ -2,6 +2,7 @@
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a name, a type and a path")]
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
     namespaced,
     shortname = "rdb",
     status = "RetainedDatabaseStatus",
+    derive = "Default",
     derive = "PartialEq",
     doc = "The record of a database whose Database object is gone and whose data is kept.",
     printcolumn(name = "Database", type_ = "string", json_path = ".spec.database"),
@@ -81,18 +83,27 @@ pub struct RetainedDatabaseSpec {
     pub until: Option<Time>,
 }
 
-/// Reason of the condition `Ready` with which a record goes: the data are back.
-pub const RECOVERED: &str = "Recovered";
-/// Reason of the condition `Ready` with which a record goes: the data are at their end.
-pub const DESTROYED: &str = "Destroyed";
-
-/// Reason of the condition `Ready` with which a record goes that was about another database's server.
-pub const MISTAKEN: &str = "Mistaken";
-/// The reasons of the condition `Ready` with which a record goes.
-pub const SETTLED: [&str; 3] = [RECOVERED, DESTROYED, MISTAKEN];
+/// Of nothing: what stands in for a record that can't be read, and of which only the name counts.
+impl Default for RetainedDatabaseSpec {
+    fn default() -> Self {
+        Self {
+            database: String::new(),
+            formerly: None,
+            namespace_uid: None,
+            server: RetainedServer::default(),
+            database_name: None,
+            service_account_name: None,
+            last_spec: None,
+            profile: None,
+            reason: RetainedReason::OwnerLost,
+            since: Time(Timestamp::MAX),
+            until: None,
+        }
+    }
+}
 
 /// Which server.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct RetainedServer {
     /// Name of the server in Azure, and of its `FlexibleServer`.
     pub name: String,

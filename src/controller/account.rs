@@ -1,7 +1,7 @@
 //! The ServiceAccount with which an app logs in. It may be the app team's own, with annotations of its own, and several
 //! databases may name one: what somebody else has written into it is never written over.
 
-use api::Database;
+use api::{Database, reason::Reason};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::ResourceExt;
 use policy::{quote::quote, warning::cut};
@@ -38,7 +38,7 @@ enum Conflict {
 /// That the ServiceAccount logs in as somebody else: for a condition.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Trouble {
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     pub(super) message: String,
 }
 
@@ -132,14 +132,14 @@ fn trouble(database: &Database, account: &str, has: &str, conflict: &Conflict) -
     let has = quote(&cut(has, 64));
     match conflict {
         Conflict::Others => Trouble {
-            reason: "SetByOthers",
+            reason: Reason::SetByOthers,
             message: format!(
                 "{to_do}, or take the annotation {CLIENT_ID} off ServiceAccount {namespace}/{account}: it is {has}, which \
                  the operator didn't write, and it is left as it is"
             ),
         },
         Conflict::Database(other) => Trouble {
-            reason: "SetForAnotherDatabase",
+            reason: Reason::SetForAnotherDatabase,
             message: format!(
                 "{to_do}: ServiceAccount {namespace}/{account} has the client id of Database {other}, which uses it, too, \
                  and it can have one only"

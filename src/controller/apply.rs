@@ -1,6 +1,6 @@
 //! Fourth stage: writes what differs, and nothing else.
 
-use api::{Database, annotations::PAUSED};
+use api::{Database, annotations::PAUSED, reason::Reason};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -17,8 +17,8 @@ use super::{
     context::Context,
     in_flight::Written,
     notes::{Note, Seen},
-    nudge,
-    status::{self, Blocked},
+    nudge, status,
+    verdict::Blocked,
 };
 use crate::{
     api_error,
@@ -671,8 +671,8 @@ async fn apply_secret(context: &Context, database: &Database, desired: &Secret) 
     };
     if let Some(found) = &found {
         if found.is_left_over_from(database) {
-            return Err(Error::Foreign(Blocked::working(
-                "SecretLeftOver",
+            return Err(Error::Foreign(Blocked::by(
+                Reason::SecretLeftOver,
                 format!(
                     "Secret {namespace}/{name} belongs to the Database of this name that was there before; Kubernetes \
                      removes it, and this Database goes on by itself then"
@@ -761,8 +761,8 @@ fn foreign<K: Resource<DynamicType = ()>>(desired: &K, namespace: &str) -> Error
 }
 
 fn taken(kind: &str, namespace: &str, name: &str) -> Error {
-    Error::Foreign(Blocked::stalled(
-        "NameTaken",
+    Error::Foreign(Blocked::by(
+        Reason::NameTaken,
         format!(
             "{kind} {namespace}/{name} exists and does not belong to this Database; it is left alone. Give it \
              another name, if it is yours, or give this Database another one, and it goes on by itself"

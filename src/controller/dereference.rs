@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Authentication, Database, RetainedDatabase, annotations::RECOVER_FROM};
+use api::{Authentication, Database, RetainedDatabase, annotations::RECOVER_FROM, reason::Reason};
 use futures::FutureExt;
 use jiff::{civil::Date, tz::TimeZone};
 use k8s_openapi::api::core::v1::Secret;
@@ -18,7 +18,7 @@ use super::{
     evidence::Evidence,
     password,
     retained::{self, relabel},
-    status::Blocked,
+    verdict::Blocked,
 };
 use crate::azure::{
     self, Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersDatabase,
@@ -175,8 +175,8 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
         identity: identity.as_ref(),
     };
     if let Some(why) = there.taken_from((&namespace, &name)) {
-        return Err(Error::Blocked(Blocked::stalled(
-            "ServerNameTaken",
+        return Err(Error::Blocked(Blocked::by(
+            Reason::ServerNameTaken,
             format!(
                 "{why}; it is left alone. Give this Database another name, or find out what that object is for"
             ),
@@ -239,8 +239,8 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
 }
 
 fn being_destroyed(server_name: &str) -> Blocked {
-    Blocked::working(
-        "ServerBeingDestroyed",
+    Blocked::by(
+        Reason::ServerBeingDestroyed,
         format!(
             "Server {server_name} is being destroyed with all its data, as was decided before this Database was applied; \
              a new and empty one is made once it is gone"
@@ -260,8 +260,7 @@ fn of_another_namespace(record: &RetainedDatabase, around: Surroundings<'_>) -> 
     let is_allowed = then == now
         || around.recoveries.iter().any(|recovery| recovery.is_of_its_own(database, around.today));
     (!is_allowed).then(|| {
-        Blocked::stalled(
-            "NamespaceRecreated",
+        Blocked::by(Reason::NamespaceRecreated,
             format!(
                 "Server {} is kept of Database {database} of a namespace {namespace} that was deleted; this is another \
                  namespace of the same name, and may be another team's. If it is to have that data, ask the platform team \
@@ -288,7 +287,7 @@ fn not_ours(server_name: &str, foreign: &Foreign, policy_name: &str) -> Blocked 
              another name. It is looked at again every hour"
         ),
     };
-    Blocked::stalled("ServerNotOurs", message)
+    Blocked::by(Reason::ServerNotOurs, message)
 }
 
 /// Which server it is.
@@ -331,8 +330,8 @@ fn server_name(
             Some(from) => Server::Elsewhere(from.clone()),
             None => Server::Named(derived),
         }),
-        (_, Some(recorded)) => Err(Error::Blocked(Blocked::stalled(
-            "ServerNameUnknown",
+        (_, Some(recorded)) => Err(Error::Blocked(Blocked::by(
+            Reason::ServerNameUnknown,
             format!(
                 "status.server.name is {recorded}, while this Database would get {derived}, and nothing in namespace \
                  {operator_namespace} says that {recorded} belongs to it; nothing is touched. If the server is this \
@@ -397,8 +396,8 @@ pub(super) fn kept(
 
 /// What a `Database` is told while the server of another one becomes its own.
 pub(super) fn recovering(server_name: &str, (namespace, name): (&str, &str)) -> Blocked {
-    Blocked::working(
-        "Recovering",
+    Blocked::by(
+        Reason::Recovering,
         format!(
             "Server {server_name}, which was kept of Database {namespace}/{name}, is being brought back here"
         ),
@@ -431,8 +430,7 @@ pub(super) fn check(caches: &Caches) -> Result<(), Error> {
     }
     if let Some(first) = unknown.first() {
         let more = if unknown.len() > 1 { format!(" and {} more", unknown.len() - 1) } else { String::new() };
-        return Err(Error::Blocked(Blocked::working(
-            "AzureServiceOperatorMissing",
+        return Err(Error::Blocked(Blocked::by(Reason::AzureServiceOperatorMissing,
             format!(
                 "Azure Service Operator is not installed, or not for PostgreSQL: the CRD {first}{more} is missing. \
                  The platform team must install it; this Database goes on by itself then"
@@ -442,8 +440,8 @@ pub(super) fn check(caches: &Caches) -> Result<(), Error> {
     }
     if let Some((kind, error)) = failing {
         return Err(Error::Blocked(
-            Blocked::working(
-                "CacheNotSynced",
+            Blocked::by(
+                Reason::CacheNotSynced,
                 format!("{kind} can't be listed, so nothing is known of this Database: {error}"),
             )
             .beside_the_app(),

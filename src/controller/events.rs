@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{Database, DatabaseStatus};
+use api::{Database, DatabaseStatus, reason::Reason};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Resource,
@@ -14,8 +14,8 @@ use kube::{
 };
 
 use super::{
+    conditions::{self, CLIENT_ID_CONFLICT, PAUSED, SYNCED, event_type, find, is_change, is_work},
     recorder::Recorder,
-    status::{self, CLIENT_ID_CONFLICT, is_change},
 };
 
 /// Events of one object that go out at once.
@@ -37,19 +37,23 @@ impl Events {
     /// An event of each transition that the status tells of.
     pub(super) async fn announce(&self, database: &Database, new: &DatabaseStatus) {
         for (type_, reason, note) in told(database.status.as_ref(), new) {
-            self.publish(database, type_, reason, note).await;
+            self.publish_as(database, type_, reason, note).await;
         }
         let before = database.status.as_ref().map(|status| &*status.conditions).unwrap_or_default();
-        let before = status::find(before, CLIENT_ID_CONFLICT).map(|conflict| &conflict.reason);
-        if let Some(conflict) = status::find(&new.conditions, CLIENT_ID_CONFLICT)
+        let before = find(before, CLIENT_ID_CONFLICT).map(|conflict| &conflict.reason);
+        if let Some(conflict) = find(&new.conditions, CLIENT_ID_CONFLICT)
             && before != Some(&conflict.reason)
         {
-            self.publish(database, EventType::Warning, CLIENT_ID_CONFLICT, &conflict.message).await;
+            self.publish(database, Reason::ClientIdConflict, &conflict.message).await;
         }
     }
 
     /// An event, unless the object had too many of late.
-    pub(super) async fn publish(&self, database: &Database, type_: EventType, reason: &str, note: &str) {
+    pub(super) async fn publish(&self, database: &Database, reason: Reason, note: &str) {
+        self.publish_as(database, event_type(reason.as_str()), reason.as_str(), note).await;
+    }
+
+    async fn publish_as(&self, database: &Database, type_: EventType, reason: &str, note: &str) {
         let may_go = self
             .limits
             .lock()
@@ -59,18 +63,12 @@ impl Events {
             tracing::debug!(reason, "the object has had too many events of late; this one is left out");
             return;
         }
-        self.publish_of(&database.object_ref(&()), type_, reason, note).await;
+        self.recorder.publish(&database.object_ref(&()), type_, "Reconcile", reason, note).await;
     }
 
     /// An event of whatever object.
-    pub(super) async fn publish_of(
-        &self,
-        object: &ObjectReference,
-        type_: EventType,
-        reason: &str,
-        note: &str,
-    ) {
-        self.recorder.publish(object, type_, "Reconcile", reason, note).await;
+    pub(super) async fn publish_of(&self, object: &ObjectReference, reason: &str, note: &str) {
+        self.recorder.publish(object, event_type(reason), "Reconcile", reason, note).await;
     }
 }
 
@@ -78,33 +76,33 @@ impl Events {
 fn told<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Vec<(EventType, &'a str, &'a str)> {
     let mut told = Vec::new();
     if let Some(ready) = transition(old, new) {
-        // What comes back is no trouble, nor is what Kubernetes does by itself, or what somebody wants left alone.
-        let is_harmless = ["Recovering", "SecretLeftOver", "Paused"].contains(&ready.reason.as_str());
-        let is_trouble = ready.status == "False" && !is_harmless;
-        let type_ = if is_trouble { EventType::Warning } else { EventType::Normal };
-        told.push((type_, ready.reason.as_str(), ready.message.as_str()));
+        told.push((event_type(&ready.reason), ready.reason.as_str(), ready.message.as_str()));
     }
-    let before = |type_: &str| status::find(&old?.conditions, type_);
-    let is_ready = status::ready(Some(new)).is_some_and(|ready| ready.status == "True");
-    let trouble = |synced: &&Condition| !status::is_in_the_course_of_work(&synced.reason);
-    let was_troubled = before(status::SYNCED).filter(trouble);
-    match status::find(&new.conditions, status::SYNCED).filter(trouble) {
+    let before = |type_: &str| find(&old?.conditions, type_);
+    let is_ready = conditions::ready(Some(new)).is_some_and(|ready| ready.status == "True");
+    let trouble = |synced: &&Condition| !is_work(&synced.reason);
+    let was_troubled = before(SYNCED).filter(trouble);
+    match find(&new.conditions, SYNCED).filter(trouble) {
         Some(now) if was_troubled.is_none_or(|before| before.reason != now.reason) => {
             told.push((EventType::Warning, &now.reason, &now.message));
         }
         None if was_troubled.is_some() && is_ready => {
-            told.push((EventType::Normal, status::SYNCED, "Azure has what is wanted again"));
+            told.push((EventType::Normal, Reason::Synced.as_str(), "Azure has what is wanted again"));
         }
         _ => {}
     }
-    let was_paused = before(status::PAUSED);
-    match status::find(&new.conditions, status::PAUSED) {
+    let was_paused = before(PAUSED);
+    match find(&new.conditions, PAUSED) {
         Some(now) if was_paused.is_none_or(|before| before.message != now.message) => {
             let type_ = if now.status == "True" { EventType::Normal } else { EventType::Warning };
-            told.push((type_, status::PAUSED, &now.message));
+            told.push((type_, Reason::Paused.as_str(), &now.message));
         }
         None if was_paused.is_some_and(|before| before.status == "True") => {
-            told.push((EventType::Normal, "PauseEnded", "What is in Azure is kept as it is written again"));
+            told.push((
+                EventType::Normal,
+                Reason::PauseEnded.as_str(),
+                "What is in Azure is kept as it is written again",
+            ));
         }
         _ => {}
     }
@@ -114,7 +112,7 @@ fn told<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Vec<(Event
 /// The condition `Ready`, if it has another reason than before, or tells of another change. Words of Azure's that differ
 /// from one try to the next, as ids of requests do, are no transition.
 fn transition<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Option<&'a Condition> {
-    let (before, now) = (status::ready(old), status::ready(Some(new))?);
+    let (before, now) = (conditions::ready(old), conditions::ready(Some(new))?);
     let is_same = before.is_some_and(|before| {
         before.reason == now.reason && (before.message == now.message || !is_change(&now.reason))
     });

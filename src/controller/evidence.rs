@@ -3,10 +3,10 @@
 //! Something that isn't there is made only where nothing says that it was: an empty server in the place of one with data is
 //! worse than none.
 
-use api::{DatabaseSpec, DatabaseStatus, RetainedDatabase, annotations::ACCEPT_EMPTY};
+use api::{DatabaseSpec, DatabaseStatus, RetainedDatabase, annotations::ACCEPT_EMPTY, reason::Reason};
 use jiff::Timestamp;
 
-use super::status::Blocked;
+use super::verdict::Blocked;
 use crate::azure::{
     AsoObject, FlexibleServer, FlexibleServersDatabase, SKIP, claim,
     condition::{self, Progress},
@@ -65,8 +65,8 @@ impl Evidence<'_> {
         let restore = "for five days after it was deleted the platform team can restore it in Azure \
                        (https://learn.microsoft.com/azure/postgresql/backup-restore/how-to-restore-dropped-server)";
         if self.server.is_some_and(is_gone) && self.server_was_made() {
-            return Some(Blocked::stalled(
-                "ServerGone",
+            return Some(Blocked::by(
+                Reason::ServerGone,
                 format!(
                     "Azure has no server {server_name} any more, and nothing empty is made in its place; {restore}. To go on \
                      with an empty one, annotate this Database with {ACCEPT_EMPTY}: {server_name}@<last day>"
@@ -76,8 +76,8 @@ impl Evidence<'_> {
         if let Some((born, before)) = self.server.and_then(FlexibleServer::born).zip(self.born_before())
             && born > before
         {
-            return Some(Blocked::stalled(
-                "ServerRecreated",
+            return Some(Blocked::by(
+                Reason::ServerRecreated,
                 format!(
                     "Server {server_name} in Azure is not the one that this Database had: that one was deleted, and this one \
                      is empty, unless somebody has restored it. Look what it holds; {restore}. To go on with this one as it \
@@ -87,8 +87,8 @@ impl Evidence<'_> {
         }
         if self.inner.is_some_and(is_gone) && self.database_was_made() {
             let name = self.inner.map_or("", |inner| &inner.spec.azure_name);
-            return Some(Blocked::stalled(
-                "DatabaseGone",
+            return Some(Blocked::by(
+                Reason::DatabaseGone,
                 format!(
                     "Server {server_name} has no database {name} any more, and no empty one is made in its place; the \
                      platform team can restore the server to a moment before that, as another server. To go on with an empty \
@@ -113,8 +113,8 @@ impl Evidence<'_> {
         if known.is_some() || !is_found || spec.database_name.is_some() {
             return Ok(known);
         }
-        Err(Blocked::stalled(
-            "DatabaseNameUnknown",
+        Err(Blocked::by(
+            Reason::DatabaseNameUnknown,
             format!(
                 "Azure has this Database's server {}, and nothing says what the database in it is called; write its name as \
                  spec.databaseName",
@@ -196,7 +196,7 @@ mod tests {
     fn reason(evidence: Evidence<'_>) -> Option<String> {
         let accepted = Evidence { accepts_empty: true, ..evidence };
         assert_eq!(accepted.loss(), None, "whoever accepts it goes on");
-        evidence.loss().map(|why| why.reason)
+        evidence.loss().map(|why| why.cause.as_str().to_owned())
     }
 
     fn absent() -> &'static str {
@@ -287,7 +287,7 @@ mod tests {
         // Nothing was made: it will be called as the spec says.
         assert_eq!(name(NOTHING), Ok(None));
         let unknown = Evidence { server: Some(&found), ..NOTHING };
-        assert_eq!(name(unknown).unwrap_err().reason, "DatabaseNameUnknown");
+        assert!(name(unknown).unwrap_err().is_by(Reason::DatabaseNameUnknown));
         assert_eq!(unknown.database_name(&named), Ok(None));
         let tagged =
             server("Succeeded", json!({"id": "/s", "tags": {"database-operator-database": "by_tag"}}));

@@ -10,6 +10,7 @@ mod build;
 mod caches;
 mod compact;
 mod compliance;
+mod conditions;
 mod context;
 mod dereference;
 mod events;
@@ -30,10 +31,11 @@ mod resolve;
 mod retained;
 mod states;
 mod status;
+mod verdict;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use api::{Database, RetainedDatabase};
+use api::{Database, RetainedDatabase, reason::Reason};
 use arc_swap::ArcSwap;
 use futures::{
     Stream, StreamExt,
@@ -49,7 +51,6 @@ use kube::{
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, WatchStreamExt, controller,
-        events::EventType,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
@@ -205,14 +206,13 @@ async fn tell_of_policy(
     let mut was_troubled = false;
     loop {
         let now = trouble.borrow_and_update().clone();
-        let (type_, reason, note) = match &now {
-            Some(trouble) => (EventType::Warning, "PolicyInvalid", clean(trouble)),
-            None => {
-                (EventType::Normal, "PolicyInForce", "the policy holds again, and is in force".to_owned())
-            }
+        let (reason, note) = match &now {
+            Some(trouble) => (Reason::PolicyInvalid, clean(trouble)),
+            None => (Reason::PolicyInForce, "the policy holds again, and is in force".to_owned()),
         };
         if now.is_some() || was_troubled {
-            recorder.publish(&config_map, type_, "Watch", reason, &note).await;
+            let type_ = conditions::event_type(reason.as_str());
+            recorder.publish(&config_map, type_, "Watch", reason.as_str(), &note).await;
         }
         was_troubled = now.is_some();
         if trouble.changed().await.is_err() {
@@ -240,7 +240,8 @@ where
         let note = format!("can't be read, and is left as it is: {}", clean(error));
         let recorder = recorder.clone();
         tokio::spawn(async move {
-            recorder.publish(&object, EventType::Warning, "Reconcile", "Unreadable", &note).await;
+            let reason = Reason::Unreadable.as_str();
+            recorder.publish(&object, conditions::event_type(reason), "Reconcile", reason, &note).await;
         });
     }
 }

@@ -1,12 +1,15 @@
 //! `altinn.app/paused`: somebody wants everything in Azure left alone for a while.
 
-use api::{Database, annotations::PAUSED};
-use jiff::{Timestamp, civil::Date};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use api::{Database, annotations::PAUSED, reason::Reason};
+use jiff::civil::Date;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use policy::pausing::{self, Ignored};
 
-use super::status::{self, Blocked};
+use super::{
+    conditions::{self, Writer},
+    verdict::Blocked,
+};
 
 /// What the annotation comes to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -43,24 +46,12 @@ impl Pause {
     pub(super) fn blocked(&self) -> Blocked {
         let message =
             format!("{}. What is written is not done meanwhile; take {PAUSED} off to go on", self.message());
-        Blocked::working("Paused", message)
+        Blocked::by(Reason::Paused, message)
     }
 
-    pub(super) fn condition(
-        &self,
-        before: Option<&Condition>,
-        generation: Option<i64>,
-        now: Timestamp,
-    ) -> Condition {
-        let (status, reason) = if self.is_in_force() { ("True", "Paused") } else { ("False", "Malformed") };
-        let since = before.filter(|before| before.status == status);
-        Condition {
-            type_: status::PAUSED.to_owned(),
-            status: status.to_owned(),
-            reason: reason.to_owned(),
-            message: self.message(),
-            observed_generation: generation,
-            last_transition_time: since.map_or(Time(now), |before| before.last_transition_time.clone()),
-        }
+    pub(super) fn condition(&self, writer: &Writer<'_>) -> Condition {
+        let (status, reason) =
+            if self.is_in_force() { ("True", Reason::Paused) } else { ("False", Reason::Malformed) };
+        writer.condition(conditions::PAUSED, status, reason.as_str(), self.message())
     }
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use api::{Database, RetainedDatabase};
+use api::{Database, RetainedDatabase, reason::Reason};
 use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
@@ -18,7 +18,7 @@ use policy::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{caches::hash, status::Blocked};
+use super::{caches::hash, verdict::Blocked};
 
 /// Who waits, and whose server is being made.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ fn tells_of_server(database: &Database) -> bool {
 fn blocked(namespace: &str, used: Used, most: u32) -> Blocked {
     let text = quota::text(namespace, used, most);
     let message = format!("Nothing is made yet: {text} [{}]", Code::DatabasesPerNamespace);
-    Blocked { out_of_policy: true, ..Blocked::stalled("TooManyDatabases", message) }
+    Blocked { out_of_policy: true, ..Blocked::by(Reason::TooManyDatabases, message) }
 }
 
 #[cfg(test)]
@@ -195,7 +195,7 @@ mod tests {
         fn held(&self, database: &Database, has_server: bool, most: Option<u32>) -> Option<String> {
             let beside = Beside { databases: &self.databases, records: &self.records };
             self.quotas.held_back(database, has_server, most, &beside).map(|blocked| {
-                assert!(blocked.stalled && blocked.out_of_policy, "{blocked:?}");
+                assert!(blocked.is_by(Reason::TooManyDatabases) && blocked.out_of_policy, "{blocked:?}");
                 blocked.message
             })
         }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 use api::{
     Authentication, Database, DatabaseStatus,
     annotations::{FINALIZER, ROTATE_PASSWORD},
+    reason::Reason,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use k8s_openapi::api::core::v1::Secret;
@@ -13,7 +14,6 @@ use kube::{
     api::{Patch, PatchParams},
     runtime::{
         controller::Action,
-        events::EventType,
         finalizer::{self, finalizer},
         reflector::ObjectRef,
     },
@@ -37,7 +37,8 @@ use super::{
         let_go::{Fate, let_go},
         recover,
     },
-    status::{self, Blocked, Outcome},
+    status::{self, Outcome},
+    verdict::Blocked,
 };
 use crate::api_error;
 
@@ -119,7 +120,7 @@ pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
             let error = Error::Finalizer(Box::new(error));
             // The status passes no webhook: it can tell what stands in the way where the object itself can't be
             // written.
-            let why = Blocked::working("FinalizerFailed", error.to_string()).beside_the_app();
+            let why = Blocked::by(Reason::FinalizerFailed, error.to_string()).beside_the_app();
             if !is_race && let Err(worse) = report(&database, &context, &Outcome::Blocked(&why)).await {
                 tracing::debug!(%object, %worse, "the status can't be written either");
             }
@@ -223,7 +224,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         Err(apply::Error::Foreign(why)) => return blocked(database, context, &why).await,
         Err(error) => {
             // The API server's own words, so that people see why nothing moves.
-            let why = Blocked::working("ApplyFailed", error.to_string()).beside_the_app();
+            let why = Blocked::by(Reason::ApplyFailed, error.to_string()).beside_the_app();
             report(database, context, &Outcome::Blocked(&why)).await?;
             return Err(error.into());
         }
@@ -242,7 +243,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         let note = format!(
             "Secret {secret} holds a new password, and the old one works no longer: restart what has read it"
         );
-        context.events.publish(database, EventType::Normal, "PasswordReplaced", &note).await;
+        context.events.publish(database, Reason::PasswordReplaced, &note).await;
     }
     report(database, context, &outcome).await?;
     context.look_at_record(&known.server_name);

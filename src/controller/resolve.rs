@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use api::{Database, annotations::DEFAULTED};
+use api::{Database, annotations::DEFAULTED, reason::Reason};
 use jiff::civil::Date;
 use kube::ResourceExt;
 use policy::{Code, Denial, Effective, Policy, Problem, Request, defaults, document::Labels};
 
 use super::{
     dereference::Known,
-    status::{Blocked, ToReady},
+    verdict::{Blocked, ToReady},
 };
 
 pub(super) fn resolve(
@@ -53,7 +53,7 @@ pub(super) struct Resolved {
 /// The policy has judged, and wouldn't let it be made today.
 fn denied(denial: &Denial) -> Blocked {
     let why = blocked(denial);
-    Blocked { out_of_policy: why.stalled, ..why }
+    Blocked { out_of_policy: why.cause.is_stalled(), ..why }
 }
 
 /// A policy that refuses what is stored: a person must change the spec or the policy. Losing the policy, or making it
@@ -62,8 +62,8 @@ pub(super) fn blocked(denial: &Denial) -> Blocked {
     if denial.codes() == [Code::LabelsUnknown] {
         return Blocked {
             to_ready: ToReady::Nothing,
-            ..Blocked::working("NamespaceUnknown", denial.message())
+            ..Blocked::by(Reason::NamespaceUnknown, denial.message())
         };
     }
-    Blocked { to_ready: ToReady::Nothing, ..Blocked::stalled("PolicyDenied", denial.message()) }
+    Blocked { to_ready: ToReady::Nothing, ..Blocked::by(Reason::PolicyDenied, denial.message()) }
 }

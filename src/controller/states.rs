@@ -11,7 +11,7 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
 };
 
-use super::{caches, status};
+use super::{caches, conditions};
 
 /// Labels of a number of databases.
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -45,16 +45,16 @@ impl States {
 
     /// Takes note of what a database is.
     pub(super) fn set(&self, namespace: &str, name: &str, status: &DatabaseStatus) {
-        let is_stalled =
-            status::find(&status.conditions, "Stalled").is_some_and(|stalled| stalled.status == "True");
-        let is_ready = status::ready(Some(status)).is_some_and(|ready| ready.status == "True");
+        let is_stalled = conditions::find(&status.conditions, conditions::STALLED)
+            .is_some_and(|stalled| stalled.status == "True");
+        let is_ready = conditions::ready(Some(status)).is_some_and(|ready| ready.status == "True");
         let state = match (is_stalled, is_ready) {
             (true, _) => STALLED,
             (false, true) => READY,
             (false, false) => WORKING,
         };
-        let synced = status::find(&status.conditions, status::SYNCED);
-        let is_out_of_sync = synced.is_some_and(|synced| !status::is_in_the_course_of_work(&synced.reason));
+        let synced = conditions::find(&status.conditions, conditions::SYNCED);
+        let is_out_of_sync = synced.is_some_and(|synced| !conditions::is_work(&synced.reason));
         self.change(namespace, name, Some((state, is_out_of_sync)));
     }
 

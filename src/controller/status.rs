@@ -5,6 +5,7 @@
 
 use api::{
     BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, RefusedChange, ServerStatus,
+    reason::Reason,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -14,9 +15,14 @@ use policy::{Effective, Problem};
 use super::{
     apply::Applied,
     build::{PORT, secret_name},
+    conditions::{
+        CLIENT_ID_CONFLICT, PAUSED, POLICY_COMPLIANT, READY, RECONCILING, RESTART_PENDING, STALLED, SYNCED,
+        Writer, find, is_work, ready,
+    },
     dereference::Known,
     pause::Pause,
     refused,
+    verdict::{Blocked, ToReady},
 };
 use crate::{
     api_error::one_line,
@@ -25,47 +31,6 @@ use crate::{
         condition::{self, Kind, Progress},
     },
 };
-
-/// Something stands in the way.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Blocked {
-    pub(super) reason: String,
-    pub(super) message: String,
-    /// Whether a person must act; else it is tried again.
-    pub(super) stalled: bool,
-    /// What it is to a database that is ready as it is written.
-    pub(super) to_ready: ToReady,
-    /// Whether it is the policy's judgement on this database.
-    pub(super) out_of_policy: bool,
-}
-
-/// What stands in the way of a database that an app can log in to all the same, or not.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum ToReady {
-    /// It is ready no longer.
-    #[default]
-    Ends,
-    /// It stays ready, and `Synced` tells of it.
-    Told,
-    /// It stays ready, and only `PolicyCompliant` may tell of it.
-    Nothing,
-}
-
-impl Blocked {
-    pub(super) fn stalled(reason: &str, message: String) -> Self {
-        let (stalled, to_ready) = (true, ToReady::Ends);
-        Self { reason: reason.to_owned(), message, stalled, to_ready, out_of_policy: false }
-    }
-
-    pub(super) fn working(reason: &str, message: String) -> Self {
-        Self { stalled: false, ..Self::stalled(reason, message) }
-    }
-
-    /// Apps log in all the same.
-    pub(super) fn beside_the_app(self) -> Self {
-        Self { to_ready: ToReady::Told, ..self }
-    }
-}
 
 /// What a reconcile came to.
 pub(super) enum Outcome<'a> {
@@ -90,13 +55,14 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
     let was_ready = old.host.is_some();
     let generation = database.metadata.generation;
     let mut status = DatabaseStatus { observed_generation: generation, ..old.clone() };
+    let writer = Writer { old: &old.conditions, generation, now };
     let is_current = is_current(database);
     let mut synced = None;
     // Of a database that goes on as it is, only what lies beside the app is news.
     let verdict = match outcome {
         Outcome::Blocked(blocked) if blocked.to_ready != ToReady::Ends && is_current => {
             synced = match blocked.to_ready {
-                ToReady::Told => Some((blocked.reason.clone(), blocked.message.clone())),
+                ToReady::Told => Some(Said::of(blocked)),
                 _ => out_of_sync(&old.conditions),
             };
             None
@@ -120,140 +86,81 @@ pub(super) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
     if let Some(verdict) = verdict {
         let is_going = database.metadata.deletion_timestamp.is_some() && !verdict.stalled;
         status.provisioning_state = Some(if is_going { ProvisioningState::Deleting } else { verdict.state });
-        status.conditions = conditions(&old.conditions, &verdict, generation, now);
+        status.conditions = conditions(&writer, &verdict);
     } else {
         status.conditions.retain(|condition| !OF_THEIR_OWN.contains(&&*condition.type_));
     }
-    status.conditions.extend(synced.map(|(reason, message)| Condition {
-        type_: SYNCED.to_owned(),
-        status: "False".to_owned(),
-        reason,
-        message,
-        observed_generation: generation,
-        last_transition_time: since(&old.conditions, SYNCED, "False", now),
-    }));
-    status.conditions.extend(match outcome {
-        Outcome::Applied { pause, .. } => {
-            pause.map(|pause| pause.condition(find(&old.conditions, PAUSED), generation, now))
-        }
-        Outcome::Blocked(_) => find(&old.conditions, PAUSED).cloned(),
-    });
-    let compliance = match outcome {
-        Outcome::Applied { breaches, .. } => {
-            let told: Vec<String> =
-                breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
-            Some(compliant(&old.conditions, &told.join("; "), generation, now))
-        }
-        Outcome::Blocked(blocked) if blocked.out_of_policy => {
-            Some(compliant(&old.conditions, &blocked.message, generation, now))
-        }
-        // Without a policy that could tell, the last word on it stands.
-        Outcome::Blocked(_) => find(&old.conditions, POLICY_COMPLIANT).cloned(),
-    };
-    status.conditions.extend(compliance);
-    status.conditions.extend(match outcome {
-        Outcome::Applied { known, .. } => restart_pending(&old.conditions, known, generation, now),
-        Outcome::Blocked(_) => find(&old.conditions, RESTART_PENDING).cloned(),
-    });
-    status.conditions.extend(match outcome {
-        Outcome::Applied { applied, .. } => client_id_conflict(&old.conditions, applied, generation, now),
-        Outcome::Blocked(_) => find(&old.conditions, CLIENT_ID_CONFLICT).cloned(),
-    });
+    let synced = synced.map(|said| writer.condition(SYNCED, "False", &said.reason, said.message));
+    status.conditions.extend(synced);
+    status.conditions.extend(beside(&writer, outcome).into_iter().flatten());
     status
 }
 
-/// Whether Azure has what is wanted. It is told of a database that is ready, and only while it isn't so.
-pub(super) const SYNCED: &str = "Synced";
-/// That nothing in Azure is written.
-pub(super) const PAUSED: &str = "Paused";
-
-/// What was said last of Azure not having what is wanted.
-fn out_of_sync(old: &[Condition]) -> Option<(String, String)> {
-    find(old, SYNCED).map(|synced| (synced.reason.clone(), synced.message.clone()))
+/// The conditions that have nothing to do with whether it is ready.
+fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>) -> [Option<Condition>; 4] {
+    let stands = |type_: &str| find(writer.old, type_).cloned();
+    match outcome {
+        Outcome::Applied { applied, known, breaches, pause, .. } => {
+            let told: Vec<String> =
+                breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
+            [
+                pause.map(|pause| pause.condition(writer)),
+                Some(compliant(writer, &told.join("; "))),
+                restart_pending(writer, known),
+                client_id_conflict(writer, applied),
+            ]
+        }
+        Outcome::Blocked(blocked) => {
+            // Without a policy that could tell, the last word on it stands.
+            let compliance = if blocked.out_of_policy {
+                Some(compliant(writer, &blocked.message))
+            } else {
+                stands(POLICY_COMPLIANT)
+            };
+            [stands(PAUSED), compliance, stands(RESTART_PENDING), stands(CLIENT_ID_CONFLICT)]
+        }
+    }
 }
 
-/// Parameters that count only after a restart, which nobody but a person should choose the time of.
-const RESTART_PENDING: &str = "RestartPending";
+/// What was said last of Azure not having what is wanted.
+fn out_of_sync(old: &[Condition]) -> Option<Said> {
+    find(old, SYNCED).map(|synced| Said { reason: synced.reason.clone(), message: synced.message.clone() })
+}
 
-fn restart_pending(
-    old: &[Condition],
-    known: &Known,
-    generation: Option<i64>,
-    now: Timestamp,
-) -> Option<Condition> {
+fn restart_pending(writer: &Writer<'_>, known: &Known) -> Option<Condition> {
     let waiting = known.configurations.iter().filter(|object| {
         object.status.as_ref().is_some_and(|status| status.is_config_pending_restart == Some(true))
     });
     let mut waiting: Vec<&str> = waiting.map(|object| object.spec.azure_name.as_str()).collect();
     waiting.sort_unstable();
-    (!waiting.is_empty()).then(|| Condition {
-        type_: RESTART_PENDING.to_owned(),
-        status: "True".to_owned(),
-        reason: "ParameterChanged".to_owned(),
-        message: format!(
-            "{} will be in effect after a restart of server {}, which the platform team can do in Azure",
-            waiting.join(", "),
-            known.server_name
-        ),
-        observed_generation: generation,
-        last_transition_time: since(old, RESTART_PENDING, "True", now),
-    })
+    let message = format!(
+        "{} will be in effect after a restart of server {}, which the platform team can do in Azure",
+        waiting.join(", "),
+        known.server_name
+    );
+    let reason = Reason::ParameterChanged.as_str();
+    (!waiting.is_empty()).then(|| writer.condition(RESTART_PENDING, "True", reason, message))
 }
-
-/// The ServiceAccount of the app logs in as somebody else. What is to be done about it is the app team's choice; all that
-/// the database needs is there.
-pub(super) const CLIENT_ID_CONFLICT: &str = "ClientIdConflict";
 
 /// Conditions that stand beside those of kstatus.
 const OF_THEIR_OWN: &[&str] = &[SYNCED, PAUSED, POLICY_COMPLIANT, RESTART_PENDING, CLIENT_ID_CONFLICT];
 
-fn client_id_conflict(
-    old: &[Condition],
-    applied: &Applied,
-    generation: Option<i64>,
-    now: Timestamp,
-) -> Option<Condition> {
-    let trouble = applied.account.as_ref()?;
-    Some(Condition {
-        type_: CLIENT_ID_CONFLICT.to_owned(),
-        status: "True".to_owned(),
-        reason: trouble.reason.to_owned(),
-        message: trouble.message.clone(),
-        observed_generation: generation,
-        last_transition_time: since(old, CLIENT_ID_CONFLICT, "True", now),
-    })
+fn client_id_conflict(writer: &Writer<'_>, applied: &Applied) -> Option<Condition> {
+    let conflict = applied.account.as_ref()?;
+    let reason = conflict.reason.as_str();
+    Some(writer.condition(CLIENT_ID_CONFLICT, "True", reason, conflict.message.clone()))
 }
 
-/// Whether the policy would let this `Database` be made today. It changes nothing for one that is there.
-const POLICY_COMPLIANT: &str = "PolicyCompliant";
 /// The longest message of a condition, by the API's own rule, is far longer; people read one line.
-const LONGEST: usize = 1000;
+const LONGEST_MESSAGE: usize = 1000;
 
-fn compliant(old: &[Condition], breaches: &str, generation: Option<i64>, now: Timestamp) -> Condition {
+fn compliant(writer: &Writer<'_>, breaches: &str) -> Condition {
     let (status, reason, message) = if breaches.is_empty() {
-        ("True", "Compliant", "The policy allows this database as it is".to_owned())
+        ("True", Reason::Compliant, "The policy allows this database as it is".to_owned())
     } else {
-        ("False", "OutOfPolicy", breaches.chars().take(LONGEST).collect())
+        ("False", Reason::OutOfPolicy, breaches.chars().take(LONGEST_MESSAGE).collect())
     };
-    Condition {
-        type_: POLICY_COMPLIANT.to_owned(),
-        status: status.to_owned(),
-        reason: reason.to_owned(),
-        message,
-        observed_generation: generation,
-        last_transition_time: since(old, POLICY_COMPLIANT, status, now),
-    }
-}
-
-pub(super) fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
-    conditions.iter().find(|condition| condition.type_ == type_)
-}
-
-/// When the condition got this status.
-fn since(old: &[Condition], type_: &str, status: &str, now: Timestamp) -> Time {
-    find(old, type_)
-        .filter(|before| before.status == status)
-        .map_or(Time(now), |before| before.last_transition_time.clone())
+    writer.condition(POLICY_COMPLIANT, status, reason.as_str(), message)
 }
 
 /// The server, as far as Azure tells, and the policy.
@@ -301,25 +208,23 @@ fn connect(status: &mut DatabaseStatus, database: &Database, known: &Known) {
 struct Verdict {
     state: ProvisioningState,
     ready: &'static str,
-    reason: String,
-    message: String,
-    reconciling: bool,
+    said: Said,
+    /// Whether a person must act; else, what isn't ready is being worked on.
     stalled: bool,
 }
 
 impl Verdict {
     fn blocked(blocked: &Blocked, was_ready: bool) -> Self {
+        let stalled = blocked.cause.is_stalled();
         Self {
-            state: match (blocked.stalled, was_ready) {
+            state: match (stalled, was_ready) {
                 (true, _) => ProvisioningState::Failed,
                 (false, true) => ProvisioningState::Updating,
                 (false, false) => ProvisioningState::Pending,
             },
             ready: "False",
-            reason: blocked.reason.clone(),
-            message: blocked.message.clone(),
-            reconciling: !blocked.stalled,
-            stalled: blocked.stalled,
+            said: Said::of(blocked),
+            stalled,
         }
     }
 
@@ -327,22 +232,13 @@ impl Verdict {
         Self {
             state: ProvisioningState::Ready,
             ready: "True",
-            reason: "Ready".to_owned(),
-            message: "The database is ready for connections".to_owned(),
-            reconciling: false,
+            said: Said::by(Reason::Ready, "The database is ready for connections".to_owned()),
             stalled: false,
         }
     }
 
-    fn under_way(was_ready: bool, (reason, message): (String, String)) -> Self {
-        Self {
-            state: working(was_ready),
-            ready: "Unknown",
-            reason,
-            message,
-            reconciling: true,
-            stalled: false,
-        }
+    fn under_way(was_ready: bool, said: Said) -> Self {
+        Self { state: working(was_ready), ready: "Unknown", said, stalled: false }
     }
 }
 
@@ -365,8 +261,21 @@ struct Seen<'a> {
     effective: &'a Effective,
 }
 
-/// Reason and message.
-type Said = (String, String);
+/// What a condition says.
+struct Said {
+    reason: String,
+    message: String,
+}
+
+impl Said {
+    fn by(reason: Reason, message: String) -> Self {
+        Self { reason: reason.as_str().to_owned(), message }
+    }
+
+    fn of(blocked: &Blocked) -> Self {
+        Self { reason: blocked.cause.as_str().to_owned(), message: blocked.message.clone() }
+    }
+}
 
 impl Seen<'_> {
     /// The judgement, and what is to be told beside a database that is ready.
@@ -391,7 +300,8 @@ impl Seen<'_> {
         }
         match self.trouble() {
             Some(why) => {
-                let state = if why.stalled { ProvisioningState::Failed } else { working(self.was_ready) };
+                let state =
+                    if why.cause.is_stalled() { ProvisioningState::Failed } else { working(self.was_ready) };
                 (Verdict { state, ..Verdict::blocked(&why, self.was_ready) }, None)
             }
             None => (Verdict::under_way(self.was_ready, self.progress()), None),
@@ -402,17 +312,17 @@ impl Seen<'_> {
     fn not_serving(&self) -> Option<Blocked> {
         let (_, reason, words) = not_serving(self.known.server.as_ref()?)?;
         let server = &self.known.server_name;
-        Some(Blocked::stalled(reason, format!("Server {server} {words}")))
+        Some(Blocked::by(*reason, format!("Server {server} {words}")))
     }
 
     fn refused(&self, refused: &RefusedChange) -> Blocked {
         let is_upgrade = refused::is_upgrade(&refused.changes);
-        let reason = if is_upgrade { UPGRADE_REFUSED } else { CHANGE_REFUSED };
+        let reason = if is_upgrade { Reason::UpgradeRefused } else { Reason::ChangeRefused };
         let (_, means) = condition::meaning(&refused.code, &refused.message);
         let means = if means.is_empty() { String::new() } else { format!("{means}. ") };
         let server = &self.known.server_name;
         let changes = refused::told(&refused.changes);
-        Blocked::stalled(
+        Blocked::by(
             reason,
             format!(
                 "Azure refused to change server {server}: {changes}. It goes on as it was, and Azure is asked again when the \
@@ -426,15 +336,12 @@ impl Seen<'_> {
     /// well: each try in between looks like work.
     fn beside_ready(&self, pause: Option<&Pause>) -> Option<Said> {
         if self.applied.is_ready() || pause.is_some() {
-            return self.left_alone();
+            return self.left_alone().as_ref().map(Said::of);
         }
         let before = out_of_sync(&self.old.conditions);
-        let is_trouble = |(reason, _): &Said| !is_in_the_course_of_work(reason);
-        if let Some(why) = self.trouble() {
-            return Some((why.reason, why.message));
-        }
-        if let Some(said) = self.left_alone() {
-            return Some(said);
+        let is_trouble = |said: &Said| !is_work(&said.reason);
+        if let Some(why) = self.trouble().or_else(|| self.left_alone()) {
+            return Some(Said::of(&why));
         }
         match before {
             Some(said) if is_trouble(&said) || self.applied.is_at_rest() => Some(said),
@@ -445,7 +352,7 @@ impl Seen<'_> {
     }
 
     /// Of objects that somebody has taken out of Azure Service Operator's hands.
-    fn left_alone(&self) -> Option<Said> {
+    fn left_alone(&self) -> Option<Blocked> {
         let objects = &self.applied.left_alone;
         if objects.is_empty() {
             return None;
@@ -455,7 +362,7 @@ impl Seen<'_> {
              changed in Azure. Who set it must take it off; to have a database left alone, write altinn.app/paused on it",
             objects.join(", ")
         );
-        Some((LEFT_ALONE.to_owned(), message))
+        Some(Blocked::by(Reason::LeftAlone, message))
     }
 
     /// What stands in the way of the objects in Azure: first what a person must mend.
@@ -468,20 +375,16 @@ impl Seen<'_> {
             })
         };
         if let Some((object, reason, message)) = told(true) {
-            return Some(Blocked::stalled(&camel_case(reason), of_object(object, reason, message, false)));
+            let message = of_object(object, reason, message, false);
+            return Some(Blocked::by_azure(camel_case(reason), true, message));
         }
         if let Some((object, reason, message)) = told(false) {
             let code = camel_case(reason);
             let lasts = condition::meaning(reason, message).0 == Kind::Unknown && self.lasts(&code);
             let message = of_object(object, reason, message, lasts);
-            return Some(if lasts {
-                Blocked::stalled(&code, message)
-            } else {
-                Blocked::working(&code, message)
-            });
+            return Some(Blocked::by_azure(code, lasts, message));
         }
-        let left_alone = self.left_alone().map(|(reason, message)| Blocked::stalled(&reason, message));
-        left_alone.or_else(|| self.silence())
+        self.left_alone().or_else(|| self.silence())
     }
 
     /// Whether this has been said of the same spec for so long that it won't pass by itself; once it was said so, it stays.
@@ -494,7 +397,7 @@ impl Seen<'_> {
         let is_old = |condition: &Condition| {
             condition.status == "False" && self.now.duration_since(condition.last_transition_time.0) >= PASSES
         };
-        before("Stalled").is_some() || before("Ready").or_else(|| before(SYNCED)).is_some_and(is_old)
+        before(STALLED).is_some() || before(READY).or_else(|| before(SYNCED)).is_some_and(is_old)
     }
 
     /// That nobody looks at an object that was written.
@@ -502,8 +405,7 @@ impl Seen<'_> {
         let (object, written) = self.applied.unseen.as_ref()?;
         let since = self.begun().max(*written);
         (self.now.duration_since(since) >= SILENCE).then(|| {
-            Blocked::working(
-                "AzureServiceOperatorSilent",
+            Blocked::by(Reason::AzureServiceOperatorSilent,
                 format!(
                     "Nobody has looked at {object} for some time: the platform team must see whether Azure Service Operator runs \
                      and is told to act in the operator's namespace; this Database goes on by itself then"
@@ -515,7 +417,7 @@ impl Seen<'_> {
     /// Since when there has been work on this spec.
     fn begun(&self) -> Timestamp {
         let conditions = &self.old.conditions;
-        let working = find(conditions, "Reconciling").or_else(|| find(conditions, SYNCED));
+        let working = find(conditions, RECONCILING).or_else(|| find(conditions, SYNCED));
         working
             .filter(|condition| condition.observed_generation == self.generation)
             .map_or(self.now, |condition| condition.last_transition_time.0)
@@ -535,16 +437,19 @@ impl Seen<'_> {
         let (applied, server) = (self.applied, &self.known.server_name);
         let (reason, message) = if self.known.host().is_none() && !self.was_ready {
             let takes = if self.is_slow() { "" } else { "; that takes 5 to 15 minutes" };
-            (CREATING, format!("Azure is creating server {server}{takes}"))
+            (Reason::Creating, format!("Azure is creating server {server}{takes}"))
         } else if self.was_ready && applied.server != Progress::Ready {
             change(self.known, self.effective)
         } else if applied.is_connectable() {
             let names = applied.parameters.iter().map(|(name, _)| name.trim_start_matches("parameter "));
             let names = names.collect::<Vec<_>>().join(", ");
-            (CONFIGURING, format!("Azure sets {names} of server {server}, one at a time"))
+            (Reason::Configuring, format!("Azure sets {names} of server {server}, one at a time"))
         } else {
             // With the host it is there, whatever ASO compares from then on.
-            (CONFIGURING, "The server is up; its database, firewall and login are being set up".to_owned())
+            (
+                Reason::Configuring,
+                "The server is up; its database, firewall and login are being set up".to_owned(),
+            )
         };
         let slow = if self.is_slow() {
             "; this takes longer than usual, and the platform team can see at the FlexibleServer of that name what Azure \
@@ -552,12 +457,12 @@ impl Seen<'_> {
         } else {
             ""
         };
-        (reason.to_owned(), format!("{message}{slow}"))
+        Said::by(reason, format!("{message}{slow}"))
     }
 }
 
 /// The state of a server in which nobody can log in, if it is in one.
-fn not_serving(server: &FlexibleServer) -> Option<&'static (&'static str, &'static str, &'static str)> {
+fn not_serving(server: &FlexibleServer) -> Option<&'static (&'static str, Reason, &'static str)> {
     let state = server.status.as_ref()?.state.as_deref()?;
     NOT_SERVING.iter().find(|(known, ..)| *known == state)
 }
@@ -569,64 +474,43 @@ pub(super) fn lets_nobody_in(server: &FlexibleServer) -> bool {
 
 /// States of a server in which nobody can log in, and who ends them.
 /// <https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-servers>
-const NOT_SERVING: &[(&str, &str, &str)] = &[
+const NOT_SERVING: &[(&str, Reason, &str)] = &[
     (
         "Stopped",
-        SERVER_STOPPED,
+        Reason::ServerStopped,
         "is stopped in Azure, so no app can log in. Who stopped it must start it there; after seven days Azure starts it by \
          itself. This Database goes on by itself then",
     ),
     (
         "Stopping",
-        SERVER_STOPPED,
+        Reason::ServerStopped,
         "is being stopped in Azure, so no app can log in. Who stops it must start it there again; this Database goes on by \
          itself then",
     ),
     (
         "Disabled",
-        SERVER_DISABLED,
+        Reason::ServerDisabled,
         "is disabled by Azure, so no app can log in. The platform team must see in Azure why; this Database goes on by itself \
          then",
     ),
     (
         "Inaccessible",
-        SERVER_INACCESSIBLE,
+        Reason::ServerInaccessible,
         "can't be reached in Azure, mostly because the key that its disk is encrypted with can't be read. The platform team \
          must give it back; this Database goes on by itself then",
     ),
 ];
 
-const SERVER_STOPPED: &str = "ServerStopped";
-const SERVER_DISABLED: &str = "ServerDisabled";
-const SERVER_INACCESSIBLE: &str = "ServerInaccessible";
-const UPGRADE_REFUSED: &str = "UpgradeRefused";
-const CHANGE_REFUSED: &str = "ChangeRefused";
-const LEFT_ALONE: &str = "LeftAlone";
-const CREATING: &str = "Creating";
-const CONFIGURING: &str = "Configuring";
-/// Whether a reason is one of work that is under way, and no trouble.
-pub(super) fn is_in_the_course_of_work(reason: &str) -> bool {
-    [CREATING, CONFIGURING, UPDATING, UPGRADING].contains(&reason)
-}
-
-const UPDATING: &str = "Updating";
-const UPGRADING: &str = "Upgrading";
-
-/// Whether a reason is that of a change, whose message tells from what to what.
-pub(super) fn is_change(reason: &str) -> bool {
-    [UPDATING, UPGRADING].contains(&reason)
-}
-
 /// From what Azure has to what is wanted.
-fn change(known: &Known, effective: &Effective) -> (&'static str, String) {
+fn change(known: &Known, effective: &Effective) -> (Reason, String) {
     let server = &known.server_name;
     let changes = refused::differences(known, effective);
     let told = if changes.is_empty() { String::new() } else { format!(": {}", refused::told(&changes)) };
     if refused::is_upgrade(&changes) {
         let message = format!("Azure is upgrading server {server}{told}; it is not available meanwhile");
-        return (UPGRADING, message);
+        return (Reason::Upgrading, message);
     }
-    (UPDATING, format!("Azure is changing server {server}{told}"))
+    (Reason::Updating, format!("Azure is changing server {server}{told}"))
 }
 
 fn working(was_ready: bool) -> ProvisioningState {
@@ -653,31 +537,20 @@ fn camel_case(reason: &str) -> String {
     if clean.starts_with(|c: char| c.is_ascii_alphabetic()) { clean } else { "AzureError".to_owned() }
 }
 
-fn conditions(
-    old: &[Condition],
-    verdict: &Verdict,
-    generation: Option<i64>,
-    now: Timestamp,
-) -> Vec<Condition> {
-    let condition = |type_: &str, status: &str| Condition {
-        type_: type_.to_owned(),
-        status: status.to_owned(),
-        reason: verdict.reason.clone(),
-        message: verdict.message.clone(),
-        observed_generation: generation,
-        last_transition_time: since(old, type_, status, now),
-    };
-    let mut conditions = vec![condition("Ready", verdict.ready)];
-    if verdict.reconciling {
-        // It tells since when there has been work on this spec.
-        let is_of_this = |before: &&Condition| before.observed_generation == generation;
-        let begun =
-            find(old, "Reconciling").filter(is_of_this).map(|before| before.last_transition_time.clone());
-        let last_transition_time = begun.unwrap_or(Time(now));
-        conditions.push(Condition { last_transition_time, ..condition("Reconciling", "True") });
-    }
+fn conditions(writer: &Writer<'_>, verdict: &Verdict) -> Vec<Condition> {
+    let Said { reason, message } = &verdict.said;
+    let condition = |type_: &str, status: &str| writer.condition(type_, status, reason, message.clone());
+    let mut conditions = vec![condition(READY, verdict.ready)];
     if verdict.stalled {
-        conditions.push(condition("Stalled", "True"));
+        conditions.push(condition(STALLED, "True"));
+    } else if verdict.ready != "True" {
+        // It tells since when there has been work on this spec.
+        let is_of_this = |before: &&Condition| before.observed_generation == writer.generation;
+        let begun = find(writer.old, RECONCILING)
+            .filter(is_of_this)
+            .map(|before| before.last_transition_time.clone());
+        let last_transition_time = begun.unwrap_or(Time(writer.now));
+        conditions.push(Condition { last_transition_time, ..condition(RECONCILING, "True") });
     }
     conditions
 }
@@ -698,11 +571,6 @@ pub(super) fn is_news(old: Option<&DatabaseStatus>, new: &DatabaseStatus) -> boo
         new.revision.clone_from(&old.revision);
     }
     new != *old
-}
-
-/// The condition `Ready`.
-pub(super) fn ready(status: Option<&DatabaseStatus>) -> Option<&Condition> {
-    find(&status?.conditions, "Ready")
 }
 
 #[cfg(test)]

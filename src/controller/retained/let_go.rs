@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use api::{
     Confirmed, Database, RetainedDatabase,
     annotations::{CONFIRM_DESTROY, FINALIZER, RETENTION},
-    retained::RECOVERED,
+    reason::Reason,
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     ResourceExt,
     api::PostParams,
-    runtime::{controller::Action, events::EventType, reflector::ObjectRef},
+    runtime::{controller::Action, reflector::ObjectRef},
 };
 use policy::{
     Denial,
@@ -34,7 +34,8 @@ use crate::{
         context::Context,
         dereference::{self, UnderName},
         reconcile::{Error, report},
-        status::{Blocked, Outcome},
+        status::Outcome,
+        verdict::Blocked,
     },
 };
 
@@ -68,7 +69,7 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
                  says so; or, if that server isn't this Database's, take the finalizer {FINALIZER} off",
                 context.operator_namespace
             );
-            let why = Blocked::stalled("ServerNameUnknown", why);
+            let why = Blocked::by(Reason::ServerNameUnknown, why);
             report(database, context, &Outcome::Blocked(&why)).await?;
             return Ok(wait());
         }
@@ -100,7 +101,7 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     {
         reconcile::confirm(&record, context, confirmed).await?;
     }
-    context.events.publish(database, EventType::Normal, "DataKept", &plan.note(&server_name, context)).await;
+    context.events.publish(database, Reason::DataKept, &plan.note(&server_name, context)).await;
     context.forget(&namespace, &name);
     Ok(Fate::Settled)
 }
@@ -310,7 +311,7 @@ async fn keep(
         }
         let note =
             format!("Server {} was back with Database {}/{}", kept.server_name, kept.namespace, kept.name);
-        forget(&there, context, RECOVERED, &note).await?;
+        forget(&there, context, Reason::Recovered, &note).await?;
         return Ok(Kept::NotYet);
     }
     let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);

@@ -46,7 +46,7 @@ pub(super) fn is_destroying(record: &RetainedDatabase) -> bool {
 pub(super) async fn run(
     context: Arc<Context>,
     writer: reflector::store::Writer<RetainedDatabase>,
-    unreadable: Unreadable<impl Fn(&ObjectMeta, &str)>,
+    unreadable: Unreadable<impl Fn(&ObjectMeta, &str) + Send + 'static>,
     databases: Store<Database>,
     due: UnboundedReceiver<ObjectRef<RetainedDatabase>>,
 ) {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use api::{
     Database, Recovered, RetainedDatabase, RetainedDatabaseStatus, RetainedReason,
     annotations::{CONFIRM_DESTROY, FINALIZER, RETENTION},
-    retained::{DESTROYED, MISTAKEN, RECOVERED},
+    reason::Reason,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -13,7 +13,7 @@ use kube::{
     Api, Resource, ResourceExt,
     api::{ObjectMeta, Patch, PatchParams},
     core::DeserializeGuard,
-    runtime::{controller::Action, events::EventType, reflector::ObjectRef},
+    runtime::{controller::Action, reflector::ObjectRef},
 };
 use policy::{quote::quote, retained::owner};
 use serde_json::json;
@@ -32,10 +32,11 @@ use crate::{
     clock,
     controller::{
         apply, backoff,
+        conditions::{self, READY, RECONCILING, STALLED, Writer},
         context::Context,
         dereference,
         reconcile::LIMIT,
-        status::{self, Blocked},
+        verdict::Blocked,
     },
 };
 
@@ -84,7 +85,7 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     let Some((namespace, name)) = owner(&record.spec.database) else {
         let why =
             format!("spec.database {} is not of the form <namespace>/<name>", quote(&record.spec.database));
-        tell(record, context, &Blocked::stalled("Unreadable", why), "False").await?;
+        tell(record, context, &Blocked::by(Reason::Unreadable, why), "False").await?;
         return Ok(Action::await_change());
     };
     let kept = Doomed { namespace, name, server_name: &record.spec.server.name };
@@ -219,7 +220,7 @@ async fn look_anew(
                      {reason}: {message}"
                 );
                 // Not a word that would be taken for what Azure was told.
-                tell(record, context, &Blocked::working("ClosingRefused", message), "False").await?;
+                tell(record, context, &Blocked::by(Reason::ClosingRefused, message), "False").await?;
                 return Ok(Some(later));
             }
         }
@@ -249,7 +250,7 @@ async fn mistaken(
          and goes; nothing else is touched",
         kept.server_name, record.spec.database
     );
-    forget(record, context, MISTAKEN, &note).await?;
+    forget(record, context, Reason::Mistaken, &note).await?;
     Ok(Action::requeue(backoff::jittered(SOON)))
 }
 
@@ -299,33 +300,35 @@ fn kept_because(record: &RetainedDatabase, end: &End, warned_at: Option<&Time>, 
             let warned_at = Some(warned_at.map_or(now, |time| time.0));
             let at = End::At { promised: *promised, warned_at }.due().unwrap_or(*promised);
             (
-                "ExpiresSoon",
+                Reason::ExpiresSoon,
                 format!("The server is destroyed with all its data at {at}; put spec.until off, or {back}"),
             )
         }
         End::At { promised, .. } => {
-            ("KeptUntil", format!("The server is kept until {promised}, because {why}; {back}"))
+            (Reason::KeptUntil, format!("The server is kept until {promised}, because {why}; {back}"))
         }
         End::Confirmed(at) => (
-            "DestroyConfirmed",
+            Reason::DestroyConfirmed,
             format!(
                 "The server is destroyed with all its data at {at}, as was confirmed when its Database was deleted; to keep \
                  it, annotate this record with {RETENTION}: Retain, or {back}"
             ),
         ),
         End::Never(None) | End::Approved | End::Outdated => {
-            ("Kept", format!("The server is kept, because {why}; {back}"))
+            (Reason::Kept, format!("The server is kept, because {why}; {back}"))
         }
-        End::Never(Some(doubt)) => ("Kept", format!("The server is kept; its end doesn't count: {doubt}")),
+        End::Never(Some(doubt)) => {
+            (Reason::Kept, format!("The server is kept; its end doesn't count: {doubt}"))
+        }
     };
-    Blocked::working(reason, message)
+    Blocked::by(reason, message)
 }
 
 /// A `Database` has had the server since the record was written: it came back from a backup, or was written by hand.
 fn outdated(record: &RetainedDatabase) -> Blocked {
     let (server, database) = (&record.spec.server.name, &record.spec.database);
-    Blocked::stalled(
-        "RecordOutdated",
+    Blocked::by(
+        Reason::RecordOutdated,
         format!(
             "Database {database} has had server {server} after {}, since when this record says that there is none: it is from \
              the past, and ends nothing. Apply the manifest of the Database to go on with the server. To destroy it with all \
@@ -342,8 +345,8 @@ fn made_anew(record: &RetainedDatabase, server: &FlexibleServer) -> Option<Block
     record.spec.server.id.as_ref()?;
     let born = server.born().filter(|born| *born > record.spec.since.0)?;
     let name = &record.spec.server.name;
-    Some(Blocked::stalled(
-        "ServerMadeAnew",
+    Some(Blocked::by(
+        Reason::ServerRecreated,
         format!(
             "Server {name} in Azure was made at {born}, after the one that was kept: that one was deleted in Azure. The new \
              one is empty, unless somebody has restored it"
@@ -363,14 +366,14 @@ async fn let_alone(
         apply::delete(context, &looks).await?;
     }
     let note = format!("Nothing is kept any more, and nothing is destroyed: {}", why.message);
-    forget(record, context, DESTROYED, &note).await?;
+    forget(record, context, Reason::Destroyed, &note).await?;
     Ok(Action::requeue(backoff::jittered(SOON)))
 }
 
 fn gone(record: &RetainedDatabase) -> Blocked {
     let (server, database) = (&record.spec.server.name, &record.spec.database);
-    Blocked::stalled(
-        "ServerGone",
+    Blocked::by(
+        Reason::ServerGone,
         format!(
             "Azure has no server {server} any more: it was deleted there, and can be restored there for five days. If nobody \
              needs its data any more, annotate this record with {RETENTION}: Destroy and {CONFIRM_DESTROY}: {database}@<day>, \
@@ -445,7 +448,7 @@ async fn returned(
             || format!("Server {} is destroyed with all its data; it was made anew since", kept.server_name),
             |why| why.message,
         );
-        forget(record, context, DESTROYED, &note).await?;
+        forget(record, context, Reason::Destroyed, &note).await?;
         return later;
     }
     let recovered = Recovered { since: since.clone(), from: formerly.map(str::to_owned) };
@@ -460,8 +463,8 @@ async fn returned(
     let of = formerly.map_or_else(String::new, |formerly| format!(" of Database {formerly}"));
     let note =
         format!("Server {}{of} is back, with the data that was kept since {}", kept.server_name, since.0);
-    if forget(record, context, RECOVERED, &note).await? {
-        context.events.publish(&database, EventType::Normal, "Recovered", &note).await;
+    if forget(record, context, Reason::Recovered, &note).await? {
+        context.events.publish(&database, Reason::Recovered, &note).await;
         tracing::info!(namespace = kept.namespace, name = kept.name, server = kept.server_name, "recovered");
         return Ok(Action::await_change());
     }
@@ -482,7 +485,7 @@ async fn destroy(record: &RetainedDatabase, context: &Context, doomed: &Doomed<'
         Step::Tell(why) => drop(tell(record, context, &why, "False").await?),
         Step::Done => {
             let note = format!("Server {server} is destroyed with all its data");
-            if forget(record, context, DESTROYED, &note).await? {
+            if forget(record, context, Reason::Destroyed, &note).await? {
                 tracing::info!(database = record.spec.database, server, "the server is destroyed");
                 return Ok(Action::await_change());
             }
@@ -500,10 +503,10 @@ pub(super) fn conditions(record: &RetainedDatabase) -> &[Condition] {
 pub(super) async fn forget(
     record: &RetainedDatabase,
     context: &Context,
-    reason: &str,
+    reason: Reason,
     note: &str,
 ) -> Result<bool, Error> {
-    let told = tell(record, context, &Blocked::working(reason, note.to_owned()), "True").await?;
+    let told = tell(record, context, &Blocked::by(reason, note.to_owned()), "True").await?;
     if told.as_ref().is_some_and(|told| told.spec != record.spec) {
         return Ok(false);
     }
@@ -536,12 +539,10 @@ async fn tell_with(
         return Ok(None);
     }
     let written = write_status(record, context, &new).await?;
-    let before = status::find(&old.conditions, "Ready").map(|ready| ready.reason.as_str());
-    if before != Some(&why.reason) {
-        let is_calm =
-            ["Kept", "KeptUntil", "Destroying", DESTROYED, RECOVERED].contains(&why.reason.as_str());
-        let type_ = if is_calm { EventType::Normal } else { EventType::Warning };
-        context.events.publish_of(&record.object_ref(&()), type_, &why.reason, &why.message).await;
+    let before = conditions::find(&old.conditions, READY).map(|ready| ready.reason.as_str());
+    let reason = why.cause.as_str();
+    if before != Some(reason) {
+        context.events.publish_of(&record.object_ref(&()), reason, &why.message).await;
     }
     Ok(Some(written))
 }
@@ -554,19 +555,12 @@ fn status_of(
     now: Timestamp,
 ) -> RetainedDatabaseStatus {
     let old = record.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let condition = |type_: &str, status: &str| Condition {
-        type_: type_.to_owned(),
-        status: status.to_owned(),
-        reason: why.reason.clone(),
-        message: why.message.clone(),
-        observed_generation: record.metadata.generation,
-        last_transition_time: status::find(old, type_)
-            .filter(|before| before.status == status)
-            .map_or(Time(now), |before| before.last_transition_time.clone()),
-    };
-    let mut conditions = vec![condition("Ready", ready)];
+    let writer = Writer { old, generation: record.metadata.generation, now };
+    let condition =
+        |type_: &str, status: &str| writer.condition(type_, status, why.cause.as_str(), why.message.clone());
+    let mut conditions = vec![condition(READY, ready)];
     if ready != "True" {
-        conditions.push(condition(if why.stalled { "Stalled" } else { "Reconciling" }, "True"));
+        conditions.push(condition(if why.cause.is_stalled() { STALLED } else { RECONCILING }, "True"));
     }
     let Notes { warned_at, inherited_confirmation, confirmed } = notes;
     RetainedDatabaseStatus {

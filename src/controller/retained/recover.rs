@@ -1,7 +1,7 @@
 //! A new `Database` that asks for the kept server of another one. The policy must allow it; then the record is rewritten,
 //! and from there on the server is kept for this `Database`, which gets it back as any other does.
 
-use api::Database;
+use api::{Database, reason::Reason};
 use jiff::tz::TimeZone;
 use kube::{
     ResourceExt,
@@ -23,7 +23,7 @@ use crate::{
     controller::{
         context::Context,
         dereference::{kept, recovering as told},
-        status::Blocked,
+        verdict::Blocked,
     },
 };
 
@@ -42,12 +42,12 @@ pub(in crate::controller) async fn recover(
         Err(problem) => {
             let problems = vec![problem];
             let denial = Denial { problems, policy: context.policy_name.clone(), profile: None };
-            return Ok(Blocked::stalled("RecoveryNotAllowed", denial.message()));
+            return Ok(Blocked::by(Reason::RecoveryNotAllowed, denial.message()));
         }
     };
     let nothing = |why: &str| {
-        Blocked::stalled(
-            "NothingToRecover",
+        Blocked::by(
+            Reason::NothingToRecover,
             format!(
                 "{why}, so there is nothing to bring back, and no server is made. Take altinn.app/recover-from out to have \
                  a new and empty one"
@@ -85,7 +85,7 @@ pub(in crate::controller) async fn recover(
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
         // The webhook's policy may be older than ours by a moment.
         Err(kube::Error::Api(status)) if status.code == 403 => {
-            return Ok(Blocked::working("Recovering", clean(&status.message)));
+            return Ok(Blocked::by(Reason::Recovering, clean(&status.message)));
         }
         Err(error) => return Err(failed("the RetainedDatabase", "given to another Database")(error)),
     }

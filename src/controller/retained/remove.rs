@@ -3,7 +3,7 @@
 //! An object first gets the reconcile policy with which its resource in Azure goes along, and is deleted when the cache
 //! shows that. Whoever changes his mind in between finds the object as it was but for that annotation.
 
-use api::retained::DESTROYED;
+use api::reason::Reason;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -17,9 +17,10 @@ use crate::{
     controller::{
         apply::{self, Error},
         caches::Cache,
+        conditions::{READY, find},
         context::Context,
         dereference, password,
-        status::{self, Blocked},
+        verdict::Blocked,
     },
 };
 
@@ -73,8 +74,8 @@ fn goes_along<K: AsoObject>(object: &K) -> bool {
 
 /// Whether it was written down that the server is being destroyed, or is.
 pub(super) fn is_destroying(conditions: &[Condition]) -> bool {
-    status::find(conditions, "Ready")
-        .is_some_and(|ready| ["Destroying", "DestroyRefused", DESTROYED].contains(&&*ready.reason))
+    let is_phase = |reason| matches!(reason, Reason::Destroying | Reason::DestroyRefused | Reason::Destroyed);
+    find(conditions, READY).and_then(|ready| Reason::parse(&ready.reason)).is_some_and(is_phase)
 }
 
 /// What a pass that destroys a server came to.
@@ -106,7 +107,7 @@ pub(super) async fn destroy(
     }
     let (namespace, server) = (&context.operator_namespace, doomed.server_name);
     let destroying =
-        Blocked::working("Destroying", format!("Server {server} is being destroyed with all its data"));
+        Blocked::by(Reason::Destroying, format!("Server {server} is being destroyed with all its data"));
     let found = own(context, &context.caches.servers.cache, server, doomed);
     // What only looks tells Azure nothing, and may be about somebody else's server.
     if let Some(found) = &found
@@ -132,16 +133,16 @@ pub(super) async fn destroy(
     Ok(match take_apart(context, doomed).await? {
         Removal::Done => Step::Done,
         Removal::UnderWay => Step::Tell(destroying),
-        Removal::Refused { reason, message } => Step::Tell(Blocked::working(
-            "DestroyRefused",
+        Removal::Refused { reason, message } => Step::Tell(Blocked::by(
+            Reason::DestroyRefused,
             format!("Server {server} is to be destroyed, and is still there: {reason}: {message}"),
         )),
     })
 }
 
 fn impossible(namespace: &str, server: &str, instead: &str) -> Blocked {
-    Blocked::stalled(
-        "DestroyImpossible",
+    Blocked::by(
+        Reason::DestroyImpossible,
         format!(
             "FlexibleServer {namespace}/{server} is not there, or not at work, so Azure can't be told to destroy the server, \
              and it is kept; {instead}"

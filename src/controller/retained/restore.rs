@@ -1,7 +1,7 @@
 //! Brings back the object of a kept server that was deleted by hand: without it Azure can't be told of the server's end. It
 //! is looked at first, as any server is.
 
-use api::{Database, DatabaseSpec, RetainedDatabase};
+use api::{Database, DatabaseSpec, RetainedDatabase, reason::Reason};
 use jiff::tz::TimeZone;
 use kube::api::ObjectMeta;
 
@@ -17,7 +17,7 @@ use crate::{
         context::Context,
         dereference::{self, Found, Surroundings, dereference},
         resolve,
-        status::Blocked,
+        verdict::Blocked,
     },
 };
 
@@ -52,10 +52,10 @@ pub(super) async fn restore(
         Ok(Found::Known(known)) if known.server_name == kept.server_name => known,
         // The record isn't in the cache yet.
         Ok(_) | Err(dereference::Error::NotSynced) => return Ok(Restored::UnderWay),
-        Err(dereference::Error::Blocked(why)) if why.reason == "ServerNotOurs" => {
+        Err(dereference::Error::Blocked(why)) if why.is_by(Reason::ServerNotOurs) => {
             return Ok(Restored::Foreign(why));
         }
-        Err(dereference::Error::Blocked(why)) if why.reason == "ServerGone" => return Ok(Restored::Gone),
+        Err(dereference::Error::Blocked(why)) if why.is_by(Reason::ServerGone) => return Ok(Restored::Gone),
         Err(dereference::Error::Blocked(why)) => return Ok(Restored::Blocked(why)),
     };
     if known.server.as_ref().is_some_and(claim::finds_nothing) {
@@ -79,7 +79,7 @@ pub(super) async fn restore(
         Progress::GaveUp { reason, message } | Progress::Retrying { reason, message } => {
             let server = kept.server_name;
             let message = format!("Whether Azure has server {server} can't be told: {reason}: {message}");
-            Restored::Blocked(Blocked::working("ServerUnknown", message))
+            Restored::Blocked(Blocked::by(Reason::ServerUnknown, message))
         }
         _ => Restored::UnderWay,
     })

@@ -3,11 +3,11 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use api::Database;
+use api::{Database, reason::Reason};
 use kube::{
     Api, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
-    runtime::{events::EventType, reflector::Store},
+    runtime::reflector::Store,
 };
 
 use super::{reconcile::is_let_go, record};
@@ -106,7 +106,7 @@ async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> 
                 server.name_any()
             );
             context.count_write("RetainedDatabase");
-            context.events.publish_of(&record.object_ref(&()), EventType::Warning, "OwnerLost", &note).await;
+            context.events.publish_of(&record.object_ref(&()), Reason::OwnerLost.as_str(), &note).await;
             tracing::warn!(
                 namespace,
                 name,

@@ -148,7 +148,8 @@ fn the_conditions_follow_kstatus(
 #[case(true)]
 #[case(false)]
 fn every_pass_reports_the_generation_that_it_saw_failures_too(#[case] stalled: bool) {
-    let why = Blocked { stalled, ..Blocked::stalled("PolicyDenied", "no".into()) };
+    let reason = if stalled { Reason::PolicyDenied } else { Reason::NamespaceUnknown };
+    let why = Blocked::by(reason, "no".into());
     let status = report(&database(json!({"observedGeneration": 2})), &Outcome::Blocked(&why), now());
     assert_eq!(status.observed_generation, Some(3));
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(3)));
@@ -409,7 +410,7 @@ fn what_was_known_before_survives_a_failure() {
         pause: None,
     };
     let ready = report(&database(json!({})), &outcome, now());
-    let why = Blocked::working("ApplyFailed", "the API server is away".into());
+    let why = Blocked::by(Reason::ApplyFailed, "the API server is away".into());
     let failed = report(&database(serde_json::to_value(&ready).unwrap()), &Outcome::Blocked(&why), now());
     assert_eq!(failed.server, ready.server);
     assert_eq!(failed.host, ready.host);
@@ -454,7 +455,8 @@ fn what_the_policy_would_not_let_pass_today_is_a_condition_of_its_own() {
     );
     // What stands in the way of a pass says nothing of the policy: the last word stands.
     database.status = Some(told);
-    let blocked = report(&database, &Outcome::Blocked(&Blocked::working("Away", String::new())), now());
+    let blocked =
+        report(&database, &Outcome::Blocked(&Blocked::by(Reason::ApplyFailed, String::new())), now());
     assert_eq!(find(&blocked.conditions, POLICY_COMPLIANT), Some(&compliant));
     let mended = report(&database, &outcome(&[]), now());
     assert_eq!(find(&mended.conditions, POLICY_COMPLIANT).unwrap().status, "True");
@@ -475,7 +477,7 @@ fn a_ready_database_that_no_profile_is_for_any_more_stays_ready_and_says_so() {
     database.metadata.generation = Some(3);
     let lost = Blocked {
         to_ready: ToReady::Nothing,
-        ..Blocked::stalled("PolicyDenied", "no profile [DB409]".into())
+        ..Blocked::by(Reason::PolicyDenied, "no profile [DB409]".into())
     };
     let report = |why| report(&database, &Outcome::Blocked(why), now());
     assert!(!is_news(database.status.as_ref(), &report(&lost)), "a policy that is gone judges nothing");

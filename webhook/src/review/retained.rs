@@ -1,6 +1,6 @@
 //! A `RetainedDatabase` that is created, changed or deleted.
 
-use api::{RetainedDatabaseSpec, RetainedDatabaseStatus, retained::SETTLED};
+use api::{RetainedDatabaseSpec, RetainedDatabaseStatus, reason::Reason};
 use policy::{
     Denial, PolicyState, Problem,
     deleting::Deletion,
@@ -28,7 +28,10 @@ impl Record {
         let status: Option<RetainedDatabaseStatus> = parse(sent.old_status)?;
         let is_settled = status.is_some_and(|status| {
             let mut conditions = status.conditions.iter();
-            conditions.any(|condition| condition.type_ == "Ready" && SETTLED.contains(&&*condition.reason))
+            conditions.any(|condition| {
+                condition.type_ == "Ready"
+                    && Reason::SETTLED.iter().any(|settled| settled.as_str() == condition.reason)
+            })
         });
         Ok(Self { old: parse(sent.old_spec)?, new: parse(sent.new_spec)?, is_settled })
     }
