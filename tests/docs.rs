@@ -55,19 +55,23 @@ fn the_status_page_shows_each_reason_what_it_means_and_who_acts() {
         let begin = format!("<!-- reasons: {place:?} -->\n");
         let (before, rest) = shown.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
         let (_, after) = rest.split_once("<!-- end -->").unwrap();
-        let rows: String = Reason::ALL
+        let rows: Vec<String> = Reason::ALL
             .iter()
             .filter(|reason| reason.place() == place)
-            .map(|reason| format!("| `{reason}` | {} | {} |\n", reason.meaning().trim(), reason.who_acts()))
+            .map(|reason| format!("| `{reason}` | {} | {} |", reason.meaning().trim(), reason.who_acts()))
             .collect();
+        let rows = rows.join("\n");
         shown = format!(
-            "{before}{begin}\n| reason | what it means | who acts |\n|---|---|---|\n{rows}\n<!-- end -->{after}"
+            "{before}{begin}\n| reason | what it means | who acts |\n|---|---|---|\n{rows}\n\n<!-- end -->{after}"
         );
     }
     if std::env::var(WRITE).is_ok_and(|write| write == "write") {
         std::fs::write(&path, shown).unwrap();
     } else {
-        assert!(page == shown, "docs/status.md is not as api/src/reason.rs says: {WRITE}=write cargo test --test docs");
+        assert!(
+            page == shown,
+            "docs/status.md is not as api/src/reason.rs says: {WRITE}=write cargo test --test docs"
+        );
     }
 }
 

@@ -24,7 +24,7 @@ fn object(story: &Story<'_>, kind: &str, name: &str) -> Option<Value> {
 }
 
 /// Waits until what holds data is only looked at.
-fn rests(story: &Story<'_>) {
+pub(crate) fn rests(story: &Story<'_>) {
     let server = story.server().name;
     for kind in ["flexibleserver", "flexibleserversdatabase"] {
         eventually(&format!("the {kind} only looks"), || {

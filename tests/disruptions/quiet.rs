@@ -9,6 +9,7 @@ use crate::{
         Story, audit_lines, azure_requests, eventually, patch_azure, reconciles, run,
         writes_of_the_controller,
     },
+    past::rests,
     shared,
 };
 
@@ -148,6 +149,7 @@ fn kept<'a>(sandbox: &'a Sandbox, namespace: &str) -> Story<'a> {
         let now = keys();
         (is_closed && now != before && now.split_whitespace().count() == 1).then_some(())
     });
+    rests(&story);
     story
 }
 
