@@ -60,6 +60,11 @@ pub struct DatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedChange>,
 
+    /// The value of the annotation `altinn.app/accept-empty` that was there when nothing was missing any more: it has counted,
+    /// and counts for no later loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_empty: Option<String>,
+
     /// The kept server that this `Database` brought back. Missing for one that was made anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<Recovered>,

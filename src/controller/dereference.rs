@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use api::{Authentication, Database, RetainedDatabase, annotations::RECOVER_FROM, reason::Reason};
+use api::{
+    Authentication, Database, RetainedDatabase,
+    annotations::{ACCEPT_EMPTY, RECOVER_FROM},
+    reason::Reason,
+};
 use futures::FutureExt;
 use jiff::{civil::Date, tz::TimeZone};
 use k8s_openapi::api::core::v1::Secret;
@@ -40,6 +44,8 @@ pub(super) struct Known {
     pub(super) database_was_made: bool,
     /// Whether somebody said that an empty server or database may be made where there was one.
     pub(super) accepts_empty: bool,
+    /// What was said of an empty one, and has counted.
+    pub(super) accepted_empty: Option<String>,
     /// Uid of the namespace of the `Database`; `None` while it isn't known.
     pub(super) namespace_uid: Option<String>,
     /// Uid of this cluster's namespace `kube-system`.
@@ -204,7 +210,8 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
         status: database.status.as_ref(),
         // What it tells of is being destroyed, as was decided.
         record: record.as_deref().filter(|record| !retained::is_destroying(record)),
-        accepts_empty: accepting::accepts(database.annotations(), &server_name, around.today),
+        said: database.annotations().get(ACCEPT_EMPTY).map(String::as_str),
+        accepts_today: accepting::accepts(database.annotations(), &server_name, around.today),
     };
     if let Some(why) = evidence.loss() {
         return Err(Error::Blocked(why));
@@ -222,7 +229,8 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
     let id = id.or_else(|| record.as_ref()?.spec.server.id.clone());
     Ok(Found::Known(Box::new(Known {
         database_was_made: evidence.database_was_made(),
-        accepts_empty: evidence.accepts_empty,
+        accepts_empty: evidence.accepts_empty(),
+        accepted_empty: evidence.accepted_empty(),
         namespace_uid: around.namespace_uid.map(str::to_owned),
         cluster_uid: around.cluster_uid.to_owned(),
         inner,

@@ -25,8 +25,10 @@ pub(super) struct Evidence<'a> {
     pub(super) status: Option<&'a DatabaseStatus>,
     /// The record, where it is kept.
     pub(super) record: Option<&'a RetainedDatabase>,
-    /// Whether somebody said that an empty one will do.
-    pub(super) accepts_empty: bool,
+    /// What somebody has written as `altinn.app/accept-empty`.
+    pub(super) said: Option<&'a str>,
+    /// Whether that names this server, and its day isn't over.
+    pub(super) accepts_today: bool,
 }
 
 impl Evidence<'_> {
@@ -56,11 +58,36 @@ impl Evidence<'_> {
         in_status.or(in_record)
     }
 
+    /// Whether an empty one will do. What was said counts for one loss: not for another of the same day, nor by a clock that is
+    /// behind.
+    pub(super) fn accepts_empty(&self) -> bool {
+        self.accepts_today && self.said != self.has_accepted()
+    }
+
+    /// What was said of a loss that is over.
+    fn has_accepted(&self) -> Option<&str> {
+        self.status?.accepted_empty.as_deref()
+    }
+
+    /// What was said, and has counted: everything is there.
+    pub(super) fn accepted_empty(&self) -> Option<String> {
+        fn is_ready<K: AsoObject>(object: Option<&K>) -> bool {
+            object.is_some_and(|object| condition::progress(object) == Progress::Ready)
+        }
+        let is_whole = is_ready(self.server) && is_ready(self.inner) && self.missing().is_none();
+        self.said.filter(|_| is_whole).or_else(|| self.has_accepted()).map(str::to_owned)
+    }
+
     /// What keeps the database from going on: its data are gone, or may be.
     pub(super) fn loss(&self) -> Option<Blocked> {
-        if self.accepts_empty {
-            return None;
-        }
+        self.missing().filter(|_| !self.accepts_empty())
+    }
+
+    fn missing(&self) -> Option<Blocked> {
+        let how = match self.has_accepted() {
+            Some(before) => format!("<last day> ({before} has counted for a former one)"),
+            None => "<last day>".to_owned(),
+        };
         let server_name = self.server_name;
         let restore = "for five days after it was deleted the platform team can restore it in Azure \
                        (https://learn.microsoft.com/azure/postgresql/backup-restore/how-to-restore-dropped-server)";
@@ -69,7 +96,7 @@ impl Evidence<'_> {
                 Reason::ServerGone,
                 format!(
                     "Azure has no server {server_name} any more, and nothing empty is made in its place; {restore}. To go on \
-                     with an empty one, annotate this Database with {ACCEPT_EMPTY}: {server_name}@<last day>"
+                     with an empty one, annotate this Database with {ACCEPT_EMPTY}: {server_name}@{how}"
                 ),
             ));
         }
@@ -81,7 +108,7 @@ impl Evidence<'_> {
                 format!(
                     "Server {server_name} in Azure is not the one that this Database had: that one was deleted, and this one \
                      is empty, unless somebody has restored it. Look what it holds; {restore}. To go on with this one as it \
-                     is, annotate this Database with {ACCEPT_EMPTY}: {server_name}@<last day>"
+                     is, annotate this Database with {ACCEPT_EMPTY}: {server_name}@{how}"
                 ),
             ));
         }
@@ -92,7 +119,7 @@ impl Evidence<'_> {
                 format!(
                     "Server {server_name} has no database {name} any more, and no empty one is made in its place; the \
                      platform team can restore the server to a moment before that, as another server. To go on with an empty \
-                     one, annotate this Database with {ACCEPT_EMPTY}: {server_name}@<last day>"
+                     one, annotate this Database with {ACCEPT_EMPTY}: {server_name}@{how}"
                 ),
             ));
         }
@@ -190,13 +217,44 @@ mod tests {
         inner: None,
         status: None,
         record: None,
-        accepts_empty: false,
+        said: None,
+        accepts_today: false,
     };
 
     fn reason(evidence: Evidence<'_>) -> Option<String> {
-        let accepted = Evidence { accepts_empty: true, ..evidence };
+        let accepted = Evidence { said: Some("srv@2026-11-28"), accepts_today: true, ..evidence };
         assert_eq!(accepted.loss(), None, "whoever accepts it goes on");
         evidence.loss().map(|why| why.cause.as_str().to_owned())
+    }
+
+    #[test]
+    fn what_is_accepted_counts_for_one_loss() {
+        const SAID: Option<&str> = Some("srv@2026-11-28");
+        let (gone, there, inner) = (
+            server(absent(), json!({"id": "/s"})),
+            server("Succeeded", json!({"id": "/s"})),
+            inner("skip", "Succeeded"),
+        );
+        let (fresh, used) =
+            (status(json!({"host": "h"})), status(json!({"host": "h", "acceptedEmpty": "srv@2026-11-28"})));
+        let lost = Evidence {
+            server: Some(&gone),
+            said: SAID,
+            accepts_today: true,
+            status: Some(&fresh),
+            ..NOTHING
+        };
+        assert!(lost.accepts_empty() && lost.loss().is_none() && lost.accepted_empty().is_none());
+        // Once everything is there it has counted, whether it was needed or not: for a clock that goes back, too.
+        let whole = Evidence { server: Some(&there), inner: Some(&inner), ..lost };
+        assert_eq!(whole.accepted_empty().as_deref(), SAID);
+        assert_eq!(Evidence { accepts_today: false, ..whole }.accepted_empty().as_deref(), SAID);
+        let again = Evidence { status: Some(&used), ..lost };
+        let told = again.loss().unwrap().message;
+        assert!(!again.accepts_empty() && told.contains("srv@2026-11-28 has counted"), "{told}");
+        assert_eq!(again.accepted_empty().as_deref(), SAID, "and stays so");
+        let another = Evidence { said: Some("srv@2026-11-29"), ..again };
+        assert!(another.accepts_empty() && another.loss().is_none());
     }
 
     fn absent() -> &'static str {

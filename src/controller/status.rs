@@ -182,13 +182,16 @@ fn fill(
         size_gib: observed.and_then(|status| status.storage.as_ref()?.size_gib).or(before.size_gib),
         location: known.recorded.as_ref().and_then(|server| server.location.clone()).or(before.location),
     });
+    status.accepted_empty.clone_from(&known.accepted_empty);
     status.policy = Some(PolicyStatus {
         profile: effective.profile.clone(),
         revision: revision.to_owned(),
         defaulted: effective.defaulted.clone(),
     });
-    // Until Azure has been asked for the server, its data may turn out to be under another name.
-    if known.server.as_ref().is_some_and(|server| !claim::only_looks(server)) {
+    // Until Azure has been asked for the server, its data may turn out to be under another name. Told once it is made, that takes
+    // no write of its own.
+    let is_made = |server: &FlexibleServer| !claim::only_looks(server) && server.made().is_some();
+    if known.server.as_ref().is_some_and(is_made) {
         status.database_name = Some(effective.database_name.clone());
     }
     // Known from the start, so that a Deployment can be written before the server is up.

@@ -81,6 +81,7 @@ fn known(server: FlexibleServer) -> Known {
         inner: None,
         database_was_made: false,
         accepts_empty: false,
+        accepted_empty: None,
         namespace_uid: None,
         cluster_uid: String::new(),
         recorded: None,

@@ -49,6 +49,7 @@ fn known(server_status: serde_json::Value) -> Known {
         inner: None,
         database_was_made: false,
         accepts_empty: false,
+        accepted_empty: None,
         namespace_uid: None,
         cluster_uid: String::new(),
         id: None,
