@@ -52,11 +52,11 @@ impl Clock {
         let answer = client.send(request).await.map_err(|error| Error::Api(Box::new(error)))?;
         let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
         let told = date.and_then(http_date).ok_or(Error::NoDate)?;
-        Ok(self.moved(told.min(Timestamp::now())))
+        Ok(self.moved(told.min(self.still.unwrap_or_else(Timestamp::now))))
     }
 
     fn moved(self, time: Timestamp) -> Timestamp {
-        self.still.unwrap_or_else(|| time.checked_add(self.ahead).unwrap_or(Timestamp::MAX))
+        time.checked_add(self.ahead).unwrap_or(Timestamp::MAX)
     }
 }
 

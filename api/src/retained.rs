@@ -153,6 +153,10 @@ pub struct RetainedDatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited_confirmation: Option<String>,
 
+    /// The `spec.until` that was there when the `Database` was applied again: it was taken back by that, and doesn't count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited_until: Option<Time>,
+
     /// Its `Database` was deleted with `altinn.app/retention: Destroy` and a confirmation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<Confirmed>,

@@ -19,6 +19,8 @@ mod evidence;
 mod golden;
 mod in_flight;
 mod metrics;
+#[cfg(test)]
+mod model;
 mod notes;
 mod nudge;
 mod password;

@@ -86,7 +86,7 @@ impl There {
     }
 
     fn policy(&self) -> PolicyState {
-        let mut text = include_str!("../../../examples/policy.yaml").to_owned();
+        let mut text = EXAMPLE.to_owned();
         match &self.policy {
             Some(Policy::None) => return PolicyState::default(),
             Some(Policy::With(replacements)) => {
@@ -97,24 +97,40 @@ impl There {
             }
             None => {}
         }
-        let state = PolicyState::default().applied(Some(&[("policy.yaml".to_owned(), text)].into()));
-        assert_eq!(state.trouble("database-policy"), None);
-        state
+        in_force(text)
     }
 }
 
+pub(super) const EXAMPLE: &str = include_str!("../../../examples/policy.yaml");
+
+pub(super) fn in_force(policy: String) -> PolicyState {
+    let state = PolicyState::default().applied(Some(&[("policy.yaml".to_owned(), policy)].into()));
+    assert_eq!(state.trouble("database-policy"), None);
+    state
+}
+
 fn context(there: &There, client: kube::Client) -> Context {
+    let aso = if there.without_aso { Health::UnknownKind } else { Health::Synced };
+    let context = context_of(there.policy(), &there.cluster, &aso, there.now, client);
+    Context { looks: looked(&there.cluster), ..context }
+}
+
+/// A process that has seen these objects.
+pub(super) fn context_of(
+    policy: PolicyState,
+    cluster: &[Value],
+    aso: &Health,
+    now: Timestamp,
+    client: kube::Client,
+) -> Context {
     let metrics = Metrics::new(&mut Registry::default());
     Context {
         events: Events::new(Recorder::new(client.clone())),
         client,
         operator_namespace: "database-operator".to_owned(),
         policy_name: "database-policy".to_owned(),
-        policy: Arc::new(ArcSwap::from_pointee(there.policy())),
-        caches: Caches::holding(
-            &there.cluster,
-            &if there.without_aso { Health::UnknownKind } else { Health::Synced },
-        ),
+        policy: Arc::new(ArcSwap::from_pointee(policy)),
+        caches: Caches::holding(cluster, aso),
         namespaces: Namespaces::holding([]),
         in_flight: InFlight::default(),
         nudges: Nudges::default(),
@@ -123,13 +139,13 @@ fn context(there: &There, client: kube::Client) -> Context {
         compliance: Compliance::new(metrics.out_of_policy.clone()),
         states: States::new(metrics.databases.clone(), metrics.out_of_sync.clone()),
         metrics,
-        clock: Clock::still(there.now),
+        clock: Clock::still(now),
         cluster_uid: "00000000-0000-4000-8000-0000000000c1".to_owned(),
         destroy_delay: jiff::SignedDuration::from_mins(15),
-        looks: looked(&there.cluster),
-        databases: held(&there.cluster),
+        looks: Looks::default(),
+        databases: held(cluster),
         quotas: Quotas::new(tokio::sync::mpsc::unbounded_channel().0),
-        retained: held(&there.cluster),
+        retained: held(cluster),
         due_records: tokio::sync::mpsc::unbounded_channel().0,
     }
 }
@@ -144,7 +160,7 @@ fn looked(cluster: &[Value]) -> Looks {
 }
 
 /// Those of a kind of ours among the objects.
-fn held<K>(cluster: &[Value]) -> Store<K>
+pub(super) fn held<K>(cluster: &[Value]) -> Store<K>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + 'static,
 {

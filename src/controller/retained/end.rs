@@ -68,6 +68,7 @@ impl End {
 pub(super) struct Notes {
     pub(super) warned_at: Option<Time>,
     pub(super) inherited_confirmation: Option<String>,
+    pub(super) inherited_until: Option<Time>,
     pub(super) confirmed: Option<api::Confirmed>,
 }
 
@@ -75,15 +76,33 @@ impl Notes {
     pub(super) fn of(record: &RetainedDatabase) -> Self {
         let status = record.status.clone().filter(|status| is_about(status, record));
         match status {
-            Some(RetainedDatabaseStatus { warned_at, inherited_confirmation, confirmed, .. }) => {
-                Self { warned_at, inherited_confirmation, confirmed }
-            }
+            Some(RetainedDatabaseStatus {
+                warned_at,
+                inherited_confirmation,
+                inherited_until,
+                confirmed,
+                ..
+            }) => Self { warned_at, inherited_confirmation, inherited_until, confirmed },
             // Seen for the first time: what it bears was written for another object, for all that is known.
             None => Self {
                 inherited_confirmation: record.annotations().get(CONFIRM_DESTROY).cloned(),
                 ..Self::default()
             },
         }
+    }
+
+    /// With the end taken back that the record has so far: its `Database` was applied again. Should that vanish before it has its
+    /// server back, only a new word ends the data. `None` when nothing was left to take back.
+    pub(super) fn taken_back(record: &RetainedDatabase) -> Option<Self> {
+        let now = Self::of(record);
+        let confirmation = record.annotations().get(CONFIRM_DESTROY).cloned();
+        let taken_back = Self {
+            warned_at: None,
+            inherited_confirmation: confirmation.or_else(|| now.inherited_confirmation.clone()),
+            inherited_until: record.spec.until.clone().or_else(|| now.inherited_until.clone()),
+            confirmed: None,
+        };
+        (taken_back != now).then_some(taken_back)
     }
 }
 
@@ -99,8 +118,8 @@ pub(super) fn end(seen: &Seen<'_>) -> End {
     let doubt = match &seen.annotation {
         Some(Ok(Retention::Destroy)) if confirmation == notes.inherited_confirmation.as_ref() => {
             Some(format!(
-                "the confirmation was there when this record was first seen, and may have been written for an older one; take \
-             {CONFIRM_DESTROY} out, and write it again"
+                "the confirmation was there when this record was first seen, or when its Database was applied again, and may have \
+                 been written for something else; take {CONFIRM_DESTROY} out, and write another one"
             ))
         }
         Some(Ok(Retention::Destroy)) => return End::Approved,
@@ -111,6 +130,12 @@ pub(super) fn end(seen: &Seen<'_>) -> End {
     // Without one it isn't stored, so nothing tells how old it is.
     let Some(created) = record.creation_timestamp() else { return End::Never(doubt) };
     let end = match (&record.spec.until, &notes.confirmed) {
+        (Some(until), _) if Some(until) == notes.inherited_until.as_ref() => {
+            return End::Never(Some(format!(
+                "its Database was applied again after spec.until was set to {}; write another one",
+                until.0
+            )));
+        }
         (Some(until), _) => {
             let Some(days) = seen.minimum_days else {
                 return End::Never(Some("no policy says how long data are kept here".to_owned()));
@@ -269,6 +294,40 @@ mod tests {
         let approved = Seen { annotation: Some(Ok(Retention::Destroy)), ..seen(&record, Some(&server)) };
         assert_eq!(end(&approved) == End::Approved, counts);
         assert_eq!(end(&approved).due().is_some(), counts);
+    }
+
+    #[rstest]
+    #[case::by_the_record(json!({"status": {"warnedAt": "2026-11-14T12:00:00Z"}}))]
+    #[case::confirmed(confirmed("u1"))]
+    #[case::asked_for(json!({
+        "metadata": {"annotations": {"altinn.app/confirm-destroy": "orders/main@2026-11-30"}}, "spec": {"until": null},
+    }))]
+    fn a_database_that_is_applied_again_takes_the_end_back_for_good(#[case] changes: Value) {
+        let annotation = changes["metadata"].is_object().then_some(Ok(Retention::Destroy));
+        let (mut record, server) = (record(changes), server(BEFORE));
+        let end_of = |record: &RetainedDatabase| {
+            end(&Seen { annotation: annotation.clone(), ..seen(record, Some(&server)) })
+        };
+        assert!(end_of(&record).due().is_some());
+        let Notes { warned_at, inherited_confirmation, inherited_until, confirmed } =
+            Notes::taken_back(&record).unwrap();
+        let status = record.status.take().unwrap();
+        record.status = Some(RetainedDatabaseStatus {
+            warned_at: warned_at.or_else(|| Some(Time(at("2026-11-14T12:00:00Z")))),
+            inherited_confirmation,
+            inherited_until,
+            confirmed,
+            ..status
+        });
+        assert_eq!(end_of(&record).due(), None);
+        // Another word is needed.
+        record.spec.until = Some(Time(at("2026-11-20T12:00:00Z")));
+        let confirm = "altinn.app/confirm-destroy".to_owned();
+        record
+            .annotations_mut()
+            .entry(confirm)
+            .and_modify(|value| "orders/main@2026-12-01".clone_into(value));
+        assert!(end_of(&record).due().is_some());
     }
 
     #[test]

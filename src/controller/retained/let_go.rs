@@ -59,6 +59,12 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     let server_name = match server(database, context) {
         Ok(Server::Named(server_name)) => server_name,
         Ok(Server::None) => {
+            // It came to have its server back, and goes before that.
+            if let Some(record) = dereference::kept(&context.retained, &namespace, &name) {
+                let kept =
+                    Doomed { namespace: &namespace, name: &name, server_name: &record.spec.server.name };
+                reconcile::take_back(&record, context, &kept).await?;
+            }
             context.forget(&namespace, &name);
             return Ok(Fate::Settled);
         }

@@ -15,7 +15,7 @@ pub(super) mod recover;
 pub(super) mod relabel;
 mod remove;
 mod restore;
-mod sweep;
+pub(super) mod sweep;
 
 use std::sync::Arc;
 

@@ -409,6 +409,7 @@ async fn returned(
     database: DeserializeGuard<Database>,
 ) -> Result<Action, Error> {
     let later = Ok(Action::requeue(backoff::jittered(SOON)));
+    take_back(record, context, kept).await?;
     // One that can't be read is there all the same.
     let database = match database.0 {
         Ok(database) => database,
@@ -469,6 +470,25 @@ async fn returned(
         return Ok(Action::await_change());
     }
     later
+}
+
+/// Notes that the end which the record has so far was taken back: its `Database` was applied again. From when Azure was told,
+/// nothing does.
+pub(super) async fn take_back(
+    record: &RetainedDatabase,
+    context: &Context,
+    kept: &Doomed<'_>,
+) -> Result<(), Error> {
+    if remove::is_told(context, conditions(record), kept) {
+        return Ok(());
+    }
+    let Some(notes) = Notes::taken_back(record) else { return Ok(()) };
+    let old = record.status.clone().unwrap_or_default();
+    let Notes { warned_at, inherited_confirmation, inherited_until, confirmed } = notes;
+    let uid = record.metadata.uid.clone();
+    let new =
+        RetainedDatabaseStatus { uid, warned_at, inherited_confirmation, inherited_until, confirmed, ..old };
+    write_status(record, context, &new).await.map(drop)
 }
 
 /// Whether Azure has the server as the object says: what is told of one that is gone, or is being made anew, is about the
@@ -562,12 +582,13 @@ fn status_of(
     if ready != "True" {
         conditions.push(condition(if why.cause.is_stalled() { STALLED } else { RECONCILING }, "True"));
     }
-    let Notes { warned_at, inherited_confirmation, confirmed } = notes;
+    let Notes { warned_at, inherited_confirmation, inherited_until, confirmed } = notes;
     RetainedDatabaseStatus {
         observed_generation: record.metadata.generation,
         uid: record.metadata.uid.clone(),
         warned_at,
         inherited_confirmation,
+        inherited_until,
         confirmed,
         conditions,
     }

@@ -27,13 +27,18 @@ pub(super) async fn run(context: &Context, databases: &Store<Database>) {
         return;
     }
     loop {
-        for server in orphans(context, databases) {
-            let name = server.name_any();
-            if let Err(error) = adopt(context, &server).await {
-                tracing::warn!(server = name, %error, "a server without a Database gets no record; trying again");
-            }
-        }
+        once(context, databases).await;
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Every server that lost its owner gets a record.
+pub(in crate::controller) async fn once(context: &Context, databases: &Store<Database>) {
+    for server in orphans(context, databases) {
+        let name = server.name_any();
+        if let Err(error) = adopt(context, &server).await {
+            tracing::warn!(server = name, %error, "a server without a Database gets no record; trying again");
+        }
     }
 }
 

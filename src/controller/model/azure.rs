@@ -1,0 +1,220 @@
+//! Azure Service Operator and Azure, as far as the two loops can tell: an object is looked at, made, or ended by its policy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::api_server::{Key, Store};
+use crate::azure::{DETACH_ON_DELETE, MANAGE, RECONCILE_POLICY, SKIP};
+
+const CLUSTER_UID: &str = "database-operator-cluster-uid";
+pub(super) const THIS_CLUSTER: &str = "00000000-0000-4000-8000-0000000000c1";
+pub(super) const ANOTHER_CLUSTER: &str = "00000000-0000-4000-8000-0000000000c2";
+const FINALIZER: &str = "serviceoperator.azure.com/finalizer";
+const SERVERS: &str = "flexibleservers";
+const IDENTITIES: &str = "userassignedidentities";
+/// The kinds that lie on a server, or on an identity.
+const CHILDREN: [&str; 5] = [
+    "flexibleserversdatabases",
+    "flexibleserversfirewallrules",
+    "flexibleserversadministrators",
+    "flexibleserversconfigurations",
+    "federatedidentitycredentials",
+];
+
+pub(super) fn is_of_azure(kind: &str) -> bool {
+    kind == SERVERS || kind == IDENTITIES || CHILDREN.contains(&kind)
+}
+
+/// A server, and what it holds.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    /// Of no other server.
+    pub(super) data: u64,
+    born: Timestamp,
+    spec: Value,
+}
+
+/// What there is in Azure.
+#[derive(Debug, Default)]
+pub(super) struct Azure {
+    pub(super) servers: BTreeMap<String, Server>,
+    /// Principals by the name of the identity.
+    identities: BTreeMap<String, u64>,
+    /// Kind, name of the owner and name.
+    children: BTreeSet<(String, String, String)>,
+    counter: u64,
+}
+
+/// What happened to data.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Happened {
+    /// An empty server was made under this name.
+    Made {
+        server: String,
+        data: u64,
+    },
+    Ended {
+        server: String,
+        data: u64,
+    },
+    /// A server was written or ended that another cluster has, as Azure Service Operator had seen.
+    TakenFromAnother {
+        server: String,
+    },
+}
+
+impl Azure {
+    /// Another cluster takes the server, or gives it back. Tells whether there is such a server.
+    pub(super) fn belongs_to(&mut self, name: &str, cluster: &str) -> bool {
+        let Some(server) = self.servers.get_mut(name) else { return false };
+        server.spec["tags"][CLUSTER_UID] = json!(cluster);
+        true
+    }
+
+    fn is_taken(&self, object: &Value) -> bool {
+        let another = json!(ANOTHER_CLUSTER);
+        let server = self.servers.get(&Self::name(object));
+        server.is_some_and(|server| server.spec["tags"][CLUSTER_UID] == another)
+            && object["status"]["tags"][CLUSTER_UID] == another
+    }
+
+    /// The server is deleted, by whoever may do so in Azure.
+    pub(super) fn lose(&mut self, name: &str) -> Option<Server> {
+        self.children.retain(|(kind, owner, _)| kind == "federatedidentitycredentials" || owner != name);
+        self.servers.remove(name)
+    }
+
+    /// Azure Service Operator has one look at an object, and does what it says.
+    pub(super) fn attend(&mut self, store: &mut Store, key: &Key) -> Option<Happened> {
+        let mut object = store.objects.get(key)?.clone();
+        let policy =
+            object["metadata"]["annotations"][RECONCILE_POLICY].as_str().unwrap_or(MANAGE).to_owned();
+        if !object["metadata"]["deletionTimestamp"].is_null() {
+            let happened = (policy == MANAGE).then(|| self.end(&key.0, &object)).flatten();
+            object["metadata"]["finalizers"] = json!([]);
+            store.replace(key, object);
+            return happened;
+        }
+        let holds = |finalizers: &Vec<Value>| finalizers.iter().any(|finalizer| finalizer == FINALIZER);
+        if !object["metadata"]["finalizers"].as_array().is_some_and(holds) {
+            object["metadata"]["finalizers"] = json!([FINALIZER]);
+        }
+        if let Some(owner) = object["spec"]["owner"]["name"].as_str() {
+            let kind = if key.0 == "federatedidentitycredentials" { IDENTITIES } else { SERVERS };
+            if let Some(owner) = store.objects.get(&(kind.to_owned(), key.1.clone(), owner.to_owned())) {
+                object["metadata"]["ownerReferences"] = json!([{"uid": owner["metadata"]["uid"]}]);
+            }
+        }
+        let writes = policy == MANAGE || policy == DETACH_ON_DELETE;
+        assert!(writes || policy == SKIP, "{policy}");
+        let happened = if writes { self.make(&key.0, &object, store.now) } else { None };
+        let found = self.find(&key.0, &object);
+        let (status, severity, reason) = match &found {
+            Some(_) => ("True", "", "Succeeded"),
+            None if writes => ("False", "Warning", "ServerIsBusy"),
+            None => ("False", "Warning", "AzureResourceNotFound"),
+        };
+        let before = object["status"].take();
+        // What was seen once is told as long as nothing else is seen.
+        object["status"] = found.unwrap_or(before);
+        if !object["status"].is_object() {
+            object["status"] = json!({});
+        }
+        object["status"]["conditions"] = json!([{
+            "type": "Ready", "status": status, "severity": severity, "reason": reason, "message": reason,
+            "observedGeneration": object["metadata"]["generation"],
+        }]);
+        store.replace(key, object);
+        happened
+    }
+
+    fn name(object: &Value) -> String {
+        let name = object["spec"]["azureName"].as_str().filter(|name| !name.is_empty());
+        name.or_else(|| object["metadata"]["name"].as_str()).unwrap().to_owned()
+    }
+
+    fn child(kind: &str, object: &Value) -> (String, String, String) {
+        let owner = object["spec"]["owner"]["name"].as_str().unwrap_or_default();
+        (kind.to_owned(), owner.to_owned(), Self::name(object))
+    }
+
+    fn make(&mut self, kind: &str, object: &Value, now: Timestamp) -> Option<Happened> {
+        let name = Self::name(object);
+        self.counter += 1;
+        let number = self.counter;
+        if kind == SERVERS {
+            if self.is_taken(object) {
+                return Some(Happened::TakenFromAnother { server: name });
+            }
+            let is_new = !self.servers.contains_key(&name);
+            let born = Timestamp::from_second(now.as_second()).unwrap();
+            let server =
+                self.servers.entry(name.clone()).or_insert(Server { data: number, born, spec: Value::Null });
+            server.spec = object["spec"].clone();
+            return is_new.then_some(Happened::Made { server: name, data: number });
+        }
+        if kind == IDENTITIES {
+            self.identities.entry(name).or_insert(number);
+            return None;
+        }
+        let child = Self::child(kind, object);
+        let has_owner = if kind == "federatedidentitycredentials" {
+            self.identities.contains_key(&child.1)
+        } else {
+            self.servers.contains_key(&child.1)
+        };
+        if has_owner {
+            self.children.insert(child);
+        }
+        None
+    }
+
+    fn find(&self, kind: &str, object: &Value) -> Option<Value> {
+        let name = Self::name(object);
+        if kind == SERVERS {
+            let Server { born, spec, .. } = self.servers.get(&name)?;
+            return Some(json!({
+                "id": format!("/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-databases/providers/\
+                    Microsoft.DBforPostgreSQL/flexibleServers/{name}"),
+                "fullyQualifiedDomainName": format!("{name}.postgres.database.azure.com"),
+                "version": spec["version"], "sku": spec["sku"], "storage": spec["storage"], "tags": spec["tags"],
+                "location": spec["location"], "network": spec["network"], "state": "Ready",
+                "systemData": {"createdAt": born.to_string()},
+            }));
+        }
+        if kind == IDENTITIES {
+            let principal = self.identities.get(&name)?;
+            return Some(
+                json!({"clientId": format!("client-{principal}"), "principalId": format!("principal-{principal}")}),
+            );
+        }
+        self.children.contains(&Self::child(kind, object)).then(|| json!({}))
+    }
+
+    fn end(&mut self, kind: &str, object: &Value) -> Option<Happened> {
+        let name = Self::name(object);
+        if kind == SERVERS {
+            if self.is_taken(object) {
+                return Some(Happened::TakenFromAnother { server: name });
+            }
+            let Server { data, .. } = self.lose(&name)?;
+            return Some(Happened::Ended { server: name, data });
+        }
+        if kind == IDENTITIES {
+            self.identities.remove(&name);
+            self.children.retain(|(kind, owner, _)| kind != "federatedidentitycredentials" || *owner != name);
+            return None;
+        }
+        self.children.remove(&Self::child(kind, object));
+        None
+    }
+
+    /// Whether anybody gets in to a server by what was left open.
+    pub(super) fn ways_in(&self, server: &str) -> usize {
+        let is_way =
+            |kind: &str| ["flexibleserversfirewallrules", "federatedidentitycredentials"].contains(&kind);
+        self.children.iter().filter(|(kind, owner, _)| is_way(kind) && owner == server).count()
+    }
+}

@@ -1,0 +1,751 @@
+//! Both loops against an API server, Azure Service Operator and Azure in memory, step by step in a random order: crashes
+//! between any two writes, caches that are behind, clocks that disagree, objects that people delete or that come back from the
+//! past. After each step: data are gone only after an end that was confirmed, and nothing empty stands where they were.
+//!
+//! `MODEL_SEED` plays a run once more, and `MODEL_STEPS` says how long it is.
+
+mod api_server;
+mod azure;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+};
+
+use api::{Database, RetainedDatabase, annotations::FINALIZER};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use kube::core::PartialObjectMeta;
+use proptest::{
+    prelude::*,
+    sample::select,
+    strategy::ValueTree,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::runtime::{self, Runtime};
+
+use super::{
+    caches::{Caches, Health},
+    context::Context,
+    golden::{EXAMPLE, context_of, held, in_force},
+    reconcile, retained,
+};
+use crate::{
+    azure::{RECONCILE_POLICY, names},
+    clock::Clock,
+    namespaces::Namespaces,
+};
+use api_server::{ApiServer, Key};
+use azure::{ANOTHER_CLUSTER, Azure, Happened, THIS_CLUSTER, is_of_azure};
+
+const NAMESPACE: &str = "orders";
+const OPERATOR_NAMESPACE: &str = "database-operator";
+const DATABASES: [&str; 2] = ["main", "other"];
+const RETENTION: &str = "altinn.app/retention";
+const CONFIRM: &str = "altinn.app/confirm-destroy";
+/// In so many rounds all that can be done is done.
+const MOST_ROUNDS: usize = 7;
+const ACCEPT_EMPTY: &str = "altinn.app/accept-empty";
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A pass over a `Database`, with caches of now or of before; it may crash after so many writes.
+    Reconcile {
+        fresh: bool,
+        crash: Option<usize>,
+    },
+    /// The same, over a record.
+    ReconcileRecord {
+        fresh: bool,
+        crash: Option<usize>,
+    },
+    Sweep {
+        crash: Option<usize>,
+    },
+    /// For so many rounds everything goes as it should.
+    Work {
+        rounds: usize,
+    },
+    /// Azure Service Operator attends to everything once, or to one kind.
+    Attend {
+        all: bool,
+        which: usize,
+    },
+    CollectGarbage,
+    TimePasses {
+        minutes: i64,
+    },
+    Restart,
+    /// The controller's clock goes wrong by so much, or is right again.
+    Skew {
+        hours: i64,
+    },
+    Apply,
+    /// A delete, with this said on the data.
+    Delete {
+        word: Option<&'static str>,
+    },
+    /// As when the CRD is deleted: no finalizer holds it.
+    Vanish,
+    /// Someone who may writes this on the record.
+    OnRecord {
+        word: &'static str,
+    },
+    /// Someone who may puts an end to the record, so many days from now.
+    Until {
+        days: i64,
+    },
+    /// A record is deleted by hand, past admission.
+    DropRecord,
+    /// An object of Azure Service Operator's is deleted by hand.
+    DropObject {
+        which: usize,
+    },
+    AzureLoses,
+    /// Another cluster takes the server, or gives it back.
+    ChangeHands {
+        taken: bool,
+    },
+    /// Something that was there once comes back, as it was then.
+    PutBack {
+        which: usize,
+        with_status: bool,
+    },
+    AcceptEmpty,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let crash = || prop_oneof![3 => Just(None), 1 => (0..6usize).prop_map(Some)];
+    let fresh = || prop_oneof![3 => Just(true), 1 => Just(false)];
+    prop_oneof![
+        24 => (fresh(), crash()).prop_map(|(fresh, crash)| Step::Reconcile { fresh, crash }),
+        24 => (fresh(), crash()).prop_map(|(fresh, crash)| Step::ReconcileRecord { fresh, crash }),
+        3 => crash().prop_map(|crash| Step::Sweep { crash }),
+        16 => (1..=MOST_ROUNDS).prop_map(|rounds| Step::Work { rounds }),
+        20 => (any::<bool>(), 0..20usize).prop_map(|(all, which)| Step::Attend { all, which }),
+        4 => Just(Step::CollectGarbage),
+        6 => (1..25i64).prop_map(|minutes| Step::TimePasses { minutes }),
+        3 => (1..30i64).prop_map(|hours| Step::TimePasses { minutes: hours * 60 }),
+        2 => (1..12i64).prop_map(|days| Step::TimePasses { minutes: days * 24 * 60 }),
+        3 => Just(Step::Restart),
+        1 => select(&[0, 0, -48, 30, 24 * 40][..]).prop_map(|hours| Step::Skew { hours }),
+        8 => Just(Step::Apply),
+        5 => select(&[None, Some("Retain"), Some("8d"), Some("Destroy"), Some("Destroy")][..])
+            .prop_map(|word| Step::Delete { word }),
+        1 => Just(Step::Vanish),
+        4 => select(&["Retain", "Destroy", "Destroy"][..]).prop_map(|word| Step::OnRecord { word }),
+        1 => (1..20i64).prop_map(|days| Step::Until { days }),
+        1 => Just(Step::DropRecord),
+        2 => (0..20usize).prop_map(|which| Step::DropObject { which }),
+        1 => (0..4usize).prop_map(|one| if one == 0 { Step::AzureLoses } else { Step::Restart }),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(which, with_status)| Step::PutBack { which, with_status }),
+        3 => Just(Step::AcceptEmpty),
+        2 => any::<bool>().prop_map(|taken| Step::ChangeHands { taken }),
+    ]
+}
+
+/// The cluster, the process, and what people have said.
+struct World {
+    api_server: ApiServer,
+    azure: Azure,
+    /// `None` between two processes.
+    process: Option<Context>,
+    /// What its watches have told so far.
+    seen: BTreeMap<Key, Value>,
+    skew: SignedDuration,
+    /// From when the data may be destroyed, by their number.
+    ends: BTreeMap<u64, Timestamp>,
+    /// Servers that Azure has lost, and the number of their data, as nobody has accepted yet.
+    lost: BTreeMap<String, u64>,
+    /// Servers to which somebody may have left a way in that nobody knows of.
+    left_open: BTreeSet<String>,
+    past: Vec<(Key, Value)>,
+    acted: BTreeMap<String, usize>,
+    log: Vec<String>,
+}
+
+fn server_name(database: &str) -> String {
+    names::server("prod-1", NAMESPACE, database)
+}
+
+fn key(kind: &str, namespace: &str, name: &str) -> Key {
+    (kind.to_owned(), namespace.to_owned(), name.to_owned())
+}
+
+fn database_key(name: &str) -> Key {
+    key("databases", NAMESPACE, name)
+}
+
+fn server_key(name: &str) -> Key {
+    key("flexibleservers", OPERATOR_NAMESPACE, &server_name(name))
+}
+
+fn record_key(name: &str) -> Key {
+    key("retaineddatabases", OPERATOR_NAMESPACE, &server_name(name))
+}
+
+fn read<K: DeserializeOwned>(object: &Value) -> K {
+    serde_json::from_value(object.clone()).unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            api_server: ApiServer::new("2026-11-24T12:00:00Z".parse().unwrap()),
+            azure: Azure::default(),
+            process: None,
+            seen: BTreeMap::new(),
+            skew: SignedDuration::ZERO,
+            ends: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            left_open: BTreeSet::new(),
+            past: Vec::new(),
+            acted: BTreeMap::new(),
+            log: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.api_server.store().now
+    }
+
+    fn object(&self, key: &Key) -> Option<Value> {
+        self.api_server.store().objects.get(key).cloned()
+    }
+
+    /// The process that works, or a new one, which has listed everything.
+    fn process(&mut self, fresh: bool) -> Arc<Context> {
+        let now = self.now().checked_add(self.skew).unwrap();
+        let is_new = self.process.is_none();
+        if fresh || is_new {
+            self.seen = self.api_server.store().objects.clone();
+        }
+        let objects: Vec<Value> = self.seen.values().cloned().collect();
+        let namespace: PartialObjectMeta<_> =
+            read(&json!({"metadata": {"name": NAMESPACE, "uid": "namespace-1"}}));
+        let before = self.process.take().unwrap_or_else(|| {
+            context_of(in_force(EXAMPLE.to_owned()), &objects, &Health::Synced, now, self.api_server.client())
+        });
+        Arc::new(Context {
+            caches: Caches::holding(&objects, &Health::Synced),
+            databases: held(&objects),
+            retained: held(&objects),
+            clock: Clock::still(now),
+            namespaces: Namespaces::holding([namespace]),
+            ..before
+        })
+    }
+
+    /// Has the process do something, which may crash after so many writes. Tells whether anything was written.
+    fn run<T>(
+        &mut self,
+        runtime: &Runtime,
+        fresh: bool,
+        crash: Option<usize>,
+        work: impl AsyncFnOnce(Arc<Context>) -> T,
+    ) -> bool {
+        let context = self.process(fresh);
+        let was_ending = DATABASES.map(|name| self.is_being_ended(name));
+        let before = {
+            let mut store = self.api_server.store();
+            store.writes_left = crash;
+            store.writes
+        };
+        runtime.block_on(Box::pin(work(context.clone())));
+        let (writes, has_crashed) = {
+            let mut store = self.api_server.store();
+            let has_crashed = store.writes_left == Some(0);
+            store.writes_left = None;
+            (store.writes - before, has_crashed)
+        };
+        // What a dead process knew is gone.
+        self.process = if has_crashed { None } else { Arc::try_unwrap(context).ok() };
+        for (name, was_ending) in DATABASES.into_iter().zip(was_ending) {
+            let is_told = self.is_being_ended(name) && !was_ending;
+            assert!(!is_told || !self.is_live(name), "{name} is live, and Azure is told to end it");
+        }
+        writes > 0
+    }
+
+    /// From when the data that this `Database` has may go.
+    fn promise(&mut self, name: &str, end: Option<Timestamp>) {
+        let Some(data) = self.data_of(name) else { return };
+        if self.is_being_ended(name) {
+            return;
+        }
+        match end {
+            Some(end) => self.ends.insert(data, end),
+            None => self.ends.remove(&data),
+        };
+    }
+
+    /// The number of the data that people think of.
+    fn data_of(&self, name: &str) -> Option<u64> {
+        let server = self.azure.servers.get(&server_name(name)).map(|server| server.data);
+        server.or_else(|| self.lost.get(&server_name(name)).copied())
+    }
+
+    /// Whether Azure has been told to end the server, which nobody can take back: its object is on its way, or has gone since
+    /// that was written down.
+    fn is_being_ended(&self, name: &str) -> bool {
+        let is_written = self
+            .reason(&record_key(name))
+            .is_some_and(|reason| ["Destroying", "DestroyRefused", "Destroyed"].contains(&reason.as_str()));
+        // What Azure has lost before can't be told any more, and is gone.
+        if is_written && self.lost.contains_key(&server_name(name)) {
+            return true;
+        }
+        self.object(&server_key(name)).map_or(is_written, |server| {
+            !server["metadata"]["deletionTimestamp"].is_null()
+                && server["metadata"]["annotations"][RECONCILE_POLICY] == "manage"
+        })
+    }
+
+    /// The reason of its condition `Ready`.
+    fn reason(&self, key: &Key) -> Option<String> {
+        Some(self.object(key)?["status"]["conditions"][0]["reason"].as_str()?.to_owned())
+    }
+
+    /// Whether it says that it is ready.
+    fn is_ready(&self, name: &str) -> bool {
+        self.object(&database_key(name)).is_some_and(|database| {
+            database["metadata"]["deletionTimestamp"].is_null()
+                && database["status"]["conditions"][0]["status"] == "True"
+        })
+    }
+
+    fn is_live(&self, name: &str) -> bool {
+        self.object(&database_key(name))
+            .is_some_and(|database| database["metadata"]["deletionTimestamp"].is_null())
+    }
+
+    /// Who takes an end back in time is heard.
+    fn take_back(&mut self, name: &str) {
+        self.promise(name, None);
+    }
+
+    fn note(&mut self, what: &str) {
+        *self.acted.entry(what.to_owned()).or_default() += 1;
+    }
+
+    fn happened(&mut self, happened: &Happened) {
+        match happened {
+            Happened::Ended { server, data } => {
+                self.note("data ended");
+                let now = self.now();
+                let end = self.ends.get(data).copied();
+                assert!(
+                    end.is_some_and(|end| end <= now),
+                    "data {data} of {server} are gone at {now}; their end: {end:?}"
+                );
+            }
+            Happened::TakenFromAnother { server } => panic!("{server} is another cluster's"),
+            Happened::Made { server, data } => {
+                self.note("server made");
+                let lost = self.lost.remove(server);
+                let is_over =
+                    lost.is_none_or(|lost| self.ends.get(&lost).is_some_and(|end| *end <= self.now()));
+                assert!(is_over, "{server} is made anew, and empty, as {data}; lost: {lost:?}");
+            }
+        }
+    }
+
+    /// Tells whether it acted.
+    fn take(&mut self, runtime: &Runtime, step: &Step, name: &str) -> bool {
+        match step {
+            Step::Reconcile { fresh, crash } => self.reconcile(runtime, name, *fresh, *crash),
+            Step::ReconcileRecord { fresh, crash } => self.reconcile_record(runtime, name, *fresh, *crash),
+            Step::Work { rounds } => self.work(runtime, *rounds),
+            Step::Sweep { crash } => self.run(runtime, true, *crash, async |context| {
+                retained::sweep::once(&context, &context.databases).await;
+            }),
+            Step::Attend { all, which } => self.attend((!*all).then_some(*which)),
+            Step::CollectGarbage => {
+                self.api_server.store().collect_garbage();
+                true
+            }
+            Step::TimePasses { minutes } => {
+                self.take_time(SignedDuration::from_mins(*minutes));
+                true
+            }
+            Step::Restart => self.process.take().is_some(),
+            Step::Skew { hours } => {
+                self.skew = SignedDuration::from_hours(*hours);
+                true
+            }
+            Step::Apply => self.apply(name),
+            Step::Delete { word } => self.delete(name, *word),
+            Step::Vanish => {
+                self.change(&database_key(name), |database| database["metadata"]["finalizers"] = json!([]));
+                !self.api_server.store().delete(&database_key(name)).is_null()
+            }
+            Step::OnRecord { word } => self.on_record(name, word),
+            Step::Until { days } => self.until(name, *days),
+            Step::DropRecord => !self.api_server.store().delete(&record_key(name)).is_null(),
+            Step::DropObject { which } => self.drop_object(*which),
+            Step::AzureLoses => self.azure_loses(name),
+            Step::ChangeHands { taken } => {
+                let cluster = if *taken { ANOTHER_CLUSTER } else { THIS_CLUSTER };
+                let changed = self.rests(name) && self.azure.belongs_to(&server_name(name), cluster);
+                if changed {
+                    self.azure.attend(&mut self.api_server.store(), &server_key(name));
+                }
+                changed
+            }
+            Step::PutBack { which, with_status } => self.put_back(*which, *with_status),
+            Step::AcceptEmpty => self.accept_empty(name),
+        }
+    }
+
+    fn take_time(&mut self, time: SignedDuration) {
+        let mut store = self.api_server.store();
+        store.now = store.now.checked_add(time).unwrap();
+    }
+
+    fn work(&mut self, runtime: &Runtime, rounds: usize) -> bool {
+        let mut acted = false;
+        for _ in 0..rounds {
+            for name in DATABASES {
+                acted |= self.reconcile(runtime, name, true, None);
+                acted |= self.reconcile_record(runtime, name, true, None);
+            }
+            acted |= self.attend(None);
+            self.api_server.store().collect_garbage();
+        }
+        if rounds == MOST_ROUNDS {
+            self.is_closed();
+        }
+        acted
+    }
+
+    fn objects_of_azure(&self) -> Vec<Key> {
+        self.api_server.store().objects.keys().filter(|key| is_of_azure(&key.0)).cloned().collect()
+    }
+
+    fn attend(&mut self, which: Option<usize>) -> bool {
+        let mut keys = self.objects_of_azure();
+        if let Some(which) = which.filter(|_| !keys.is_empty()) {
+            keys = vec![keys.swap_remove(which % keys.len())];
+        }
+        for key in &keys {
+            for name in DATABASES {
+                self.forget_what_nothing_tells(name);
+            }
+            let happened = self.azure.attend(&mut self.api_server.store(), key);
+            if let Some(happened) = happened {
+                self.happened(&happened);
+            }
+        }
+        !keys.is_empty()
+    }
+
+    /// Where nothing tells that there were data, nobody can know.
+    fn forget_what_nothing_tells(&mut self, name: &str) {
+        let tells = |key: &Key, pointer: &str| {
+            self.object(key).is_some_and(|object| object.pointer(pointer).is_some_and(Value::is_string))
+        };
+        if !tells(&database_key(name), "/status/server/id")
+            && !tells(&record_key(name), "/spec/server/id")
+            && !tells(&server_key(name), "/status/id")
+        {
+            self.lost.remove(&server_name(name));
+        }
+    }
+
+    /// Whether nothing is being changed of a server: what was sent is carried out, whatever people do meanwhile, and nobody can
+    /// see that coming.
+    fn rests(&self, name: &str) -> bool {
+        self.object(&server_key(name)).is_none_or(|object| {
+            object["metadata"]["annotations"][RECONCILE_POLICY] == "skip"
+                && object["metadata"]["deletionTimestamp"].is_null()
+        })
+    }
+
+    fn until(&mut self, name: &str, days: i64) -> bool {
+        let until = self.now().checked_add(SignedDuration::from_hours(24 * days)).unwrap();
+        let mut is_said = false;
+        let changed = self.change(&record_key(name), |record| {
+            record["spec"]["until"] = json!(until.to_string());
+            is_said = record["metadata"]["annotations"][RETENTION].is_string();
+        });
+        // What is said by an annotation counts more.
+        if changed && !is_said {
+            self.promise(name, Some(until));
+        }
+        changed
+    }
+
+    fn drop_object(&mut self, which: usize) -> bool {
+        let keys = self.objects_of_azure();
+        let Some(key) = keys.get(which % keys.len().max(1)) else { return false };
+        // What lies in Azure is known to nobody then.
+        self.left_open.extend(DATABASES.map(server_name));
+        self.api_server.store().delete(key);
+        true
+    }
+
+    fn azure_loses(&mut self, name: &str) -> bool {
+        let server = server_name(name);
+        let data = self.azure.servers.get(&server).map(|server| server.data);
+        let Some(data) = data.filter(|_| self.rests(name)) else { return false };
+        self.azure.lose(&server);
+        // What was said before the loss counts, too, unless it has counted already.
+        let is_accepted = self.object(&database_key(name)).is_some_and(|database| {
+            let said = &database["metadata"]["annotations"][ACCEPT_EMPTY];
+            said.is_string() && *said != database["status"]["acceptedEmpty"]
+        });
+        if !is_accepted {
+            self.lost.insert(server, data);
+        }
+        self.azure.attend(&mut self.api_server.store(), &server_key(name));
+        true
+    }
+
+    fn put_back(&mut self, which: usize, with_status: bool) -> bool {
+        let Some((key, mut object)) = self.past.get(which % self.past.len().max(1)).cloned() else {
+            return false;
+        };
+        if self.object(&key).is_some() {
+            return false;
+        }
+        if !with_status {
+            object["status"] = Value::Null;
+        }
+        self.api_server.store().create(&key, object);
+        true
+    }
+
+    fn accept_empty(&mut self, name: &str) -> bool {
+        let day = self.now().to_zoned(TimeZone::UTC).date();
+        let accepts = json!(format!("{}@{day}", server_name(name)));
+        let changed = self.change(&database_key(name), |database| {
+            database["metadata"]["annotations"][ACCEPT_EMPTY] = accepts;
+        });
+        if changed {
+            self.lost.remove(&server_name(name));
+        }
+        changed
+    }
+
+    /// After a while nobody gets in to what is kept.
+    fn is_closed(&mut self) {
+        for name in DATABASES {
+            let server = server_name(name);
+            if self.is_ready(name) {
+                // Everything is there again, and known.
+                self.left_open.remove(&server);
+            }
+            let is_kept = self.reason(&record_key(name)).is_some_and(|reason| reason.starts_with("Kept"));
+            if is_kept && self.object(&database_key(name)).is_none() && !self.left_open.contains(&server) {
+                self.note("closed");
+                assert_eq!(self.azure.ways_in(&server), 0, "ways in to {name}");
+            }
+        }
+    }
+
+    /// What the process sees of an object: as it is now, or as it was when the process looked last.
+    fn sees(&mut self, key: &Key, fresh: bool) -> Option<Value> {
+        if fresh || self.process.is_none() { self.object(key) } else { self.seen.get(key).cloned() }
+    }
+
+    fn reconcile(&mut self, runtime: &Runtime, name: &str, fresh: bool, crash: Option<usize>) -> bool {
+        let Some(database) = self.sees(&database_key(name), fresh) else { return false };
+        self.run(runtime, fresh, crash, async |context| {
+            drop(reconcile::reconcile(Arc::new(read::<Database>(&database)), context).await);
+        })
+    }
+
+    fn reconcile_record(&mut self, runtime: &Runtime, name: &str, fresh: bool, crash: Option<usize>) -> bool {
+        let Some(record) = self.sees(&record_key(name), fresh) else { return false };
+        self.run(runtime, fresh, crash, async |context| {
+            drop(retained::reconcile::reconcile(Arc::new(read::<RetainedDatabase>(&record)), context).await);
+        })
+    }
+
+    fn change(&mut self, key: &Key, change: impl FnOnce(&mut Value)) -> bool {
+        let mut store = self.api_server.store();
+        let Some(mut object) = store.objects.get(key).cloned() else { return false };
+        change(&mut object);
+        store.replace(key, object);
+        true
+    }
+
+    fn apply(&mut self, name: &str) -> bool {
+        if let Some(there) = self.object(&database_key(name)) {
+            return there["metadata"]["deletionTimestamp"].is_null();
+        }
+        let database = json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "metadata": {}, "spec": {},
+        });
+        self.api_server.store().create(&database_key(name), database);
+        true
+    }
+
+    fn delete(&mut self, name: &str, word: Option<&'static str>) -> bool {
+        let Some(database) = self.object(&database_key(name)) else { return false };
+        if !database["metadata"]["deletionTimestamp"].is_null() {
+            return false;
+        }
+        // A record tells two deletes apart by their second.
+        self.take_time(SignedDuration::from_secs(1));
+        let day = self.now().to_zoned(TimeZone::UTC).date();
+        self.change(&database_key(name), |database| {
+            database["metadata"]["annotations"][RETENTION] = json!(word);
+            database["metadata"]["annotations"][CONFIRM] = json!(format!("{NAMESPACE}/{name}@{day}"));
+            // What is null isn't stored.
+            if word.is_none() {
+                database["metadata"]["annotations"].as_object_mut().unwrap().remove(RETENTION);
+            }
+        });
+        self.api_server.store().delete(&database_key(name));
+        let is_seen = database["metadata"]["finalizers"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|finalizer| finalizer == FINALIZER));
+        // One that goes before anybody has seen it says nothing.
+        if is_seen {
+            let end = match word {
+                Some("Destroy") => Some(SignedDuration::from_mins(15)),
+                Some("8d") => Some(SignedDuration::from_hours(8 * 24)),
+                _ => None,
+            };
+            self.promise(name, end.map(|after| self.now().checked_add(after).unwrap()));
+        }
+        true
+    }
+
+    fn on_record(&mut self, name: &str, word: &str) -> bool {
+        let day = self.now().to_zoned(TimeZone::UTC).date();
+        let number = self.acted.len() + self.log.len();
+        let changed = self.change(&record_key(name), |record| {
+            record["metadata"]["annotations"][RETENTION] = json!(word);
+            // Days differ, so that each is a new one.
+            let later = day.checked_add(jiff::Span::new().days(i64::try_from(number % 2).unwrap())).unwrap();
+            record["metadata"]["annotations"][CONFIRM] = json!(format!("{NAMESPACE}/{name}@{later}"));
+        });
+        if changed && word == "Destroy" {
+            self.promise(name, Some(self.now()));
+        } else if changed {
+            self.take_back(name);
+        }
+        changed
+    }
+
+    /// After each step.
+    fn look(&mut self) {
+        for name in DATABASES {
+            for key in [database_key(name), record_key(name)] {
+                let Some(object) = self.object(&key) else { continue };
+                if !self.past.iter().any(|(_, old)| {
+                    old["metadata"]["uid"] == object["metadata"]["uid"]
+                        && old["spec"] == object["spec"]
+                        && old["metadata"]["annotations"] == object["metadata"]["annotations"]
+                }) {
+                    self.past.push((key, object));
+                }
+            }
+            self.forget_what_nothing_tells(name);
+            // Who has it back has taken back whatever was said before; and once the record has heard of it, nothing but a new word
+            // ends the data.
+            let is_back = self.is_ready(name) && self.object(&record_key(name)).is_none();
+            let has_heard = self.object(&record_key(name)).is_some_and(|record| {
+                let (metadata, status) = (&record["metadata"], &record["status"]);
+                status["uid"] == metadata["uid"]
+                    && status["confirmed"].is_null()
+                    && status["inheritedUntil"] == record["spec"]["until"]
+                    && status["inheritedConfirmation"] == metadata["annotations"][CONFIRM]
+            });
+            if is_back || (self.is_live(name) && has_heard) {
+                self.take_back(name);
+            }
+            for (of, key) in [("Database", database_key(name)), ("record", record_key(name))] {
+                if let Some(reason) = self.reason(&key) {
+                    self.note(&format!("{of} {reason}"));
+                }
+            }
+        }
+        if self.past.len() > 60 {
+            self.past.drain(..20);
+        }
+    }
+}
+
+/// Plays so many steps by this seed.
+fn play(seed: i128, steps: usize) -> World {
+    let bytes: Vec<u8> = seed.to_be_bytes().repeat(2);
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    let mut world = World::new();
+    let strategy = (step(), select(&DATABASES[..]));
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        for _ in 0..steps {
+            let (step, name) = strategy.new_tree(&mut runner).unwrap().current();
+            world.log.push(format!("{} {name}: {step:?}", world.now()));
+            if world.take(&runtime, &step, name) {
+                let kind = format!("{step:?}");
+                let kind = kind.split([' ', '{']).next().unwrap_or_default().to_owned();
+                *world.acted.entry(kind).or_default() += 1;
+            }
+            world.look();
+            let told = std::mem::take(&mut world.api_server.store().told);
+            world.log.extend(told);
+        }
+    }));
+    if let Err(panic) = played {
+        let told = std::mem::take(&mut world.api_server.store().told);
+        world.log.extend(told);
+        let last = world.log.len().saturating_sub(120);
+        println!("{}\nMODEL_SEED={seed}", world.log[last..].join("\n"));
+        resume_unwind(panic);
+    }
+    world
+}
+
+fn number(variable: &str) -> Option<i128> {
+    Some(std::env::var(variable).ok()?.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
+}
+
+/// What each run comes to: a step that never acts, or an end that never comes, shows nothing.
+const ALL: &[&str] = &[
+    "AcceptEmpty",
+    "Apply",
+    "Attend",
+    "AzureLoses",
+    "ChangeHands",
+    "CollectGarbage",
+    "Delete",
+    "DropObject",
+    "DropRecord",
+    "OnRecord",
+    "PutBack",
+    "Reconcile",
+    "ReconcileRecord",
+    "Restart",
+    "Skew",
+    "TimePasses",
+    "Until",
+    "Vanish",
+    "Work",
+    "data ended",
+    "server made",
+    "Database Ready",
+    "Database ServerGone",
+    "record DestroyConfirmed",
+    "record Kept",
+    "record KeptUntil",
+];
+
+#[test]
+fn data_are_gone_only_after_an_end_that_was_confirmed() {
+    let seed = number("MODEL_SEED").unwrap_or_else(|| Timestamp::now().as_nanosecond());
+    let steps = number("MODEL_STEPS").map_or(4000, |steps| usize::try_from(steps).unwrap());
+    println!("MODEL_SEED={seed}");
+    let acted = play(seed, steps).acted;
+    println!("{acted:?}");
+    let never: Vec<&&str> = ALL.iter().filter(|what| !acted.contains_key(**what)).collect();
+    assert!(steps < 4000 || never.is_empty(), "{never:?}");
+}
