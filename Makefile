@@ -10,6 +10,8 @@ CARGO := cargo
 LOG := target/test.log
 # Stories mostly wait, so more of them than there are cores go at the same time.
 THREADS ?= 8
+# Of the model of both loops.
+RUNS ?= 20
 # For each of the fuzzer's targets.
 SECONDS ?= 60
 
@@ -46,6 +48,14 @@ examples: build ## Run the examples in Java, which need a JDK and Maven; `make t
 .PHONY: fuzz
 fuzz: ## Feed the pure parts arbitrary input, SECONDS=60 each (needs a C++ compiler, and Rust alone otherwise)
 	@fuzz/run $(SECONDS)
+
+.PHONY: model
+model: ## Play both loops against a cluster and Azure in memory, RUNS=20 of them by other seeds each time
+	$(CARGO) test --locked --workspace --lib --no-run
+	@for run in $$(seq $(RUNS)); do \
+	  MODEL_SEED=$$(date +%s%N) $(CARGO) test --quiet --locked --workspace --lib -- --nocapture controller::model \
+	    | grep -E "MODEL_SEED|data ended|FAILED" | cut -c1-200; \
+	done
 
 .PHONY: bench
 bench: ## Measure, and write docs/performance.md; takes half an hour once built, BENCH_SECONDS=1 BENCH_COUNTS=100 for less
