@@ -1,10 +1,7 @@
 //! Something that the operator stands on is killed, restarted or stands still while it works; and the operator itself.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError, TryLockError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -19,28 +16,15 @@ use crate::{
     },
 };
 
-/// As many of these stories go at the same time as there are sandboxes for them.
-const CLUSTERS: usize = 2;
-
-/// A sandbox for these stories, one at a time in each. Azure Service Operator compares nothing here without a reason: what it
+/// A sandbox for these stories, one at a time. Azure Service Operator compares nothing here without a reason: what it
 /// writes for that keeps servers busy, and the stories waiting.
 pub(crate) fn cluster() -> MutexGuard<'static, Cluster> {
-    static SANDBOXES: [OnceLock<Mutex<Cluster>>; CLUSTERS] = [const { OnceLock::new() }; CLUSTERS];
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let of = |sandbox: &'static OnceLock<Mutex<Cluster>>| {
-        sandbox.get_or_init(|| Mutex::new(Cluster::without("controller", &Options::default())))
-    };
-    // One that is free; or the next in turn, when it is free.
-    for sandbox in &SANDBOXES {
-        match of(sandbox).try_lock() {
-            Ok(free) => return free,
-            // A story that failed has said so itself.
-            Err(TryLockError::Poisoned(free)) => return free.into_inner(),
-            Err(TryLockError::WouldBlock) => {}
-        }
-    }
-    let turn = NEXT.fetch_add(1, Ordering::Relaxed) % CLUSTERS;
-    of(&SANDBOXES[turn]).lock().unwrap_or_else(PoisonError::into_inner)
+    static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
+    CLUSTER
+        .get_or_init(|| Mutex::new(Cluster::without("controller", &Options::default())))
+        .lock()
+        // A story that failed has said so itself.
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes the Lease from a controller that is dead for certain, so that the next one need not wait for its end.
