@@ -108,6 +108,28 @@ async fn a_destroy_that_an_apply_has_overtaken_is_undone_though_the_database_is_
     assert!(written.contains("reconcile-policy: detach-on-delete"), "{written}");
 }
 
+/// The record is written while the `Database` is on its way, and bears our finalizer still.
+#[tokio::test]
+async fn a_database_that_is_going_takes_no_end_back_and_one_that_is_there_does() {
+    let mut record = record("KeptUntil", &json!({}));
+    record["spec"]["until"] = json!("2026-12-08T12:00:00Z");
+    for (going, expected) in
+        [(json!("2026-11-24T12:00:00Z"), Value::Null), (Value::Null, record["spec"]["until"].clone())]
+    {
+        let mut cluster = at_work(&json!({}));
+        cluster.push(json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
+            "metadata": {
+                "name": "main", "namespace": "orders", "uid": "u", "deletionTimestamp": going,
+                "finalizers": ["altinn.app/retain-data"],
+            },
+            "status": {"conditions": []},
+        }));
+        let status = pass(&record, &cluster).await.status_written().unwrap_or_default();
+        assert_eq!(status["inheritedUntil"], expected);
+    }
+}
+
 #[tokio::test]
 async fn that_a_destroy_was_taken_back_is_written_down_before_anything_else() {
     for policy in ["manage", "detach-on-delete"] {

@@ -409,20 +409,22 @@ async fn returned(
     database: DeserializeGuard<Database>,
 ) -> Result<Action, Error> {
     let later = Ok(Action::requeue(backoff::jittered(SOON)));
-    take_back(record, context, kept).await?;
     // One that can't be read is there all the same.
     let database = match database.0 {
         Ok(database) => database,
         Err(unreadable) => {
             if unreadable.metadata.deletion_timestamp.is_none() {
+                take_back(record, context, kept).await?;
                 remove::spare(context, kept).await?;
             }
             return later;
         }
     };
+    // Also the one that this record was just written for, and whose finalizer is about to go.
     if database.metadata.deletion_timestamp.is_some() {
         return later;
     }
+    take_back(record, context, kept).await?;
     let has_server = database
         .status
         .as_ref()
