@@ -345,7 +345,8 @@ fn is_whole(story: &Story<'_>) {
         let mut sent: Vec<_> =
             sent.filter(|request| request.method == "PUT").map(|request| &request.body).collect();
         sent.dedup();
-        assert_eq!(sent.len(), 2, "{sent:#?}");
+        // Where the change came before Azure was told anything, it is made so at once.
+        assert!((1..=2).contains(&sent.len()), "{sent:#?}");
     }
     story.data_is_unharmed();
 }
