@@ -78,6 +78,9 @@ fn a_server_that_is_ours_is_found_again_as_it_runs() {
     assert_eq!(story.in_azure(SERVER).len(), 1, "it was let go, and stays in Azure");
 
     story.database("main", "{}").succeeded();
+    // No tag tells it, and nobody guesses: the data may be under another name.
+    story.wait_reason("main", "DatabaseNameUnknown");
+    story.database("main", "{databaseName: main}").succeeded();
     story.wait_ready("main");
     let found = story.server();
     assert_eq!(found.body["sku"]["name"], "Standard_B2s", "no default resizes it");
@@ -87,7 +90,7 @@ fn a_server_that_is_ours_is_found_again_as_it_runs() {
     let status = &story.get("database", "main").unwrap()["status"];
     assert_eq!(status["server"]["sku"], "Standard_B2s");
     // What is written counts.
-    story.database("main", "{sku: Standard_B4ms}").succeeded();
+    story.database("main", "{databaseName: main, sku: Standard_B4ms}").succeeded();
     eventually("it is resized", || (story.server().body["sku"]["name"] == "Standard_B4ms").then_some(()));
     story.wait_ready("main");
 }
