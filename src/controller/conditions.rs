@@ -64,7 +64,7 @@ pub(super) fn ready(status: Option<&DatabaseStatus>) -> Option<&Condition> {
 
 /// Whether a reason is one of work that is under way, and no trouble.
 pub(super) fn is_work(reason: &str) -> bool {
-    Reason::parse(reason).is_some_and(|reason| reason.stance() == Stance::Working)
+    Reason::parse(reason).is_some_and(Reason::is_work)
 }
 
 /// Whether a reason is that of a change in Azure, whose message tells from what to what.

@@ -56,12 +56,15 @@ pub(super) enum ToReady {
 
 impl Blocked {
     pub(super) fn by(reason: Reason, message: String) -> Self {
-        Self { cause: Cause::Ours(reason), message, to_ready: ToReady::Ends, out_of_policy: false }
+        Self::of(Cause::Ours(reason), message)
     }
 
     /// By a code of Azure's.
     pub(super) fn by_azure(code: String, is_final: bool, message: String) -> Self {
-        let cause = Cause::Azure { code, is_final };
+        Self::of(Cause::Azure { code, is_final }, message)
+    }
+
+    fn of(cause: Cause, message: String) -> Self {
         Self { cause, message, to_ready: ToReady::Ends, out_of_policy: false }
     }
 

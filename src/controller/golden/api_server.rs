@@ -33,6 +33,20 @@ struct Write {
     body: Value,
 }
 
+/// A client whose requests are answered in this process.
+pub(in crate::controller) fn client_of<A>(
+    answer: impl Fn(Request<Body>) -> A + Clone + Send + 'static,
+) -> kube::Client
+where
+    A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let answered = answer(request);
+        async move { Ok::<_, Infallible>(answered.await) }
+    });
+    kube::Client::new(service, "default")
+}
+
 impl ApiServer {
     pub(super) fn holding(cluster: &[Value]) -> Self {
         Self { cluster: Arc::new(cluster.to_vec()), ..Self::default() }
@@ -44,11 +58,10 @@ impl ApiServer {
 
     pub(super) fn client(&self) -> kube::Client {
         let server = self.clone();
-        let service = service_fn(move |request: Request<Body>| {
+        client_of(move |request| {
             let server = server.clone();
-            async move { Ok::<_, Infallible>(server.answer(request).await) }
-        });
-        kube::Client::new(service, "default")
+            async move { server.answer(request).await }
+        })
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Full<Bytes>> {

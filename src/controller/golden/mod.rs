@@ -40,6 +40,7 @@ use super::{
 };
 use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
+pub(super) use api_server::client_of;
 
 /// What is there before the pass.
 #[derive(Deserialize)]

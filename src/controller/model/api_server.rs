@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,7 +13,12 @@ use http_body_util::{BodyExt, Full};
 use jiff::{Timestamp, fmt::rfc2822};
 use kube::client::Body;
 use serde_json::{Value, json};
-use tower::service_fn;
+
+use crate::controller::golden::client_of;
+
+/// What is worth telling of a write.
+const POLICY: &str = "/metadata/annotations/serviceoperator.azure.com~1reconcile-policy";
+const REASON: &str = "/status/conditions/0/reason";
 
 /// Plural of the kind, namespace and name.
 pub(super) type Key = (String, String, String);
@@ -57,11 +61,10 @@ impl ApiServer {
 
     pub(super) fn client(&self) -> kube::Client {
         let server = self.clone();
-        let service = service_fn(move |request: Request<Body>| {
+        client_of(move |request| {
             let server = server.clone();
-            async move { Ok::<_, Infallible>(server.answer(request).await) }
-        });
-        kube::Client::new(service, "default")
+            async move { server.answer(request).await }
+        })
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Full<Bytes>> {
@@ -78,20 +81,12 @@ impl ApiServer {
         } else {
             let query = parts.uri.query().unwrap_or_default();
             let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok());
-            let body = serde_json::from_slice(&body).unwrap_or_default();
-            let body: Value = body;
-            let told = body.clone();
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let says = [POLICY, REASON]
+                .map(|pointer| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned());
             let answer = store.write(&parts.method, &path, query, content_type.unwrap_or_default(), body);
             if answer.0 < 300 {
                 store.writes += 1;
-                let says = ["policy", "reason"].map(|key| {
-                    let pointer = if key == "policy" {
-                        "/metadata/annotations/serviceoperator.azure.com~1reconcile-policy"
-                    } else {
-                        "/status/conditions/0/reason"
-                    };
-                    told.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-                });
                 store.told.push(format!("  {} {path} {}", parts.method, says.join(" ")));
                 store.writes_left = store.writes_left.map(|left| left - 1);
             }
@@ -150,27 +145,21 @@ impl Store {
         }
         let old = self.objects.get(&key).cloned();
         let conditions = if *method == Method::DELETE { &body["preconditions"] } else { &body["metadata"] };
-        for field in ["uid", "resourceVersion"] {
-            let is_met =
-                |old: &Value| conditions[field].is_null() || conditions[field] == old["metadata"][field];
-            let created = content_type.contains("apply") && conditions[field].is_null();
-            if !old.as_ref().map_or(created || *method == Method::DELETE, is_met) {
-                return (
-                    if old.is_none() && !content_type.contains("apply") { 404 } else { 409 },
-                    Value::Null,
-                );
-            }
+        let is_apply = content_type.contains("apply");
+        let asked = ["uid", "resourceVersion"].into_iter().filter(|field| !conditions[field].is_null());
+        let Some(old) = old else {
+            return match asked.count() {
+                0 if is_apply && !is_status => (201, self.create_applied(&key, body)),
+                asked if asked > 0 && is_apply => (409, Value::Null),
+                _ => (404, Value::Null),
+            };
+        };
+        if asked.into_iter().any(|field| conditions[field] != old["metadata"][field]) {
+            return (409, Value::Null);
         }
         if *method == Method::DELETE {
-            return match old {
-                Some(_) => (200, self.delete(&key)),
-                None => (404, Value::Null),
-            };
+            return (200, self.delete(&key));
         }
-        let Some(old) = old else {
-            let is_new = content_type.contains("apply") && !is_status;
-            return if is_new { (201, self.create_applied(&key, body)) } else { (404, Value::Null) };
-        };
         let mut new = old.clone();
         if content_type.contains("json-patch") {
             // What isn't there is as good as null for an API server's test of it.
@@ -190,7 +179,7 @@ impl Store {
                     new["status"]["recovered"] = recovered;
                 }
             }
-        } else if content_type.contains("apply") {
+        } else if is_apply {
             self.apply(&key, &mut new, &body);
         } else {
             let mut body = body;
@@ -244,9 +233,7 @@ impl Store {
         let created = Timestamp::from_second(self.now.as_second()).unwrap();
         metadata.insert("creationTimestamp".to_owned(), json!(created.to_string()));
         // What comes back from the past is new.
-        for gone in ["deletionTimestamp", "resourceVersion"] {
-            metadata.remove(gone);
-        }
+        metadata.remove("deletionTimestamp");
         metadata.insert("resourceVersion".to_owned(), json!(self.counter.to_string()));
         self.objects.insert(key.clone(), object.clone());
         object

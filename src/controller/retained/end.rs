@@ -104,6 +104,24 @@ impl Notes {
         };
         (taken_back != now).then_some(taken_back)
     }
+
+    /// A status of this record that holds them.
+    pub(super) fn onto(
+        self,
+        record: &RetainedDatabase,
+        status: RetainedDatabaseStatus,
+    ) -> RetainedDatabaseStatus {
+        let Self { warned_at, inherited_confirmation, inherited_until, confirmed } = self;
+        let uid = record.metadata.uid.clone();
+        RetainedDatabaseStatus {
+            uid,
+            warned_at,
+            inherited_confirmation,
+            inherited_until,
+            confirmed,
+            ..status
+        }
+    }
 }
 
 /// Whether a status was written for this very object.
@@ -309,16 +327,11 @@ mod tests {
             end(&Seen { annotation: annotation.clone(), ..seen(record, Some(&server)) })
         };
         assert!(end_of(&record).due().is_some());
-        let Notes { warned_at, inherited_confirmation, inherited_until, confirmed } =
-            Notes::taken_back(&record).unwrap();
-        let status = record.status.take().unwrap();
-        record.status = Some(RetainedDatabaseStatus {
-            warned_at: warned_at.or_else(|| Some(Time(at("2026-11-14T12:00:00Z")))),
-            inherited_confirmation,
-            inherited_until,
-            confirmed,
-            ..status
-        });
+        let taken_back = Notes::taken_back(&record).unwrap();
+        let mut status = taken_back.onto(&record, RetainedDatabaseStatus::default());
+        // That it warns once more ends nothing either.
+        status.warned_at = Some(Time(at("2026-11-14T12:00:00Z")));
+        record.status = Some(status);
         assert_eq!(end_of(&record).due(), None);
         // Another word is needed.
         record.spec.until = Some(Time(at("2026-11-20T12:00:00Z")));

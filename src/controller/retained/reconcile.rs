@@ -485,11 +485,7 @@ pub(super) async fn take_back(
         return Ok(());
     }
     let Some(notes) = Notes::taken_back(record) else { return Ok(()) };
-    let old = record.status.clone().unwrap_or_default();
-    let Notes { warned_at, inherited_confirmation, inherited_until, confirmed } = notes;
-    let uid = record.metadata.uid.clone();
-    let new =
-        RetainedDatabaseStatus { uid, warned_at, inherited_confirmation, inherited_until, confirmed, ..old };
+    let new = notes.onto(record, record.status.clone().unwrap_or_default());
     write_status(record, context, &new).await.map(drop)
 }
 
@@ -584,16 +580,10 @@ fn status_of(
     if ready != "True" {
         conditions.push(condition(if why.cause.is_stalled() { STALLED } else { RECONCILING }, "True"));
     }
-    let Notes { warned_at, inherited_confirmation, inherited_until, confirmed } = notes;
-    RetainedDatabaseStatus {
-        observed_generation: record.metadata.generation,
-        uid: record.metadata.uid.clone(),
-        warned_at,
-        inherited_confirmation,
-        inherited_until,
-        confirmed,
-        conditions,
-    }
+    let observed_generation = record.metadata.generation;
+    let status =
+        RetainedDatabaseStatus { observed_generation, conditions, ..RetainedDatabaseStatus::default() };
+    notes.onto(record, status)
 }
 
 async fn write_status(

@@ -28,9 +28,9 @@ impl Record {
         let status: Option<RetainedDatabaseStatus> = parse(sent.old_status)?;
         let is_settled = status.is_some_and(|status| {
             let mut conditions = status.conditions.iter();
+            let is_settling = |reason| Reason::SETTLED.contains(&reason);
             conditions.any(|condition| {
-                condition.type_ == "Ready"
-                    && Reason::SETTLED.iter().any(|settled| settled.as_str() == condition.reason)
+                condition.type_ == "Ready" && Reason::parse(&condition.reason).is_some_and(is_settling)
             })
         });
         Ok(Self { old: parse(sent.old_spec)?, new: parse(sent.new_spec)?, is_settled })
