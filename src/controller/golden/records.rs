@@ -130,6 +130,28 @@ async fn a_database_that_is_going_takes_no_end_back_and_one_that_is_there_does()
     }
 }
 
+/// Nothing but the record tells of its server, whose object isn't there.
+#[tokio::test]
+async fn a_database_that_goes_before_it_has_its_server_back_leaves_no_end_standing() {
+    let mut record = record("KeptUntil", &json!({}));
+    record["spec"]["until"] = json!("2026-12-08T12:00:00Z");
+    let database = json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
+        "metadata": {
+            "name": "main", "namespace": "orders", "uid": "u", "resourceVersion": "5",
+            "deletionTimestamp": "2026-11-24T12:00:00Z", "finalizers": ["altinn.app/retain-data"],
+        },
+    });
+    let cluster = vec![record.clone(), database.clone()];
+    let server = ApiServer::holding(&cluster);
+    let context = Arc::new(context(&There { cluster, ..there() }, server.client()));
+    let database = Arc::new(serde_json::from_value(database).unwrap());
+    Box::pin(super::reconcile(database, context)).await.unwrap();
+    let status = server.status_written().unwrap();
+    assert_eq!(status["inheritedUntil"], record["spec"]["until"]);
+    assert!(server.written().contains("/namespaces/orders/databases/main"), "and its finalizer goes");
+}
+
 #[tokio::test]
 async fn that_a_destroy_was_taken_back_is_written_down_before_anything_else() {
     for policy in ["manage", "detach-on-delete"] {
