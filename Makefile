@@ -12,6 +12,7 @@ LOG := target/test.log
 THREADS ?= 8
 # Of the model of both loops.
 RUNS ?= 20
+STEPS ?= 50000
 # For each of the fuzzer's targets.
 SECONDS ?= 60
 
@@ -50,11 +51,12 @@ fuzz: ## Feed the pure parts arbitrary input, SECONDS=60 each (needs a C++ compi
 	@fuzz/run $(SECONDS)
 
 .PHONY: model
-model: ## Play both loops against a cluster and Azure in memory, RUNS=20 of them by other seeds each time
-	$(CARGO) test --locked --workspace --lib --no-run
+model: ## Play both loops against a cluster and Azure in memory: RUNS=20 by other seeds each time, of STEPS=50000
+	$(CARGO) test --locked --profile model --package database-operator --lib --no-run
 	@for run in $$(seq $(RUNS)); do \
-	  MODEL_SEED=$$(date +%s%N) $(CARGO) test --quiet --locked --workspace --lib -- --nocapture controller::model \
-	    | grep -E "MODEL_SEED|data ended|FAILED" | cut -c1-200; \
+	  MODEL_SEED=$$(date +%s%N) MODEL_STEPS=$(STEPS) \
+	    $(CARGO) test --quiet --locked --profile model --package database-operator --lib -- --nocapture only_after_an_end \
+	    | tee $(LOG) | grep -E "MODEL_SEED|data ended|FAILED" | cut -c1-200; \
 	done
 
 .PHONY: bench

@@ -3,7 +3,7 @@
 //! - [`cli`]: a file for each subcommand
 //! - [`azure`]: pure builders of Azure Service Operator's objects
 //! - [`controller`]: the reconcile loop
-//! - [`clock`]: by which what is kept comes to its end
+//! - [`clock`]: by which what is kept comes to its end; `monotonic`: how long ago something was
 //! - `inventory`, `namespaces`: what is known of the cluster beside the databases at hand
 //! - `issuer`: whether apps can log in by what the policy says
 //! - `leader`: which of several controllers works
@@ -24,6 +24,7 @@ pub mod controller;
 mod inventory;
 mod issuer;
 mod leader;
+mod monotonic;
 mod namespaces;
 mod pages;
 pub mod policy_watch;

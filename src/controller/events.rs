@@ -17,6 +17,7 @@ use super::{
     conditions::{self, CLIENT_ID_CONFLICT, PAUSED, SYNCED, event_type, find, is_change, is_work},
     recorder::Recorder,
 };
+use crate::monotonic;
 
 /// Events of one object that go out at once.
 const BURST: u32 = 10;
@@ -58,7 +59,7 @@ impl Events {
             .limits
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .take(ObjectRef::from_obj(database), Instant::now());
+            .take(ObjectRef::from_obj(database), monotonic::now());
         if !may_go {
             tracing::debug!(reason, "the object has had too many events of late; this one is left out");
             return;

@@ -12,6 +12,8 @@ use std::{
 
 use serde::Serialize;
 
+use crate::monotonic;
+
 /// After this long a cache isn't behind but the object was changed back or deleted in between.
 pub(super) const EXPIRY: Duration = Duration::from_secs(10);
 
@@ -75,14 +77,14 @@ impl InFlight {
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         writes.retain(|_, write| !write.is_over());
         let version = cached_version.map(str::to_owned);
-        let write = Write { fingerprint: fingerprint_of(wanted), version, at: Instant::now(), written };
+        let write = Write { fingerprint: fingerprint_of(wanted), version, at: monotonic::now(), written };
         writes.insert(key, write);
     }
 }
 
 impl Write {
     fn is_over(&self) -> bool {
-        self.written == Written::InFlight && self.at.elapsed() >= EXPIRY
+        self.written == Written::InFlight && monotonic::since(self.at) >= EXPIRY
     }
 }
 
@@ -108,5 +110,19 @@ mod tests {
         assert_eq!(in_flight.holds("b", &"x", None), None, "another object");
         assert!(in_flight.is_pending("a", None), "whatever is wanted now");
         assert!(!in_flight.is_pending("a", Some("1")) && !in_flight.is_pending("b", None));
+    }
+
+    #[test]
+    fn after_a_while_the_cache_is_not_behind_any_more() {
+        monotonic::stand_still();
+        let in_flight = InFlight::default();
+        in_flight.note("a".into(), &"x", None, Written::InFlight);
+        in_flight.note("b".into(), &"x", None, Written::Settled);
+        monotonic::advance(EXPIRY - Duration::from_millis(1));
+        assert!(in_flight.is_pending("a", None));
+        monotonic::advance(Duration::from_millis(1));
+        assert!(!in_flight.is_pending("a", None));
+        assert_eq!(in_flight.holds("a", &"x", None), None);
+        assert_eq!(in_flight.holds("b", &"x", None), Some(Written::Settled), "as long as nobody changes it");
     }
 }

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod api_server;
+
 use std::{
     io::Write,
     net::TcpStream,
@@ -22,7 +24,7 @@ use sandbox::{
 use serde_json::{Value, json};
 
 /// Long enough for a busy machine with two cores; a story that works is done long before.
-pub const PATIENCE: Duration = Duration::from_mins(3);
+pub const PATIENCE: Duration = Duration::from_mins(6);
 
 /// What a command printed.
 #[derive(Debug)]
@@ -68,14 +70,36 @@ pub fn run(mut command: Command, input: &str) -> Output {
 /// Waits until the condition gives something; fails the test, with `what`, if it never does.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    eventually_or(what, || condition().ok_or_else(String::new))
+}
+
+/// The same, and the failure tells what there was instead.
+#[track_caller]
+fn eventually_or<T>(what: &str, mut condition: impl FnMut() -> Result<T, String>) -> T {
     let started = Instant::now();
     loop {
-        if let Some(value) = condition() {
-            return value;
+        match condition() {
+            Ok(value) => return value,
+            Err(instead) => {
+                assert!(
+                    started.elapsed() < PATIENCE,
+                    "after {} s still not: {what} {instead}",
+                    PATIENCE.as_secs()
+                );
+            }
         }
-        assert!(started.elapsed() < PATIENCE, "after {} s still not: {what}", PATIENCE.as_secs());
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Waits until the condition `Ready` has this reason.
+#[track_caller]
+fn eventually_reason(what: &str, reason: &str, mut find: impl FnMut() -> Option<Value>) -> Value {
+    eventually_or(&format!("{what} has the reason {reason}"), || match find() {
+        Some(object) if ready(&object)["reason"] == reason => Ok(object),
+        Some(object) => Err(ready(&object).to_string()),
+        None => Err("it doesn't exist".to_owned()),
+    })
 }
 
 /// A namespace of its own in a sandbox.
@@ -106,7 +130,7 @@ impl<'a> Story<'a> {
         all.extend(arguments);
         if arguments.first() == Some(&"delete") {
             // By itself kubectl waits a week for an object to go.
-            all.push("--timeout=60s");
+            all.push("--timeout=180s");
         }
         run(self.sandbox.kubectl(&all), input)
     }
@@ -129,7 +153,7 @@ impl<'a> Story<'a> {
 
     /// Deletes and makes anew.
     pub fn replace_by_force(&self, manifest: &str) -> Output {
-        self.kubectl_with(&["replace", "--force", "--timeout=60s", "-f", "-"], manifest)
+        self.kubectl_with(&["replace", "--force", "--timeout=180s", "-f", "-"], manifest)
     }
 
     /// `kubectl edit` by somebody whose editor runs this script of sed on what it shows of the spec.
@@ -180,44 +204,67 @@ impl<'a> Story<'a> {
         self
     }
 
+    /// As `kubectl wait` does: what was true of an older generation doesn't count.
+    #[track_caller]
     pub fn wait_ready(&self, name: &str) {
-        self.kubectl(&["wait", "--for=condition=Ready", &format!("database/{name}"), "--timeout=180s"])
-            .succeeded();
+        eventually_or(&format!("Database {name} is ready"), || {
+            let database = self.get("database", name).ok_or("it doesn't exist")?;
+            let ready = ready(&database);
+            let is_of_today =
+                ready["observedGeneration"].as_i64() >= database["metadata"]["generation"].as_i64();
+            if ready["status"] == "True" && is_of_today { Ok(()) } else { Err(ready.to_string()) }
+        });
     }
 
     /// Waits until nothing is left to be written: the event comes after the status.
+    #[track_caller]
     pub fn wait_settled(&self, name: &str) {
         self.wait_ready(name);
         eventually("the event tells that the database is ready", || {
-            let selector = format!("involvedObject.name={name},reason=Ready");
-            let events =
-                self.kubectl(&["get", "events", "--field-selector", &selector, "-o", "name"]).succeeded();
-            (!events.is_empty()).then_some(())
+            self.has_event(&format!("involvedObject.name={name},reason=Ready")).then_some(())
         });
+    }
+
+    /// Whether the namespace has an event with these fields, as in `reason=Ready,type=Normal`.
+    #[track_caller]
+    pub fn has_event(&self, fields: &str) -> bool {
+        !self.events(&self.namespace, fields).is_empty()
+    }
+
+    /// Events of a namespace with these fields.
+    #[track_caller]
+    pub fn events(&self, namespace: &str, fields: &str) -> Vec<Value> {
+        let query = format!("fieldSelector={}", fields.replace('=', "%3D").replace(',', "%2C"));
+        api_server::objects(self.sandbox, "event", namespace, &query)
     }
 
     /// The object; `None` when it doesn't exist.
     pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        let output = self.kubectl(&["get", kind, name, "--output=json", "--ignore-not-found"]).succeeded();
-        if output.is_empty() { None } else { Some(serde_json::from_str(&output).unwrap()) }
+        api_server::object(self.sandbox, kind, &self.namespace, name)
     }
 
     /// The record of the namespace's one server, if it is kept without a `Database`.
     pub fn record(&self) -> Option<Value> {
-        let selector = format!("altinn.app/database-namespace={}", self.namespace);
-        let arguments =
-            ["-n", OPERATOR_NAMESPACE, "get", "retaineddatabases", "-l", &selector, "--output=json"];
-        let list: Value =
-            serde_json::from_str(&run(self.sandbox.kubectl(&arguments), "").succeeded()).unwrap();
-        list["items"].as_array().unwrap().first().cloned()
+        self.of_its_databases("retaineddatabases").into_iter().next()
+    }
+
+    /// Objects of this kind in the operator's namespace that stand for the namespace's databases.
+    #[track_caller]
+    pub fn of_its_databases(&self, kind: &str) -> Vec<Value> {
+        let query = format!("labelSelector=altinn.app/database-namespace%3D{}", self.namespace);
+        api_server::objects(self.sandbox, kind, OPERATOR_NAMESPACE, &query)
+    }
+
+    /// An object in the operator's namespace; `None` when it doesn't exist.
+    #[track_caller]
+    pub fn of_platform(&self, kind: &str, name: &str) -> Option<Value> {
+        api_server::object(self.sandbox, kind, OPERATOR_NAMESPACE, name)
     }
 
     /// Waits until there is a record with this reason of `Ready`.
     #[track_caller]
     pub fn wait_record(&self, reason: &str) -> Value {
-        eventually(&format!("the record has the reason {reason}"), || {
-            self.record().filter(|record| ready(record)["reason"] == reason)
-        })
+        eventually_reason("the record", reason, || self.record())
     }
 
     /// kubectl in the operator's namespace.
@@ -285,28 +332,21 @@ impl<'a> Story<'a> {
         self.kubectl(&annotate).succeeded();
     }
 
-    /// The object with which Azure Service Operator stands for a server; `None` when it doesn't exist.
-    pub fn server_object(&self, name: &str) -> Option<Value> {
-        let object =
-            self.as_platform(&["get", "flexibleserver", name, "-o=json", "--ignore-not-found"]).succeeded();
-        if object.is_empty() { None } else { Some(serde_json::from_str(&object).unwrap()) }
-    }
-
     /// Objects of Azure Service Operator that stand for the namespace.
-    pub fn azure_objects(&self) -> String {
-        let selector = format!("altinn.app/database-namespace={}", self.namespace);
-        let kinds = "flexibleservers,flexibleserversdatabases,flexibleserversadministrators,\
-                     flexibleserversfirewallrules,flexibleserversconfigurations,userassignedidentities,\
-                     federatedidentitycredentials,secrets";
-        self.as_platform(&["get", kinds, "-l", &selector, "-o", "name", "--ignore-not-found"]).succeeded()
+    pub fn azure_objects(&self) -> Vec<String> {
+        let named = |kind: &&str| {
+            self.of_its_databases(kind)
+                .into_iter()
+                .map(|object| format!("{kind}/{}", object["metadata"]["name"].as_str().unwrap()))
+                .collect::<Vec<_>>()
+        };
+        ASO_KINDS.iter().chain(&["secrets"]).flat_map(named).collect()
     }
 
     /// Waits until the condition `Ready` has this reason, and gives the whole object.
     #[track_caller]
     pub fn wait_reason(&self, name: &str, reason: &str) -> Value {
-        eventually(&format!("Database {name} has the reason {reason}"), || {
-            self.get("database", name).filter(|object| ready(object)["reason"] == reason)
-        })
+        eventually_reason(&format!("Database {name}"), reason, || self.get("database", name))
     }
 
     /// Waits until this stands in the way of a database that serves all the same, and gives its message.
@@ -351,6 +391,17 @@ impl<'a> Story<'a> {
 }
 
 pub const OPERATOR_NAMESPACE: &str = "database-operator";
+
+/// What stands for a database's resources in Azure.
+pub const ASO_KINDS: [&str; 7] = [
+    "flexibleservers",
+    "flexibleserversdatabases",
+    "flexibleserversadministrators",
+    "flexibleserversfirewallrules",
+    "flexibleserversconfigurations",
+    "userassignedidentities",
+    "federatedidentitycredentials",
+];
 
 pub const SERVER: &str = "Microsoft.DBforPostgreSQL/flexibleServers";
 pub const DATABASE: &str = "Microsoft.DBforPostgreSQL/flexibleServers/databases";

@@ -4,7 +4,7 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::{
     certificate::{Cluster, Replica},
-    common::{DATABASE, SERVER, Story, eventually},
+    common::{DATABASE, OPERATOR_NAMESPACE, SERVER, Story, eventually},
     killed::{cluster, free_the_lease},
     leader::{says, signal},
     rotation::free_address,
@@ -43,10 +43,9 @@ fn data_are_kept_for_the_days_that_were_promised_and_destroyed_after_them() {
     let warned = controller(&cluster, 14 * 24 - 23);
     story.wait_record("ExpiresSoon");
     let of_it = format!("reason=ExpiresSoon,type=Warning,involvedObject.name={}", story.server().name);
-    let events = ["get", "events", "--field-selector", &of_it, "-o", "name"];
     eventually("one event warns", || {
-        let events = story.as_platform(&events).succeeded();
-        assert!(events.lines().count() <= 1, "{events}");
+        let events = story.events(OPERATOR_NAMESPACE, &of_it);
+        assert!(events.len() <= 1, "{events:?}");
         (!events.is_empty()).then_some(())
     });
     drop(warned);

@@ -9,9 +9,9 @@ use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::{
-    certificate::{Cluster, NAMESPACE, Replica},
+    certificate::{Cluster, Replica},
     common::{
-        DATABASE, SERVER, Story, azure_requests, condition, eventually, lets_in, ready, run, set_azure_delay,
+        DATABASE, SERVER, Story, azure_requests, condition, eventually, lets_in, ready, set_azure_delay,
         writes_of_the_controller,
     },
 };
@@ -259,14 +259,6 @@ fn last(number: usize) -> String {
     )
 }
 
-/// Objects of one kind in the operator's namespace that stand for the story's databases.
-fn objects(story: &Story<'_>, kind: &str) -> Vec<Value> {
-    let selector = format!("altinn.app/database-namespace={}", story.namespace);
-    let arguments = ["get", kind, "-n", NAMESPACE, "-l", &selector, "-o", "json"];
-    let list: Value = serde_json::from_str(&run(story.sandbox.kubectl(&arguments), "").succeeded()).unwrap();
-    list["items"].as_array().unwrap().clone()
-}
-
 #[test]
 fn the_controller_is_killed_a_hundred_times_and_nothing_is_lost_or_doubled() {
     let seed = std::env::var("KILLS_SEED")
@@ -326,7 +318,8 @@ fn is_whole(story: &Story<'_>) {
         "userassignedidentities",
         "federatedidentitycredentials",
     ] {
-        let mut names: Vec<String> = objects(story, kind)
+        let mut names: Vec<String> = story
+            .of_its_databases(kind)
             .iter()
             .map(|object| {
                 object["metadata"]["labels"]["altinn.app/database-name"].as_str().unwrap().to_owned()
@@ -337,7 +330,7 @@ fn is_whole(story: &Story<'_>) {
         expected.sort();
         assert_eq!(names, expected, "{kind}");
     }
-    assert_eq!(objects(story, "secrets").len(), DATABASES / 5, "of administrators");
+    assert_eq!(story.of_its_databases("secrets").len(), DATABASES / 5, "of administrators");
     // To make it, and to change it: what is sent twice is the same.
     let requests = azure_requests(story.sandbox);
     for server in servers {

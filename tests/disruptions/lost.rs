@@ -119,7 +119,7 @@ struct Owned<'a> {
     born: String,
     server: String,
     principals: Vec<Value>,
-    objects: String,
+    objects: Vec<String>,
 }
 
 /// A database at work.
@@ -405,7 +405,7 @@ fn everything_is_lost_at_once_and_the_manifest_finds_its_server() {
     for owned in [&lost, &kept] {
         let selector = format!("altinn.app/database-namespace={}", owned.story.namespace);
         for kind in ["flexibleserversdatabases", "flexibleservers"] {
-            let delete = ["delete", kind, "--selector", &selector, "--timeout=60s"];
+            let delete = ["delete", kind, "--selector", &selector, "--timeout=180s"];
             assert_ne!(owned.story.as_platform(&delete).succeeded(), "");
         }
         owned.story.data_is_kept();

@@ -112,8 +112,7 @@ impl<'a> Subject<'a> {
     }
 
     fn has_server_object(&self) -> bool {
-        let objects = self.story().azure_objects();
-        objects.lines().any(|object| object.starts_with("flexibleserver.dbforpostgresql"))
+        !self.story().of_its_databases("flexibleservers").is_empty()
     }
 
     fn apply(&mut self, spec: &str) {
@@ -156,7 +155,7 @@ impl<'a> Subject<'a> {
     fn rests(&self) {
         let server = self.in_azure().server().name;
         eventually("the server's object only looks", || {
-            let object = self.story().server_object(&server)?;
+            let object = self.story().of_platform("flexibleserver", &server)?;
             let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
             (policy == "skip").then_some(())
         });
@@ -329,7 +328,7 @@ impl Model<'_> {
             Step::RecoverElsewhere if is_kept => subject.recover_elsewhere(),
             Step::DeleteTheServersObject if subject.has_server_object() => {
                 let name = subject.in_azure().server().name;
-                story.as_platform(&["delete", "flexibleservers", &name, "--timeout=60s"]).succeeded();
+                story.as_platform(&["delete", "flexibleservers", &name, "--timeout=180s"]).succeeded();
                 if is_live {
                     eventually("the server's object is back", || subject.has_server_object().then_some(()));
                     story.wait_ready("main");

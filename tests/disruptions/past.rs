@@ -6,29 +6,20 @@ use serde_json::{Value, json};
 use crate::{
     certificate::Cluster,
     common::{
-        CREDENTIAL, DATABASE, FIREWALL_RULE, OPERATOR_NAMESPACE, SERVER, Story, azure_requests, database,
-        delete_in_azure, eventually, forget_dropped_servers, patch_azure, ready, resources, run,
+        ASO_KINDS, CREDENTIAL, DATABASE, FIREWALL_RULE, OPERATOR_NAMESPACE, SERVER, Story, azure_requests,
+        database, delete_in_azure, eventually, forget_dropped_servers, patch_azure, ready, resources, run,
     },
     guard::{Away, CONFIGURATIONS, POLICIES},
     killed::{Killed, cluster, controller},
     policy::{GOOD, Restored, apply_policy},
 };
 
-const ASO_KINDS: &str = "flexibleservers,flexibleserversdatabases,flexibleserversadministrators,\
-                         flexibleserversfirewallrules,userassignedidentities,federatedidentitycredentials";
-
-/// An object of the operator's namespace.
-fn object(story: &Story<'_>, kind: &str, name: &str) -> Option<Value> {
-    let text = story.as_platform(&["get", kind, name, "-o=json", "--ignore-not-found"]).succeeded();
-    (!text.is_empty()).then(|| serde_json::from_str(&text).unwrap())
-}
-
 /// Waits until what holds data is only looked at.
 pub(crate) fn rests(story: &Story<'_>) {
     let server = story.server().name;
     for kind in ["flexibleserver", "flexibleserversdatabase"] {
         eventually(&format!("the {kind} only looks"), || {
-            let object = object(story, kind, &server)?;
+            let object = story.of_platform(kind, &server)?;
             let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
             (policy == "skip").then_some(())
         });
@@ -66,8 +57,8 @@ fn a_live_server_that_is_deleted_in_azure_is_told_and_not_made_anew() {
 
     // Neither a wish nor an object that is deleted by hand makes an empty one.
     story.database("main", "{sku: Standard_B2s}").succeeded();
-    story.as_platform(&["delete", "flexibleserver", &server.name, "--timeout=60s"]).succeeded();
-    eventually("it is looked for again", || object(&story, "flexibleserver", &server.name));
+    story.as_platform(&["delete", "flexibleserver", &server.name, "--timeout=180s"]).succeeded();
+    eventually("it is looked for again", || story.of_platform("flexibleserver", &server.name));
     story.wait_reason("main", "ServerGone");
     assert_eq!(story.in_azure(SERVER).len(), 0);
 
@@ -87,8 +78,8 @@ fn a_database_that_is_dropped_in_azure_is_told_and_not_made_anew() {
     let told = message(&story.wait_reason("main", "DatabaseGone"));
     assert!(told.contains("has no database main any more"), "{told}");
     let server = story.server().name;
-    story.as_platform(&["delete", "flexibleserversdatabase", &server, "--timeout=60s"]).succeeded();
-    eventually("it is looked for again", || object(&story, "flexibleserversdatabase", &server));
+    story.as_platform(&["delete", "flexibleserversdatabase", &server, "--timeout=180s"]).succeeded();
+    eventually("it is looked for again", || story.of_platform("flexibleserversdatabase", &server));
     story.wait_reason("main", "DatabaseGone");
     assert_eq!(story.in_azure(DATABASE).len(), 0);
 
@@ -132,7 +123,7 @@ fn the_name_of_the_database_is_not_forgotten() {
     // Kept, and nothing but the record tells its name.
     story.delete_with("Retain");
     story.wait_record("Kept");
-    story.as_platform(&["delete", "flexibleserversdatabase", &server, "--timeout=60s"]).succeeded();
+    story.as_platform(&["delete", "flexibleserversdatabase", &server, "--timeout=180s"]).succeeded();
     story.database("main", "{}").succeeded();
     story.wait_ready("main");
     is_as_before();
@@ -221,18 +212,8 @@ pub(crate) fn put_back(cluster: &Cluster, object: &Value, with_status: bool) {
 /// Every object that stands for a namespace's database, as it is now, by what it is: the Database, the record, and what stands
 /// for Azure.
 fn backup(story: &Story<'_>) -> [Vec<Value>; 3] {
-    let items = |text: String| -> Vec<Value> {
-        let list: Value = serde_json::from_str(&text).unwrap();
-        list["items"].as_array().unwrap().clone()
-    };
-    let selector = format!("altinn.app/database-namespace={}", story.namespace);
-    let as_platform =
-        |kinds: &str| items(story.as_platform(&["get", kinds, "-l", &selector, "-o=json"]).succeeded());
-    [
-        items(story.kubectl(&["get", "databases", "-o=json"]).succeeded()),
-        as_platform("retaineddatabases"),
-        as_platform(ASO_KINDS),
-    ]
+    let all = |kinds: &[&str]| kinds.iter().flat_map(|kind| story.of_its_databases(kind)).collect();
+    [story.get("database", "main").into_iter().collect(), all(&["retaineddatabases"]), all(&ASO_KINDS)]
 }
 
 /// In every order of three.
@@ -337,7 +318,7 @@ fn drop_database(story: &Story<'_>) {
 fn drop_objects(story: &Story<'_>) {
     drop_database(story);
     let selector = format!("altinn.app/database-namespace={}", story.namespace);
-    for kinds in ["retaineddatabases", ASO_KINDS] {
+    for kinds in ["retaineddatabases", &ASO_KINDS.join(",")] {
         eventually("the objects in the operator's namespace are gone", || {
             let delete = ["delete", kinds, "-l", &selector, "--timeout=60s", "--ignore-not-found"];
             story.as_platform(&delete).ok.then_some(())
@@ -371,7 +352,7 @@ fn what_deletes_to_make_anew_takes_no_data_along() {
     };
     // The API server refuses such a label with 422, which kubectl takes for a reason to delete and make anew; and what it
     // can't make, it makes as it was.
-    let refused = story.apply_with(&["--force", "--timeout=60s"], &manifest("a b"));
+    let refused = story.apply_with(&["--force", "--timeout=180s"], &manifest("a b"));
     assert!(!refused.ok && refused.stderr.contains("a b"), "{refused:?}");
     is_back();
     story.replace_by_force(&manifest("ab")).succeeded();
@@ -450,7 +431,7 @@ fn a_record_about_the_server_of_a_live_database_goes() {
         },
     });
     run(cluster.sandbox.kubectl(&["create", "-f", "-"]), &record.to_string()).succeeded();
-    eventually("it has gone", || object(&story, "retaineddatabase", &server).is_none().then_some(()));
+    eventually("it has gone", || story.of_platform("retaineddatabases", &server).is_none().then_some(()));
     story.database("main", "{sku: Standard_B2s}").succeeded();
     eventually("the Database goes on", || {
         (story.server().body["sku"]["name"] == "Standard_B2s").then_some(())

@@ -136,18 +136,19 @@ fn a_resize_by_others_is_told_and_stays_until_something_is_changed() {
 fn kept<'a>(sandbox: &'a Sandbox, namespace: &str) -> Story<'a> {
     let story = Story::new(sandbox, namespace).with_database("{authentication: Password}");
     let secret = format!("{}-admin", story.server().name);
-    let keys = || {
-        let keys = "-o=go-template={{range $key, $_ := .data}}{{$key}} {{end}}";
-        story.as_platform(&["get", "secret", &secret, keys]).succeeded()
+    let keys = || -> Vec<String> {
+        let secret = story.of_platform("secret", &secret).unwrap();
+        secret["data"].as_object().unwrap().keys().cloned().collect()
     };
     let before = keys();
     story.delete_with("Retain");
     story.wait_record("Kept");
     eventually("the ways in are closed", || {
-        let objects = story.azure_objects();
-        let is_closed = !objects.contains("credential") && !objects.contains("firewallrule");
+        let is_closed = ["federatedidentitycredentials", "flexibleserversfirewallrules"]
+            .iter()
+            .all(|kind| story.of_its_databases(kind).is_empty());
         let now = keys();
-        (is_closed && now != before && now.split_whitespace().count() == 1).then_some(())
+        (is_closed && now != before && now.len() == 1).then_some(())
     });
     rests(&story);
     story

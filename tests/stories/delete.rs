@@ -202,7 +202,7 @@ fn objects_of_azure_service_operator_that_are_deleted_by_hand_leave_the_data_alo
     let story = with_data();
     let server = story.server();
     for kind in ["flexibleserversdatabases", "flexibleservers"] {
-        let arguments = ["-n", "database-operator", "delete", kind, &server.name, "--timeout=60s"];
+        let arguments = ["-n", "database-operator", "delete", kind, &server.name, "--timeout=180s"];
         run(story.sandbox.kubectl(&arguments), "").succeeded();
     }
     story.data_is_kept();

@@ -135,10 +135,7 @@ fn a_client_id_of_others_stays_and_is_told_at_once() {
     assert_eq!(client_id(&story, "api"), "vault");
     assert!(!in_secret(&story, "main").is_empty());
     eventually("an event tells it, too", || {
-        let selector = "involvedObject.name=main,reason=ClientIdConflict";
-        let events =
-            story.kubectl(&["get", "events", "--field-selector", selector, "-o", "name"]).succeeded();
-        (!events.is_empty()).then_some(())
+        story.has_event("involvedObject.name=main,reason=ClientIdConflict").then_some(())
     });
 
     // Nobody waits for an hour.

@@ -240,9 +240,9 @@ fn of_many_created_at_once_no_more_get_a_server_than_the_namespace_may_have() {
     let there = || names.iter().filter_map(|name| story.get("database", name));
     let has_server = |database: &Value| !database["status"]["server"].is_null();
     let made = || there().filter(|database| has_server(database)).count();
-    let servers = || story.azure_objects().matches("flexibleserver.dbforpostgresql").count();
+    let servers = || story.of_its_databases("flexibleservers").len();
     eventually("five servers, and everybody else is told", || {
-        assert!(servers() <= 5, "{}", story.azure_objects());
+        assert!(servers() <= 5, "{:?}", story.azure_objects());
         let is_told = |database: &Value| ready(database)["reason"] == "TooManyDatabases";
         (made() == 5 && there().all(|database| has_server(&database) || is_told(&database))).then_some(())
     });

@@ -151,9 +151,9 @@ fn the_object_of_a_kept_server_that_is_deleted_by_hand_comes_back_and_ends_it_wh
     let (born, server) = (story.born(), story.server().name);
     story.delete_with("Retain");
     story.wait_record("Kept");
-    story.as_platform(&["delete", "flexibleserver", &server, "--timeout=60s"]).succeeded();
+    story.as_platform(&["delete", "flexibleserver", &server, "--timeout=180s"]).succeeded();
     eventually("its object is there again, and stands for the same server", || {
-        let object = story.server_object(&server)?;
+        let object = story.of_platform("flexibleserver", &server)?;
         let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
         let is_taken = policy == "skip" && object["spec"]["tags"]["managed-by"].is_string();
         (is_taken && object["spec"]["sku"]["name"] == "Standard_B2s").then_some(())
@@ -173,7 +173,7 @@ fn a_kept_server_that_is_gone_from_azure_is_told_and_not_made_anew() {
     story.delete_with("Retain");
     story.wait_record("Kept");
     delete_in_azure(story.sandbox, &server.id);
-    story.as_platform(&["delete", "flexibleserver", &server.name, "--timeout=60s"]).succeeded();
+    story.as_platform(&["delete", "flexibleserver", &server.name, "--timeout=180s"]).succeeded();
     story.wait_record("ServerGone");
     assert_eq!(story.in_azure(SERVER).len(), 0);
     story.end_record();

@@ -89,7 +89,7 @@ fn an_upgrade_that_azure_refuses_is_not_sent_again_before_another_wish() {
         json!({"field": "version", "from": "16", "to": "17"})
     );
     let object = eventually("Azure Service Operator has what runs again", || {
-        let object = story.server_object(&server_name(&story)).unwrap();
+        let object = story.of_platform("flexibleserver", &server_name(&story)).unwrap();
         (ready(&object)["status"] == "True" && object["spec"]["version"] == "16").then_some(object)
     });
     assert_eq!(object["spec"]["version"], "16");
@@ -152,7 +152,7 @@ fn what_is_done_by_hand_in_azure_stays_while_the_database_is_paused() {
         .succeeded();
     let policy = "serviceoperator.azure.com/reconcile-policy";
     eventually("Azure Service Operator only looks", || {
-        let object = story.server_object(&server_name(&story))?;
+        let object = story.of_platform("flexibleserver", &server_name(&story))?;
         (object["metadata"]["annotations"][policy] == "skip").then_some(())
     });
     eventually("it is told", || {
@@ -175,7 +175,7 @@ fn what_is_done_by_hand_in_azure_stays_while_the_database_is_paused() {
     eventually("it is open again", || {
         (story.server().body["properties"]["network"]["publicNetworkAccess"] == "Enabled").then_some(())
     });
-    let object = story.server_object(&server_name(&story)).unwrap();
+    let object = story.of_platform("flexibleserver", &server_name(&story)).unwrap();
     assert_eq!(object["metadata"]["annotations"]["altinn.app/paused"], Value::Null);
     story.data_is_kept();
 }

@@ -10,9 +10,12 @@ use std::{
 
 use kube::ResourceExt;
 
-use crate::azure::{
-    FlexibleServer,
-    condition::{self, Progress},
+use crate::{
+    azure::{
+        FlexibleServer,
+        condition::{self, Progress},
+    },
+    monotonic,
 };
 
 /// What was seen longer ago isn't fresh any more.
@@ -38,7 +41,7 @@ struct Look {
 impl Looks {
     /// Notes that the object with this uid is gone, or that there was none: one that is there later has looked anew.
     pub(in crate::controller) fn asked(&self, server_name: &str, stale: Option<String>) {
-        let look = Look { asked: Instant::now(), stale };
+        let look = Look { asked: monotonic::now(), stale };
         self.anew.lock().unwrap_or_else(PoisonError::into_inner).insert(server_name.to_owned(), look);
     }
 
@@ -47,13 +50,13 @@ impl Looks {
         let looks = self.anew.lock().unwrap_or_else(PoisonError::into_inner);
         looks
             .get(server_name)
-            .is_some_and(|look| look.asked.elapsed() < FRESH_FOR && look.stale != object.uid())
+            .is_some_and(|look| monotonic::since(look.asked) < FRESH_FOR && look.stale != object.uid())
     }
 
     /// Whether this process has asked for it lately, and the object is on its way.
     pub(super) fn is_asked(&self, server_name: &str) -> bool {
         let looks = self.anew.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.get(server_name).is_some_and(|look| look.asked.elapsed() < FRESH_FOR)
+        looks.get(server_name).is_some_and(|look| monotonic::since(look.asked) < FRESH_FOR)
     }
 
     /// Forgets a server that is settled.
@@ -63,7 +66,7 @@ impl Looks {
 
     /// Notes that Azure Service Operator was asked to look again, and will have when it has seen this generation.
     pub(in crate::controller) fn asked_again(&self, server_name: &str, generation: i64) {
-        let again = (generation, Instant::now());
+        let again = (generation, monotonic::now());
         self.again.lock().unwrap_or_else(PoisonError::into_inner).insert(server_name.to_owned(), again);
     }
 
@@ -71,7 +74,7 @@ impl Looks {
     pub(in crate::controller) fn has_looked_again(&self, object: &FlexibleServer) -> Option<bool> {
         let again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
         let (generation, _) =
-            again.get(&object.name_any()).filter(|(_, asked)| asked.elapsed() < SEEN_FOR)?;
+            again.get(&object.name_any()).filter(|(_, asked)| monotonic::since(*asked) < SEEN_FOR)?;
         let is_newer = object.metadata.generation.is_some_and(|now| now >= *generation);
         Some(is_newer && condition::progress(object) != Progress::Sent)
     }

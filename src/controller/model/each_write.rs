@@ -1,0 +1,116 @@
+//! The process ends at each write of the ways that data take when a `Database` goes and comes back: enumerated, not drawn. The
+//! next one brings it to its end.
+
+use jiff::SignedDuration;
+use rstest::rstest;
+use tokio::runtime::Runtime;
+
+use super::{DATABASES, Step, World, database_key, record_key, runtime, server_name};
+use crate::monotonic;
+
+const NAME: &str = DATABASES[0];
+/// More rounds than any way takes.
+const ROUNDS: usize = 60;
+/// So much time passes in each.
+const ROUND: SignedDuration = SignedDuration::from_mins(1);
+
+fn is_kept(world: &World) -> bool {
+    let is_closed = world.azure.ways_in(&server_name(NAME)) == 0;
+    world.object(&database_key(NAME)).is_none()
+        && world.reason(&record_key(NAME)).as_deref() == Some("Kept")
+        && is_closed
+}
+
+fn is_destroyed(world: &World) -> bool {
+    let is_gone = |key| world.object(&key).is_none();
+    is_gone(database_key(NAME)) && is_gone(record_key(NAME)) && world.objects_of_azure().is_empty()
+}
+
+fn is_back(world: &World) -> bool {
+    world.is_ready(NAME) && world.object(&record_key(NAME)).is_none()
+}
+
+fn data(world: &World) -> Option<u64> {
+    world.azure.servers.get(&server_name(NAME)).map(|server| server.data)
+}
+
+impl World {
+    /// A round in which everything goes as it should, but for a process that ends after so many more writes. Tells how many are
+    /// left, and `None` once it has ended.
+    fn round(&mut self, runtime: &Runtime, left: Option<usize>) -> Option<usize> {
+        let mut left = left;
+        for is_record in [false, true] {
+            let before = self.api_server.store().writes;
+            if is_record {
+                self.reconcile_record(runtime, NAME, true, left);
+            } else {
+                self.reconcile(runtime, NAME, true, left);
+            }
+            let writes = self.api_server.store().writes - before;
+            left = left.map(|left| left - writes).filter(|left| *left > 0);
+        }
+        self.attend(None);
+        self.api_server.store().collect_garbage();
+        self.take_time(ROUND);
+        self.look();
+        left
+    }
+
+    fn work_until(&mut self, runtime: &Runtime, what: &str, is_over: fn(&Self) -> bool) {
+        for _ in 0..ROUNDS {
+            if is_over(self) {
+                return;
+            }
+            self.round(runtime, None);
+        }
+        let there = [database_key(NAME), record_key(NAME)].map(|key| self.reason(&key));
+        let written = self.api_server.store().told.join("\n");
+        panic!("{what}, never: {there:?}, {:?}\n{written}", self.objects_of_azure());
+    }
+}
+
+#[rstest]
+#[case::keeping(&[], Step::Delete { word: Some("Retain") }, is_kept, true, 6)]
+#[case::destroying(&[], Step::Delete { word: Some("Destroy") }, is_destroyed, false, 15)]
+#[case::ending_what_is_kept(
+    &[Step::Delete { word: Some("Retain") }], Step::OnRecord { word: "Destroy" }, is_destroyed, false, 7
+)]
+#[case::recovering(&[Step::Delete { word: Some("Retain") }], Step::Apply, is_back, true, 6)]
+fn whoever_comes_next_brings_it_to_its_end(
+    #[case] before: &[Step],
+    #[case] begin: Step,
+    #[case] is_over: fn(&World) -> bool,
+    #[case] keeps: bool,
+    #[case] least: usize,
+) {
+    monotonic::stand_still();
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    for writes in 1.. {
+        let mut world = World::new();
+        world.take(&runtime, &Step::Apply, NAME);
+        world.work_until(&runtime, "it is ready", is_back);
+        for step in before {
+            world.take(&runtime, step, NAME);
+            world.work_until(&runtime, "it is kept", is_kept);
+        }
+        let had = data(&world);
+        assert!(had.is_some());
+        world.take(&runtime, &begin, NAME);
+        let mut left = Some(writes);
+        for _ in 0..ROUNDS {
+            if is_over(&world) || left.is_none() {
+                break;
+            }
+            left = world.round(&runtime, left);
+        }
+        world.process = None;
+        world.work_until(&runtime, &format!("after {writes} writes of {begin:?}"), is_over);
+        assert_eq!(data(&world), had.filter(|_| keeps), "after {writes} writes of {begin:?}");
+        if left.is_some() {
+            println!("{begin:?} has fewer than {writes} writes");
+            assert!(writes > least, "{writes}");
+            return;
+        }
+    }
+}
