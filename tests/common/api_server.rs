@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 /// Group with version, plural, and whether it lies in a namespace, by each of the names that stories use.
 fn resource(kind: &str) -> (&'static str, &'static str, bool) {
     const AZURE: &str = "apis/dbforpostgresql.azure.com/v20250801";
-    const IDENTITY: &str = "apis/managedidentity.azure.com/v20230131";
+    const IDENTITY: &str = "apis/managedidentity.azure.com/v1api20230131";
     match kind {
         "database" | "databases" => ("apis/altinn.app/v1alpha1", "databases", true),
         "retaineddatabases" | "rdb" => ("apis/altinn.app/v1alpha1", "retaineddatabases", true),
@@ -58,14 +58,14 @@ pub fn object(sandbox: &Sandbox, kind: &str, namespace: &str, name: &str) -> Opt
     read(sandbox, &format!("{}/{name}", path(kind, namespace)))
 }
 
-/// Objects of a kind, by a query as `labelSelector=...`; none when there is no such kind.
+/// Objects of a kind, by a query as `labelSelector=...`.
 #[track_caller]
 pub fn objects(sandbox: &Sandbox, kind: &str, namespace: &str, query: &str) -> Vec<Value> {
     let list = read(sandbox, &format!("{}?{query}", path(kind, namespace)));
-    list.map_or_else(Vec::new, |mut list| match list["items"].take() {
-        Value::Array(items) => items,
-        other => panic!("no list of {kind}: {other}"),
-    })
+    match list.map(|mut list| list["items"].take()) {
+        Some(Value::Array(items)) => items,
+        other => panic!("no list of {kind}: {other:?}"),
+    }
 }
 
 #[track_caller]
@@ -83,7 +83,8 @@ fn read(sandbox: &Sandbox, path: &str) -> Option<Value> {
     let request = Request::get(path).body(Vec::new()).expect("a path");
     match RUNTIME.block_on(client.request::<Value>(request)) {
         Ok(found) => Some(found),
-        Err(kube::Error::Api(status)) if status.code == 404 => None,
+        // That of a kind which isn't there has no reason.
+        Err(kube::Error::Api(status)) if status.reason == "NotFound" => None,
         Err(error) => panic!("{path} can't be read: {error}"),
     }
 }

@@ -284,7 +284,7 @@ fn the_controller_is_killed_a_hundred_times_and_nothing_is_lost_or_doubled() {
     let writes = || writes_of_the_controller(&cluster.sandbox, 0).len();
     let by_the_killed = writes();
     let _survivor = controller(&cluster, &[]);
-    story.kubectl(&["wait", "--for=condition=Ready", "databases", "--all", "--timeout=180s"]).succeeded();
+    (0..DATABASES).for_each(|number| story.wait_ready(&name(number)));
     is_whole(&story);
     assert!(by_the_killed > writes() / 2, "they were killed at work: {by_the_killed} of {}", writes());
 }
