@@ -108,6 +108,25 @@ async fn a_destroy_that_an_apply_has_overtaken_is_undone_though_the_database_is_
     assert!(written.contains("reconcile-policy: detach-on-delete"), "{written}");
 }
 
+/// The record may be in the cache for a moment after it has gone.
+#[tokio::test]
+async fn that_the_data_are_back_is_told_once() {
+    let mut cluster = at_work(&json!({}));
+    cluster.push(json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
+        "metadata": {"name": "main", "namespace": "orders", "uid": "u"},
+        "status": {"conditions": [], "server": {"name": SERVER}},
+    }));
+    for is_told in [false, true] {
+        let record = record(if is_told { "Recovered" } else { "Kept" }, &json!({}));
+        let server = pass(&record, &cluster).await;
+        assert!(server.written().contains("DELETE"), "{}", server.written());
+        // Of the Database, and of the record.
+        let told = server.events().matches("Recovered").count();
+        assert_eq!(told, if is_told { 0 } else { 2 }, "{}", server.events());
+    }
+}
+
 /// The record is written while the `Database` is on its way, and bears our finalizer still.
 #[tokio::test]
 async fn a_database_that_is_going_takes_no_end_back_and_one_that_is_there_does() {

@@ -466,8 +466,13 @@ async fn returned(
     let of = formerly.map_or_else(String::new, |formerly| format!(" of Database {formerly}"));
     let note =
         format!("Server {}{of} is back, with the data that was kept since {}", kept.server_name, since.0);
+    // A pass before this one may have said it, and the cache shows the record still.
+    let is_told = conditions::find(conditions(record), READY)
+        .is_some_and(|ready| ready.reason == Reason::Recovered.as_str());
     if forget(record, context, Reason::Recovered, &note).await? {
-        context.events.publish(&database, Reason::Recovered, &note).await;
+        if !is_told {
+            context.events.publish(&database, Reason::Recovered, &note).await;
+        }
         tracing::info!(namespace = kept.namespace, name = kept.name, server = kept.server_name, "recovered");
         return Ok(Action::await_change());
     }
