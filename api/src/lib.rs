@@ -15,7 +15,8 @@ pub use database::{
     StorageTier,
 };
 pub use retained::{
-    Confirmed, RetainedDatabase, RetainedDatabaseSpec, RetainedDatabaseStatus, RetainedReason, RetainedServer,
+    Confirmed, Destroy, RetainedDatabase, RetainedDatabaseSpec, RetainedDatabaseStatus, RetainedReason,
+    RetainedServer, Settled,
 };
 pub use status::{
     BindingReference, DatabaseStatus, DefaultedField, PolicyStatus, ProvisioningState, Recovered,

@@ -223,9 +223,6 @@ reasons! {
 }
 
 impl Reason {
-    /// The reasons of the condition `Ready` with which a record goes.
-    pub const SETTLED: [Self; 3] = [Self::Recovered, Self::Destroyed, Self::Mistaken];
-
     /// By its name in a condition; `None` for a code of Azure's.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.as_str() == text)

@@ -122,6 +122,25 @@ pub struct Confirmed {
     pub destroy_at: Time,
 }
 
+/// A server that is being destroyed.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Destroy {
+    /// Since when.
+    pub requested_at: Time,
+}
+
+/// What came of data that were kept.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Settled {
+    /// A `Database` has them again.
+    Recovered,
+    /// They were destroyed, or were gone.
+    Destroyed,
+    /// They are another `Database`'s, and the record was mistaken.
+    Mistaken,
+}
+
 /// Why a server is kept.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum RetainedReason {
@@ -140,7 +159,7 @@ pub struct RetainedDatabaseStatus {
     pub observed_generation: Option<i64>,
 
     /// The `metadata.uid` of the object that this status was written for. A status that came back with a copy of the object
-    /// counts for nothing but its conditions.
+    /// counts for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
 
@@ -161,13 +180,107 @@ pub struct RetainedDatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<Confirmed>,
 
+    /// Azure is told to destroy the server. It is written down before that, and counts as long as it stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroy: Option<Destroy>,
+
+    /// What came of the data: the record goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
+
     /// `Ready` while the server is kept; `Reconciling` while it is destroyed; `Stalled` when a person must act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 
+impl RetainedDatabaseStatus {
+    /// Whether the record may go. Before the field there was, the reason of the condition `Ready` told it.
+    pub fn is_settled(&self) -> bool {
+        self.settled.is_some() || self.has_reason_of_old(&["Recovered", "Destroyed", "Mistaken"])
+    }
+
+    /// Whether `Ready` has one of these reasons, in a status of a version that noted no uid.
+    fn has_reason_of_old(&self, reasons: &[&str]) -> bool {
+        let mut conditions = self.conditions.iter();
+        self.uid.is_none()
+            && conditions.any(|condition| condition.type_ == "Ready" && reasons.contains(&&*condition.reason))
+    }
+}
+
+impl RetainedDatabase {
+    /// Whether it was written down, for this very object, that the server is being destroyed, or is.
+    pub fn is_being_destroyed(&self) -> bool {
+        let Some(status) = &self.status else { return false };
+        let is_destroyed = status.settled == Some(Settled::Destroyed);
+        let is_of_this = status.uid.is_some() && status.uid == self.metadata.uid;
+        (is_of_this && (status.destroy.is_some() || is_destroyed))
+            || status.has_reason_of_old(&["Destroying", "DestroyRefused", "Destroyed"])
+    }
+}
+
 /// Whatever a version of `Database` had in its `spec`: the record must hold it, be it valid today or not.
 fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn record(status: &Value) -> RetainedDatabase {
+        serde_json::from_value(json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase", "metadata": {"name": "srv", "uid": "u1"},
+            "spec": {
+                "database": "orders/main", "server": {"name": "srv"}, "reason": "Deleted", "since": "2026-11-01T12:00:00Z",
+            },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn ready(reason: &str) -> Value {
+        json!([{
+            "type": "Ready", "status": "False", "reason": reason, "message": "",
+            "lastTransitionTime": "2026-11-01T12:00:00Z",
+        }])
+    }
+
+    #[test]
+    fn that_a_server_is_being_destroyed_stands_in_a_field_of_its_own() {
+        let destroy = json!({"requestedAt": "2026-11-02T12:00:00Z"});
+        for (status, expected) in [
+            (Value::Null, false),
+            (json!({"uid": "u1"}), false),
+            (json!({"uid": "u1", "destroy": destroy}), true),
+            (json!({"uid": "u1", "settled": "Destroyed"}), true),
+            (json!({"uid": "u1", "settled": "Recovered"}), false),
+            // Words are for people.
+            (json!({"uid": "u1", "conditions": ready("Destroying")}), false),
+            // It came with a copy of the object.
+            (json!({"uid": "u0", "destroy": destroy, "conditions": ready("Destroying")}), false),
+            // An older version wrote no uid, and had no such field.
+            (json!({"conditions": ready("Destroying")}), true),
+            (json!({"conditions": ready("DestroyRefused")}), true),
+            (json!({"conditions": ready("Destroyed")}), true),
+            (json!({"conditions": ready("Kept")}), false),
+        ] {
+            assert_eq!(record(&status).is_being_destroyed(), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_record_goes_when_it_is_settled() {
+        for (status, expected) in [
+            (json!({"uid": "u1"}), false),
+            (json!({"uid": "u1", "settled": "Mistaken"}), true),
+            (json!({"uid": "u1", "conditions": ready("Recovered")}), false),
+            (json!({"conditions": ready("Recovered")}), true),
+            (json!({"conditions": ready("Destroying")}), false),
+        ] {
+            assert_eq!(record(&status).status.unwrap().is_settled(), expected, "{status}");
+        }
+    }
 }

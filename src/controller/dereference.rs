@@ -21,7 +21,7 @@ use super::{
     context::Context,
     evidence::Evidence,
     password,
-    retained::{self, relabel},
+    retained::relabel,
     verdict::Blocked,
 };
 use crate::azure::{
@@ -209,7 +209,7 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
         inner: inner.as_ref(),
         status: database.status.as_ref(),
         // What it tells of is being destroyed, as was decided.
-        record: record.as_deref().filter(|record| !retained::is_destroying(record)),
+        record: record.as_deref().filter(|record| !record.is_being_destroyed()),
         said: database.annotations().get(ACCEPT_EMPTY).map(String::as_str),
         accepts_today: accepting::accepts(database.annotations(), &server_name, around.today),
     };

@@ -1,5 +1,8 @@
 //! What the controller counts.
 
+use std::sync::{Arc, atomic::AtomicU64};
+
+use api::RetainedDatabase;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -11,7 +14,7 @@ use super::states::StateLabels;
 /// Labels of a reconcile.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ReconcileLabels {
-    /// `ok`, `blocked`, `not-synced`, or the stage that failed.
+    /// `ok`, `blocked`, `not-synced`, or the stage that failed. Of a `RetainedDatabase`: `ok` or the stage that failed.
     pub outcome: &'static str,
 }
 
@@ -33,6 +36,57 @@ pub struct Metrics {
     pub unreadable: Gauge,
     pub unreadable_records: Gauge,
     pub out_of_sync: Gauge,
+    pub retained: Retained,
+}
+
+/// Of the loop that looks after servers that are kept.
+#[derive(Clone, Debug)]
+pub struct Retained {
+    pub reconciles: Family<ReconcileLabels, Counter>,
+    pub duration: Histogram,
+    pub count: Gauge,
+    /// Seconds since 1970; infinite while none ends.
+    pub next_end: Gauge<f64, AtomicU64>,
+}
+
+impl Retained {
+    fn new(registry: &mut Registry, buckets: [f64; 10]) -> Self {
+        let metrics = Self {
+            reconciles: Family::default(),
+            duration: Histogram::new(buckets),
+            count: Gauge::default(),
+            next_end: Gauge::default(),
+        };
+        metrics.next_end.set(f64::INFINITY);
+        registry.register("retaineddatabases", "Servers that are kept", metrics.count.clone());
+        registry.register(
+            "retaineddatabases_next_end_timestamp_seconds",
+            "When the next server that is kept is destroyed with all its data, in seconds since 1970; +Inf when none is",
+            metrics.next_end.clone(),
+        );
+        registry.register(
+            "retaineddatabase_reconciles",
+            "Reconciles of a RetainedDatabase",
+            metrics.reconciles.clone(),
+        );
+        registry.register(
+            "retaineddatabase_reconcile_duration_seconds",
+            "Time of a reconcile of a RetainedDatabase",
+            metrics.duration.clone(),
+        );
+        metrics
+    }
+
+    /// Counts the records, and finds the next end.
+    pub fn look(&self, records: &[Arc<RetainedDatabase>]) {
+        self.count.set(i64::try_from(records.len()).unwrap_or(i64::MAX));
+        let end = |record: &Arc<RetainedDatabase>| {
+            let confirmed = record.status.as_ref().and_then(|status| status.confirmed.as_ref());
+            record.spec.until.as_ref().or_else(|| Some(&confirmed?.destroy_at)).map(|end| end.0)
+        };
+        let next = records.iter().filter_map(end).min();
+        self.next_end.set(next.map_or(f64::INFINITY, |next| next.as_duration().as_secs_f64()));
+    }
 }
 
 impl Metrics {
@@ -48,6 +102,7 @@ impl Metrics {
             unreadable: Gauge::default(),
             unreadable_records: Gauge::default(),
             out_of_sync: Gauge::default(),
+            retained: Retained::new(registry, buckets),
         };
         registry.register(
             "databases_out_of_policy",
@@ -78,5 +133,38 @@ impl Metrics {
         registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());
         registry.register("writes", "Objects written to the API server", metrics.writes.clone());
         metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn record(until: Option<&str>, status: &Value) -> Arc<RetainedDatabase> {
+        let record = json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase", "metadata": {"name": "srv"},
+            "spec": {
+                "database": "orders/main", "server": {"name": "srv"}, "reason": "Deleted",
+                "since": "1970-01-01T00:00:00Z", "until": until,
+            },
+            "status": status,
+        });
+        Arc::new(serde_json::from_value(record).unwrap())
+    }
+
+    #[test]
+    fn the_next_end_is_the_first_of_all() {
+        let retained = Metrics::new(&mut Registry::default()).retained;
+        let kept = record(None, &Value::Null);
+        retained.look(std::slice::from_ref(&kept));
+        assert_eq!((retained.count.get(), retained.next_end.get()), (1, f64::INFINITY));
+        let confirmed = json!({"confirmed": {"confirmation": "x", "destroyAt": "1970-01-01T00:01:00Z"}});
+        let ends = [record(Some("1970-01-01T00:02:00Z"), &Value::Null), kept, record(None, &confirmed)];
+        retained.look(&ends);
+        assert_eq!((retained.count.get(), retained.next_end.get()), (3, 60.0));
+        retained.look(&[]);
+        assert_eq!((retained.count.get(), retained.next_end.get()), (0, f64::INFINITY));
     }
 }

@@ -66,7 +66,7 @@ pub(super) enum Error {
     #[error("the finalizer can't be written: {}", api_error::of_finalizer(.0))]
     Finalizer(#[source] Box<finalizer::Error<Self>>),
     #[error(transparent)]
-    Recover(#[from] retained::reconcile::Error),
+    Recover(#[from] retained::error::Error),
     #[error("no random bytes are to be had, so there is no password")]
     NoPassword,
     #[error("no end after {} s; the API server may be unreachable", LIMIT.as_secs())]

@@ -521,14 +521,21 @@ fn audit(sandbox: &Sandbox) -> String {
     std::fs::read_to_string(sandbox.audit_log()).unwrap()
 }
 
-/// Reconciles that the running controller has finished without an error.
+/// Reconciles of a `Database` that the running controller has finished without an error.
 pub fn reconciles(sandbox: &Sandbox) -> u64 {
-    let port = admin_port(sandbox, "controller");
-    let metrics = http_get(port, "/metrics");
-    metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("database_operator_reconciles_total{outcome=\"ok\"} "))
-        .map_or(0, |count| count.parse().unwrap())
+    ended_well(sandbox, "database_operator_reconciles_total")
+}
+
+/// The same, of a `RetainedDatabase`.
+pub fn reconciles_of_records(sandbox: &Sandbox) -> u64 {
+    ended_well(sandbox, "database_operator_retaineddatabase_reconciles_total")
+}
+
+fn ended_well(sandbox: &Sandbox, counter: &str) -> u64 {
+    let metrics = http_get(admin_port(sandbox, "controller"), "/metrics");
+    let count =
+        metrics.lines().find_map(|line| line.strip_prefix(counter)?.strip_prefix("{outcome=\"ok\"} "));
+    count.map_or(0, |count| count.parse().unwrap())
 }
 
 /// A metric without labels of a running process.

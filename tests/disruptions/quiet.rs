@@ -6,7 +6,7 @@ use sandbox::{Options, Sandbox};
 
 use crate::{
     common::{
-        Story, audit_lines, azure_requests, eventually, patch_azure, reconciles, run,
+        Story, audit_lines, azure_requests, eventually, patch_azure, reconciles, reconciles_of_records, run,
         writes_of_the_controller,
     },
     past::rests,
@@ -62,10 +62,12 @@ fn a_restart_of_the_controller_writes_nothing() {
     let _kept = kept(&sandbox, "kept-restarted");
 
     settle(&sandbox);
+    let records = run(sandbox.kubectl(&["get", "rdb", "-A", "--no-headers"]), "").succeeded().lines().count();
     let (start, databases) = (audit_lines(&sandbox), databases(&sandbox));
     sandbox.process("controller").restart().unwrap();
-    eventually("the new controller has looked at every database", || {
-        (reconciles(&sandbox) >= databases).then_some(())
+    eventually("the new controller has looked at every database, and at every record", || {
+        let of_records = usize::try_from(reconciles_of_records(&sandbox)).unwrap();
+        (reconciles(&sandbox) >= databases && records > 0 && of_records >= records).then_some(())
     });
     assert_eq!(writes_of_the_controller(&sandbox, start), Vec::<String>::new());
 }

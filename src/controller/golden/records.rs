@@ -31,6 +31,7 @@ fn at_work(metadata: &Value) -> Vec<Value> {
 }
 
 fn record(reason: &str, annotations: &Value) -> Value {
+    let destroy = (reason == "Destroying").then(|| json!({"requestedAt": "2026-11-24T12:00:00Z"}));
     json!({
         "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase",
         "metadata": {
@@ -41,7 +42,7 @@ fn record(reason: &str, annotations: &Value) -> Value {
             "database": "orders/main", "server": {"name": SERVER}, "reason": "Deleted",
             "since": "2026-11-24T12:00:00Z",
         },
-        "status": {"uid": "r", "conditions": [{
+        "status": {"uid": "r", "destroy": destroy, "conditions": [{
             "type": "Ready", "status": "False", "reason": reason, "message": "",
             "lastTransitionTime": "2026-11-24T12:00:00Z",
         }]},
@@ -118,7 +119,10 @@ async fn that_the_data_are_back_is_told_once() {
         "status": {"conditions": [], "server": {"name": SERVER}},
     }));
     for is_told in [false, true] {
-        let record = record(if is_told { "Recovered" } else { "Kept" }, &json!({}));
+        let mut record = record(if is_told { "Recovered" } else { "Kept" }, &json!({}));
+        if is_told {
+            record["status"]["settled"] = json!("Recovered");
+        }
         let server = pass(&record, &cluster).await;
         assert!(server.written().contains("DELETE"), "{}", server.written());
         // Of the Database, and of the record.

@@ -28,7 +28,8 @@ pub(super) struct Store {
     pub(super) objects: BTreeMap<Key, Value>,
     /// The annotations of each object that were written by server-side apply: those that are left out of the next one go.
     applied: BTreeMap<Key, BTreeSet<String>>,
-    counter: u64,
+    /// Of the last change.
+    pub(super) version: u64,
     pub(super) now: Timestamp,
     /// So many writes are taken before the connection is lost.
     pub(super) writes_left: Option<usize>,
@@ -47,7 +48,7 @@ impl ApiServer {
         Self(Arc::new(Mutex::new(Store {
             objects,
             applied,
-            counter: 0,
+            version: 0,
             now,
             writes_left: None,
             writes: 0,
@@ -224,17 +225,17 @@ impl Store {
 
     /// Stores a new object, under a uid of its own.
     pub(super) fn create(&mut self, key: &Key, mut object: Value) -> Value {
-        self.counter += 1;
+        self.version += 1;
         let metadata = object["metadata"].as_object_mut().unwrap();
         metadata.insert("namespace".to_owned(), json!(key.1));
         metadata.insert("name".to_owned(), json!(key.2));
-        metadata.insert("uid".to_owned(), json!(format!("uid-{}", self.counter)));
+        metadata.insert("uid".to_owned(), json!(format!("uid-{}", self.version)));
         metadata.insert("generation".to_owned(), json!(1));
         let created = Timestamp::from_second(self.now.as_second()).unwrap();
         metadata.insert("creationTimestamp".to_owned(), json!(created.to_string()));
         // What comes back from the past is new.
         metadata.remove("deletionTimestamp");
-        metadata.insert("resourceVersion".to_owned(), json!(self.counter.to_string()));
+        metadata.insert("resourceVersion".to_owned(), json!(self.version.to_string()));
         self.objects.insert(key.clone(), object.clone());
         object
     }
@@ -249,8 +250,8 @@ impl Store {
             new["metadata"]["generation"] =
                 json!(old["metadata"]["generation"].as_u64().unwrap_or_default() + 1);
         }
-        self.counter += 1;
-        new["metadata"]["resourceVersion"] = json!(self.counter.to_string());
+        self.version += 1;
+        new["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let holds = new["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
         if !new["metadata"]["deletionTimestamp"].is_null() && !holds {
             self.objects.remove(key);

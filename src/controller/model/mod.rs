@@ -304,9 +304,11 @@ impl World {
     /// Whether Azure has been told to end the server, which nobody can take back: its object is on its way, or has gone since
     /// that was written down.
     fn is_being_ended(&self, name: &str) -> bool {
-        let is_written = self
-            .reason(&record_key(name))
-            .is_some_and(|reason| ["Destroying", "DestroyRefused", "Destroyed"].contains(&reason.as_str()));
+        let is_written = self.object(&record_key(name)).is_some_and(|record| {
+            let (status, metadata) = (&record["status"], &record["metadata"]);
+            status["uid"] == metadata["uid"]
+                && (!status["destroy"].is_null() || status["settled"] == "Destroyed")
+        });
         // What Azure has lost before can't be told any more, and is gone.
         if is_written && self.lost.contains_key(&server_name(name)) {
             return true;
@@ -423,16 +425,16 @@ impl World {
         monotonic::advance(time.unsigned_abs());
     }
 
-    /// A round in which everything goes as it should. Tells whether anything was written.
+    /// A round in which everything goes as it should. Tells whether anything was changed.
     fn work(&mut self, runtime: &Runtime) -> bool {
-        let mut writes = false;
+        let before = self.api_server.store().version;
         for name in DATABASES {
-            writes |= self.reconcile(runtime, name, true, None);
-            writes |= self.reconcile_record(runtime, name, true, None);
+            self.reconcile(runtime, name, true, None);
+            self.reconcile_record(runtime, name, true, None);
         }
         self.attend(None);
         self.api_server.store().collect_garbage();
-        writes
+        self.api_server.store().version != before
     }
 
     /// After a while all that can be done is done: nothing is written any more, and nobody waits for nothing.

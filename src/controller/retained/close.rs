@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 
 use super::{
-    reconcile::Error,
-    remove::{Doomed, Removal, own, remove},
+    error::Error,
+    remove::{Removal, ServerRef, own, remove},
 };
 use crate::{
     azure::{
@@ -22,7 +22,11 @@ use crate::{
 };
 
 /// Tells whether they are closed, as far as the caches show.
-pub(super) async fn close(context: &Context, kept: &Doomed<'_>, since: Timestamp) -> Result<Removal, Error> {
+pub(super) async fn close(
+    context: &Context,
+    kept: &ServerRef<'_>,
+    since: Timestamp,
+) -> Result<Removal, Error> {
     let caches = &context.caches;
     let mut closed = remove(context, &caches.credentials, kept.server_name, kept).await?;
     for rule in caches.firewall_rules.of(&context.operator_namespace, kept.namespace, kept.name) {
@@ -37,7 +41,11 @@ pub(super) async fn close(context: &Context, kept: &Doomed<'_>, since: Timestamp
 
 /// Gives the administrator another password, once for each time that the server is kept: within its network it can still be
 /// reached, and who has copied the old one is not to get in.
-async fn change_password(context: &Context, kept: &Doomed<'_>, since: Timestamp) -> Result<Removal, Error> {
+async fn change_password(
+    context: &Context,
+    kept: &ServerRef<'_>,
+    since: Timestamp,
+) -> Result<Removal, Error> {
     let caches = &context.caches;
     let (name, database) = (password::secret_name(kept.server_name), (kept.namespace, kept.name));
     let Some(server) = own(context, &caches.servers.cache, kept.server_name, kept) else {
@@ -94,7 +102,7 @@ async fn change_password(context: &Context, kept: &Doomed<'_>, since: Timestamp)
 /// Writes the Secret of the administrator, if it differs.
 async fn write(
     context: &Context,
-    kept: &Doomed<'_>,
+    kept: &ServerRef<'_>,
     passwords: Option<&Passwords>,
 ) -> Result<Removal, Error> {
     let database = (kept.namespace, kept.name);

@@ -18,7 +18,7 @@ pub(super) const WARNING: SignedDuration = SignedDuration::from_hours(24);
 
 /// Everything that an end depends on.
 #[derive(Clone, Debug)]
-pub(super) struct Seen<'a> {
+pub(super) struct Facts<'a> {
     pub(super) record: &'a RetainedDatabase,
     /// The server's object, as Azure Service Operator saw the server last.
     pub(super) server: Option<&'a FlexibleServer>,
@@ -129,11 +129,11 @@ fn is_about(status: &RetainedDatabaseStatus, record: &RetainedDatabase) -> bool 
     status.uid.is_some() && status.uid == record.metadata.uid
 }
 
-pub(super) fn end(seen: &Seen<'_>) -> End {
-    let record = seen.record;
+pub(super) fn end(facts: &Facts<'_>) -> End {
+    let record = facts.record;
     let notes = Notes::of(record);
     let confirmation = record.annotations().get(CONFIRM_DESTROY);
-    let doubt = match &seen.annotation {
+    let doubt = match &facts.annotation {
         Some(Ok(Retention::Destroy)) if confirmation == notes.inherited_confirmation.as_ref() => {
             Some(format!(
                 "the confirmation was there when this record was first seen, or when its Database was applied again, and may have \
@@ -155,18 +155,18 @@ pub(super) fn end(seen: &Seen<'_>) -> End {
             )));
         }
         (Some(until), _) => {
-            let Some(days) = seen.minimum_days else {
+            let Some(days) = facts.minimum_days else {
                 return End::Never(Some("no policy says how long data are kept here".to_owned()));
             };
             let held = days_after(created.0, days).max(later(created.0, WARNING));
             End::At { promised: until.0.max(held), warned_at: notes.warned_at.map(|time| time.0) }
         }
         (None, Some(confirmed)) if doubt.is_none() => {
-            End::Confirmed(confirmed.destroy_at.0.max(later(created.0, seen.destroy_delay)))
+            End::Confirmed(confirmed.destroy_at.0.max(later(created.0, facts.destroy_delay)))
         }
         _ => return End::Never(doubt),
     };
-    let Some(server) = seen.server.filter(|server| server.made().is_some()) else { return end };
+    let Some(server) = facts.server.filter(|server| server.made().is_some()) else { return end };
     match claim::taken(server) {
         // Both are whole seconds, and in the same one either may have been first.
         Some(taken) if taken < record.spec.since.0 => end,
@@ -233,9 +233,9 @@ mod tests {
         .unwrap()
     }
 
-    fn seen<'a>(record: &'a RetainedDatabase, server: Option<&'a FlexibleServer>) -> Seen<'a> {
+    fn seen<'a>(record: &'a RetainedDatabase, server: Option<&'a FlexibleServer>) -> Facts<'a> {
         let destroy_delay = SignedDuration::from_mins(15);
-        Seen { record, server, annotation: None, minimum_days: Some(7), destroy_delay }
+        Facts { record, server, annotation: None, minimum_days: Some(7), destroy_delay }
     }
 
     const BEFORE: Option<&str> = Some("2026-10-01T12:00:00Z");
@@ -309,7 +309,7 @@ mod tests {
         let record = record(changes);
         // Even of a server that a Database had since: someone asks for this one, now.
         let server = server(Some("2026-11-20T12:00:00Z"));
-        let approved = Seen { annotation: Some(Ok(Retention::Destroy)), ..seen(&record, Some(&server)) };
+        let approved = Facts { annotation: Some(Ok(Retention::Destroy)), ..seen(&record, Some(&server)) };
         assert_eq!(end(&approved) == End::Approved, counts);
         assert_eq!(end(&approved).due().is_some(), counts);
     }
@@ -324,7 +324,7 @@ mod tests {
         let annotation = changes["metadata"].is_object().then_some(Ok(Retention::Destroy));
         let (mut record, server) = (record(changes), server(BEFORE));
         let end_of = |record: &RetainedDatabase| {
-            end(&Seen { annotation: annotation.clone(), ..seen(record, Some(&server)) })
+            end(&Facts { annotation: annotation.clone(), ..seen(record, Some(&server)) })
         };
         assert!(end_of(&record).due().is_some());
         let taken_back = Notes::taken_back(&record).unwrap();
@@ -352,7 +352,7 @@ mod tests {
             changes["status"] = status;
             let record = record(changes);
             assert_eq!(Notes::of(&record).inherited_confirmation.as_deref(), Some("orders/main@2026-11-30"));
-            let approved = Seen { annotation: Some(Ok(Retention::Destroy)), ..seen(&record, None) };
+            let approved = Facts { annotation: Some(Ok(Retention::Destroy)), ..seen(&record, None) };
             assert_ne!(end(&approved), End::Approved);
         }
     }
@@ -366,14 +366,14 @@ mod tests {
     ) {
         let (record, server) =
             (record(json!({"status": {"warnedAt": "2026-11-14T12:00:00Z"}})), server(BEFORE));
-        let seen = Seen { annotation, minimum_days, ..seen(&record, Some(&server)) };
+        let seen = Facts { annotation, minimum_days, ..seen(&record, Some(&server)) };
         assert!(matches!(end(&seen), End::Never(_)));
     }
 
     #[test]
     fn what_the_annotation_says_and_does_not_count_takes_a_confirmed_end_back() {
         let (record, server) = (record(confirmed("u1")), server(BEFORE));
-        let seen = Seen { annotation: Some(Err("no".to_owned())), ..seen(&record, Some(&server)) };
+        let seen = Facts { annotation: Some(Err("no".to_owned())), ..seen(&record, Some(&server)) };
         assert_eq!(end(&seen), End::Never(Some("no".to_owned())));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Confirmed, Database, RetainedDatabase,
+    Confirmed, Database, RetainedDatabase, Settled,
     annotations::{CONFIRM_DESTROY, FINALIZER, RETENTION},
     reason::Reason,
 };
@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     ResourceExt,
-    api::PostParams,
+    api::{ObjectMeta, PostParams},
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use policy::{
@@ -22,9 +22,10 @@ use policy::{
 };
 
 use super::{
-    reconcile::{self, forget},
     record,
-    remove::{self, Doomed},
+    remove::{self, ServerRef},
+    seen::deletion_is_requested,
+    status,
 };
 use crate::{
     azure::{Claim, OPERATOR, claim, names},
@@ -61,9 +62,7 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
         Ok(Server::None) => {
             // It came to have its server back, and goes before that.
             if let Some(record) = dereference::kept(&context.retained, &namespace, &name) {
-                let kept =
-                    Doomed { namespace: &namespace, name: &name, server_name: &record.spec.server.name };
-                reconcile::take_back(&record, context, &kept).await?;
+                status::take_back(&record, context).await?;
             }
             context.forget(&namespace, &name);
             return Ok(Fate::Settled);
@@ -84,13 +83,13 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     if matches!(dereference::check(&context.caches), Err(dereference::Error::NotSynced)) {
         return Ok(wait());
     }
-    let doomed = Doomed { namespace: &namespace, name: &name, server_name: &server_name };
+    let doomed = ServerRef { namespace: &namespace, name: &name, server_name: &server_name };
     // By the day of the delete, so that a long one doesn't outlive its own confirmation.
     let Ok(retention) = retention(database, (&namespace, &name), None, deleted, context) else {
         return Ok(wait());
     };
     let plan = plan(retention, database.annotations(), deleted, context.now(), context.destroy_delay);
-    if !remove::spare(context, &doomed).await? {
+    if !remove::cancel_destroy(context, &doomed).await? {
         return Ok(wait());
     }
     let record = match keep(database, context, &doomed, deleted, plan.until).await? {
@@ -105,7 +104,7 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     if let Some(confirmed) = plan.confirmed.clone()
         && record.status.as_ref().is_none_or(|status| status.confirmed.is_none())
     {
-        reconcile::confirm(&record, context, confirmed).await?;
+        status::confirm(&record, context, confirmed).await?;
     }
     context.events.publish(database, Reason::DataKept, &plan.note(&server_name, context)).await;
     context.forget(&namespace, &name);
@@ -168,6 +167,12 @@ impl Plan {
             None => note,
         }
     }
+}
+
+/// Whether a `Database` that is being deleted doesn't bear our finalizer any more.
+pub(super) fn is_let_go(metadata: &ObjectMeta) -> bool {
+    let ours = |finalizers: &Vec<String>| finalizers.iter().any(|finalizer| finalizer == FINALIZER);
+    metadata.deletion_timestamp.is_some() && !metadata.finalizers.as_ref().is_some_and(ours)
 }
 
 fn wait() -> Fate {
@@ -298,7 +303,7 @@ enum Kept {
 async fn keep(
     database: &Database,
     context: &Context,
-    kept: &Doomed<'_>,
+    kept: &ServerRef<'_>,
     since: Timestamp,
     until: Option<Timestamp>,
 ) -> Result<Kept, Error> {
@@ -308,19 +313,20 @@ async fn keep(
         name: kept.server_name.to_owned(),
         source: Box::new(source),
     };
+    let server = || context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
     if let Some(there) = api.get_opt(kept.server_name).await.map_err(failed)? {
         if there.spec.since.0 == since && there.metadata.deletion_timestamp.is_none() {
             return Ok(Kept::OnRecord(Box::new(there)));
         }
-        if remove::is_told(context, reconcile::conditions(&there), kept) {
+        if deletion_is_requested(&there, server().as_ref()) {
             return Ok(Kept::BeingDestroyed);
         }
         let note =
             format!("Server {} was back with Database {}/{}", kept.server_name, kept.namespace, kept.name);
-        forget(&there, context, Reason::Recovered, &note).await?;
+        status::settle(&there, context, Settled::Recovered, &note).await?;
         return Ok(Kept::NotYet);
     }
-    let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
+    let server = server();
     let profile = profile(context, kept.namespace, None).ok().flatten().map(|profile| profile.name);
     let record = record::of_deleted(
         database,

@@ -1,21 +1,28 @@
 //! Data whose `Database` is gone: kept, brought back, or brought to its end.
 //!
 //! [`let_go`] settles what becomes of the data before a `Database` goes, [`record`] is what a `RetainedDatabase` says,
-//! [`end`] says when it comes to its end, [`reconcile`] looks after it, [`close`] sees that nobody gets at it meanwhile, [`recover`] gives it to another
+//! [`end`] says when it comes to its end. [`reconcile`] looks after it: what was [`seen`] makes a [`plan`], and [`act`] does it;
+//! [`told`] has the words, and [`status`] writes them. [`close`] sees that nobody gets at it meanwhile, [`recover`] gives it to another
 //! `Database`, as which [`relabel`] marks it, [`restore`] finds it when its object was deleted by hand, [`sweep`] finds
 //! servers that lost their owner, and [`remove`] is the only place that ends anything in Azure.
 
+mod act;
 mod close;
 mod end;
+pub(super) mod error;
 pub(super) mod let_go;
 pub(super) mod looks;
+mod plan;
 pub(super) mod reconcile;
 mod record;
 pub(super) mod recover;
 pub(super) mod relabel;
 mod remove;
 mod restore;
+mod seen;
+mod status;
 pub(super) mod sweep;
+mod told;
 
 use std::sync::Arc;
 
@@ -36,11 +43,6 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::{bounded, caches, context::Context};
 use crate::readable::{Unreadable, readable};
-
-/// Whether the server of a record is being destroyed, or is: nothing brings it back.
-pub(super) fn is_destroying(record: &RetainedDatabase) -> bool {
-    remove::is_destroying(reconcile::conditions(record))
-}
 
 /// Looks after everything that is kept, until it is dropped.
 pub(super) async fn run(

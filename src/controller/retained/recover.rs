@@ -15,8 +15,8 @@ use policy::{
 use serde_json::json;
 
 use super::{
-    reconcile::{Error, conditions, failed, live},
-    remove,
+    error::{Error, failed},
+    seen::{Owner, owner},
 };
 use crate::{
     azure::{OPERATOR, marks},
@@ -59,10 +59,10 @@ pub(in crate::controller) async fn recover(
     };
     let server_name = &record.spec.server.name;
     let is_going = record.metadata.deletion_timestamp.is_some();
-    if is_going || remove::is_destroying(conditions(&record)) {
+    if is_going || record.is_being_destroyed() {
         return Ok(nothing(&format!("Server {server_name} of Database {from} is not kept any more")));
     }
-    if live(context, source.0, source.1).await?.is_some() {
+    if !matches!(owner(context, source.0, source.1).await?, Owner::Absent) {
         return Ok(nothing(&format!("Database {from} is there itself, and has its server")));
     }
     let body = json!({

@@ -4,7 +4,6 @@
 //! shows that. Whoever changes his mind in between finds the object as it was but for that annotation.
 
 use api::reason::Reason;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -17,7 +16,6 @@ use crate::{
     controller::{
         apply::{self, Error},
         caches::Cache,
-        conditions::{READY, find},
         context::Context,
         dereference, password,
         verdict::Blocked,
@@ -26,7 +24,7 @@ use crate::{
 
 /// Whose server it is that goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Doomed<'a> {
+pub(super) struct ServerRef<'a> {
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
     pub(super) server_name: &'a str,
@@ -54,28 +52,13 @@ impl Removal {
     }
 }
 
-/// Whether Azure was told to destroy the server, so that nothing brings it back: its object is on its way, or it has gone
-/// since that was written down.
-pub(super) fn is_told(context: &Context, conditions: &[Condition], doomed: &Doomed<'_>) -> bool {
-    match context.caches.servers.cache.get(&context.operator_namespace, doomed.server_name) {
-        Some(server) => azure::is_being_ended(&server),
-        None => is_destroying(conditions),
-    }
-}
-
 fn is_going<K: Resource>(object: &K) -> bool {
     object.meta().deletion_timestamp.is_some()
 }
 
 /// Whether the resource in Azure goes along with the object.
-fn goes_along<K: AsoObject>(object: &K) -> bool {
+fn deletes_azure_resource<K: AsoObject>(object: &K) -> bool {
     azure::has_policy(object, MANAGE)
-}
-
-/// Whether it was written down that the server is being destroyed, or is.
-pub(super) fn is_destroying(conditions: &[Condition]) -> bool {
-    let is_phase = |reason| matches!(reason, Reason::Destroying | Reason::DestroyRefused | Reason::Destroyed);
-    find(conditions, READY).and_then(|ready| Reason::parse(&ready.reason)).is_some_and(is_phase)
 }
 
 /// What a pass that destroys a server came to.
@@ -83,27 +66,28 @@ pub(super) fn is_destroying(conditions: &[Condition]) -> bool {
 pub(super) enum Step {
     /// The caches are being filled.
     Wait,
-    /// To be told in the status, and gone on from there.
-    Tell(Blocked),
+    /// To be told in the status: the server is kept for this.
+    Kept(Blocked),
+    /// To be noted in the status, with this told, and gone on from there.
+    Destroying(Blocked),
     /// Nothing is left.
     Done,
 }
 
-/// Goes on destroying a server. Its object gets the reconcile policy for that; then it is written down in the conditions of
-/// what stands for it, since who starts anew must know why the server is not there; and then the object is deleted.
-/// `instead` says what people can do where nothing would end the server in Azure.
+/// Goes on destroying a server. Its object gets the reconcile policy for that; then it is noted in the status of its record,
+/// since who starts anew must know why the server is not there; and then the object is deleted. `instead` says what people can do where nothing would end the server in Azure.
 pub(super) async fn destroy(
     context: &Context,
-    conditions: &[Condition],
-    doomed: &Doomed<'_>,
+    is_noted: bool,
+    doomed: &ServerRef<'_>,
     instead: &str,
 ) -> Result<Step, Error> {
     match dereference::check(&context.caches) {
         Ok(()) => {}
         Err(dereference::Error::NotSynced) => return Ok(Step::Wait),
         // What is written down tells whether Azure was told.
-        Err(dereference::Error::Blocked(_)) if is_destroying(conditions) => return Ok(Step::Wait),
-        Err(dereference::Error::Blocked(why)) => return Ok(Step::Tell(why)),
+        Err(dereference::Error::Blocked(_)) if is_noted => return Ok(Step::Wait),
+        Err(dereference::Error::Blocked(why)) => return Ok(Step::Kept(why)),
     }
     let (namespace, server) = (&context.operator_namespace, doomed.server_name);
     let destroying =
@@ -115,25 +99,27 @@ pub(super) async fn destroy(
         && !claim::finds_nothing(found)
         && !is_going(found)
     {
-        return Ok(Step::Tell(impossible(namespace, server, instead)));
+        return Ok(Step::Kept(impossible(namespace, server, instead)));
     }
-    if !is_destroying(conditions) {
+    if !is_noted {
         return Ok(match found {
             // Somebody else lets go of it, and the server stays.
-            Some(found) if is_going(&found) && !goes_along(&found) => Step::Wait,
-            Some(found) if goes_along(&found) || claim::finds_nothing(&found) => Step::Tell(destroying),
+            Some(found) if is_going(&found) && !deletes_azure_resource(&found) => Step::Wait,
+            Some(found) if deletes_azure_resource(&found) || claim::finds_nothing(&found) => {
+                Step::Destroying(destroying)
+            }
             Some(found) => {
                 set_policy(context, &found, MANAGE).await?;
                 Step::Wait
             }
             // It must not be taken for gone.
-            None => Step::Tell(impossible(namespace, server, instead)),
+            None => Step::Kept(impossible(namespace, server, instead)),
         });
     }
-    Ok(match take_apart(context, doomed).await? {
+    Ok(match delete_in_order(context, doomed).await? {
         Removal::Done => Step::Done,
-        Removal::UnderWay => Step::Tell(destroying),
-        Removal::Refused { reason, message } => Step::Tell(Blocked::by(
+        Removal::UnderWay => Step::Destroying(destroying),
+        Removal::Refused { reason, message } => Step::Destroying(Blocked::by(
             Reason::DestroyRefused,
             format!("Server {server} is to be destroyed, and is still there: {reason}: {message}"),
         )),
@@ -154,7 +140,7 @@ fn impossible(namespace: &str, server: &str, instead: &str) -> Blocked {
 ///
 /// The server is first: with it go its databases, and no order can leave one without the other. What stands for its parts
 /// in the cluster is let go after that, and deletes nothing in Azure. The identity is last, for it holds no data.
-async fn take_apart(context: &Context, doomed: &Doomed<'_>) -> Result<Removal, Error> {
+async fn delete_in_order(context: &Context, doomed: &ServerRef<'_>) -> Result<Removal, Error> {
     let caches = &context.caches;
     let server = match own(context, &caches.servers.cache, doomed.server_name, doomed) {
         Some(found) if claim::finds_nothing(&found) && !is_going(&found) => {
@@ -193,17 +179,17 @@ async fn take_apart(context: &Context, doomed: &Doomed<'_>) -> Result<Removal, E
 
 /// Takes back what was begun, and tells whether that is done: nothing that holds data goes along with its object any more,
 /// as far as the caches show.
-pub(super) async fn spare(context: &Context, kept: &Doomed<'_>) -> Result<bool, Error> {
+pub(super) async fn cancel_destroy(context: &Context, kept: &ServerRef<'_>) -> Result<bool, Error> {
     let caches = &context.caches;
-    let server = spare_one(context, &caches.servers.cache, kept).await?;
-    let database = spare_one(context, &caches.databases, kept).await?;
-    let identity = spare_one(context, &caches.identities, kept).await?;
+    let server = cancel_one(context, &caches.servers.cache, kept).await?;
+    let database = cancel_one(context, &caches.databases, kept).await?;
+    let identity = cancel_one(context, &caches.identities, kept).await?;
     Ok(server && database && identity)
 }
 
 /// Has what holds data only looked at, once nothing is under way, and tells whether that is so: what Azure lost isn't made
 /// anew, and empty, whenever Azure Service Operator compares.
-pub(super) async fn rest(context: &Context, kept: &Doomed<'_>) -> Result<bool, Error> {
+pub(super) async fn rest(context: &Context, kept: &ServerRef<'_>) -> Result<bool, Error> {
     let caches = &context.caches;
     let server = rest_one(context, &caches.servers.cache, kept).await?;
     let database = rest_one(context, &caches.databases, kept).await?;
@@ -213,7 +199,7 @@ pub(super) async fn rest(context: &Context, kept: &Doomed<'_>) -> Result<bool, E
 async fn rest_one<K: AsoObject>(
     context: &Context,
     cache: &Cache<K>,
-    kept: &Doomed<'_>,
+    kept: &ServerRef<'_>,
 ) -> Result<bool, Error> {
     match own(context, cache, kept.server_name, kept) {
         Some(object) if azure::has_policy(&object, DETACH_ON_DELETE) && !is_going(&object) => {
@@ -234,13 +220,13 @@ pub(super) async fn let_go_of_object(context: &Context, server: &FlexibleServer)
     Ok(is_safe && apply::delete(context, server).await?)
 }
 
-async fn spare_one<K: AsoObject>(
+async fn cancel_one<K: AsoObject>(
     context: &Context,
     cache: &Cache<K>,
-    kept: &Doomed<'_>,
+    kept: &ServerRef<'_>,
 ) -> Result<bool, Error> {
     match own(context, cache, kept.server_name, kept) {
-        Some(object) if goes_along(&object) && !is_going(&object) => {
+        Some(object) if deletes_azure_resource(&object) && !is_going(&object) => {
             set_policy(context, &object, DETACH_ON_DELETE).await?;
             Ok(false)
         }
@@ -253,7 +239,7 @@ pub(super) fn own<K: Resource<DynamicType = ()> + DeserializeOwned>(
     context: &Context,
     cache: &Cache<K>,
     name: &str,
-    of: &Doomed<'_>,
+    of: &ServerRef<'_>,
 ) -> Option<K> {
     cache.own(&context.operator_namespace, name, (of.namespace, of.name))
 }
@@ -263,14 +249,14 @@ pub(super) async fn remove<K: AsoObject>(
     context: &Context,
     cache: &Cache<K>,
     name: &str,
-    of: &Doomed<'_>,
+    of: &ServerRef<'_>,
 ) -> Result<Removal, Error> {
     let Some(found) = own(context, cache, name, of) else { return Ok(Removal::Done) };
     if is_going(&found) {
         // Azure Service Operator tells what keeps it from deleting.
         return Ok(Removal::of(condition::progress(&found)));
     }
-    if goes_along(&found) {
+    if deletes_azure_resource(&found) {
         apply::delete(context, &found).await?;
     } else {
         set_policy(context, &found, MANAGE).await?;
@@ -283,10 +269,10 @@ async fn release<K: AsoObject>(
     context: &Context,
     cache: &Cache<K>,
     name: &str,
-    of: &Doomed<'_>,
+    of: &ServerRef<'_>,
 ) -> Result<(), Error> {
     match own(context, cache, name, of) {
-        Some(found) if !is_going(&found) && !goes_along(&found) => {
+        Some(found) if !is_going(&found) && !deletes_azure_resource(&found) => {
             apply::delete(context, &found).await.map(drop)
         }
         _ => Ok(()),

@@ -5,7 +5,7 @@ use api::{Database, DatabaseSpec, RetainedDatabase, reason::Reason};
 use jiff::tz::TimeZone;
 use kube::api::ObjectMeta;
 
-use super::{reconcile::Error, remove::Doomed};
+use super::{error::Error, remove::ServerRef};
 use crate::{
     azure::{
         claim,
@@ -35,7 +35,7 @@ pub(super) enum Restored {
 
 pub(super) async fn restore(
     record: &RetainedDatabase,
-    kept: &Doomed<'_>,
+    kept: &ServerRef<'_>,
     context: &Context,
 ) -> Result<Restored, Error> {
     let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
@@ -86,7 +86,7 @@ pub(super) async fn restore(
 }
 
 /// The `Database` that the record tells of.
-fn database(record: &RetainedDatabase, kept: &Doomed<'_>) -> Database {
+fn database(record: &RetainedDatabase, kept: &ServerRef<'_>) -> Database {
     let spec: Option<DatabaseSpec> =
         record.spec.last_spec.as_ref().and_then(|spec| serde_json::from_value(spec.clone()).ok());
     Database {

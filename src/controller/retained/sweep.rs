@@ -10,7 +10,7 @@ use kube::{
     runtime::reflector::Store,
 };
 
-use super::{reconcile::is_let_go, record};
+use super::{let_go::is_let_go, record};
 use crate::{
     api_error,
     azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim},
@@ -28,6 +28,8 @@ pub(super) async fn run(context: &Context, databases: &Store<Database>) {
     }
     loop {
         once(context, databases).await;
+        // The last record to go has no pass after that.
+        context.metrics.retained.look(&context.retained.state());
         tokio::time::sleep(EVERY).await;
     }
 }

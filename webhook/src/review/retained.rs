@@ -1,6 +1,6 @@
 //! A `RetainedDatabase` that is created, changed or deleted.
 
-use api::{RetainedDatabaseSpec, RetainedDatabaseStatus, reason::Reason};
+use api::{RetainedDatabaseSpec, RetainedDatabaseStatus};
 use policy::{
     Denial, PolicyState, Problem,
     deleting::Deletion,
@@ -26,13 +26,7 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn read(sent: &Sent<'_>) -> Result<Self, String> {
         let status: Option<RetainedDatabaseStatus> = parse(sent.old_status)?;
-        let is_settled = status.is_some_and(|status| {
-            let mut conditions = status.conditions.iter();
-            let is_settling = |reason| Reason::SETTLED.contains(&reason);
-            conditions.any(|condition| {
-                condition.type_ == "Ready" && Reason::parse(&condition.reason).is_some_and(is_settling)
-            })
-        });
+        let is_settled = status.is_some_and(|status| status.is_settled());
         Ok(Self { old: parse(sent.old_spec)?, new: parse(sent.new_spec)?, is_settled })
     }
 

@@ -24,12 +24,21 @@ fn ask_for(operation: &str, object: Value, old: Value) -> Value {
 }
 
 #[rstest]
-#[case::kept("Kept", Some("DB210"))]
-#[case::being_destroyed("Destroying", Some("DB210"))]
-#[case::back("Recovered", None)]
-#[case::at_its_end("Destroyed", None)]
-fn a_record_goes_only_when_it_is_settled(#[case] reason: &str, #[case] code: Option<&str>) {
-    let response = ask_for("DELETE", Value::Null, record(None, &json!({}), reason));
+#[case::kept("Kept", json!({"uid": "u"}), Some("DB210"))]
+#[case::being_destroyed("Destroying", json!({"uid": "u", "destroy": {"requestedAt": "2026-11-02T12:00:00Z"}}), Some("DB210"))]
+#[case::back("Recovered", json!({"uid": "u", "settled": "Recovered"}), None)]
+#[case::at_its_end("Destroyed", json!({"uid": "u", "settled": "Destroyed"}), None)]
+#[case::by_words_alone("Destroyed", json!({"uid": "u"}), Some("DB210"))]
+#[case::of_an_older_version("Destroyed", json!({}), None)]
+#[case::of_an_older_version_and_kept("Kept", json!({}), Some("DB210"))]
+fn a_record_goes_only_when_it_is_settled(
+    #[case] reason: &str,
+    #[case] status: Value,
+    #[case] code: Option<&str>,
+) {
+    let mut record = record(None, &json!({}), reason);
+    record["status"].as_object_mut().unwrap().extend(status.as_object().unwrap().clone());
+    let response = ask_for("DELETE", Value::Null, record);
     assert_eq!(response["auditAnnotations"]["codes"].as_str(), code);
 }
 

@@ -1,0 +1,37 @@
+//! Why a pass over a record failed.
+
+use crate::{
+    api_error, clock,
+    controller::{apply, reconcile::LIMIT},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(in crate::controller) enum Error {
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    #[error("{what} can't be {done}: {}", api_error::words(source))]
+    Api { what: &'static str, done: &'static str, source: Box<kube::Error> },
+    #[error(transparent)]
+    Clock(#[from] clock::Error),
+    #[error("no end after {} s; the API server may be unreachable", LIMIT.as_secs())]
+    TooLong,
+    #[error("no random bytes are to be had, so there is no new password")]
+    NoPassword,
+}
+
+impl Error {
+    /// The stage that failed: a bounded label.
+    pub(super) fn stage(&self) -> &'static str {
+        match self {
+            Self::Apply(_) => "apply",
+            Self::Api { .. } => "api",
+            Self::Clock(_) => "clock",
+            Self::TooLong => "timeout",
+            Self::NoPassword => "password",
+        }
+    }
+}
+
+pub(super) fn failed(what: &'static str, done: &'static str) -> impl Fn(kube::Error) -> Error {
+    move |source| Error::Api { what, done, source: Box::new(source) }
+}

@@ -1,0 +1,276 @@
+#![allow(clippy::unnecessary_wraps, reason = "a case says what there is, and so do they")]
+
+use api::{RetainedDatabase, reason::Reason};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{super::remove::ServerRef, *};
+
+const KEPT: ServerRef<'_> = ServerRef { namespace: "orders", name: "main", server_name: "srv" };
+const NOW: &str = "2026-11-20T12:00:00Z";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// Kept since 1 November.
+fn record(status: &Value) -> RetainedDatabase {
+    let mut record = json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase",
+        "metadata": {"name": "srv", "uid": "u1", "creationTimestamp": "2026-11-01T12:00:00Z"},
+        "spec": {
+            "database": "orders/main", "server": {"name": "srv", "id": "/s"}, "reason": "Deleted",
+            "since": "2026-11-01T12:00:00Z",
+        },
+        "status": {"uid": "u1"},
+    });
+    record["status"].as_object_mut().unwrap().extend(status.as_object().unwrap().clone());
+    serde_json::from_value(record).unwrap()
+}
+
+fn noted() -> RetainedDatabase {
+    record(&json!({"destroy": {"requestedAt": NOW}}))
+}
+
+/// The server's object: made by Azure on that day of October or November, with this reconcile policy.
+fn server(born: &str, policy: &str, is_going: bool) -> FlexibleServer {
+    serde_json::from_value(json!({
+        "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
+        "metadata": {
+            "name": "srv", "generation": 1, "creationTimestamp": born,
+            "deletionTimestamp": is_going.then_some(NOW),
+            "labels": {"altinn.app/database-namespace": "orders", "altinn.app/database-name": "main"},
+            "annotations": {"serviceoperator.azure.com/reconcile-policy": policy},
+        },
+        "spec": {"azureName": "srv", "owner": {}, "location": "x", "tags": {"managed-by": "database-operator"}},
+        "status": {
+            "id": "/s", "systemData": {"createdAt": born},
+            "conditions": [{"type": "Ready", "status": "True", "reason": "Succeeded", "observedGeneration": 1}],
+        },
+    }))
+    .unwrap()
+}
+
+fn there() -> Option<FlexibleServer> {
+    Some(server("2026-10-01T12:00:00Z", "skip", false))
+}
+
+fn recreated() -> Option<FlexibleServer> {
+    Some(server("2026-11-10T12:00:00Z", "skip", false))
+}
+
+/// Azure was told: with this policy the server goes along with its object.
+fn requested() -> Option<FlexibleServer> {
+    Some(server("2026-10-01T12:00:00Z", "manage", true))
+}
+
+fn seen(record: &RetainedDatabase, server: Option<FlexibleServer>, end: End, is_over: bool) -> Seen<'_> {
+    let (database, now) = (Owner::Absent, at(NOW));
+    Seen { record, kept: KEPT, database, server, end: Some(end), is_over, is_fresh: false, now }
+}
+
+/// In a word, with the reason that people are told.
+fn word(plan: &Plan) -> String {
+    match plan {
+        Plan::Wait => "wait".to_owned(),
+        Plan::Tell(told, _) => format!("tell {}", told.why.cause.as_str()),
+        Plan::TakeBack { cancels: true } => "take back and cancel".to_owned(),
+        Plan::TakeBack { cancels: false } => "take back".to_owned(),
+        Plan::Recover { .. } => "recover".to_owned(),
+        Plan::Settle { settled, .. } => format!("settle {settled:?}"),
+        Plan::LetAlone { .. } => "let alone".to_owned(),
+        Plan::LookAnew { closes: true } => "close, and look anew".to_owned(),
+        Plan::LookAnew { closes: false } => "look anew".to_owned(),
+        Plan::Destroy => "destroy".to_owned(),
+        Plan::Keep { told, .. } => format!("keep {}", told.why.cause.as_str()),
+    }
+}
+
+fn never() -> End {
+    End::Never(None)
+}
+
+fn until() -> End {
+    End::At { promised: at("2026-11-19T12:00:00Z"), warned_at: Some(at("2026-11-18T12:00:00Z")) }
+}
+
+fn confirmed() -> End {
+    End::Confirmed(at("2026-11-19T12:00:00Z"))
+}
+
+#[rstest]
+#[case::kept(record(&json!({})), there(), never(), false, None)]
+#[case::over(record(&json!({})), there(), until(), true, Some("close, and look anew"))]
+// Who has confirmed it needs no closed ways in for a sign.
+#[case::over_as_confirmed(record(&json!({})), there(), confirmed(), true, Some("look anew"))]
+#[case::asked_for(record(&json!({})), there(), End::Approved, true, Some("look anew"))]
+// Its object, once it has gone, would be taken for what Azure was told.
+#[case::noted_from_before(noted(), there(), confirmed(), true, Some("tell DestroyConfirmed"))]
+#[case::requested_already(noted(), requested(), until(), true, None)]
+// Somebody else deletes the object.
+#[case::on_its_way(record(&json!({})), Some(server("2026-10-01T12:00:00Z", "skip", true)), until(), true, Some("wait"))]
+// Nothing is there that could be from a backup.
+#[case::without_an_object(record(&json!({})), None, until(), true, None)]
+fn what_is_over_is_looked_for_anew_first(
+    #[case] record: RetainedDatabase,
+    #[case] server: Option<FlexibleServer>,
+    #[case] end: End,
+    #[case] is_over: bool,
+    #[case] expected: Option<&str>,
+) {
+    let seen = seen(&record, server, end, is_over);
+    assert_eq!(first(&seen).as_ref().map(word).as_deref(), expected);
+    let fresh = Seen { is_fresh: true, ..seen };
+    assert_eq!(first(&fresh), None, "once it has looked");
+}
+
+#[test]
+fn nothing_is_decided_while_the_end_is_not_known() {
+    let record = record(&json!({}));
+    let seen = Seen { end: None, ..seen(&record, there(), never(), false) };
+    assert_eq!((first(&seen), then(&seen, Restored::There)), (Some(Plan::Wait), Plan::Wait));
+}
+
+fn foreign() -> Restored {
+    Restored::Foreign(Blocked::by(Reason::ServerNotOurs, "another's".to_owned()))
+}
+
+fn blocked() -> Restored {
+    Restored::Blocked(Blocked::by(Reason::ServerUnknown, "no answer".to_owned()))
+}
+
+#[rstest]
+#[case::kept(record(&json!({})), there(), never(), false, Restored::There, "keep Kept")]
+#[case::until(record(&json!({})), there(), End::At { promised: at("2026-12-19T12:00:00Z"), warned_at: None }, false, Restored::There, "keep KeptUntil")]
+#[case::a_day_before(record(&json!({})), there(), End::At { promised: at("2026-11-21T11:00:00Z"), warned_at: None }, false, Restored::There, "keep ExpiresSoon")]
+#[case::confirmed(record(&json!({})), there(), confirmed(), false, Restored::There, "keep DestroyConfirmed")]
+#[case::over(record(&json!({})), there(), until(), true, Restored::There, "destroy")]
+// A Database had it since: it ends nothing, and closes nothing.
+#[case::outdated(record(&json!({})), there(), End::Outdated, false, Restored::There, "tell RecordOutdated")]
+#[case::looked_for(record(&json!({})), None, never(), false, Restored::UnderWay, "wait")]
+// Not before it is known what Azure has.
+#[case::looked_for_and_over(record(&json!({})), None, until(), true, Restored::UnderWay, "wait")]
+#[case::gone(record(&json!({})), there(), never(), false, Restored::Gone, "keep ServerGone")]
+#[case::gone_and_over(record(&json!({})), None, until(), true, Restored::Gone, "destroy")]
+#[case::of_others(record(&json!({})), None, never(), false, foreign(), "keep ServerNotOurs")]
+#[case::of_others_and_over(record(&json!({})), None, until(), true, foreign(), "let alone")]
+#[case::without_an_answer(record(&json!({})), None, never(), false, blocked(), "keep ServerUnknown")]
+#[case::without_an_answer_and_over(record(&json!({})), None, until(), true, blocked(), "destroy")]
+// What was promised was the end of another server of this name.
+#[case::recreated(record(&json!({})), recreated(), never(), false, Restored::There, "keep ServerRecreated")]
+#[case::recreated_and_over(record(&json!({})), recreated(), until(), true, Restored::There, "keep ServerRecreated")]
+#[case::recreated_and_confirmed(record(&json!({})), recreated(), confirmed(), true, Restored::There, "keep ServerRecreated")]
+#[case::recreated_and_asked_for_since(record(&json!({})), recreated(), End::Approved, true, Restored::There, "destroy")]
+// It was written down, and Azure wasn't told: that is taken back first.
+#[case::noted(noted(), there(), never(), false, Restored::There, "tell Kept")]
+#[case::noted_and_recreated(noted(), recreated(), until(), true, Restored::There, "tell ServerRecreated")]
+// Azure was told: nothing takes that back.
+#[case::requested(noted(), requested(), never(), false, Restored::There, "destroy")]
+#[case::requested_and_without_a_note(record(&json!({})), requested(), never(), false, Restored::There, "destroy")]
+#[case::gone_since(noted(), None, never(), false, Restored::There, "destroy")]
+fn what_becomes_of_a_server(
+    #[case] record: RetainedDatabase,
+    #[case] server: Option<FlexibleServer>,
+    #[case] end: End,
+    #[case] is_over: bool,
+    #[case] restored: Restored,
+    #[case] expected: &str,
+) {
+    assert_eq!(word(&then(&seen(&record, server, end, is_over), restored)), expected);
+}
+
+#[test]
+fn a_warning_is_noted_once_and_goes_when_the_end_is_put_off() {
+    let soon = || End::At { promised: at("2026-11-21T11:00:00Z"), warned_at: None };
+    let warned =
+        |record: &RetainedDatabase, end: End| match then(&seen(record, there(), end, false), Restored::There)
+        {
+            Plan::Keep { told, .. } => told.notes.warned_at.map(|time| time.0.to_string()),
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(warned(&record(&json!({})), soon()).as_deref(), Some(NOW));
+    let before = record(&json!({"warnedAt": "2026-11-20T11:00:00Z"}));
+    assert_eq!(warned(&before, soon()).as_deref(), Some("2026-11-20T11:00:00Z"));
+    assert_eq!(warned(&before, never()), None);
+}
+
+#[rstest]
+// At its warning, at its end, and now and then.
+#[case::months(End::At { promised: at("2027-12-19T12:00:00Z"), warned_at: None }, Again::In(LONGEST))]
+#[case::warning(End::At { promised: at("2026-11-21T12:05:00Z"), warned_at: None }, Again::In(Duration::from_mins(5)))]
+#[case::end(End::Confirmed(at("2026-11-20T12:03:00Z")), Again::In(Duration::from_mins(3)))]
+#[case::now(End::Confirmed(at("2026-11-20T11:00:00Z")), Again::In(Duration::from_secs(1)))]
+#[case::never(never(), Again::About(RESYNC))]
+fn a_record_is_looked_at_when_something_is_due(#[case] end: End, #[case] expected: Again) {
+    let record = record(&json!({}));
+    match then(&seen(&record, there(), end, false), Restored::There) {
+        Plan::Keep { again, .. } => assert_eq!(again, expected),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The `Database`, with this status.
+fn database(status: &Value) -> Owner {
+    let database = json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "metadata": {"name": "main"}, "spec": {},
+        "status": status,
+    });
+    Owner::There(Box::new(serde_json::from_value(database).unwrap()))
+}
+
+fn has_it() -> Owner {
+    database(&json!({"server": {"name": "srv"}}))
+}
+
+#[rstest]
+#[case::going(record(&json!({})), there(), Owner::Going, "wait")]
+#[case::unreadable(record(&json!({})), there(), Owner::Unreadable, "take back and cancel")]
+#[case::without_its_server(record(&json!({})), there(), database(&json!({})), "take back and cancel")]
+#[case::with_another_server(record(&json!({})), there(), database(&json!({"server": {"name": "other"}})), "take back and cancel")]
+#[case::without_an_object(record(&json!({})), None, has_it(), "take back and cancel")]
+#[case::with_its_server(record(&json!({})), there(), has_it(), "recover")]
+// First it is noted that the end doesn't count any more.
+#[case::with_an_end(record(&json!({"confirmed": {"confirmation": "x", "destroyAt": NOW}})), there(), has_it(), "take back")]
+#[case::too_late(noted(), Some(server("2026-11-10T12:00:00Z", "skip", false)), has_it(), "settle Destroyed")]
+#[case::recreated(record(&json!({})), recreated(), has_it(), "settle Destroyed")]
+fn who_is_back_has_the_server_back(
+    #[case] record: RetainedDatabase,
+    #[case] server: Option<FlexibleServer>,
+    #[case] database: Owner,
+    #[case] expected: &str,
+) {
+    // However much is over.
+    for (end, is_over) in [(never(), false), (until(), true)] {
+        let seen = Seen { database: owner(&database), ..seen(&record, server.clone(), end, is_over) };
+        assert_eq!(first(&seen).as_ref().map(word).as_deref(), Some(expected));
+    }
+}
+
+fn owner(owner: &Owner) -> Owner {
+    match owner {
+        Owner::Absent => Owner::Absent,
+        Owner::Going => Owner::Going,
+        Owner::Unreadable => Owner::Unreadable,
+        Owner::There(database) => Owner::There(database.clone()),
+    }
+}
+
+#[test]
+fn whoever_took_it_over_has_it_once_azure_says_so() {
+    let mut record = record(&json!({}));
+    record.spec.formerly = Some("orders/old".to_owned());
+    let seen = Seen { database: has_it(), ..seen(&record, there(), never(), false) };
+    assert_eq!(first(&seen).as_ref().map(word).as_deref(), Some("take back"));
+}
+
+#[test]
+fn the_server_of_another_database_is_left_to_it() {
+    let record = record(&json!({}));
+    let mut theirs = there();
+    let labels = theirs.as_mut().unwrap().metadata.labels.as_mut().unwrap();
+    labels.insert("altinn.app/database-name".to_owned(), "other".to_owned());
+    for end in [never(), until(), End::Approved] {
+        let seen = seen(&record, theirs.clone(), end, true);
+        assert_eq!(first(&seen).as_ref().map(word).as_deref(), Some("settle Mistaken"));
+    }
+}
