@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use crate::{
-    databases::{self, Plain, TOGETHER, name, namespace},
+    databases::{Plain, TOGETHER},
+    names::{self, name, namespace},
     observed::Made,
     responder::{KINDS, OPERATOR_NAMESPACE, resource},
 };
@@ -32,8 +33,7 @@ pub struct Template {
 impl Template {
     /// Of the first database.
     pub async fn read(client: &Client) -> Self {
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(client.clone(), &namespace(0), &databases::resource());
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace(0), &names::resource());
         let database = api.get(&name(0)).await.unwrap();
         let labels = format!("altinn.app/database-name={}", name(0));
         let mut objects = Vec::new();
@@ -180,7 +180,7 @@ impl Writer {
     }
 
     fn databases(&self, made: &Made) -> Api<Plain> {
-        Api::namespaced_with(self.client.clone(), &namespace(made.number), &databases::resource())
+        Api::namespaced_with(self.client.clone(), &namespace(made.number), &names::resource())
     }
 
     fn plain(&self, resource: &ApiResource, object: &Value) -> Api<Plain> {

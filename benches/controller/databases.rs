@@ -1,4 +1,4 @@
-//! The databases that are applied: numbered, a hundred in each namespace.
+//! The databases that are applied.
 
 use std::time::Instant;
 
@@ -7,35 +7,20 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
-    core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta},
+    core::{DynamicObject, PartialObjectMeta},
 };
 use serde_json::json;
 
-use crate::observed::Observed;
+use crate::{
+    names::{PER_NAMESPACE, name, namespace, resource},
+    observed::Observed,
+};
 
-const PER_NAMESPACE: usize = 100;
 /// Requests that are under way at the same time: as many as the controller has reconciles.
 pub const TOGETHER: usize = 16;
 
 /// An object of which nothing but the metadata is read.
 pub type Plain = PartialObjectMeta<DynamicObject>;
-
-pub fn resource() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk("altinn.app", "v1alpha1", "Database"))
-}
-
-pub fn namespace(number: usize) -> String {
-    format!("bench-{:03}", number / PER_NAMESPACE)
-}
-
-pub fn name(number: usize) -> String {
-    format!("db-{number:05}")
-}
-
-/// Its number, by its name.
-pub fn number(name: &str) -> Option<usize> {
-    name.strip_prefix("db-")?.parse().ok()
-}
 
 /// The namespaces of so many databases.
 pub async fn make_namespaces(client: &Client, count: usize) {

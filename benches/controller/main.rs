@@ -12,6 +12,7 @@ mod databases;
 mod diagram;
 #[path = "../document.rs"]
 mod document;
+mod names;
 mod observed;
 mod plot;
 mod report;
@@ -114,7 +115,7 @@ fn main() {
         let text = report::text(&all);
         println!("{text}");
         document::write("controller", &text);
-        document::write_beside(plot::FILE, &plot::draw(&all));
+        document::write_beside(report::PLOT, &plot::draw(&all));
     });
 }
 

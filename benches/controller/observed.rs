@@ -14,7 +14,7 @@ use kube::{
 use serde::{Deserialize, de::IgnoredAny};
 use tokio::sync::mpsc;
 
-use crate::databases::{self, number};
+use crate::names::{number, resource};
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ impl Observed {
     pub fn watch(self: &Arc<Self>, client: Client) -> mpsc::UnboundedReceiver<Made> {
         let (made, receiver) = mpsc::unbounded_channel();
         let observed = self.clone();
-        let api: Api<Object<IgnoredAny, Status>> = Api::all_with(client, &databases::resource());
+        let api: Api<Object<IgnoredAny, Status>> = Api::all_with(client, &resource());
         let mut events = watcher(api, watcher::Config::default()).default_backoff().applied_objects().boxed();
         tokio::spawn(async move {
             let mut known = std::collections::HashSet::new();

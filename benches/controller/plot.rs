@@ -6,8 +6,6 @@ use crate::{
     report::middle,
 };
 
-pub const FILE: &str = "performance-controller.svg";
-
 pub fn draw(all: &[Measured]) -> String {
     let points = |of: &dyn Fn(&Measured) -> Option<f64>| -> Vec<(f64, f64)> {
         all.iter().filter_map(|measured| Some((real(measured.count), of(measured)?))).collect()

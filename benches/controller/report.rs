@@ -5,9 +5,11 @@ use std::{collections::BTreeSet, fmt::Write, time::Duration};
 use crate::{
     Creation, Life, Measured, PACE, REST, ROUNDS, SINGLE, SMALL,
     databases::TOGETHER,
-    plot,
     table::{head, mb, met, row},
 };
+
+/// The picture beside it.
+pub const PLOT: &str = "performance-controller.svg";
 
 /// Bytes, by how many databases there are.
 const MEMORY: [(usize, u64); 2] = [(1000, 40_000_000), (10_000, 150_000_000)];
@@ -34,7 +36,7 @@ const STATUS: &str = "databases/status";
 pub fn text(all: &[Measured]) -> String {
     let mut text = how();
     budgets(&mut text, all);
-    writeln!(text, "![Time to Ready, and memory, by the number of databases]({})\n", plot::FILE).unwrap();
+    writeln!(text, "![Time to Ready, and memory, by the number of databases]({PLOT})\n").unwrap();
     creation(&mut text, all);
     single(&mut text, all);
     requests(&mut text, all);

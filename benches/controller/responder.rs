@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::{
-    databases::{Plain, TOGETHER, number},
+    databases::{Plain, TOGETHER},
+    names::number,
     observed::{Observed, Status},
 };
 

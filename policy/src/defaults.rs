@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use api::{DatabaseSpec, DefaultedField, StorageTier, version::written};
 
-use crate::{catalogue, document::Profile, resolve::Recorded};
+use crate::{catalogue, document::Profile, recorded::Recorded};
 
 /// A spec with its absent fields filled in.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,11 @@
 //! `spec.highAvailability`: a standby that the size and the region can have, and that policy allows.
 
-use api::{DatabaseSpec, HighAvailability};
+use api::HighAvailability;
 
-use super::{Context, sku};
+use super::{
+    Context, sku,
+    spec::{high_availability as mode, sku_in_lower_case},
+};
 use crate::{
     Code, Problem,
     catalogue::{Tier, Zones},
@@ -12,11 +15,6 @@ use crate::{
 const FIELD: &str = "spec.highAvailability";
 /// Where size, region and profile have nothing in common.
 const ASK: &str = "use another spec.sku, or ask the platform team";
-
-/// As it is, written or not.
-pub(super) fn mode(spec: &DatabaseSpec) -> HighAvailability {
-    spec.high_availability.unwrap_or(HighAvailability::Disabled)
-}
 
 fn is_allowed(context: &Context<'_>, mode: HighAvailability) -> bool {
     context.profile.allow.high_availability.as_ref().is_none_or(|allowed| allowed.contains(&mode))
@@ -38,7 +36,8 @@ fn usable(context: &Context<'_>) -> Vec<HighAvailability> {
 /// <https://learn.microsoft.com/azure/postgresql/high-availability/concepts-high-availability#limitations>
 pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
     let wanted = mode(context.new);
-    if wanted == HighAvailability::Disabled || !(context.changed(mode) || context.changed(sku::lower_case)) {
+    if wanted == HighAvailability::Disabled || !(context.changed(mode) || context.changed(sku_in_lower_case))
+    {
         return None;
     }
     if let Some(size) = context.size().filter(|size| size.tier == Tier::Burstable) {

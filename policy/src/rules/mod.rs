@@ -13,6 +13,7 @@ mod maintenance_window;
 pub mod names;
 mod parameters;
 mod sku;
+mod spec;
 mod storage;
 mod storage_tier;
 mod version;
@@ -27,7 +28,7 @@ use crate::{
     document::{Exception, Labels, Level, Namespace, NoProfile, Profile, Rule},
     quota::Used,
     quote::quote,
-    resolve::Recorded,
+    recorded::Recorded,
 };
 
 /// Name of the policy ConfigMap where no other is given.

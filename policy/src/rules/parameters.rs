@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use api::DatabaseSpec;
 
-use super::{Context, sku};
+use super::{Context, spec::sku_in_lower_case};
 use crate::{
     Code, Problem,
     catalogue::{Form, Parameter, Tier, Unsettable},
@@ -188,7 +188,7 @@ pub(super) fn pooler(context: &Context<'_>) -> Vec<Problem> {
         let written = spec.parameters.iter().flatten().find(switch);
         written.is_some_and(|(_, value)| canonical(context, POOLER, value) == "true")
     };
-    let resized = context.changed(sku::lower_case);
+    let resized = context.changed(sku_in_lower_case);
     let was_on = context.old.is_some_and(is_on);
     let burstable = context.size().filter(|size| size.tier == Tier::Burstable);
     all(context)

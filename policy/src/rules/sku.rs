@@ -1,8 +1,11 @@
 //! `spec.sku`: a size that is known, that the server can have where it is, and that policy allows.
 
-use api::{DatabaseSpec, HighAvailability};
+use api::HighAvailability;
 
-use super::{Context, high_availability};
+use super::{
+    Context,
+    spec::{high_availability, sku_in_lower_case},
+};
 use crate::{
     Code, Problem,
     catalogue::{Region, Size, Tier},
@@ -14,13 +17,8 @@ const FIELD: &str = "spec.sku";
 /// Where the profile allows no size.
 const ASK: &str = "ask the platform team";
 
-/// As Azure compares it.
-pub(super) fn lower_case(spec: &DatabaseSpec) -> Option<String> {
-    spec.sku.as_ref().map(|sku| sku.to_ascii_lowercase())
-}
-
 fn changed(context: &Context<'_>) -> bool {
-    context.changed(lower_case)
+    context.changed(sku_in_lower_case)
 }
 
 /// Why a server can't have a size.
@@ -55,7 +53,7 @@ pub(super) fn usable<'a>(context: &'a Context<'_>) -> impl Iterator<Item = &'a S
 
 /// The sizes that would do beside the rest of the spec: a standby rules out the Burstable ones.
 fn fitting<'a>(context: &'a Context<'_>) -> impl Iterator<Item = &'a Size> {
-    let standby = high_availability::mode(context.new) != HighAvailability::Disabled;
+    let standby = high_availability(context.new) != HighAvailability::Disabled;
     let fits = move |size: &&Size| !standby || size.tier != Tier::Burstable;
     let any = usable(context).any(|size| fits(&size));
     usable(context).filter(move |size| !any || fits(size))
