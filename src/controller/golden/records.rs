@@ -109,6 +109,54 @@ async fn a_destroy_that_an_apply_has_overtaken_is_undone_though_the_database_is_
     assert!(written.contains("reconcile-policy: detach-on-delete"), "{written}");
 }
 
+/// Who has copied the old one may still reach the server from within its network.
+#[tokio::test]
+async fn the_password_of_a_kept_server_is_changed_once() {
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/password_is_taken/there.yaml");
+    let mut cluster = There::read(path.as_ref()).cluster;
+    let record = record("Kept", &json!({}));
+    let written = pass(&record, &cluster).await.written();
+    assert!(written.contains("password-NEW: a new one"), "{written}");
+    assert!(written.contains("key: password-NEW"), "and Azure is told of it: {written}");
+    // It has been made since the server is kept.
+    let key = "password-20261124T120001Z";
+    for object in &mut cluster {
+        if object["kind"] == "FlexibleServer" {
+            object["spec"]["administratorLoginPassword"]["key"] = json!(key);
+        } else if object["metadata"]["name"] == format!("{SERVER}-admin") {
+            object["data"] = json!({key: "bmV3ZXI="});
+        }
+    }
+    let written = pass(&record, &cluster).await.written();
+    assert!(!written.contains("-admin\n") && !written.contains("administratorLogin"), "{written}");
+}
+
+/// Or what was said at another time, and its age, would count for this delete.
+#[tokio::test]
+async fn a_record_of_an_earlier_delete_goes_before_this_one_is_recorded() {
+    let mut record = record("KeptUntil", &json!({}));
+    record["spec"]["since"] = json!("2026-11-20T12:00:00Z");
+    record["spec"]["until"] = json!("2026-11-24T12:00:01Z");
+    let database = json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
+        "metadata": {
+            "name": "main", "namespace": "orders", "uid": "u", "resourceVersion": "5",
+            "annotations": {"altinn.app/retention": "Retain"},
+            "deletionTimestamp": "2026-11-24T12:00:00Z", "finalizers": ["altinn.app/retain-data"],
+        },
+        "status": {"conditions": [], "server": {"name": SERVER, "id": "/s"}},
+    });
+    let cluster = [at_work(&json!({})), vec![record, database.clone()]].concat();
+    let server = ApiServer::holding(&cluster);
+    let context = Arc::new(context(&There { cluster, ..there() }, server.client()));
+    Box::pin(super::reconcile(Arc::new(serde_json::from_value(database).unwrap()), context)).await.unwrap();
+    let written = server.written();
+    assert!(written.contains("DELETE") && written.contains("/retaineddatabases/"), "{written}");
+    assert!(!written.contains("/namespaces/orders/databases/main"), "its finalizer stays: {written}");
+    assert_eq!(server.status_written().unwrap()["settled"], "Recovered");
+}
+
 /// The record may be in the cache for a moment after it has gone.
 #[tokio::test]
 async fn that_the_data_are_back_is_told_once() {
