@@ -11,7 +11,7 @@ use crate::{
     controller::{
         caches::{Caches, Health},
         context::Context,
-        retained::reconcile::reconcile,
+        retained::{reconcile::reconcile, sweep},
     },
 };
 
@@ -155,6 +155,77 @@ async fn a_record_of_an_earlier_delete_goes_before_this_one_is_recorded() {
     assert!(written.contains("DELETE") && written.contains("/retaineddatabases/"), "{written}");
     assert!(!written.contains("/namespaces/orders/databases/main"), "its finalizer stays: {written}");
     assert_eq!(server.status_written().unwrap()["settled"], "Recovered");
+}
+
+/// What knows of the data goes after them.
+#[tokio::test]
+async fn while_the_server_is_on_its_way_nothing_else_goes() {
+    let going = json!({
+        "deletionTimestamp": "2026-11-24T12:00:00Z", "finalizers": ["serviceoperator.azure.com/finalizer"],
+        "annotations": {RECONCILE_POLICY: "manage"},
+    });
+    let mut cluster = at_work(&going);
+    let written = pass(&record("Destroying", &destroy()), &cluster).await.written();
+    assert_eq!(written, "nothing");
+    cluster.retain(|object| object["kind"] != "FlexibleServer");
+    let written = pass(&record("Destroying", &destroy()), &cluster).await.written();
+    assert!(written.contains("DELETE") && !written.contains("/userassignedidentities/"), "{written}");
+    // The identity is last.
+    cluster.retain(|object| object["kind"] == "UserAssignedIdentity");
+    let written = pass(&record("Destroying", &destroy()), &cluster).await.written();
+    assert!(written.contains("/userassignedidentities/"), "{written}");
+}
+
+/// It may be about somebody else's server.
+#[tokio::test]
+async fn an_object_that_only_looks_tells_azure_nothing() {
+    let mut cluster = with_policy("skip");
+    let server = cluster.iter_mut().find(|object| object["kind"] == "FlexibleServer").unwrap();
+    server["spec"]["tags"] = json!({});
+    server["status"] = json!({"conditions": [{
+        "type": "Ready", "status": "False", "severity": "Warning", "reason": "AuthorizationFailed", "message": "no right",
+        "observedGeneration": 1,
+    }]});
+    let server = pass_after_a_look(&record("Kept", &destroy()), &cluster).await;
+    let written = server.written();
+    assert!(!written.contains("manage") && !written.contains("DELETE"), "{written}");
+    assert_eq!(reason(&server).as_deref(), Some("DestroyImpossible"), "{written}");
+    let server = pass_after_a_look(&record("Destroying", &destroy()), &cluster).await;
+    let written = server.written();
+    assert!(!written.contains("manage") && !written.contains("DELETE"), "{written}");
+}
+
+/// What is left with the marks of the former one would stay behind when the server is destroyed.
+#[tokio::test]
+async fn all_that_stands_for_a_server_is_given_to_the_database_that_recovers_it() {
+    let cluster = at_work(&json!({}));
+    let mut record = record("Kept", &json!({}));
+    record["spec"]["database"] = json!("orders/other");
+    record["spec"]["formerly"] = json!("orders/main");
+    let written = pass(&record, &cluster).await.written();
+    let is_ours = |object: &&Value| object["metadata"]["namespace"] == "database-operator";
+    let ours: Vec<&Value> = cluster.iter().filter(is_ours).collect();
+    assert!(ours.len() >= 6, "{ours:?}");
+    assert_eq!(written.matches("PATCH").count(), ours.len(), "{written}");
+    assert_eq!(written.matches("altinn.app/database-name: other").count(), ours.len(), "{written}");
+}
+
+/// The cache of Databases may be behind.
+#[tokio::test]
+async fn a_server_gets_a_record_only_when_the_api_server_has_no_database_of_it() {
+    let database = json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
+        "metadata": {"name": "main", "namespace": "orders", "uid": "u"},
+    });
+    for is_there in [true, false] {
+        let cluster = at_work(&json!({}));
+        let known = [cluster.clone(), is_there.then(|| database.clone()).into_iter().collect()].concat();
+        let server = ApiServer::holding(&known);
+        let context = context(&There { cluster, ..there() }, server.client());
+        sweep::once(&context, &context.databases).await;
+        let written = server.written();
+        assert_eq!(written.contains("/retaineddatabases"), !is_there, "{written}");
+    }
 }
 
 /// The record may be in the cache for a moment after it has gone.

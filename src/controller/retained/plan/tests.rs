@@ -69,6 +69,20 @@ fn seen(record: &RetainedDatabase, server: Option<FlexibleServer>, end: End, is_
     Seen { record, kept: KEPT, database, server, end: Some(end), is_over, is_fresh: false, now }
 }
 
+/// Only looked at, to see whose it is.
+fn looking() -> Option<FlexibleServer> {
+    let mut server = there()?;
+    server.spec.tags.clear();
+    Some(server)
+}
+
+/// Azure is at work on it.
+fn being_changed() -> Option<FlexibleServer> {
+    let mut server = there()?;
+    server.metadata.generation = Some(2);
+    Some(server)
+}
+
 /// In a word, with the reason that people are told.
 fn word(plan: &Plan) -> String {
     match plan {
@@ -228,6 +242,9 @@ fn has_it() -> Owner {
 #[case::without_its_server(record(&json!({})), there(), database(&json!({})), "take back and cancel")]
 #[case::with_another_server(record(&json!({})), there(), database(&json!({"server": {"name": "other"}})), "take back and cancel")]
 #[case::without_an_object(record(&json!({})), None, has_it(), "take back and cancel")]
+// What is told of it is of what there was.
+#[case::looked_for(record(&json!({})), looking(), has_it(), "take back and cancel")]
+#[case::being_changed(record(&json!({})), being_changed(), has_it(), "take back and cancel")]
 #[case::with_its_server(record(&json!({})), there(), has_it(), "recover")]
 // First it is noted that the end doesn't count any more.
 #[case::with_an_end(record(&json!({"confirmed": {"confirmation": "x", "destroyAt": NOW}})), there(), has_it(), "take back")]
