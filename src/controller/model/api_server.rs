@@ -233,8 +233,11 @@ impl Store {
         metadata.insert("generation".to_owned(), json!(1));
         let created = Timestamp::from_second(self.now.as_second()).unwrap();
         metadata.insert("creationTimestamp".to_owned(), json!(created.to_string()));
-        // What comes back from the past is new.
+        // What comes back from the past is new, and what is empty isn't stored.
         metadata.remove("deletionTimestamp");
+        if metadata.get("finalizers").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+            metadata.remove("finalizers");
+        }
         metadata.insert("resourceVersion".to_owned(), json!(self.version.to_string()));
         self.objects.insert(key.clone(), object.clone());
         object
