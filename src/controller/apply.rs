@@ -39,8 +39,8 @@ pub(super) struct Applied {
     pub(super) others: Vec<(String, Progress)>,
     /// The server's parameters, each with a name for messages.
     pub(super) parameters: Vec<(String, Progress)>,
-    /// Whether a write to the app's namespace hasn't come back through the watch: the object may have been deleted
-    /// in between, and nothing would tell.
+    /// Whether what was written hasn't come back through the watch: the object may have been deleted in between, and nothing
+    /// would tell.
     pub(super) unconfirmed: bool,
     /// Objects that somebody has told Azure Service Operator to leave alone.
     pub(super) left_alone: Vec<String>,
@@ -348,8 +348,9 @@ impl All<'_> {
         if self.applied.unseen.is_none() && progress == Progress::Sent {
             self.applied.unseen = unseen(cache, desired);
         }
-        if let Some(found) = &found {
-            nudge::nudge(self.context, found, &progress, self.mode.serves).await?;
+        match &found {
+            Some(found) => nudge::nudge(self.context, found, &progress, self.mode.serves).await?,
+            None => self.applied.unconfirmed = true,
         }
         Ok(progress)
     }

@@ -34,9 +34,21 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    backoff::Backoff, build::ROOTS, caches::Caches, caches::Health, compliance::Compliance, context::Context,
-    events::Events, in_flight::InFlight, metrics::Metrics, nudge::Nudges, quota::Quotas,
-    reconcile::reconcile, recorder::Recorder, retained::looks::Looks, states::States,
+    backoff::Backoff,
+    build::ROOTS,
+    caches::Caches,
+    caches::Health,
+    compliance::Compliance,
+    context::Context,
+    events::Events,
+    in_flight::{EXPIRY, InFlight},
+    metrics::Metrics,
+    nudge::Nudges,
+    quota::Quotas,
+    reconcile::reconcile,
+    recorder::Recorder,
+    retained::looks::Looks,
+    states::States,
 };
 use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
@@ -244,6 +256,35 @@ async fn a_server_at_rest_is_looked_at_before_it_is_changed() {
     let written = server.written();
     assert_eq!(written.matches("operatorSpec: {}").count(), 1, "{written}");
     assert!(!written.contains("Standard_"), "nothing of the change is written: {written}");
+}
+
+/// What was written and isn't there may have been deleted since, and then no watch tells.
+#[tokio::test]
+async fn what_was_written_and_is_not_there_is_looked_for_soon() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/at_rest/there.yaml");
+    let mut there = There::read(path.as_ref());
+    there.cluster.retain(|object| object["kind"] != "FlexibleServersFirewallRule");
+    let server = ApiServer::holding(&there.cluster);
+    let context = Arc::new(context(&there, server.client()));
+    let mut database = there.database.clone();
+    database["apiVersion"] = json!("altinn.app/v1alpha1");
+    database["kind"] = json!("Database");
+    let database: Arc<Database> = Arc::new(serde_json::from_value(database).unwrap());
+    for pass in ["the one that writes", "the next"] {
+        let action = Box::pin(reconcile(database.clone(), context.clone())).await.unwrap();
+        let soon = Action::requeue(EXPIRY);
+        assert_eq!(whole_tens(&action), whole_tens(&soon), "{pass}");
+    }
+    assert_eq!(server.written().matches("flexibleserversfirewallrules").count(), 1, "once");
+}
+
+/// In how many tens of seconds it is looked at again: it is jittered by less.
+fn whole_tens(action: &Action) -> u64 {
+    let text = format!("{action:?}");
+    let seconds: f64 = text.split(['(', 's']).filter_map(|part| part.parse().ok()).next().unwrap();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few, and not below zero")]
+    let tens = (seconds / 10.0).round() as u64;
+    tens
 }
 
 /// Whether the object is looked at again by itself; how soon is jittered.
