@@ -56,7 +56,7 @@ model: ## Play both loops against a cluster and Azure in memory: RUNS=20 by othe
 	@for run in $$(seq $(RUNS)); do \
 	  MODEL_SEED=$$(date +%s%N) MODEL_STEPS=$(STEPS) \
 	    $(CARGO) test --quiet --locked --profile model --package database-operator --lib -- --nocapture only_after_an_end \
-	    | tee $(LOG) | grep -E "MODEL_SEED|data ended|FAILED" | cut -c1-200; \
+	    | tee target/model.log | grep -E "MODEL_SEED|data ended|FAILED" | cut -c1-200; \
 	done
 
 .PHONY: bench

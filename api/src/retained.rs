@@ -211,11 +211,18 @@ impl RetainedDatabaseStatus {
 impl RetainedDatabase {
     /// Whether it was written down, for this very object, that the server is being destroyed, or is.
     pub fn is_being_destroyed(&self) -> bool {
-        let Some(status) = &self.status else { return false };
-        let is_destroyed = status.settled == Some(Settled::Destroyed);
-        let is_of_this = status.uid.is_some() && status.uid == self.metadata.uid;
-        (is_of_this && (status.destroy.is_some() || is_destroyed))
-            || status.has_reason_of_old(&["Destroying", "DestroyRefused", "Destroyed"])
+        let is_noted = |status: &RetainedDatabaseStatus| {
+            status.destroy.is_some() || status.settled == Some(Settled::Destroyed)
+        };
+        let is_of_old = |status: &RetainedDatabaseStatus| {
+            status.has_reason_of_old(&["Destroying", "DestroyRefused", "Destroyed"])
+        };
+        self.own_status().is_some_and(is_noted) || self.status.as_ref().is_some_and(is_of_old)
+    }
+
+    /// The status, if it was written for this very object: another one came with a copy.
+    pub fn own_status(&self) -> Option<&RetainedDatabaseStatus> {
+        self.status.as_ref().filter(|status| status.uid.is_some() && status.uid == self.metadata.uid)
     }
 }
 

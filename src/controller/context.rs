@@ -20,7 +20,7 @@ use super::{
     compliance::Compliance,
     events::Events,
     in_flight::InFlight,
-    metrics::{Metrics, ReconcileLabels, WriteLabels},
+    metrics::{Metrics, WriteLabels},
     nudge::Nudges,
     quota::Quotas,
     retained::looks::Looks,
@@ -60,7 +60,7 @@ pub(super) struct Context {
 impl Context {
     /// Counts a reconcile by what it came to.
     pub(super) fn count(&self, outcome: &'static str) {
-        self.metrics.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
+        self.metrics.passes.count(outcome);
     }
 
     /// Counts an object that was written.

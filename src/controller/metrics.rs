@@ -1,6 +1,9 @@
 //! What the controller counts.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
 
 use api::RetainedDatabase;
 use prometheus_client::{
@@ -13,9 +16,9 @@ use super::states::StateLabels;
 
 /// Labels of a reconcile.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub struct ReconcileLabels {
+struct ReconcileLabels {
     /// `ok`, `blocked`, `not-synced`, or the stage that failed. Of a `RetainedDatabase`: `ok` or the stage that failed.
-    pub outcome: &'static str,
+    outcome: &'static str,
 }
 
 /// Labels of a write.
@@ -28,8 +31,7 @@ pub struct WriteLabels {
 /// The controller's metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    pub reconciles: Family<ReconcileLabels, Counter>,
-    pub duration: Histogram,
+    pub passes: Passes,
     pub writes: Family<WriteLabels, Counter>,
     pub out_of_policy: Gauge,
     pub databases: Family<StateLabels, Gauge>,
@@ -39,40 +41,61 @@ pub struct Metrics {
     pub retained: Retained,
 }
 
+/// What a loop did.
+#[derive(Clone, Debug)]
+pub struct Passes {
+    reconciles: Family<ReconcileLabels, Counter>,
+    duration: Histogram,
+}
+
+impl Passes {
+    /// Of a loop over this kind; its names begin with `prefix`.
+    fn new(registry: &mut Registry, prefix: &str, kind: &str) -> Self {
+        let buckets = [0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+        let passes = Self { reconciles: Family::default(), duration: Histogram::new(buckets) };
+        registry.register(
+            format!("{prefix}reconciles"),
+            format!("Reconciles of a {kind}"),
+            passes.reconciles.clone(),
+        );
+        registry.register(
+            format!("{prefix}reconcile_duration_seconds"),
+            format!("Time of a reconcile of a {kind}"),
+            passes.duration.clone(),
+        );
+        passes
+    }
+
+    /// Counts a pass by what it came to.
+    pub fn count(&self, outcome: &'static str) {
+        self.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
+    }
+
+    /// Takes note of how long a pass took that began then.
+    pub fn took(&self, started: Instant) {
+        self.duration.observe(started.elapsed().as_secs_f64());
+    }
+}
+
 /// Of the loop that looks after servers that are kept.
 #[derive(Clone, Debug)]
 pub struct Retained {
-    pub reconciles: Family<ReconcileLabels, Counter>,
-    pub duration: Histogram,
-    pub count: Gauge,
+    pub passes: Passes,
+    count: Gauge,
     /// Seconds since 1970; infinite while none ends.
-    pub next_end: Gauge<f64, AtomicU64>,
+    next_end: Gauge<f64, AtomicU64>,
 }
 
 impl Retained {
-    fn new(registry: &mut Registry, buckets: [f64; 10]) -> Self {
-        let metrics = Self {
-            reconciles: Family::default(),
-            duration: Histogram::new(buckets),
-            count: Gauge::default(),
-            next_end: Gauge::default(),
-        };
+    fn new(registry: &mut Registry) -> Self {
+        let passes = Passes::new(registry, "retaineddatabase_", "RetainedDatabase");
+        let metrics = Self { passes, count: Gauge::default(), next_end: Gauge::default() };
         metrics.next_end.set(f64::INFINITY);
         registry.register("retaineddatabases", "Servers that are kept", metrics.count.clone());
         registry.register(
             "retaineddatabases_next_end_timestamp_seconds",
             "When the next server that is kept is destroyed with all its data, in seconds since 1970; +Inf when none is",
             metrics.next_end.clone(),
-        );
-        registry.register(
-            "retaineddatabase_reconciles",
-            "Reconciles of a RetainedDatabase",
-            metrics.reconciles.clone(),
-        );
-        registry.register(
-            "retaineddatabase_reconcile_duration_seconds",
-            "Time of a reconcile of a RetainedDatabase",
-            metrics.duration.clone(),
         );
         metrics
     }
@@ -92,17 +115,15 @@ impl Retained {
 impl Metrics {
     /// Registers the metrics under the registry's prefix.
     pub fn new(registry: &mut Registry) -> Self {
-        let buckets = [0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
         let metrics = Self {
-            reconciles: Family::default(),
-            duration: Histogram::new(buckets),
+            passes: Passes::new(registry, "", "Database"),
             writes: Family::default(),
             out_of_policy: Gauge::default(),
             databases: Family::default(),
             unreadable: Gauge::default(),
             unreadable_records: Gauge::default(),
             out_of_sync: Gauge::default(),
-            retained: Retained::new(registry, buckets),
+            retained: Retained::new(registry),
         };
         registry.register(
             "databases_out_of_policy",
@@ -129,8 +150,6 @@ impl Metrics {
             "Databases that are ready, and of which Azure doesn't have what is wanted, or can't be told of it",
             metrics.out_of_sync.clone(),
         );
-        registry.register("reconciles", "Reconciles of a Database", metrics.reconciles.clone());
-        registry.register("reconcile_duration_seconds", "Time of a reconcile", metrics.duration.clone());
         registry.register("writes", "Objects written to the API server", metrics.writes.clone());
         metrics
     }

@@ -132,7 +132,7 @@ pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
         Ok(_) => context.backoff.succeeded(&object),
         Err(error) => context.count(error.stage()),
     }
-    context.metrics.duration.observe(started.elapsed().as_secs_f64());
+    context.metrics.passes.took(started);
     result
 }
 

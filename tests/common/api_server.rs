@@ -89,7 +89,8 @@ fn read(sandbox: &Sandbox, path: &str) -> Option<Value> {
     }
 }
 
-async fn client(kubeconfig: &Path) -> Client {
+/// A client of whoever the kubeconfig is for.
+pub async fn client(kubeconfig: impl AsRef<Path>) -> Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
     Client::try_from(config.expect("a kubeconfig")).expect("a client")

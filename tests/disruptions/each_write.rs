@@ -18,14 +18,13 @@ use axum::{
     http::Method,
     response::Response,
 };
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::Client;
 
 use crate::{
     certificate::Cluster,
-    common::{CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, database_from, eventually, ready},
+    common::{
+        CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, api_server, database_from, eventually, ready,
+    },
     killed::{cluster, controller, free_the_lease},
 };
 
@@ -48,11 +47,8 @@ impl Gate {
         pass: usize,
     ) -> (Arc<Self>, PathBuf) {
         runtime.block_on(async {
-            let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
-            let config =
-                Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
             let gate = Arc::new(Self {
-                api_server: Client::try_from(config).unwrap(),
+                api_server: api_server::client(cluster.kubeconfig()).await,
                 namespace: namespace.to_owned(),
                 pass,
                 writes: AtomicUsize::new(0),

@@ -15,15 +15,14 @@ use std::{
 use api::Database;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{
-    Api, Client, Config,
+    Api, Client,
     api::{DeleteParams, Patch, PatchParams},
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value, json};
 
 use crate::{
     certificate::{Cluster, NAMESPACE, SECRET},
-    common::{Story, eventually},
+    common::{Story, api_server::client, eventually},
 };
 
 /// As many reviews as there must be at least.
@@ -126,13 +125,6 @@ fn ask_as_a_service(cluster: &Cluster, address: SocketAddr) {
 
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-async fn client(kubeconfig: &std::path::Path) -> Client {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    Client::try_from(config).unwrap()
 }
 
 /// One review of each kind, each a server-side dry run; what came otherwise than it must is told.

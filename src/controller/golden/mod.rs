@@ -281,7 +281,7 @@ async fn what_was_written_and_is_not_there_is_looked_for_soon() {
 /// In how many tens of seconds it is looked at again: it is jittered by less.
 fn whole_tens(action: &Action) -> u64 {
     let text = format!("{action:?}");
-    let seconds: f64 = text.split(['(', 's']).filter_map(|part| part.parse().ok()).next().unwrap();
+    let seconds: f64 = text.split(['(', 's']).find_map(|part| part.parse().ok()).unwrap();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few, and not below zero")]
     let tens = (seconds / 10.0).round() as u64;
     tens

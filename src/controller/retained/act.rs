@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Database, Recovered, Settled, reason::Reason};
+use api::{Database, Recovered, RetainedDatabaseStatus, Settled, reason::Reason};
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
@@ -132,7 +132,7 @@ async fn recover(seen: &Seen<'_>, context: &Context, note: &str) -> Result<Actio
         return Ok(soon());
     }
     // A pass before this one may have said it, and the cache shows the record still.
-    let is_told = record.status.as_ref().is_some_and(|status| status.settled.is_some());
+    let is_told = record.status.as_ref().is_some_and(RetainedDatabaseStatus::is_settled);
     if let Owner::There(database) = &seen.database
         && !is_told
     {

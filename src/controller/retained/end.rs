@@ -74,8 +74,7 @@ pub(super) struct Notes {
 
 impl Notes {
     pub(super) fn of(record: &RetainedDatabase) -> Self {
-        let status = record.status.clone().filter(|status| is_about(status, record));
-        match status {
+        match record.own_status().cloned() {
             Some(RetainedDatabaseStatus {
                 warned_at,
                 inherited_confirmation,
@@ -122,11 +121,6 @@ impl Notes {
             ..status
         }
     }
-}
-
-/// Whether a status was written for this very object.
-fn is_about(status: &RetainedDatabaseStatus, record: &RetainedDatabase) -> bool {
-    status.uid.is_some() && status.uid == record.metadata.uid
 }
 
 pub(super) fn end(facts: &Facts<'_>) -> End {

@@ -19,7 +19,7 @@ use super::{
     status::{Told, tell},
     told,
 };
-use crate::controller::{context::Context, dereference, metrics::ReconcileLabels, reconcile::LIMIT};
+use crate::controller::{context::Context, dereference, reconcile::LIMIT};
 
 pub(in crate::controller) async fn reconcile(
     record: Arc<RetainedDatabase>,
@@ -33,8 +33,8 @@ pub(in crate::controller) async fn reconcile(
     }
     let metrics = &context.metrics.retained;
     let outcome = result.as_ref().map_or_else(Error::stage, |_| "ok");
-    metrics.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
-    metrics.duration.observe(started.elapsed().as_secs_f64());
+    metrics.passes.count(outcome);
+    metrics.passes.took(started);
     metrics.look(&context.retained.state());
     result
 }

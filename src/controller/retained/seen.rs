@@ -2,7 +2,7 @@
 
 use api::{Database, RetainedDatabase, annotations::RETENTION};
 use jiff::Timestamp;
-use kube::{Resource, core::DeserializeGuard};
+use kube::{Api, Resource, ResourceExt, core::DeserializeGuard};
 
 use super::{
     end::{self, End, Facts},
@@ -34,7 +34,7 @@ pub(super) struct Seen<'a> {
 }
 
 /// The `Database` that the record names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Owner {
     /// There is none, or the operator has let go of it: somebody else's finalizer may hold it for ever.
     Absent,
@@ -84,7 +84,7 @@ pub(super) async fn see<'a>(
 
 /// The `Database`, as the API server has it now.
 pub(super) async fn owner(context: &Context, namespace: &str, name: &str) -> Result<Owner, Error> {
-    let api: kube::Api<DeserializeGuard<Database>> = kube::Api::namespaced(context.client.clone(), namespace);
+    let api: Api<DeserializeGuard<Database>> = Api::namespaced(context.client.clone(), namespace);
     let found = api.get_opt(name).await.map_err(failed("the Database", "looked up"))?;
     Ok(match found {
         Some(found) if is_let_go(found.meta()) => Owner::Absent,
@@ -111,7 +111,8 @@ fn end(
     server: Option<&FlexibleServer>,
 ) -> Result<End, NotKnown> {
     let (owner, profile) = ((kept.namespace, kept.name), record.spec.profile.as_deref());
-    let annotation = kube::ResourceExt::annotations(record)
+    let annotation = record
+        .annotations()
         .contains_key(RETENTION)
         .then(|| let_go::retention(record, owner, profile, context.now(), context))
         .transpose()?;

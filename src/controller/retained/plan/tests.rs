@@ -258,17 +258,8 @@ fn who_is_back_has_the_server_back(
 ) {
     // However much is over.
     for (end, is_over) in [(never(), false), (until(), true)] {
-        let seen = Seen { database: owner(&database), ..seen(&record, server.clone(), end, is_over) };
+        let seen = Seen { database: database.clone(), ..seen(&record, server.clone(), end, is_over) };
         assert_eq!(first(&seen).as_ref().map(word).as_deref(), Some(expected));
-    }
-}
-
-fn owner(owner: &Owner) -> Owner {
-    match owner {
-        Owner::Absent => Owner::Absent,
-        Owner::Going => Owner::Going,
-        Owner::Unreadable => Owner::Unreadable,
-        Owner::There(database) => Owner::There(database.clone()),
     }
 }
 
