@@ -176,7 +176,8 @@ pub struct RetainedDatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited_until: Option<Time>,
 
-    /// Its `Database` was deleted with `altinn.app/retention: Destroy` and a confirmation.
+    /// Its `Database` was deleted with `altinn.app/retention: Destroy` and a confirmation. It goes when something is said on the
+    /// record itself, by `spec.until` or the annotation `altinn.app/retention`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<Confirmed>,
 

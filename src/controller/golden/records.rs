@@ -130,6 +130,43 @@ async fn the_password_of_a_kept_server_is_changed_once() {
     }
     let written = pass(&record, &cluster).await.written();
     assert!(!written.contains("-admin\n") && !written.contains("administratorLogin"), "{written}");
+    // Since then a Database had the server, and went.
+    let server = cluster.iter_mut().find(|object| object["kind"] == "FlexibleServer").unwrap();
+    server["status"]["tags"]["database-operator-taken"] = json!("2026-11-24T12:00:02Z");
+    let written = pass(&record, &cluster).await.written();
+    assert!(written.contains("key: password-NEW"), "{written}");
+}
+
+/// Who takes it out again doesn't destroy anything by that.
+#[tokio::test]
+async fn what_is_said_on_a_record_takes_an_end_that_was_confirmed_back_for_good() {
+    for (annotations, until) in
+        [(json!({"altinn.app/retention": "Retain"}), Value::Null), (json!({}), json!("2026-12-24T12:00:00Z"))]
+    {
+        let mut record = record("DestroyConfirmed", &annotations);
+        record["spec"]["until"] = until;
+        record["status"]["confirmed"] =
+            json!({"confirmation": "orders/main@2026-11-24", "destroyAt": "2026-11-24T13:00:00Z"});
+        let status = pass(&record, &at_work(&json!({}))).await.status_written().unwrap();
+        assert_eq!(status["confirmed"], Value::Null, "{status}");
+    }
+}
+
+/// One pass over the `Database` that is deleted with this said on it, while there is this record.
+async fn pass_over_deleted(annotations: &Value, record: &Value) -> ApiServer {
+    let database = json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
+        "metadata": {
+            "name": "main", "namespace": "orders", "uid": "u", "resourceVersion": "5", "annotations": annotations,
+            "deletionTimestamp": "2026-11-24T12:00:00Z", "finalizers": ["altinn.app/retain-data"],
+        },
+        "status": {"conditions": [], "server": {"name": SERVER, "id": "/s"}},
+    });
+    let cluster = [at_work(&json!({})), vec![record.clone(), database.clone()]].concat();
+    let server = ApiServer::holding(&cluster);
+    let context = Arc::new(context(&There { cluster, ..there() }, server.client()));
+    Box::pin(super::reconcile(Arc::new(serde_json::from_value(database).unwrap()), context)).await.unwrap();
+    server
 }
 
 /// Or what was said at another time, and its age, would count for this delete.
@@ -138,23 +175,41 @@ async fn a_record_of_an_earlier_delete_goes_before_this_one_is_recorded() {
     let mut record = record("KeptUntil", &json!({}));
     record["spec"]["since"] = json!("2026-11-20T12:00:00Z");
     record["spec"]["until"] = json!("2026-11-24T12:00:01Z");
-    let database = json!({
-        "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
-        "metadata": {
-            "name": "main", "namespace": "orders", "uid": "u", "resourceVersion": "5",
-            "annotations": {"altinn.app/retention": "Retain"},
-            "deletionTimestamp": "2026-11-24T12:00:00Z", "finalizers": ["altinn.app/retain-data"],
-        },
-        "status": {"conditions": [], "server": {"name": SERVER, "id": "/s"}},
-    });
-    let cluster = [at_work(&json!({})), vec![record, database.clone()]].concat();
-    let server = ApiServer::holding(&cluster);
-    let context = Arc::new(context(&There { cluster, ..there() }, server.client()));
-    Box::pin(super::reconcile(Arc::new(serde_json::from_value(database).unwrap()), context)).await.unwrap();
+    let server = pass_over_deleted(&json!({"altinn.app/retention": "Retain"}), &record).await;
     let written = server.written();
     assert!(written.contains("DELETE") && written.contains("/retaineddatabases/"), "{written}");
     assert!(!written.contains("/namespaces/orders/databases/main"), "its finalizer stays: {written}");
     assert_eq!(server.status_written().unwrap()["settled"], "Recovered");
+}
+
+/// They may have said it to stop this very end.
+#[tokio::test]
+async fn what_somebody_said_on_a_record_stops_the_end_of_the_delete_that_came_before_it() {
+    let retain = record("Kept", &json!({"altinn.app/retention": "Retain"}));
+    // The record of this very delete: written, and read by somebody before its end was noted on it.
+    let server = pass_over_deleted(&destroy(), &retain).await;
+    assert_eq!(server.status_written(), None, "nothing is confirmed: {}", server.written());
+    // One of an earlier delete.
+    let put_off = {
+        let mut record = record("KeptUntil", &json!({}));
+        record["spec"]["until"] = json!("2026-12-24T12:00:00Z");
+        record
+    };
+    for (mut record, word) in
+        [(retain, "is annotated with altinn.app/retention"), (put_off, "has spec.until 2026-12-24T12")]
+    {
+        record["spec"]["since"] = json!("2026-11-20T12:00:00Z");
+        let server = pass_over_deleted(&destroy(), &record).await;
+        let written = server.written();
+        assert!(!written.contains("DELETE"), "the record stays: {written}");
+        assert!(written.contains("/namespaces/orders/databases/main"), "and the finalizer goes: {written}");
+        let told = server.events();
+        assert!(told.contains(&format!("which was there before this delete, {word}")), "{told}");
+        assert!(!told.contains("destroyed then"), "{told}");
+        // Its own end was of another time.
+        let inherited = server.status_written().unwrap_or_default()["inheritedUntil"].clone();
+        assert_eq!(inherited, record["spec"]["until"]);
+    }
 }
 
 /// What knows of the data goes after them.
@@ -247,6 +302,25 @@ async fn that_the_data_are_back_is_told_once() {
         // Of the Database, and of the record.
         let told = server.events().matches("Recovered").count();
         assert_eq!(told, if is_told { 0 } else { 2 }, "{}", server.events());
+    }
+}
+
+/// The cache doesn't show it yet.
+#[tokio::test]
+async fn a_record_on_which_something_was_said_a_moment_ago_is_looked_at_again() {
+    let mut cluster = at_work(&json!({}));
+    cluster.push(json!({
+        "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "spec": {},
+        "metadata": {"name": "main", "namespace": "orders", "uid": "u"},
+        "status": {"conditions": [], "server": {"name": SERVER}},
+    }));
+    for (annotations, goes) in [(json!({}), true), (json!({"altinn.app/retention": "Retain"}), false)] {
+        let all = [cluster.clone(), vec![record("Kept", &annotations)]].concat();
+        let server = ApiServer::holding(&all);
+        let context = Arc::new(context(&There { cluster: all, ..there() }, server.client()));
+        let cached = serde_json::from_value(record("Kept", &json!({}))).unwrap();
+        Box::pin(reconcile(Arc::new(cached), context)).await.unwrap();
+        assert_eq!(server.written().contains("DELETE"), goes, "{}", server.written());
     }
 }
 

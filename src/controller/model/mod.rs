@@ -303,6 +303,7 @@ impl World {
             }
             Step::OnRecord { word } => self.on_record(name, word),
             Step::Until { days } => self.until(name, *days),
+            Step::Unsay => self.unsay(name),
             Step::DropRecord => !self.api_server.store().delete(&record_key(name)).is_null(),
             Step::DropObject { which } => self.drop_object(*which),
             Step::AzureLoses => self.azure_loses(name),
@@ -413,6 +414,29 @@ impl World {
         // What is said by an annotation counts more.
         if changed && !is_said {
             self.promise(name, Some(until));
+        }
+        changed
+    }
+
+    /// What was taken back by it stays so, as soon as the operator has seen it.
+    fn unsay(&mut self, name: &str) -> bool {
+        // What was said while its `Database` goes may never have been seen.
+        if self.object(&database_key(name)).is_some() {
+            return false;
+        }
+        let mut confirmed = None;
+        let changed = self.change(&record_key(name), |record| {
+            for key in [RETENTION, CONFIRM] {
+                record["metadata"]["annotations"].as_object_mut().map(|annotations| annotations.remove(key));
+            }
+            record["spec"].as_object_mut().map(|spec| spec.remove("until"));
+            let status = &record["status"];
+            if status["uid"] == record["metadata"]["uid"] {
+                confirmed = status.pointer("/confirmed/destroyAt").map(read::<Timestamp>);
+            }
+        });
+        if changed {
+            self.promise(name, confirmed);
         }
         changed
     }
@@ -679,6 +703,7 @@ const ALL: &[&str] = &[
     "Restart",
     "Skew",
     "TimePasses",
+    "Unsay",
     "Until",
     "Vanish",
     "Rest",

@@ -69,6 +69,8 @@ async fn change_password(
         return if has_some { write(context, kept, None).await } else { Ok(Removal::Done) };
     };
     let is_taken = condition::progress(&server) == condition::Progress::Ready;
+    // A record may have stayed through a `Database` that came and went.
+    let since = claim::taken(&server).map_or(since, |taken| since.max(taken));
     let passwords = Passwords::plan(
         existing.as_ref(),
         Told { key: Some(&told.key), is_taken },

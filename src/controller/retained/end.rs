@@ -5,11 +5,14 @@
 //! was there for as long as the policy demands, has warned for a day, and the server's tags in Azure say that no `Database`
 //! has had the server since.
 
-use api::{RetainedDatabase, RetainedDatabaseStatus, annotations::CONFIRM_DESTROY};
+use api::{
+    RetainedDatabase, RetainedDatabaseStatus,
+    annotations::{CONFIRM_DESTROY, RETENTION},
+};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use policy::{deleting::Retention, retained::days_after};
+use policy::{deleting::Retention, quote::quote, retained::days_after};
 
 use crate::azure::{FlexibleServer, claim};
 
@@ -121,6 +124,28 @@ impl Notes {
             ..status
         }
     }
+}
+
+/// Whether somebody has said something on the record itself, which counts more than what was confirmed when its `Database` was
+/// deleted. And for good: who takes it out again doesn't destroy anything by that.
+pub(super) fn is_overruled(record: &RetainedDatabase) -> bool {
+    record.spec.until.is_some() || record.annotations().contains_key(RETENTION)
+}
+
+/// What somebody has said on a record of an earlier delete by which the data are kept for longer than until this end. They may
+/// have said it a moment ago, to stop that very end.
+pub(super) fn overrules(earlier: &RetainedDatabase, end: Timestamp) -> Option<String> {
+    let notes = Notes::of(earlier);
+    let said = earlier.annotations().get(RETENTION);
+    let until = earlier.spec.until.as_ref().filter(|until| Some(*until) != notes.inherited_until.as_ref());
+    let word = match (said, until) {
+        (Some(said), _) if said != "Destroy" => {
+            format!("is annotated with {RETENTION}: {}", quote(said))
+        }
+        (None, Some(until)) if until.0 > end => format!("has spec.until {}", until.0),
+        _ => return None,
+    };
+    Some(format!("RetainedDatabase {}, which was there before this delete, {word}", earlier.name_any()))
 }
 
 pub(super) fn end(facts: &Facts<'_>) -> End {
@@ -335,6 +360,27 @@ mod tests {
             .entry(confirm)
             .and_modify(|value| "orders/main@2026-12-01".clone_into(value));
         assert!(end_of(&record).due().is_some());
+    }
+
+    #[rstest]
+    #[case::retain(json!({"metadata": {"annotations": {"altinn.app/retention": "Retain"}}}), Some("with altinn.app/retention: \"Retain\""))]
+    #[case::days(json!({"metadata": {"annotations": {"altinn.app/retention": "30d"}}}), Some("\"30d\""))]
+    #[case::a_slip(json!({"metadata": {"annotations": {"altinn.app/retention": "retian"}}}), Some("\"retian\""))]
+    #[case::destroy(json!({"metadata": {"annotations": {"altinn.app/retention": "Destroy"}}}), None)]
+    #[case::put_off(json!({"spec": {"until": "2026-11-16T00:00:00Z"}}), Some("has spec.until 2026-11-16T00:00:00Z"))]
+    #[case::brought_forward(json!({"spec": {"until": "2026-11-14T00:00:00Z"}}), None)]
+    #[case::taken_back_before(
+        json!({"spec": {"until": "2026-11-16T00:00:00Z"}, "status": {"inheritedUntil": "2026-11-16T00:00:00Z"}}),
+        None
+    )]
+    #[case::nothing(json!({"spec": {"until": null}}), None)]
+    fn what_was_said_on_an_earlier_record_to_keep_the_data_longer_counts(
+        #[case] changes: Value,
+        #[case] expected: Option<&str>,
+    ) {
+        let word = overrules(&record(changes), at("2026-11-15T12:00:00Z"));
+        assert_eq!(word.is_some(), expected.is_some(), "{word:?}");
+        assert!(word.unwrap_or_default().ends_with(expected.unwrap_or_default()));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use policy::{
 };
 
 use super::{
-    record,
+    end, record,
     remove::{self, ServerRef},
     seen::deletion_is_requested,
     status,
@@ -88,12 +88,16 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     let Ok(retention) = retention(database, (&namespace, &name), None, deleted, context) else {
         return Ok(wait());
     };
-    let plan = plan(retention, database.annotations(), deleted, context.now(), context.destroy_delay);
+    let mut plan = plan(retention, database.annotations(), deleted, context.now(), context.destroy_delay);
     if !remove::cancel_destroy(context, &doomed).await? {
         return Ok(wait());
     }
-    let record = match keep(database, context, &doomed, deleted, plan.until).await? {
+    let record = match keep(database, context, &doomed, deleted, &plan).await? {
         Kept::OnRecord(record) => record,
+        Kept::Overruled { record, word } => {
+            plan = Plan::in_doubt(Some(word));
+            record
+        }
         Kept::NotYet => return Ok(wait()),
         // An earlier decision, which this `Database` came too late for.
         Kept::BeingDestroyed => {
@@ -103,6 +107,7 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     };
     if let Some(confirmed) = plan.confirmed.clone()
         && record.status.as_ref().is_none_or(|status| status.confirmed.is_none())
+        && !end::is_overruled(&record)
     {
         status::confirm(&record, context, confirmed).await?;
     }
@@ -131,23 +136,31 @@ fn plan(
     now: Timestamp,
     destroy_delay: SignedDuration,
 ) -> Plan {
-    let in_doubt = |doubt| Plan { until: None, confirmed: None, doubt };
     match retention {
         // It may have been decided on late; a day is left all the same, to warn and to take it back.
         Ok(Retention::Days(days)) => {
-            Plan { until: Some(days_after(deleted, days).max(days_after(now, 1))), ..in_doubt(None) }
+            Plan { until: Some(days_after(deleted, days).max(days_after(now, 1))), ..Plan::in_doubt(None) }
         }
         Ok(Retention::Destroy) => {
             let confirmation = annotations.get(CONFIRM_DESTROY).cloned().unwrap_or_default();
             let destroy_at = Time(deleted.checked_add(destroy_delay).unwrap_or(Timestamp::MAX));
-            Plan { confirmed: Some(Confirmed { confirmation, destroy_at }), ..in_doubt(None) }
+            Plan { confirmed: Some(Confirmed { confirmation, destroy_at }), ..Plan::in_doubt(None) }
         }
-        Ok(Retention::Retain) => in_doubt(None),
-        Err(problems) => in_doubt(Some(problems)),
+        Ok(Retention::Retain) => Plan::in_doubt(None),
+        Err(problems) => Plan::in_doubt(Some(problems)),
     }
 }
 
 impl Plan {
+    /// The data are kept without an end.
+    fn in_doubt(doubt: Option<String>) -> Self {
+        Self { until: None, confirmed: None, doubt }
+    }
+
+    fn end(&self) -> Option<Timestamp> {
+        self.until.or_else(|| Some(self.confirmed.as_ref()?.destroy_at.0))
+    }
+
     /// For people.
     fn note(&self, server_name: &str, context: &Context) -> String {
         let end = match (&self.until, &self.confirmed) {
@@ -292,6 +305,11 @@ fn server(database: &Database, context: &Context) -> Result<Server, NotKnown> {
 /// What became of the record.
 enum Kept {
     OnRecord(Box<RetainedDatabase>),
+    /// An older one, on which somebody has said to keep them.
+    Overruled {
+        record: Box<RetainedDatabase>,
+        word: String,
+    },
     /// An older one is on its way.
     NotYet,
     /// An older one, whose server is being destroyed.
@@ -299,13 +317,14 @@ enum Kept {
 }
 
 /// Writes the record, before anything is let go. A record is of one delete: an older one goes, so that nothing of its age and
-/// its warnings counts for this one.
+/// its warnings counts for this one. Unless somebody has said on it to keep the data for longer than this delete would: that
+/// would go with it.
 async fn keep(
     database: &Database,
     context: &Context,
     kept: &ServerRef<'_>,
     since: Timestamp,
-    until: Option<Timestamp>,
+    plan: &Plan,
 ) -> Result<Kept, Error> {
     let api = context.records();
     let failed = |source| apply::Error::Api {
@@ -320,6 +339,10 @@ async fn keep(
         }
         if deletion_is_requested(&there, server().as_ref()) {
             return Ok(Kept::BeingDestroyed);
+        }
+        if let Some(word) = plan.end().and_then(|end| end::overrules(&there, end)) {
+            status::take_back(&there, context).await?;
+            return Ok(Kept::Overruled { record: Box::new(there), word });
         }
         let note =
             format!("Server {} was back with Database {}/{}", kept.server_name, kept.namespace, kept.name);
@@ -336,7 +359,7 @@ async fn keep(
         context.namespaces.uid(kept.namespace),
         &context.operator_namespace,
         since,
-        until,
+        plan.until,
     );
     let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
     let record = match api.create(&params, &record).await {
@@ -350,7 +373,7 @@ async fn keep(
         namespace = kept.namespace,
         name = kept.name,
         server = kept.server_name,
-        until = until.map(tracing::field::display),
+        until = plan.until.map(tracing::field::display),
         "the Database is deleted; its server and data are kept"
     );
     Ok(Kept::OnRecord(Box::new(record)))

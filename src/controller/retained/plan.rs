@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::{
-    end::{End, Notes, WARNING},
+    end::{self, End, Notes, WARNING},
     restore::Restored,
     seen::{Owner, Seen},
     status::Told,
@@ -119,7 +119,8 @@ pub(super) fn then(seen: &Seen<'_>, restored: Restored) -> Plan {
 fn keep(seen: &Seen<'_>, end: &End, trouble: Option<Blocked>) -> Plan {
     let record = seen.record;
     let trouble = trouble.or_else(|| (*end == End::Outdated).then(|| told::outdated(record)));
-    let notes = Notes::of(record);
+    let mut notes = Notes::of(record);
+    notes.confirmed = notes.confirmed.filter(|_| !end::is_overruled(record));
     let warned_at = end.warns(seen.now).then(|| notes.warned_at.clone().unwrap_or(Time(seen.now)));
     let is_ready = trouble.is_none();
     let why = trouble.unwrap_or_else(|| told::kept(record, end, warned_at.as_ref(), seen.now));

@@ -131,8 +131,8 @@ async fn write(
     Ok(written)
 }
 
-/// Deletes this very record, and tells whether it is gone: one that tells of a later delete stays. Its status says first
-/// that it is settled, or the webhook wouldn't let it go.
+/// Deletes this very record, and tells whether it is gone: one on which something else is said by now is looked at again. Its
+/// status says first that it is settled, or the webhook wouldn't let it go.
 pub(super) async fn settle(
     record: &RetainedDatabase,
     context: &Context,
@@ -140,7 +140,9 @@ pub(super) async fn settle(
     note: &str,
 ) -> Result<bool, Error> {
     let told = tell(record, context, &Told::settled(record, settled, note)).await?;
-    if told.as_ref().is_some_and(|told| told.spec != record.spec) {
+    let says_else =
+        |told: &RetainedDatabase| told.spec != record.spec || told.annotations() != record.annotations();
+    if told.as_ref().is_some_and(says_else) {
         return Ok(false);
     }
     let record = told.as_ref().unwrap_or(record);
