@@ -468,7 +468,8 @@ impl Applied {
     }
 }
 
-/// Server-side apply of what differs, of an object that is nobody else's.
+/// Server-side apply of what differs, of an object that is nobody else's. One that is gone by now isn't made again by that: the
+/// next pass looks first what there is.
 pub(super) async fn aso<K: AsoObject>(
     context: &Context,
     cache: &Cache<K>,
@@ -489,7 +490,16 @@ pub(super) async fn aso<K: AsoObject>(
         }
     }
     let version = found.as_ref().and_then(ResourceExt::resource_version);
-    let written = write(context, &namespace, desired, version.as_deref(), Way::Force).await?;
+    let mut over = desired.clone();
+    if let Some(found) = &found {
+        over.meta_mut().uid = found.uid();
+        // What was seen through an object that only looks holds for as long as that object is as it was.
+        if azure::has_policy(found, SKIP) && !azure::has_policy(desired, SKIP) {
+            over.meta_mut().resource_version.clone_from(&version);
+        }
+    }
+    let way = if found.is_some() { Way::ForceOne } else { Way::Force };
+    let written = write(context, &namespace, &over, version.as_deref(), way).await?;
     Ok(match found {
         // Marks alone are nothing that ASO would look at.
         Some(found) if written == Written::Settled || only_marks_differ(&found, desired) => {
@@ -554,6 +564,8 @@ fn refuse_taken<K: AsoObject>(cache: &Cache<K>, desired: &K) -> Result<(), Error
 pub(super) enum Way {
     /// The object is ours, and nobody else is to write those fields.
     Force,
+    /// The same, of the object whose uid is given, and no other of its name.
+    ForceOne,
     /// The same, of an object that was looked at and is to be as it was then.
     ForceThis,
     /// What somebody else has written stays as it is.
@@ -597,9 +609,9 @@ where
     let params = PatchParams { force: way != Way::Yield, ..PatchParams::apply(OPERATOR) };
     let answer = match api.patch(&name, &params, &Patch::Apply(&body)).await {
         Ok(answer) => answer,
-        // Somebody else has written it meanwhile: the watch tells what stands there now.
+        // Somebody else has written it meanwhile, or it is gone: the watch tells what stands there now.
         Err(kube::Error::Api(status)) if way != Way::Force && status.code == 409 => {
-            tracing::info!(kind, namespace, name, "what somebody else has written is left alone");
+            tracing::info!(kind, namespace, name, "what has changed meanwhile is left alone");
             context.in_flight.note(key, desired, version, Written::InFlight);
             return Ok(Written::InFlight);
         }

@@ -138,18 +138,27 @@ fn is_old(key: &str, days: Option<u16>, now: Timestamp) -> bool {
     now.duration_since(made) >= SignedDuration::from_hours(24 * i64::from(days))
 }
 
-/// A password from random bytes, of which there must be many times [`LENGTH`]; `None` if they don't suffice, which is as
-/// good as impossible.
+/// A password from random bytes, of which there must be many times [`LENGTH`]: one of 420 candidates has no digit, which Azure
+/// wants, and the next one is taken. `None` if the bytes don't suffice; of 512, that is as good as impossible.
 pub(super) fn from_bytes(bytes: &[u8]) -> Option<String> {
     // Bytes beyond the largest multiple of the alphabet's length would make some letters likelier.
     let even = u8::try_from(256 / ALPHABET.len() * ALPHABET.len()).unwrap_or(u8::MAX);
-    let letters = bytes.iter().filter(|byte| **byte < even);
-    let password: String =
-        letters.take(LENGTH).map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect();
+    let letters: Vec<u8> = bytes
+        .iter()
+        .filter(|byte| **byte < even)
+        .map(|byte| ALPHABET[usize::from(*byte) % ALPHABET.len()])
+        .collect();
+    let mut candidates = letters.chunks_exact(LENGTH).filter_map(|letters| str::from_utf8(letters).ok());
+    candidates.find(|candidate| is_strong(candidate)).map(str::to_owned)
+}
+
+/// Azure wants characters of three kinds, and no name in it.
+/// <https://learn.microsoft.com/azure/postgresql/configure-maintain/quickstart-create-server>
+fn is_strong(password: &str) -> bool {
     let has = |kind: fn(&char) -> bool| password.chars().any(|c| kind(&c));
-    let is_strong =
+    let is_mixed =
         has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit);
-    (password.len() == LENGTH && is_strong && !password.contains(LOGIN)).then_some(password)
+    is_mixed && !password.contains(LOGIN)
 }
 
 #[cfg(test)]
@@ -285,11 +294,21 @@ mod tests {
     proptest! {
         #[test]
         fn a_password_is_one_that_azure_and_a_uri_take(bytes in prop::collection::vec(any::<u8>(), 512)) {
-            if let Some(password) = from_bytes(&bytes) {
-                prop_assert_eq!(password.len(), LENGTH);
-                prop_assert!(password.chars().all(|c| c.is_ascii_alphanumeric()));
-            }
+            let password = from_bytes(&bytes).unwrap();
+            prop_assert_eq!(password.len(), LENGTH);
+            prop_assert!(password.chars().all(|c| c.is_ascii_alphanumeric()));
+            prop_assert!(is_strong(&password));
         }
+    }
+
+    #[test]
+    fn a_candidate_without_a_digit_is_passed_over() {
+        let digit = ALPHABET.iter().position(u8::is_ascii_digit).unwrap();
+        let letters: Vec<u8> =
+            (0..80).map(|index| if index < 79 { index % 30 } else { digit.try_into().unwrap() }).collect();
+        assert_eq!(from_bytes(&letters[..LENGTH]), None);
+        let password = from_bytes(&letters).unwrap();
+        assert!(password.ends_with(char::from(ALPHABET[digit])), "{password}");
     }
 
     #[test]

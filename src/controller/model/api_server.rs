@@ -149,10 +149,11 @@ impl Store {
         let is_apply = content_type.contains("apply");
         let asked = ["uid", "resourceVersion"].into_iter().filter(|field| !conditions[field].is_null());
         let Some(old) = old else {
-            return match asked.count() {
-                0 if is_apply && !is_status => (201, self.create_applied(&key, body)),
-                asked if asked > 0 && is_apply => (409, Value::Null),
-                _ => (404, Value::Null),
+            // Of a version alone, the API server asks nothing where there is no object, and makes one.
+            return match &conditions["uid"] {
+                _ if !is_apply || is_status => (404, Value::Null),
+                Value::Null => (201, self.create_applied(&key, body)),
+                _ => (409, Value::Null),
             };
         };
         if asked.into_iter().any(|field| conditions[field] != old["metadata"][field]) {

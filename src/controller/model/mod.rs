@@ -67,6 +67,8 @@ struct World {
     ends: BTreeMap<u64, Timestamp>,
     /// The same, of servers that Azure has yet to make: theirs counts as soon as there are some.
     unmade: BTreeMap<String, Timestamp>,
+    /// What was said at a delete beside a record of an earlier one, by the `Database`: it counts as soon as the operator knows of it.
+    unheard: BTreeMap<String, (Value, Option<Timestamp>)>,
     /// Servers that Azure has lost, and the number of their data, as nobody has accepted yet.
     lost: BTreeMap<String, u64>,
     /// Servers to which somebody may have left a way in that nobody knows of.
@@ -110,6 +112,7 @@ impl World {
             skew: SignedDuration::ZERO,
             ends: BTreeMap::new(),
             unmade: BTreeMap::new(),
+            unheard: BTreeMap::new(),
             lost: BTreeMap::new(),
             left_open: BTreeSet::new(),
             past: Vec::new(),
@@ -184,6 +187,7 @@ impl World {
 
     /// From when the data that this `Database` has may go.
     fn promise(&mut self, name: &str, end: Option<Timestamp>) {
+        self.unheard.remove(name);
         if self.is_being_ended(name) {
             return;
         }
@@ -298,6 +302,7 @@ impl World {
             Step::Apply => self.apply(name),
             Step::Delete { word } => self.delete(name, *word),
             Step::Vanish => {
+                self.unheard.remove(name);
                 self.change(&database_key(name), |database| database["metadata"]["finalizers"] = json!([]));
                 !self.api_server.store().delete(&database_key(name)).is_null()
             }
@@ -574,7 +579,14 @@ impl World {
                 Some("8d") => Some(SignedDuration::from_hours(8 * 24)),
                 _ => None,
             };
-            self.promise(name, end.map(|after| self.now().checked_add(after).unwrap()));
+            let end = end.map(|after| self.now().checked_add(after).unwrap());
+            if self.object(&record_key(name)).is_some() {
+                let deleted =
+                    self.object(&database_key(name)).unwrap()["metadata"]["deletionTimestamp"].take();
+                self.unheard.insert(name.to_owned(), (deleted, end));
+            } else {
+                self.promise(name, end);
+            }
         }
         true
     }
@@ -612,8 +624,9 @@ impl World {
             self.forget_what_nothing_tells(name);
             // Who has it back has taken back whatever was said before; and once the record has heard of it, nothing but a new word
             // ends the data.
-            let is_back = self.is_ready(name) && self.object(&record_key(name)).is_none();
-            let has_heard = self.object(&record_key(name)).is_some_and(|record| {
+            let record = self.object(&record_key(name));
+            let is_back = self.is_ready(name) && record.is_none();
+            let has_heard = record.as_ref().is_some_and(|record| {
                 let (metadata, status) = (&record["metadata"], &record["status"]);
                 status["uid"] == metadata["uid"]
                     && status["confirmed"].is_null()
@@ -622,6 +635,14 @@ impl World {
             });
             if is_back || (self.is_live(name) && has_heard) {
                 self.take_back(name);
+            }
+            let knows = |(deleted, _): &(Value, _)| {
+                record.as_ref().is_none_or(|record| record["spec"]["since"] == *deleted)
+            };
+            if self.unheard.get(name).is_some_and(|unheard| has_heard || knows(unheard))
+                && let Some((_, end)) = self.unheard.remove(name)
+            {
+                self.promise(name, end);
             }
             for (of, key) in [("Database", database_key(name)), ("record", record_key(name))] {
                 if let Some(reason) = self.reason(&key) {

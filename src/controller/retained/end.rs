@@ -135,10 +135,8 @@ pub(super) fn is_overruled(record: &RetainedDatabase) -> bool {
 /// What somebody has said on a record of an earlier delete by which the data are kept for longer than until this end. They may
 /// have said it a moment ago, to stop that very end.
 pub(super) fn overrules(earlier: &RetainedDatabase, end: Timestamp) -> Option<String> {
-    let notes = Notes::of(earlier);
     let said = earlier.annotations().get(RETENTION);
-    let until = earlier.spec.until.as_ref().filter(|until| Some(*until) != notes.inherited_until.as_ref());
-    let word = match (said, until) {
+    let word = match (said, &earlier.spec.until) {
         (Some(said), _) if said != "Destroy" => {
             format!("is annotated with {RETENTION}: {}", quote(said))
         }
@@ -369,9 +367,10 @@ mod tests {
     #[case::destroy(json!({"metadata": {"annotations": {"altinn.app/retention": "Destroy"}}}), None)]
     #[case::put_off(json!({"spec": {"until": "2026-11-16T00:00:00Z"}}), Some("has spec.until 2026-11-16T00:00:00Z"))]
     #[case::brought_forward(json!({"spec": {"until": "2026-11-14T00:00:00Z"}}), None)]
-    #[case::taken_back_before(
+    // Nothing tells whether that was before or after it was put off.
+    #[case::put_off_and_taken_back(
         json!({"spec": {"until": "2026-11-16T00:00:00Z"}, "status": {"inheritedUntil": "2026-11-16T00:00:00Z"}}),
-        None
+        Some("has spec.until 2026-11-16T00:00:00Z")
     )]
     #[case::nothing(json!({"spec": {"until": null}}), None)]
     fn what_was_said_on_an_earlier_record_to_keep_the_data_longer_counts(

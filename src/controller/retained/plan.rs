@@ -65,8 +65,10 @@ pub(super) enum Plan {
 pub(super) fn first(seen: &Seen<'_>) -> Option<Plan> {
     match &seen.database {
         Owner::Absent => {}
-        // Also the one that this record was just written for, and whose finalizer is about to go.
-        Owner::Going => return Some(Plan::Wait),
+        // The one that this record was just written for: its finalizer is about to go.
+        Owner::Going(deleted) if *deleted == seen.record.spec.since.0 => return Some(Plan::Wait),
+        // It was there again, and what was said before is of another time, should this one vanish by force.
+        Owner::Going(_) => return Some(Plan::TakeBack { cancels: false }),
         Owner::Unreadable => return Some(Plan::TakeBack { cancels: true }),
         Owner::There(database) => return Some(returned(seen, database)),
     }

@@ -38,8 +38,8 @@ pub(super) struct Seen<'a> {
 pub(super) enum Owner {
     /// There is none, or the operator has let go of it: somebody else's finalizer may hold it for ever.
     Absent,
-    /// It is being deleted.
-    Going,
+    /// It is being deleted, since then.
+    Going(Timestamp),
     /// One that can't be read is there all the same.
     Unreadable,
     There(Box<Database>),
@@ -88,9 +88,11 @@ pub(super) async fn owner(context: &Context, namespace: &str, name: &str) -> Res
     let found = api.get_opt(name).await.map_err(failed("the Database", "looked up"))?;
     Ok(match found {
         Some(found) if is_let_go(found.meta()) => Owner::Absent,
-        Some(found) if found.meta().deletion_timestamp.is_some() => Owner::Going,
-        Some(DeserializeGuard(Ok(database))) => Owner::There(Box::new(database)),
-        Some(DeserializeGuard(Err(_))) => Owner::Unreadable,
+        Some(found) => match (found.meta().deletion_timestamp.clone(), found.0) {
+            (Some(deleted), _) => Owner::Going(deleted.0),
+            (None, Ok(database)) => Owner::There(Box::new(database)),
+            (None, Err(_)) => Owner::Unreadable,
+        },
         None => Owner::Absent,
     })
 }

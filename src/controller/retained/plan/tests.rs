@@ -8,6 +8,7 @@ use super::{super::remove::ServerRef, *};
 
 const KEPT: ServerRef<'_> = ServerRef { namespace: "orders", name: "main", server_name: "srv" };
 const NOW: &str = "2026-11-20T12:00:00Z";
+const SINCE: &str = "2026-11-01T12:00:00Z";
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -20,7 +21,7 @@ fn record(status: &Value) -> RetainedDatabase {
         "metadata": {"name": "srv", "uid": "u1", "creationTimestamp": "2026-11-01T12:00:00Z"},
         "spec": {
             "database": "orders/main", "server": {"name": "srv", "id": "/s"}, "reason": "Deleted",
-            "since": "2026-11-01T12:00:00Z",
+            "since": SINCE,
         },
         "status": {"uid": "u1"},
     });
@@ -237,7 +238,8 @@ fn has_it() -> Owner {
 }
 
 #[rstest]
-#[case::going(record(&json!({})), there(), Owner::Going, "wait")]
+#[case::going(record(&json!({})), there(), Owner::Going(at(SINCE)), "wait")]
+#[case::going_once_more(record(&json!({})), there(), Owner::Going(at(NOW)), "take back")]
 #[case::unreadable(record(&json!({})), there(), Owner::Unreadable, "take back and cancel")]
 #[case::without_its_server(record(&json!({})), there(), database(&json!({})), "take back and cancel")]
 #[case::with_another_server(record(&json!({})), there(), database(&json!({"server": {"name": "other"}})), "take back and cancel")]
