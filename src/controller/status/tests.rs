@@ -331,6 +331,12 @@ fn an_answer_that_nobody_knows_is_taken_for_passing_trouble_at_first_and_not_for
     let lasting = told(&before, &unknown, &known, now() + PASSES);
     assert!(is_stalled(&lasting));
     assert!(is_stalled(&told(&lasting, &unknown, &known, now() + PASSES)), "once it was said, it stays");
+    // What was said of another spec says nothing of this one.
+    let mut older = first.clone();
+    for condition in &mut older.conditions {
+        condition.observed_generation = Some(2);
+    }
+    assert!(!is_stalled(&told(&older, &unknown, &known, now() + PASSES)));
     let another = Applied::new(retrying_for("NorOfThis"));
     assert!(
         is_stalled(&told(&lasting, &unknown, &known, now()))
@@ -372,10 +378,12 @@ fn that_nobody_works_on_it_is_told_after_a_while() {
     // One that was written only now isn't late, however long the others took.
     let just = Applied { unseen: Some(("FlexibleServer x".into(), now() + SILENCE)), ..unseen.clone() };
     assert_eq!(reason(&told(&first, &just, &known, now() + SILENCE)), "Creating");
-    // Nor is it for a spec that has just changed.
+    // Nor is it for a spec that has just changed, by which the work begins anew.
     let mut older = first.clone();
     find_mut(&mut older, "Reconciling").observed_generation = Some(2);
-    assert_eq!(reason(&told(&older, &unseen, &known, now() + SILENCE)), "Creating");
+    let mut anew = told(&older, &unseen, &known, now() + SILENCE);
+    assert_eq!(reason(&anew), "Creating");
+    assert_eq!(find_mut(&mut anew, "Reconciling").last_transition_time.0, now() + SILENCE);
 }
 
 #[test]
