@@ -17,12 +17,14 @@ mod events;
 mod evidence;
 #[cfg(test)]
 mod golden;
+mod guards;
 mod in_flight;
 mod metrics;
 #[cfg(test)]
 mod model;
 mod notes;
 mod nudge;
+mod ownership;
 mod password;
 mod pause;
 mod quota;
@@ -33,6 +35,7 @@ mod resolve;
 mod retained;
 mod states;
 mod status;
+mod surroundings;
 mod verdict;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -184,8 +187,7 @@ pub async fn run(
                         let namespace = gone.namespace.as_deref().unwrap_or_default();
                         gone_context.forget(namespace, &gone.name);
                         // Something of a server that is kept has changed.
-                        if let Some(record) = dereference::kept(&gone_context.retained, namespace, &gone.name)
-                        {
+                        if let Some(record) = ownership::kept(&gone_context.retained, namespace, &gone.name) {
                             gone_context.look_at_record(&record.spec.server.name);
                         }
                     }

@@ -25,7 +25,7 @@ use serde_json::json;
 use super::{
     apply, backoff, build,
     context::Context,
-    dereference::{self, Found, Known, Surroundings, dereference},
+    dereference::{self, Found, Known, dereference},
     in_flight::{EXPIRY, Written},
     password::{self, Passwords},
     pause::{self, Pause},
@@ -38,6 +38,7 @@ use super::{
         recover,
     },
     status::{self, Outcome},
+    surroundings::Surroundings,
     verdict::Blocked,
 };
 use crate::api_error;

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     ResourceExt,
     api::{ObjectMeta, PostParams},
-    runtime::{controller::Action, reflector::ObjectRef},
+    runtime::controller::Action,
 };
 use policy::{
     Denial,
@@ -28,12 +28,13 @@ use super::{
     status,
 };
 use crate::{
-    azure::{Claim, OPERATOR, claim, names},
+    azure::{OPERATOR, claim, names},
     controller::{
         apply, backoff,
         caches::Unreadable,
         context::Context,
-        dereference::{self, UnderName},
+        dereference,
+        ownership::{self, ServerOf, Traces},
         reconcile::{Error, report},
         status::Outcome,
         verdict::Blocked,
@@ -57,17 +58,17 @@ const SOON: std::time::Duration = std::time::Duration::from_secs(5);
 pub(in crate::controller) async fn let_go(database: &Database, context: &Context) -> Result<Fate, Error> {
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     let deleted = database.metadata.deletion_timestamp.as_ref().map_or_else(|| context.now(), |time| time.0);
-    let server_name = match server(database, context) {
-        Ok(Server::Named(server_name)) => server_name,
-        Ok(Server::None) => {
+    let server_name = match server_left_by(database, context) {
+        Ok(ServerOf::Named(server_name)) => server_name,
+        Ok(ServerOf::None) => {
             // It came to have its server back, and goes before that.
-            if let Some(record) = dereference::kept(&context.retained, &namespace, &name) {
+            if let Some(record) = ownership::kept(&context.retained, &namespace, &name) {
                 status::take_back(&record, context).await?;
             }
             context.forget(&namespace, &name);
             return Ok(Fate::Settled);
         }
-        Ok(Server::Unclear(recorded)) => {
+        Ok(ServerOf::Unclear(recorded)) => {
             let why = format!(
                 "status.server.name is {recorded}, and nothing in namespace {} says that it belongs to this Database, so \
                  what becomes of its data can't be settled. The platform team must write a RetainedDatabase {recorded} that \
@@ -241,65 +242,24 @@ pub(super) fn minimum_days(
 #[derive(Debug)]
 pub(super) struct NotKnown;
 
-/// Which server a `Database` has.
-enum Server {
-    Named(String),
-    /// It never had one, or it is another one's.
-    None,
-    /// Its status names one, and nothing says that it is its own.
-    Unclear(String),
-}
-
-/// By its object, or by its status. Whoever may write a status could name any server.
-fn server(database: &Database, context: &Context) -> Result<Server, NotKnown> {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let (caches, within) = (&context.caches, &context.operator_namespace);
-    let is_aso_gone = match caches.servers.cache.check() {
-        Ok(()) => false,
-        Err(Unreadable::UnknownKind(_)) => true,
-        Err(_) => return Err(NotKnown),
-    };
-    let own = caches.servers.of(within, &namespace, &name);
-    if let Some(server) = own.iter().find(|server| !claim::only_looks(server)) {
-        return Ok(Server::Named(server.name_any()));
+/// Which server it leaves behind.
+fn server_left_by(database: &Database, context: &Context) -> Result<ServerOf, NotKnown> {
+    if !matches!(context.caches.servers.cache.check(), Ok(()) | Err(Unreadable::UnknownKind(_))) {
+        return Err(NotKnown);
     }
     let state = context.policy.load();
-    let takes_over = state.policy().map_or(&[][..], |policy| &policy.azure.take_over_from);
-    let here = claim::Here { uid: &context.cluster_uid, takes_over };
-    let is_foreign =
-        |server| matches!(claim::claim(Some(server), (&namespace, &name), None, here), Claim::Foreign(_));
-    if own.iter().any(is_foreign) {
-        return Ok(Server::None);
-    }
-    // Its object may have been deleted by hand a moment ago.
-    let status = database.status.as_ref();
-    let recorded = status.and_then(|status| status.server.as_ref());
-    let was_made = status.is_some_and(|status| status.host.is_some())
-        || recorded.is_some_and(|server| server.id.is_some());
-    let recorded = recorded.map(|server| server.name.clone()).filter(|name| !name.is_empty());
-    // Without its objects, nobody knows how far Azure has come.
-    let Some(recorded) = recorded.filter(|_| was_made || is_aso_gone) else { return Ok(Server::None) };
-    let record = context.retained.get(&ObjectRef::new(&recorded).within(within));
-    let server = caches.servers.cache.get(within, &recorded);
-    let identity = caches.identities.get(within, &recorded);
-    let there = UnderName {
-        name: &recorded,
-        operator_namespace: within,
-        record: record.as_deref(),
-        server: server.as_ref(),
-        identity: identity.as_ref(),
+    let azure = state.policy().map(|policy| &policy.azure);
+    let derived = azure.map(|azure| {
+        let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+        names::server(&azure.cluster_name.value, &namespace, &name)
+    });
+    let here = claim::Here {
+        uid: &context.cluster_uid,
+        takes_over: azure.map_or(&[][..], |azure| &azure.take_over_from),
     };
-    if there.taken_from((&namespace, &name)).is_some() {
-        return Ok(Server::None);
-    }
-    let is_derived = state
-        .policy()
-        .is_some_and(|policy| names::server(&policy.azure.cluster_name.value, &namespace, &name) == recorded);
-    // A record of that name is its own, or the server would be taken.
-    let is_own = is_derived
-        || record.is_some()
-        || dereference::is_vouched_for(caches, within, &recorded, &namespace, &name);
-    Ok(if is_own { Server::Named(recorded) } else { Server::Unclear(recorded) })
+    let (caches, records) = (&context.caches, &context.retained);
+    let traces = Traces::of(database, caches, records, &context.operator_namespace, derived, here);
+    Ok(ownership::server_left_by(&traces))
 }
 
 /// What became of the record.

@@ -20,11 +20,7 @@ use super::{
 };
 use crate::{
     azure::{OPERATOR, marks},
-    controller::{
-        context::Context,
-        dereference::{kept, recovering as told},
-        verdict::Blocked,
-    },
+    controller::{context::Context, guards::recovering as told, ownership::kept, verdict::Blocked},
 };
 
 /// Gives what is to be told of it.

@@ -15,8 +15,9 @@ use crate::{
     controller::{
         apply, build,
         context::Context,
-        dereference::{self, Found, Surroundings, dereference},
+        dereference::{self, Found, dereference},
         resolve,
+        surroundings::Surroundings,
         verdict::Blocked,
     },
 };
