@@ -4,6 +4,7 @@
 pub mod annotations;
 pub mod crd;
 pub mod database;
+pub mod database_ref;
 pub mod reason;
 pub mod retained;
 pub mod status;
@@ -14,6 +15,7 @@ pub use database::{
     Authentication, Backup, Database, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, Storage,
     StorageTier,
 };
+pub use database_ref::DatabaseRef;
 pub use retained::{
     Confirmed, Destroy, RetainedDatabase, RetainedDatabaseSpec, RetainedDatabaseStatus, RetainedReason,
     RetainedServer, Settled,

@@ -1,44 +1,42 @@
 //! Whether a `Database` may bring back the kept server of another one: the annotation `altinn.app/recover-from` names it,
 //! and the policy must allow it, because whoever owns the new `Database` then has the data.
 
-use api::annotations::RECOVER_FROM;
+use api::{DatabaseRef, annotations::RECOVER_FROM};
 use jiff::civil::Date;
 
 use crate::{
     Code, Policy, Problem,
     quote::{quote, sets_off},
-    retained::owner,
 };
 
 /// A `Database` that refers to the data of another one.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
-    pub namespace: &'a str,
-    pub name: &'a str,
+    pub database: DatabaseRef<'a>,
     /// The annotation `altinn.app/recover-from`.
     pub from: &'a str,
     /// The current day in UTC.
     pub today: Date,
 }
 
-/// Namespace and name of the database whose kept server it may have; else what stands in the way.
-pub fn judge<'a>(claim: &Claim<'a>, policy: &Policy) -> Result<(&'a str, &'a str), Problem> {
-    let Claim { namespace, name, from, today } = *claim;
-    let Some(source) = owner(from) else {
+/// The database whose kept server it may have; else what stands in the way.
+pub fn judge<'a>(claim: &Claim<'a>, policy: &Policy) -> Result<DatabaseRef<'a>, Problem> {
+    let Claim { database, from, today } = *claim;
+    let Some(source) = DatabaseRef::parse(from) else {
         let text = format!(
             "{} is no database; write <namespace>/<name>, such as orders/main, or take it out",
             quote(from)
         );
         return Err(problem(Code::RecoveryImpossible, &text));
     };
-    if source == (namespace, name) {
+    if source == database {
         let text = format!(
             "{} is this Database itself, which needs no annotation to get back what is kept of it; take it out",
             quote(from)
         );
         return Err(problem(Code::RecoveryImpossible, &text));
     }
-    let granted = policy.recoveries.iter().filter(|recovery| recovery.is_about(source, (namespace, name)));
+    let granted = policy.recoveries.iter().filter(|recovery| recovery.is_about(source, database));
     let Some(last) = granted.map(|recovery| recovery.until).max() else {
         return Err(not_allowed(claim, "is not allowed by the policy"));
     };
@@ -59,8 +57,8 @@ pub fn has_server(from: &str) -> Problem {
 }
 
 fn not_allowed(claim: &Claim<'_>, why: &str) -> Problem {
-    let Claim { namespace, name, from, .. } = *claim;
-    let to = format!("{namespace}/{name}");
+    let Claim { database, from, .. } = *claim;
+    let to = database.to_string();
     // A namespace may well be called what sets off a tool.
     let entry = if sets_off(from) || sets_off(&to) {
         "{from: <namespace>/<name>, to: <namespace>/<name>, until: <last day>, reason: <why>}".to_owned()
@@ -111,8 +109,7 @@ mod tests {
     #[case::a_pattern("orders/*", "sales/main", Some(Code::RecoveryImpossible))]
     #[case::with_an_uid("orders/main/x", "sales/main", Some(Code::RecoveryImpossible))]
     fn data_go_where_the_policy_lets_them(#[case] from: &str, #[case] to: &str, #[case] code: Option<Code>) {
-        let (namespace, name) = owner(to).unwrap();
-        let claim = Claim { namespace, name, from, today: date(2026, 11, 30) };
+        let claim = Claim { database: DatabaseRef::parse(to).unwrap(), from, today: date(2026, 11, 30) };
         assert_eq!(judge(&claim, &policy()).err().map(|problem| problem.code), code);
     }
 
@@ -124,11 +121,9 @@ mod tests {
     #[case::sets_off("immutable-infra/main", "sales/main")]
     #[case::has_server("orders/main", "")]
     fn the_refusal_says_what_to_write(#[context] context: Context, #[case] from: &str, #[case] to: &str) {
-        let problem = owner(to).map_or_else(
+        let problem = DatabaseRef::parse(to).map_or_else(
             || has_server(from),
-            |(namespace, name)| {
-                judge(&Claim { namespace, name, from, today: date(2026, 11, 22) }, &policy()).unwrap_err()
-            },
+            |database| judge(&Claim { database, from, today: date(2026, 11, 22) }, &policy()).unwrap_err(),
         );
         let denial = Denial { problems: vec![problem], policy: "database-policy".to_owned(), profile: None };
         insta::assert_snapshot!(context.description.unwrap(), denial.message());

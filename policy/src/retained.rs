@@ -1,6 +1,9 @@
 //! What may become of data that are kept without a `Database`.
 
-use api::annotations::{CONFIRM_DESTROY, RETENTION};
+use api::{
+    DatabaseRef,
+    annotations::{CONFIRM_DESTROY, RETENTION},
+};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 use crate::{
@@ -104,7 +107,7 @@ pub fn judge_new(
             format!("{} is not that of the server; write {}", quote(name), quote(record.server)),
         );
     }
-    if owner(record.database).is_none() {
+    if DatabaseRef::parse(record.database).is_none() {
         let text = format!(
             "{} is no database; write <namespace>/<name>, such as orders/main",
             quote(record.database)
@@ -154,16 +157,6 @@ pub fn judge_delete(database: &str) -> Problem {
 /// So many days of 24 hours later, or as late as there is.
 pub fn days_after(since: Timestamp, days: u16) -> Timestamp {
     since.checked_add((i64::from(days) * 24).hours()).unwrap_or(Timestamp::MAX)
-}
-
-/// Namespace and name of a `Database` that is written as `<namespace>/<name>`.
-pub fn owner(database: &str) -> Option<(&str, &str)> {
-    database.split_once('/').filter(|(namespace, name)| {
-        [namespace, name].iter().all(|part| {
-            (1..=63).contains(&part.len())
-                && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        })
-    })
 }
 
 fn day_of(time: Timestamp) -> Date {

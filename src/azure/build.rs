@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::annotations::PAUSED;
+use api::{DatabaseRef, annotations::PAUSED};
 use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
@@ -29,10 +29,7 @@ const TOKEN_AUDIENCE: &str = "api://AzureADTokenExchange";
 /// What the objects are built from.
 #[derive(Clone, Debug)]
 pub struct Input<'a> {
-    /// Namespace of the `Database`.
-    pub namespace: &'a str,
-    /// Name of the `Database`.
-    pub name: &'a str,
+    pub database: DatabaseRef<'a>,
     /// Namespace of the objects.
     pub operator_namespace: &'a str,
     /// Name of the server in Azure, and of the objects.
@@ -97,7 +94,7 @@ pub struct Objects {
 fn tags(input: &Input<'_>, cluster: &str) -> BTreeMap<String, String> {
     let tags = input.azure.tags.value.iter().map(|(name, value)| (name.clone(), value.value.clone()));
     let mut tags: BTreeMap<String, String> = tags.collect();
-    tags.extend(claim::tags(cluster, input.namespace, input.name, input.server_name));
+    tags.extend(claim::tags(cluster, input.database, input.server_name));
     tags
 }
 
@@ -183,7 +180,7 @@ pub fn build(input: &Input<'_>) -> Objects {
             owner: of_server(),
             audiences: vec![TOKEN_AUDIENCE.to_owned()],
             issuer: azure.workload_identity.issuer.value.clone(),
-            subject: format!("system:serviceaccount:{}:{}", input.namespace, effective.service_account_name),
+            subject: subject(input),
         },
     );
     credential.metadata = metadata(input, server_name);
@@ -382,13 +379,13 @@ fn place(input: &Input<'_>) -> Place {
 
 /// Labels of everything that stands for a `Database`, wherever it is. None of them is one that a tool of GitOps takes for
 /// its own: see [`TRACKED`].
-pub fn marks(namespace: &str, name: &str) -> BTreeMap<String, String> {
+pub fn marks(database: DatabaseRef<'_>) -> BTreeMap<String, String> {
     [
         ("app.kubernetes.io/name", "postgresql"),
         ("app.kubernetes.io/part-of", OPERATOR),
         (MANAGED_BY, OPERATOR),
-        (DATABASE_NAMESPACE, namespace),
-        (DATABASE_NAME, name),
+        (DATABASE_NAMESPACE, database.namespace),
+        (DATABASE_NAME, database.name),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()
@@ -407,11 +404,16 @@ pub fn annotations(policy: &str) -> BTreeMap<String, String> {
     .into()
 }
 
+/// The app, as its tokens call it.
+fn subject(input: &Input<'_>) -> String {
+    format!("system:serviceaccount:{}:{}", input.database.namespace, input.effective.service_account_name)
+}
+
 fn metadata(input: &Input<'_>, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(input.operator_namespace.to_owned()),
-        labels: Some(marks(input.namespace, input.name)),
+        labels: Some(marks(input.database)),
         annotations: Some(annotations(DETACH_ON_DELETE)),
         ..ObjectMeta::default()
     }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use api::DatabaseRef;
 use jiff::Timestamp;
 
 use super::{
@@ -128,13 +129,18 @@ pub fn taken(server: &FlexibleServer) -> Option<Timestamp> {
 }
 
 /// The tags by which a server is known for one of ours.
-pub(super) fn tags(cluster: &str, namespace: &str, name: &str, azure_name: &str) -> BTreeMap<String, String> {
-    let has_other_name = names::server(cluster, namespace, name) != azure_name;
-    [(MANAGED_BY_TAG, OPERATOR), (CLUSTER_TAG, cluster), (NAMESPACE_TAG, namespace), (NAME_TAG, name)]
-        .into_iter()
-        .chain(has_other_name.then_some((SERVER_TAG, azure_name)))
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+pub(super) fn tags(cluster: &str, database: DatabaseRef<'_>, azure_name: &str) -> BTreeMap<String, String> {
+    let has_other_name = names::server(cluster, database) != azure_name;
+    [
+        (MANAGED_BY_TAG, OPERATOR),
+        (CLUSTER_TAG, cluster),
+        (NAMESPACE_TAG, database.namespace),
+        (NAME_TAG, database.name),
+    ]
+    .into_iter()
+    .chain(has_other_name.then_some((SERVER_TAG, azure_name)))
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect()
 }
 
 /// Whether an object only looks. Somebody else who writes `skip`, to have a server left alone for a while, leaves the tags.
@@ -142,15 +148,12 @@ pub fn only_looks(server: &FlexibleServer) -> bool {
     has_policy(server, SKIP) && server.spec.tags.is_empty()
 }
 
-/// Namespace and name of a `Database`.
-pub type Database<'a> = (&'a str, &'a str);
-
 /// What may be done with the object of the server of this `Database`, by what ASO found. `formerly` is the one that had the
 /// server before it.
 pub fn claim(
     server: Option<&FlexibleServer>,
-    database: Database<'_>,
-    formerly: Option<Database<'_>>,
+    database: DatabaseRef<'_>,
+    formerly: Option<DatabaseRef<'_>>,
     here: Here<'_>,
 ) -> Claim {
     let Some(server) = server else { return Claim::Look };
@@ -190,25 +193,29 @@ pub fn finds_nothing(server: &FlexibleServer) -> bool {
 
 /// Whether the server has, in Azure, the tags of this `Database`. They alone give its name, by whatever cluster it was made
 /// in: those of a copy of the server don't.
-pub fn is_tagged(server: &FlexibleServer, (namespace, name): Database<'_>) -> bool {
+pub fn is_tagged(server: &FlexibleServer, database: DatabaseRef<'_>) -> bool {
     let Some(status) = server.made() else { return false };
     let Some(cluster) = status.tags.get(CLUSTER_TAG) else { return false };
-    let ours = tags(cluster, namespace, name, &server.spec.azure_name);
+    let ours = tags(cluster, database, &server.spec.azure_name);
     ours.iter().all(|(key, value)| status.tags.get(key) == Some(value))
 }
 
 /// The tags that a server would need to be this `Database`'s own: with the cluster's name that it has, or any other.
-fn needed(server: &FlexibleServer, (namespace, name): Database<'_>) -> String {
-    let name_of_cluster =
-        |cluster: &String| names::server(cluster, namespace, name) == server.spec.azure_name;
+fn needed(server: &FlexibleServer, database: DatabaseRef<'_>) -> String {
+    let name_of_cluster = |cluster: &String| names::server(cluster, database) == server.spec.azure_name;
     let cluster = server
         .made()
         .and_then(|status| status.tags.get(CLUSTER_TAG))
         .filter(|cluster| name_of_cluster(cluster));
     let cluster = cluster.map_or("<azure.clusterName>", String::as_str);
-    [(MANAGED_BY_TAG, OPERATOR), (CLUSTER_TAG, cluster), (NAMESPACE_TAG, namespace), (NAME_TAG, name)]
-        .map(|(key, value)| format!("{key}={value}"))
-        .join(", ")
+    [
+        (MANAGED_BY_TAG, OPERATOR),
+        (CLUSTER_TAG, cluster),
+        (NAMESPACE_TAG, database.namespace),
+        (NAME_TAG, database.name),
+    ]
+    .map(|(key, value)| format!("{key}={value}"))
+    .join(", ")
 }
 
 fn described(tags: &BTreeMap<String, String>) -> String {
@@ -259,6 +266,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    const MAIN: DatabaseRef<'_> = DatabaseRef::new("orders", "main");
     use crate::azure::RECONCILE_POLICY;
 
     fn server(policy: &str, tags: Value, status: Value) -> FlexibleServer {
@@ -266,7 +275,7 @@ mod tests {
             "apiVersion": FlexibleServer::api_version(&()), "kind": "FlexibleServer",
             "metadata": {"name": "x", "generation": 1, "annotations": {RECONCILE_POLICY: policy}},
             "spec": {
-                "azureName": names::server("prod-1", "orders", "main"), "owner": {}, "location": "norwayeast",
+                "azureName": names::server("prod-1", MAIN), "owner": {}, "location": "norwayeast",
                 "version": "17", "tags": tags, "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
             },
             "status": status,
@@ -313,7 +322,7 @@ mod tests {
         {
             let server = server(policy, spec, seen(&tags));
             let here = Here { uid: "c1", takes_over: &takes_over };
-            assert_eq!(claim(Some(&server), ("orders", "main"), None, here), expected, "{policy}");
+            assert_eq!(claim(Some(&server), MAIN, None, here), expected, "{policy}");
         }
     }
 
@@ -337,7 +346,8 @@ mod tests {
 
     /// Of a server with the name that its `Database` gives.
     fn own_tags(cluster: &str, namespace: &str, name: &str) -> BTreeMap<String, String> {
-        tags(cluster, namespace, name, &names::server(cluster, namespace, name))
+        let database = DatabaseRef::new(namespace, name);
+        tags(cluster, database, &names::server(cluster, database))
     }
 
     #[rstest]
@@ -359,13 +369,13 @@ mod tests {
     #[case::made_by_hand(seen(&BTreeMap::new()), foreign("it has no tags of ours", "<azure.clusterName>"))]
     fn a_server_is_taken_only_when_it_is_free_or_ours(#[case] status: Value, #[case] expected: Claim) {
         let server = server("skip", json!({}), status);
-        assert_eq!(claim(Some(&server), ("orders", "main"), None, HERE), expected);
+        assert_eq!(claim(Some(&server), MAIN, None, HERE), expected);
     }
 
     #[test]
     fn a_server_that_another_database_had_is_known_by_the_tag_with_its_name() {
-        let (here, before) = (("sales", "db"), ("orders", "main"));
-        let mut moved = tags("prod-1", "sales", "db", &names::server("prod-1", "orders", "main"));
+        let (here, before) = (DatabaseRef::new("sales", "db"), MAIN);
+        let mut moved = tags("prod-1", here, &names::server("prod-1", MAIN));
         assert_eq!(moved.len(), 5, "{moved:?}");
         let claim = |tags: &BTreeMap<String, String>, formerly| {
             claim(Some(&server("skip", json!({}), seen(tags))), here, formerly, HERE)
@@ -384,12 +394,9 @@ mod tests {
     fn what_was_taken_once_is_ours() {
         let tags = json!({"managed-by": "database-operator"});
         for policy in ["detach-on-delete", "manage", "skip"] {
-            assert_eq!(
-                claim(Some(&server(policy, tags.clone(), json!({}))), ("orders", "main"), None, HERE),
-                Claim::Take
-            );
+            assert_eq!(claim(Some(&server(policy, tags.clone(), json!({}))), MAIN, None, HERE), Claim::Take);
         }
-        assert_eq!(claim(None, ("orders", "main"), None, HERE), Claim::Look);
+        assert_eq!(claim(None, MAIN, None, HERE), Claim::Look);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Names in Azure. A server's name is global, so it holds the cluster, and it is recorded once and never
 //! derived again: a policy with another cluster name must not send the operator to another server.
 
+use api::DatabaseRef;
 use sha2::{Digest, Sha256};
 
 /// Azure's longest server name. <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>
@@ -8,10 +9,10 @@ const LONGEST: usize = 63;
 
 /// `<cluster>-<namespace>-<name>-<hash>`, cut to 63 characters. The hash keeps apart what is cut, and
 /// `a-b/c` from `a/b-c`.
-pub fn server(cluster: &str, namespace: &str, name: &str) -> String {
-    let digest = format!("{:x}", Sha256::digest(format!("{cluster}/{namespace}/{name}")));
+pub fn server(cluster: &str, database: DatabaseRef<'_>) -> String {
+    let digest = format!("{:x}", Sha256::digest(format!("{cluster}/{database}")));
     let hash = &digest[..8];
-    let readable: String = format!("{cluster}-{namespace}-{name}")
+    let readable: String = format!("{cluster}-{}-{}", database.namespace, database.name)
         .to_ascii_lowercase()
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
@@ -43,12 +44,12 @@ mod tests {
 
     #[test]
     fn a_name_tells_whose_server_it_is() {
-        assert_eq!(server("prod-1", "orders", "main"), "prod-1-orders-main-fa6e2486");
+        assert_eq!(server("prod-1", DatabaseRef::new("orders", "main")), "prod-1-orders-main-fa6e2486");
     }
 
     #[test]
     fn dashes_do_not_make_two_databases_one() {
-        assert_ne!(server("c", "a-b", "c"), server("c", "a", "b-c"));
+        assert_ne!(server("c", DatabaseRef::new("a-b", "c")), server("c", DatabaseRef::new("a", "b-c")));
     }
 
     #[rstest]
@@ -78,7 +79,7 @@ mod tests {
             namespace in "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
             name in "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
         ) {
-            let server = server(&cluster, &namespace, &name);
+            let server = server(&cluster, DatabaseRef::new(&namespace, &name));
             prop_assert!((3..=LONGEST).contains(&server.len()), "{server}");
             prop_assert!(server.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
             prop_assert!(!server.starts_with('-') && !server.ends_with('-'));

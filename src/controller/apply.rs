@@ -1,6 +1,6 @@
 //! Fourth stage: writes what differs, and nothing else.
 
-use api::{Database, annotations::PAUSED, reason::Reason};
+use api::{Database, DatabaseRef, annotations::PAUSED, reason::Reason};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -760,7 +760,7 @@ where
 /// Whether an object stands for the same `Database` as ours, by its labels.
 fn same_owner<K: Resource>(found: &K, desired: &K) -> bool {
     let label = |key| desired.labels().get(key).map(String::as_str).unwrap_or_default();
-    caches::belongs_to(found, label(DATABASE_NAMESPACE), label(DATABASE_NAME))
+    caches::belongs_to(found, DatabaseRef::new(label(DATABASE_NAMESPACE), label(DATABASE_NAME)))
 }
 
 /// Whether everything that we mark an object with is there: labels and annotations.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::Database;
+use api::{Database, DatabaseRef};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{Secret, ServiceAccount},
@@ -70,14 +70,13 @@ pub(super) fn build(
     azure: &document::Azure,
     operator_namespace: &str,
 ) -> Desired {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let name = database.name_any();
     let reference = passwords.map(|passwords| SecretReference {
         name: password::secret_name(&known.server_name),
         key: passwords.newest.clone(),
     });
     let objects = azure::build(&azure::Input {
-        namespace: &namespace,
-        name: &name,
+        database: DatabaseRef::of(database),
         operator_namespace,
         server_name: &known.server_name,
         effective,
@@ -127,13 +126,13 @@ pub(super) fn build(
     });
     // Passwords are forgotten when they are turned off: turned on again, there are new ones.
     let admin_secret = (passwords.is_some() || known.admin_secret.is_some())
-        .then(|| admin_secret((&namespace, &name), &known.server_name, passwords, operator_namespace));
+        .then(|| admin_secret(DatabaseRef::of(database), &known.server_name, passwords, operator_namespace));
     Desired { azure: objects, admin_secret, service_account, secret }
 }
 
 /// The Secret that Azure Service Operator reads; without passwords an empty one.
 pub(super) fn admin_secret(
-    (namespace, name): (&str, &str),
+    database: DatabaseRef<'_>,
     server_name: &str,
     passwords: Option<&Passwords>,
     operator_namespace: &str,
@@ -142,7 +141,7 @@ pub(super) fn admin_secret(
     let metadata = ObjectMeta {
         name: Some(password::secret_name(server_name)),
         namespace: Some(operator_namespace.to_owned()),
-        labels: Some(azure::marks(namespace, name)),
+        labels: Some(azure::marks(database)),
         annotations: fulfilled.map(|request| [(password::FULFILLED.to_owned(), request)].into()),
         ..ObjectMeta::default()
     };
@@ -163,7 +162,7 @@ fn metadata(database: &Database, name: &str) -> ObjectMeta {
     let namespace = database.namespace().unwrap_or_default();
     ObjectMeta {
         name: Some(name.to_owned()),
-        labels: Some(azure::marks(&namespace, &database.name_any())),
+        labels: Some(azure::marks(DatabaseRef::of(database))),
         namespace: Some(namespace),
         owner_references: Some(vec![owner]),
         ..ObjectMeta::default()

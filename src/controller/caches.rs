@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use api::Database;
+use api::{Database, DatabaseRef};
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream, SelectAll},
@@ -132,9 +132,9 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
         self.store.get(&ObjectRef::new(name).within(namespace))?.unpack()
     }
 
-    /// The object, if it stands for that `Database`, given by its namespace and name.
-    pub(super) fn own(&self, namespace: &str, name: &str, of: (&str, &str)) -> Option<K> {
-        self.get(namespace, name).filter(|object| belongs_to(object, of.0, of.1))
+    /// The object, if it stands for that `Database`.
+    pub(super) fn own(&self, namespace: &str, name: &str, of: DatabaseRef<'_>) -> Option<K> {
+        self.get(namespace, name).filter(|object| belongs_to(object, of))
     }
 }
 
@@ -307,14 +307,14 @@ impl Caches {
 
 impl<K: Resource<DynamicType = ()> + DeserializeOwned> Indexed<K> {
     /// Those that stand for this `Database`.
-    pub(super) fn of(&self, operator_namespace: &str, namespace: &str, name: &str) -> Vec<K> {
+    pub(super) fn of(&self, operator_namespace: &str, database: DatabaseRef<'_>) -> Vec<K> {
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         index
-            .get(&hash(namespace, name))
+            .get(&hash(database.namespace, database.name))
             .into_iter()
             .flatten()
             .filter_map(|object| self.cache.get(operator_namespace, object))
-            .filter(|object| belongs_to(object, namespace, name))
+            .filter(|object| belongs_to(object, database))
             .collect()
     }
 }
@@ -487,11 +487,11 @@ pub(super) fn prune<K: Resource>(object: &mut K) {
 }
 
 /// Whether an object stands for this `Database`.
-pub(super) fn belongs_to<K: Resource>(object: &K, namespace: &str, name: &str) -> bool {
+pub(super) fn belongs_to<K: Resource>(object: &K, database: DatabaseRef<'_>) -> bool {
     let label = |key| object.meta().labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
     label(MANAGED_BY) == Some(OPERATOR)
-        && label(DATABASE_NAMESPACE) == Some(namespace)
-        && label(DATABASE_NAME) == Some(name)
+        && label(DATABASE_NAMESPACE) == Some(database.namespace)
+        && label(DATABASE_NAME) == Some(database.name)
 }
 
 #[cfg(test)]

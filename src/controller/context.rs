@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Database, RetainedDatabase};
+use api::{Database, DatabaseRef, RetainedDatabase};
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use kube::{
@@ -93,7 +93,8 @@ impl Context {
     }
 
     /// Metrics tell of a database that is gone no longer, and another one may have its turn.
-    pub(super) fn forget(&self, namespace: &str, name: &str) {
+    pub(super) fn forget(&self, database: DatabaseRef<'_>) {
+        let DatabaseRef { namespace, name } = database;
         self.compliance.set(namespace, name, true);
         self.states.forget(namespace, name);
         self.quotas.forget(namespace, name);

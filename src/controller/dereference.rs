@@ -1,14 +1,14 @@
 //! First stage: everything that is known of a `Database`, from the caches and nothing else.
 
 use api::{
-    Authentication, Database,
+    Authentication, Database, DatabaseRef,
     annotations::{ACCEPT_EMPTY, RECOVER_FROM},
     reason::Reason,
 };
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
-use policy::{Recorded, accepting, retained::owner};
+use policy::{Recorded, accepting};
 
 use super::{
     caches::{Caches, Unreadable},
@@ -105,8 +105,8 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
     if records.wait_until_ready().now_or_never().is_none() {
         return Err(Error::NotSynced);
     }
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let derived = names::server(&azure.cluster_name.value, &namespace, &name);
+    let whose = DatabaseRef::of(database);
+    let derived = names::server(&azure.cluster_name.value, whose);
     let traces =
         Traces::of(database, caches, records, operator_namespace, Some(derived.clone()), around.here());
     let server_name = match server_of(&traces) {
@@ -122,15 +122,15 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
     let record = records.get(&ObjectRef::new(&server_name).within(operator_namespace));
     // One that is about another database, while an object of ours says that the server is this one's, is mistaken.
     let record = record.filter(|record| {
-        let is_its = |database: &str| owner(database) == Some((&namespace, &name));
+        let is_its = |text: &str| DatabaseRef::parse(text) == Some(whose);
         is_its(&record.spec.database)
             || record.spec.formerly.as_deref().is_some_and(is_its)
-            || !has_owner_labels(caches, operator_namespace, &server_name, (&namespace, &name))
+            || !has_owner_labels(caches, operator_namespace, &server_name, whose)
     });
     let server = caches.servers.cache.get(operator_namespace, &server_name);
     let identity = caches.identities.get(operator_namespace, &server_name);
     let there = There {
-        database: (&namespace, &name),
+        database: whose,
         under: UnderName {
             name: &server_name,
             operator_namespace,
@@ -163,8 +163,8 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
         let status = identity.status.as_ref()?;
         Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
     });
-    let configurations = caches.configurations.of(operator_namespace, &namespace, &name);
-    let firewall_rules = caches.firewall_rules.of(operator_namespace, &namespace, &name);
+    let configurations = caches.configurations.of(operator_namespace, whose);
+    let firewall_rules = caches.firewall_rules.of(operator_namespace, whose);
     let recorded = recorded(database, server.as_ref(), &configurations, database_name);
     let admin_secret = caches.secrets.get(operator_namespace, &password::secret_name(&server_name));
     let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());

@@ -1,7 +1,6 @@
 //! Why a `Database` can't have the server of its name, or not yet: the first guard that says so is told.
 
-use api::reason::Reason;
-use policy::retained::owner;
+use api::{DatabaseRef, reason::Reason};
 
 use super::{ownership::UnderName, retained::relabel, surroundings::Surroundings, verdict::Blocked};
 use crate::azure::{
@@ -11,18 +10,19 @@ use crate::azure::{
 
 /// What there is under the name of the server.
 pub(super) struct There<'a> {
-    /// Namespace and name.
-    pub(super) database: (&'a str, &'a str),
+    pub(super) database: DatabaseRef<'a>,
     pub(super) under: UnderName<'a>,
     pub(super) around: Surroundings<'a>,
 }
 
 impl There<'_> {
     /// The `Database` that had the server before, and of which the record gives it to this one.
-    fn formerly(&self) -> Option<(&str, &str)> {
-        let record =
-            self.under.record.filter(|record| owner(&record.spec.database) == Some(self.database))?;
-        owner(record.spec.formerly.as_deref()?)
+    fn formerly(&self) -> Option<DatabaseRef<'_>> {
+        let record = self
+            .under
+            .record
+            .filter(|record| DatabaseRef::parse(&record.spec.database) == Some(self.database))?;
+        DatabaseRef::parse(record.spec.formerly.as_deref()?)
     }
 
     /// Whether the server may be written.
@@ -78,8 +78,8 @@ fn is_of_another_namespace(there: &There<'_>) -> Option<Blocked> {
         return None;
     }
     let (then, now) = (record.spec.namespace_uid.as_deref()?, around.namespace_uid?);
-    let database = &record.spec.database;
-    let (namespace, _) = owner(database)?;
+    let database = DatabaseRef::parse(&record.spec.database)?;
+    let namespace = database.namespace;
     let is_allowed = then == now
         || around.recoveries.iter().any(|recovery| recovery.is_of_its_own(database, around.today));
     (!is_allowed).then(|| {
@@ -128,11 +128,9 @@ pub(super) fn unknown(recorded: &str, derived: &str, operator_namespace: &str) -
 }
 
 /// What a `Database` is told while the server of another one becomes its own.
-pub(super) fn recovering(server_name: &str, (namespace, name): (&str, &str)) -> Blocked {
+pub(super) fn recovering(server_name: &str, formerly: DatabaseRef<'_>) -> Blocked {
     Blocked::by(
         Reason::Recovering,
-        format!(
-            "Server {server_name}, which was kept of Database {namespace}/{name}, is being brought back here"
-        ),
+        format!("Server {server_name}, which was kept of Database {formerly}, is being brought back here"),
     )
 }

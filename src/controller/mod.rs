@@ -40,7 +40,7 @@ mod verdict;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use api::{Database, RetainedDatabase, reason::Reason};
+use api::{Database, DatabaseRef, RetainedDatabase, reason::Reason};
 use arc_swap::ArcSwap;
 use futures::{
     Stream, StreamExt,
@@ -184,10 +184,11 @@ pub async fn run(
                     controller::Error::ReconcilerFailed(..) => {}
                     // It is gone since it was queued, perhaps without our finalizer.
                     controller::Error::ObjectNotFound(gone) => {
-                        let namespace = gone.namespace.as_deref().unwrap_or_default();
-                        gone_context.forget(namespace, &gone.name);
+                        let gone =
+                            DatabaseRef::new(gone.namespace.as_deref().unwrap_or_default(), &gone.name);
+                        gone_context.forget(gone);
                         // Something of a server that is kept has changed.
-                        if let Some(record) = ownership::kept(&gone_context.retained, namespace, &gone.name) {
+                        if let Some(record) = ownership::kept(&gone_context.retained, gone) {
                             gone_context.look_at_record(&record.spec.server.name);
                         }
                     }

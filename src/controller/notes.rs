@@ -599,7 +599,7 @@ mod tests {
         #[case] owners: serde_json::Value,
         #[case] expected: (bool, bool),
     ) {
-        let labels = crate::azure::marks("orders", "main");
+        let labels = crate::azure::marks(api::DatabaseRef::new("orders", "main"));
         let note = secret("a", &json!({"metadata": {"labels": labels, "ownerReferences": owners}})).note;
         assert!(note.has_labels(&labels));
         let database = database("u");
@@ -608,14 +608,16 @@ mod tests {
 
     #[test]
     fn labels_that_are_ours_or_were_count_and_others_do_not() {
-        let mut labels = crate::azure::marks("orders", "main");
+        let mut labels = crate::azure::marks(api::DatabaseRef::new("orders", "main"));
         let with = |labels: &BTreeMap<String, String>| secret("a", &json!({"metadata": {"labels": labels}}));
         let wanted = labels.clone();
         labels.insert("team".to_owned(), "orders".to_owned());
         assert!(with(&labels).note.has_labels(&wanted));
         labels.insert(crate::azure::TRACKED.to_owned(), "main".to_owned());
         assert!(!with(&labels).note.has_labels(&wanted), "what was written once is to go");
-        assert!(!with(&crate::azure::marks("orders", "other")).note.has_labels(&wanted));
+        assert!(
+            !with(&crate::azure::marks(api::DatabaseRef::new("orders", "other"))).note.has_labels(&wanted)
+        );
     }
 
     #[rstest]

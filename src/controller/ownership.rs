@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use api::{Database, RetainedDatabase};
+use api::{Database, DatabaseRef, RetainedDatabase};
 use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
-use policy::retained::owner;
 
 use super::caches::{self, Caches};
 use crate::azure::{Claim, FlexibleServer, UserAssignedIdentity, claim};
@@ -67,13 +66,12 @@ impl Traces {
         derived: Option<String>,
         here: claim::Here<'_>,
     ) -> Self {
-        let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+        let whose = DatabaseRef::of(database);
         let status = database.status.as_ref();
         let server = status.and_then(|status| status.server.as_ref());
         let recorded = server.map(|server| server.name.clone()).filter(|name| !name.is_empty());
-        let servers = caches.servers.of(operator_namespace, &namespace, &name).into_iter().map(|server| {
-            let is_foreign =
-                matches!(claim::claim(Some(&server), (&namespace, &name), None, here), Claim::Foreign(_));
+        let servers = caches.servers.of(operator_namespace, whose).into_iter().map(|server| {
+            let is_foreign = matches!(claim::claim(Some(&server), whose, None, here), Claim::Foreign(_));
             let object = match claim::only_looks(&server) {
                 false => Object::Manages,
                 true if is_foreign => Object::FoundAnothers,
@@ -81,11 +79,8 @@ impl Traces {
             };
             (server.name_any(), object)
         });
-        let is_its = |identity: &&String| {
-            caches.identities.own(operator_namespace, identity, (&namespace, &name)).is_some()
-        };
-        let is_kept_for =
-            |record: &RetainedDatabase| owner(&record.spec.database) == Some((&namespace, &name));
+        let is_its =
+            |identity: &&String| caches.identities.own(operator_namespace, identity, whose).is_some();
         let is_taken = |recorded: &String| {
             let there = UnderName {
                 name: recorded,
@@ -94,13 +89,13 @@ impl Traces {
                 server: caches.servers.cache.get(operator_namespace, recorded).as_ref(),
                 identity: caches.identities.get(operator_namespace, recorded).as_ref(),
             }
-            .taken_from((&namespace, &name));
+            .taken_from(whose);
             there.is_some()
         };
         let mut kept: Vec<String> = records
             .state()
             .iter()
-            .filter(|record| is_kept_for(record))
+            .filter(|record| is_kept_for(record, whose))
             .map(|record| record.spec.server.name.clone())
             .collect();
         kept.sort_unstable();
@@ -172,7 +167,7 @@ pub(super) fn has_owner_labels(
     caches: &Caches,
     operator_namespace: &str,
     server: &str,
-    database: (&str, &str),
+    database: DatabaseRef<'_>,
 ) -> bool {
     caches.servers.cache.own(operator_namespace, server, database).is_some()
         // It outlives the server's object, which may have been deleted by hand.
@@ -190,33 +185,35 @@ pub(super) struct UnderName<'a> {
 
 impl UnderName<'_> {
     /// What of it says that the server is another one's than this `Database`'s.
-    pub(super) fn taken_from(&self, (namespace, name): (&str, &str)) -> Option<String> {
+    pub(super) fn taken_from(&self, database: DatabaseRef<'_>) -> Option<String> {
         let object = format!("{}/{}", self.operator_namespace, self.name);
         if let Some(record) = self.record
-            && owner(&record.spec.database) != Some((namespace, name))
+            && DatabaseRef::parse(&record.spec.database) != Some(database)
         {
             return Some(format!("RetainedDatabase {object} keeps it for Database {}", record.spec.database));
         }
         let exists =
             |kind: &str| Some(format!("{kind} {object} exists and does not belong to this Database"));
-        if self.server.is_some_and(|server| !caches::belongs_to(server, namespace, name)) {
+        if self.server.is_some_and(|server| !caches::belongs_to(server, database)) {
             return exists("FlexibleServer");
         }
-        if self.identity.is_some_and(|identity| !caches::belongs_to(identity, namespace, name)) {
+        if self.identity.is_some_and(|identity| !caches::belongs_to(identity, database)) {
             return exists("UserAssignedIdentity");
         }
         None
     }
 }
 
+fn is_kept_for(record: &RetainedDatabase, database: DatabaseRef<'_>) -> bool {
+    DatabaseRef::parse(&record.spec.database) == Some(database)
+}
+
 /// The record of what is kept for this `Database`.
 pub(super) fn kept(
     records: &Store<RetainedDatabase>,
-    namespace: &str,
-    name: &str,
+    database: DatabaseRef<'_>,
 ) -> Option<Arc<RetainedDatabase>> {
-    let is_of = |record: &Arc<RetainedDatabase>| owner(&record.spec.database) == Some((namespace, name));
-    records.state().into_iter().find(is_of)
+    records.state().into_iter().find(|record| is_kept_for(record, database))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use api::{Database, RetainedDatabase, reason::Reason};
+use api::{Database, DatabaseRef, RetainedDatabase, reason::Reason};
 use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
@@ -14,7 +14,6 @@ use kube::{
 use policy::{
     Code,
     quota::{self, Claimant, Used},
-    retained::owner,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -65,9 +64,10 @@ impl Quotas {
         let siblings =
             beside.databases.state_filter(|other| other.namespace().as_deref() == Some(&namespace));
         let kept = beside.records.state_filter(|record| {
-            owner(&record.spec.database).is_some_and(|(of, kept)| {
-                let is_live = || beside.databases.get(&ObjectRef::new(kept).within(of)).is_some();
-                of == namespace && kept != name && !is_live()
+            DatabaseRef::parse(&record.spec.database).is_some_and(|kept| {
+                let is_live =
+                    || beside.databases.get(&ObjectRef::new(kept.name).within(kept.namespace)).is_some();
+                kept.namespace == namespace && kept.name != name && !is_live()
             })
         });
         let others = siblings.iter().filter(|other| other.name_any() != name);

@@ -1,5 +1,6 @@
 //! Changes of a live database.
 
+use api::DatabaseRef;
 use database_operator::azure::names;
 use sandbox::azure::{Fault, Phase};
 use serde_json::json;
@@ -255,7 +256,7 @@ fn extensions_and_parameters_reach_azure_and_what_is_left_out_gets_its_default_b
 fn a_parameter_that_azure_refuses_is_named_and_holds_up_no_other() {
     let story = story();
     // What admission can't tell, such as what a version takes that isn't known.
-    let server = names::server("prod-1", &story.namespace, "main");
+    let server = names::server("prod-1", DatabaseRef::new(&story.namespace, "main"));
     let fault = Fault {
         method: Some("PUT".to_owned()),
         path: format!("*/flexibleServers/{server}/configurations/pgaudit.log"),

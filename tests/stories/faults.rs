@@ -1,5 +1,6 @@
 //! Azure fails, and the database becomes ready all the same: once, and without anybody's help.
 
+use api::DatabaseRef;
 use database_operator::azure::names;
 use rstest::rstest;
 use sandbox::azure::{Existing, Fault, Phase};
@@ -17,7 +18,10 @@ const TIMES: u32 = 3;
 fn of_server(story: &Story<'_>, phase: Phase, status: u16, code: &str, message: &str) -> Fault {
     Fault {
         method: Some("PUT".to_owned()),
-        path: format!("*/flexibleServers/{}", names::server("prod-1", &story.namespace, "main")),
+        path: format!(
+            "*/flexibleServers/{}",
+            names::server("prod-1", DatabaseRef::new(&story.namespace, "main"))
+        ),
         status,
         code: code.to_owned(),
         message: message.to_owned(),
@@ -91,7 +95,7 @@ fn a_write_that_azure_fails_is_told_of_and_done_again(
 #[test]
 fn every_kind_of_resource_comes_through_500s_on_its_reads_and_writes() {
     let story = story();
-    let name = names::server("prod-1", &story.namespace, "main");
+    let name = names::server("prod-1", DatabaseRef::new(&story.namespace, "main"));
     let all = [
         format!("*/flexibleServers/{name}"),
         format!("*/flexibleServers/{name}/databases/*"),

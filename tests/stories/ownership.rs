@@ -1,5 +1,6 @@
 //! Whose a server is: one that Azure has already is looked at before anything is written.
 
+use api::DatabaseRef;
 use database_operator::azure::names;
 use serde_json::json;
 
@@ -42,7 +43,7 @@ fn writes_to(story: &Story<'_>, server: &str) -> usize {
 #[test]
 fn a_server_of_somebody_else_is_reported_and_never_touched() {
     let story = story();
-    let server = names::server("prod-1", &story.namespace, "main");
+    let server = names::server("prod-1", DatabaseRef::new(&story.namespace, "main"));
     made_by_others(&story, &server, &json!({"team": "others"}));
     let (before, writes) = (story.server(), writes_to(&story, &server));
 
@@ -68,7 +69,7 @@ fn a_server_of_somebody_else_is_reported_and_never_touched() {
 #[test]
 fn a_server_that_is_ours_is_found_again_as_it_runs() {
     let story = story();
-    let server = names::server("prod-1", &story.namespace, "main");
+    let server = names::server("prod-1", DatabaseRef::new(&story.namespace, "main"));
     let tags = json!({
         "managed-by": "database-operator", "database-operator-cluster": "prod-1",
         "database-operator-namespace": story.namespace, "database-operator-name": "main",

@@ -1,5 +1,6 @@
 //! Azure refuses, or somebody does something in Azure, and the `Database` tells the truth of it.
 
+use api::DatabaseRef;
 use database_operator::azure::names;
 use jiff::ToSpan;
 use sandbox::azure::{Fault, Phase};
@@ -14,7 +15,7 @@ use crate::{
 };
 
 fn server_name(story: &Story<'_>) -> String {
-    names::server("prod-1", &story.namespace, "main")
+    names::server("prod-1", DatabaseRef::new(&story.namespace, "main"))
 }
 
 /// A fault of writes of the story's server, but of nothing that lies on it.

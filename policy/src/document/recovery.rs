@@ -1,5 +1,6 @@
 //! Which kept server may come back as which other database.
 
+use api::DatabaseRef;
 use jiff::civil::Date;
 
 /// A kept server that a `Database` of another name or namespace may bring back until a day; or, where both are the same, one
@@ -17,14 +18,13 @@ pub struct Recovery {
 
 impl Recovery {
     /// Whether it is about these two, on whatever day.
-    pub fn is_about(&self, from: (&str, &str), to: (&str, &str)) -> bool {
-        let is = |ours: &(String, String), theirs: (&str, &str)| (&*ours.0, &*ours.1) == theirs;
+    pub fn is_about(&self, from: DatabaseRef<'_>, to: DatabaseRef<'_>) -> bool {
+        let is = |ours: &(String, String), theirs| DatabaseRef::new(&ours.0, &ours.1) == theirs;
         is(&self.from, from) && is(&self.to, to)
     }
 
     /// Whether a namespace that was made again may have, on this day, what is kept of this database of the former one.
-    pub fn is_of_its_own(&self, database: &str, today: Date) -> bool {
-        let is = |ours: &(String, String)| database.split_once('/') == Some((&*ours.0, &*ours.1));
-        is(&self.from) && is(&self.to) && today <= self.until
+    pub fn is_of_its_own(&self, database: DatabaseRef<'_>, today: Date) -> bool {
+        self.is_about(database, database) && today <= self.until
     }
 }

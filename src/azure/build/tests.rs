@@ -58,8 +58,7 @@ fn objects_beside(
     };
     let effective = policy.resolve(&request, None).unwrap();
     build(&Input {
-        namespace: "orders",
-        name: "my-app-db",
+        database: DatabaseRef::new("orders", "my-app-db"),
         operator_namespace: "database-operator",
         server_name: "prod-1-orders-my-app-db-0a1b2c3d",
         effective: &effective,
@@ -124,7 +123,7 @@ fn no_object_bears_a_label_by_which_tools_of_gitops_know_their_own() {
         "kustomize.config.k8s.io/",
         "cli-utils.sigs.k8s.io/",
     ];
-    let labels = marks("orders", "my-app-db");
+    let labels = marks(DatabaseRef::new("orders", "my-app-db"));
     for key in labels.keys() {
         assert!(!known.iter().any(|known| key.starts_with(known)), "{key}");
     }

@@ -206,7 +206,8 @@ fn merge(old: &mut Value, new: &Value) {
 /// Shows what a Secret holds, and of passwords, which are new each time, and their keys, only that they are there.
 fn mask(body: &mut Value) {
     if let Some(labels) = body.pointer_mut("/metadata/labels") {
-        let ours = serde_json::to_value(crate::azure::marks("orders", "main")).unwrap();
+        let ours =
+            serde_json::to_value(crate::azure::marks(api::DatabaseRef::new("orders", "main"))).unwrap();
         if *labels == ours {
             *labels = json!("as all that stands for orders/main");
         }

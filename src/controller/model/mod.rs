@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use api::{Database, RetainedDatabase, annotations::FINALIZER, reason::Reason};
+use api::{Database, DatabaseRef, RetainedDatabase, annotations::FINALIZER, reason::Reason};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use kube::core::PartialObjectMeta;
 use proptest::{
@@ -79,7 +79,7 @@ struct World {
 }
 
 fn server_name(database: &str) -> String {
-    names::server("prod-1", NAMESPACE, database)
+    names::server("prod-1", DatabaseRef::new(NAMESPACE, database))
 }
 
 fn key(kind: &str, namespace: &str, name: &str) -> Key {

@@ -122,10 +122,10 @@ async fn recover(seen: &Seen<'_>, context: &Context, note: &str) -> Result<Actio
     let recovered = Recovered { since: record.spec.since.clone(), from: record.spec.formerly.clone() };
     let body = json!({
         "apiVersion": Database::api_version(&()), "kind": Database::kind(&()),
-        "metadata": {"name": kept.name}, "status": {"recovered": recovered},
+        "metadata": {"name": kept.database.name}, "status": {"recovered": recovered},
     });
-    let api: Api<Database> = Api::namespaced(context.client.clone(), kept.namespace);
-    api.patch_status(kept.name, &PatchParams::apply(RECOVERY_MANAGER).force(), &Patch::Apply(&body))
+    let api: Api<Database> = Api::namespaced(context.client.clone(), kept.database.namespace);
+    api.patch_status(kept.database.name, &PatchParams::apply(RECOVERY_MANAGER).force(), &Patch::Apply(&body))
         .await
         .map_err(failed("the status of the Database", "written"))?;
     if !settle(record, context, Settled::Recovered, note).await? {
@@ -138,6 +138,6 @@ async fn recover(seen: &Seen<'_>, context: &Context, note: &str) -> Result<Actio
     {
         context.events.publish(database, Reason::Recovered, note).await;
     }
-    tracing::info!(namespace = kept.namespace, name = kept.name, server = kept.server_name, "recovered");
+    tracing::info!(database = %kept.database, server = kept.server_name, "recovered");
     Ok(Action::await_change())
 }

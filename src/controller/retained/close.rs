@@ -29,7 +29,7 @@ pub(super) async fn close(
 ) -> Result<Removal, Error> {
     let caches = &context.caches;
     let mut closed = remove(context, &caches.credentials, kept.server_name, kept).await?;
-    for rule in caches.firewall_rules.of(&context.operator_namespace, kept.namespace, kept.name) {
+    for rule in caches.firewall_rules.of(&context.operator_namespace, kept.database) {
         let rule = remove(context, &caches.firewall_rules.cache, &rule.name_any(), kept).await?;
         if closed == Removal::Done {
             closed = rule;
@@ -47,7 +47,7 @@ async fn change_password(
     since: Timestamp,
 ) -> Result<Removal, Error> {
     let caches = &context.caches;
-    let (name, database) = (password::secret_name(kept.server_name), (kept.namespace, kept.name));
+    let (name, database) = (password::secret_name(kept.server_name), kept.database);
     let Some(server) = own(context, &caches.servers.cache, kept.server_name, kept) else {
         return Ok(Removal::Done);
     };
@@ -92,7 +92,7 @@ async fn change_password(
     desired.spec.administrator_login_password = Some(reference);
     desired.metadata.namespace = server.namespace();
     desired.metadata.resource_version = server.resource_version();
-    desired.metadata.labels = Some(marks(database.0, database.1));
+    desired.metadata.labels = Some(marks(database));
     // Azure is to be told; an object at rest only looks.
     let policy = if has_policy(&server, MANAGE) { MANAGE } else { DETACH_ON_DELETE };
     desired.metadata.annotations = Some(annotations(policy));
@@ -107,7 +107,7 @@ async fn write(
     kept: &ServerRef<'_>,
     passwords: Option<&Passwords>,
 ) -> Result<Removal, Error> {
-    let database = (kept.namespace, kept.name);
+    let database = kept.database;
     let desired = build::admin_secret(database, kept.server_name, passwords, &context.operator_namespace);
     match apply::apply_admin_secret(context, &desired).await {
         Ok(()) => Ok(Removal::Done),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Confirmed, Database, RetainedDatabase, Settled,
+    Confirmed, Database, DatabaseRef, RetainedDatabase, Settled,
     annotations::{CONFIRM_DESTROY, FINALIZER, RETENTION},
     reason::Reason,
 };
@@ -56,16 +56,16 @@ const SOON: std::time::Duration = std::time::Duration::from_secs(5);
 /// Settles what becomes of the data. It was judged at admission, and is judged once more: admission can be bypassed, by
 /// deleting the CRD, or with the webhook's configuration. Whatever doesn't count keeps the data.
 pub(in crate::controller) async fn let_go(database: &Database, context: &Context) -> Result<Fate, Error> {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let whose = DatabaseRef::of(database);
     let deleted = database.metadata.deletion_timestamp.as_ref().map_or_else(|| context.now(), |time| time.0);
     let server_name = match server_left_by(database, context) {
         Ok(ServerOf::Named(server_name)) => server_name,
         Ok(ServerOf::None) => {
             // It came to have its server back, and goes before that.
-            if let Some(record) = ownership::kept(&context.retained, &namespace, &name) {
+            if let Some(record) = ownership::kept(&context.retained, whose) {
                 status::take_back(&record, context).await?;
             }
-            context.forget(&namespace, &name);
+            context.forget(whose);
             return Ok(Fate::Settled);
         }
         Ok(ServerOf::Unclear(recorded)) => {
@@ -84,9 +84,9 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
     if matches!(dereference::check(&context.caches), Err(dereference::Error::NotSynced)) {
         return Ok(wait());
     }
-    let doomed = ServerRef { namespace: &namespace, name: &name, server_name: &server_name };
+    let doomed = ServerRef { database: whose, server_name: &server_name };
     // By the day of the delete, so that a long one doesn't outlive its own confirmation.
-    let Ok(retention) = retention(database, (&namespace, &name), None, deleted, context) else {
+    let Ok(retention) = retention(database, whose, None, deleted, context) else {
         return Ok(wait());
     };
     let mut plan = plan(retention, database.annotations(), deleted, context.now(), context.destroy_delay);
@@ -102,7 +102,7 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
         Kept::NotYet => return Ok(wait()),
         // An earlier decision, which this `Database` came too late for.
         Kept::BeingDestroyed => {
-            context.forget(&namespace, &name);
+            context.forget(whose);
             return Ok(Fate::Settled);
         }
     };
@@ -113,7 +113,7 @@ pub(in crate::controller) async fn let_go(database: &Database, context: &Context
         status::confirm(&record, context, confirmed).await?;
     }
     context.events.publish(database, Reason::DataKept, &plan.note(&server_name, context)).await;
-    context.forget(&namespace, &name);
+    context.forget(whose);
     Ok(Fate::Settled)
 }
 
@@ -197,7 +197,7 @@ fn wait() -> Fate {
 /// this name. The inner error says why they don't count.
 pub(super) fn retention<K: ResourceExt>(
     object: &K,
-    (namespace, name): (&str, &str),
+    DatabaseRef { namespace, name }: DatabaseRef<'_>,
     profile: Option<&str>,
     day: Timestamp,
     context: &Context,
@@ -249,10 +249,7 @@ fn server_left_by(database: &Database, context: &Context) -> Result<ServerOf, No
     }
     let state = context.policy.load();
     let azure = state.policy().map(|policy| &policy.azure);
-    let derived = azure.map(|azure| {
-        let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-        names::server(&azure.cluster_name.value, &namespace, &name)
-    });
+    let derived = azure.map(|azure| names::server(&azure.cluster_name.value, DatabaseRef::of(database)));
     let here = claim::Here {
         uid: &context.cluster_uid,
         takes_over: azure.map_or(&[][..], |azure| &azure.take_over_from),
@@ -304,19 +301,18 @@ async fn keep(
             status::take_back(&there, context).await?;
             return Ok(Kept::Overruled { record: Box::new(there), word });
         }
-        let note =
-            format!("Server {} was back with Database {}/{}", kept.server_name, kept.namespace, kept.name);
+        let note = format!("Server {} was back with Database {}", kept.server_name, kept.database);
         status::settle(&there, context, Settled::Recovered, &note).await?;
         return Ok(Kept::NotYet);
     }
     let server = server();
-    let profile = profile(context, kept.namespace, None).ok().flatten().map(|profile| profile.name);
+    let profile = profile(context, kept.database.namespace, None).ok().flatten().map(|profile| profile.name);
     let record = record::of_deleted(
         database,
         profile,
         kept.server_name,
         server.as_ref(),
-        context.namespaces.uid(kept.namespace),
+        context.namespaces.uid(kept.database.namespace),
         &context.operator_namespace,
         since,
         plan.until,
@@ -330,8 +326,7 @@ async fn keep(
     };
     context.count_write("RetainedDatabase");
     tracing::info!(
-        namespace = kept.namespace,
-        name = kept.name,
+        database = %kept.database,
         server = kept.server_name,
         until = plan.until.map(tracing::field::display),
         "the Database is deleted; its server and data are kept"

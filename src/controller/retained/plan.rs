@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Database, Settled};
+use api::{Database, DatabaseRef, Settled};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -157,9 +157,9 @@ fn next(end: &End, now: Timestamp) -> Duration {
 /// The `Database` that a server's object names, if it is another one.
 fn other_owner(server: &FlexibleServer, seen: &Seen<'_>) -> Option<String> {
     let (namespace, name) = (server.labels().get(DATABASE_NAMESPACE)?, server.labels().get(DATABASE_NAME)?);
-    let is_other = (namespace.as_str(), name.as_str()) != (seen.kept.namespace, seen.kept.name)
-        && !claim::only_looks(server);
-    is_other.then(|| format!("{namespace}/{name}"))
+    let named = DatabaseRef::new(namespace, name);
+    let is_other = named != seen.kept.database && !claim::only_looks(server);
+    is_other.then(|| named.to_string())
 }
 
 /// The record is about another database's server: whoever wrote it was mistaken. It goes, so that it stands in nobody's way.
@@ -184,7 +184,7 @@ fn returned(seen: &Seen<'_>, database: &Database) -> Plan {
     };
     let formerly = record.spec.formerly.as_deref();
     // Until Azure knows whose it is, the record tells.
-    let is_tagged = formerly.is_none() || claim::is_tagged(server, (kept.namespace, kept.name));
+    let is_tagged = formerly.is_none() || claim::is_tagged(server, kept.database);
     if !is_tagged || (!seen.deletion_is_requested() && Notes::taken_back(record).is_some()) {
         return Plan::TakeBack { cancels: false };
     }

@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use api::RetainedDatabase;
+use api::{DatabaseRef, RetainedDatabase};
 use kube::{
     ResourceExt,
     runtime::{controller::Action, reflector::ObjectRef},
 };
-use policy::retained::owner;
 
 use super::{
     act::{act, soon},
@@ -43,11 +42,11 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     if record.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let Some((namespace, name)) = owner(&record.spec.database) else {
+    let Some(database) = DatabaseRef::parse(&record.spec.database) else {
         tell(record, context, &Told::trouble(record, told::unreadable(record))).await?;
         return Ok(Action::await_change());
     };
-    let kept = ServerRef { namespace, name, server_name: &record.spec.server.name };
+    let kept = ServerRef { database, server_name: &record.spec.server.name };
     // What isn't known yet would be taken for gone: a way in that is open for closed.
     match dereference::check(&context.caches) {
         Ok(()) => {}
@@ -58,10 +57,10 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
         }
         Err(_) => return Ok(soon()),
     }
-    if let Some(formerly) = record.spec.formerly.as_deref().and_then(owner)
+    if let Some(formerly) = record.spec.formerly.as_deref().and_then(DatabaseRef::parse)
         && relabel::is_due(&context.caches, &context.operator_namespace, kept.server_name, formerly)
     {
-        relabel::relabel(context, kept.server_name, formerly, (namespace, name)).await?;
+        relabel::relabel(context, kept.server_name, formerly, database).await?;
         return Ok(soon());
     }
     let seen = see(record, kept, context).await?;

@@ -1,6 +1,6 @@
 //! What a `RetainedDatabase` says, pure.
 
-use api::{Database, RetainedDatabase, RetainedDatabaseSpec, RetainedReason, RetainedServer};
+use api::{Database, DatabaseRef, RetainedDatabase, RetainedDatabaseSpec, RetainedReason, RetainedServer};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{ResourceExt, api::ObjectMeta};
@@ -21,13 +21,13 @@ pub(in crate::controller) fn of_deleted(
     since: Timestamp,
     until: Option<Timestamp>,
 ) -> RetainedDatabase {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let whose = DatabaseRef::of(database);
     let status = database.status.as_ref();
     let known_id = status.and_then(|status| status.server.as_ref()?.id.clone());
     RetainedDatabase {
-        metadata: metadata(&namespace, &name, server_name, operator_namespace),
+        metadata: metadata(whose, server_name, operator_namespace),
         spec: RetainedDatabaseSpec {
-            database: format!("{namespace}/{name}"),
+            database: whose.to_string(),
             formerly: None,
             namespace_uid: namespace_uid.or_else(|| server.and_then(claim::namespace_uid).map(str::to_owned)),
             server: RetainedServer { name: server_name.to_owned(), id: server.and_then(id).or(known_id) },
@@ -50,7 +50,7 @@ pub(in crate::controller) fn of_deleted(
 /// Of a server whose `Database` is gone without a word. What it was made of is read from the server itself.
 pub(in crate::controller) fn of_orphan(
     server: &FlexibleServer,
-    (namespace, name): (&str, &str),
+    database: DatabaseRef<'_>,
     operator_namespace: &str,
     since: Timestamp,
 ) -> RetainedDatabase {
@@ -58,9 +58,9 @@ pub(in crate::controller) fn of_orphan(
     let gib =
         server.status.as_ref().and_then(|status| status.storage.as_ref()?.size_gib).or(spec.storage.size_gib);
     RetainedDatabase {
-        metadata: metadata(namespace, name, &server.name_any(), operator_namespace),
+        metadata: metadata(database, &server.name_any(), operator_namespace),
         spec: RetainedDatabaseSpec {
-            database: format!("{namespace}/{name}"),
+            database: database.to_string(),
             formerly: None,
             namespace_uid: claim::namespace_uid(server).map(str::to_owned),
             server: RetainedServer { name: server.name_any(), id: id(server) },
@@ -83,11 +83,11 @@ fn id(server: &FlexibleServer) -> Option<String> {
 }
 
 /// A server has one record: it bears its name.
-fn metadata(namespace: &str, name: &str, server_name: &str, operator_namespace: &str) -> ObjectMeta {
+fn metadata(database: DatabaseRef<'_>, server_name: &str, operator_namespace: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(server_name.to_owned()),
         namespace: Some(operator_namespace.to_owned()),
-        labels: Some(marks(namespace, name)),
+        labels: Some(marks(database)),
         ..ObjectMeta::default()
     }
 }

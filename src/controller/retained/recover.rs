@@ -1,7 +1,7 @@
 //! A new `Database` that asks for the kept server of another one. The policy must allow it; then the record is rewritten,
 //! and from there on the server is kept for this `Database`, which gets it back as any other does.
 
-use api::{Database, reason::Reason};
+use api::{Database, DatabaseRef, reason::Reason};
 use jiff::tz::TimeZone;
 use kube::{
     ResourceExt,
@@ -30,10 +30,10 @@ pub(in crate::controller) async fn recover(
     policy: &Policy,
     context: &Context,
 ) -> Result<Blocked, Error> {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    let whose = DatabaseRef::of(database);
     let today = context.now().to_zoned(TimeZone::UTC).date();
     // It was judged at admission, and is judged once more: admission can be bypassed.
-    let source = match recovering::judge(&Claim { namespace: &namespace, name: &name, from, today }, policy) {
+    let source = match recovering::judge(&Claim { database: whose, from, today }, policy) {
         Ok(source) => source,
         Err(problem) => {
             let problems = vec![problem];
@@ -50,7 +50,7 @@ pub(in crate::controller) async fn recover(
             ),
         )
     };
-    let Some(record) = kept(&context.retained, source.0, source.1) else {
+    let Some(record) = kept(&context.retained, source) else {
         return Ok(nothing(&format!("No server of Database {} is kept", quote(from))));
     };
     let server_name = &record.spec.server.name;
@@ -58,20 +58,19 @@ pub(in crate::controller) async fn recover(
     if is_going || record.is_being_destroyed() {
         return Ok(nothing(&format!("Server {server_name} of Database {from} is not kept any more")));
     }
-    if !matches!(owner(context, source.0, source.1).await?, Owner::Absent) {
+    if !matches!(owner(context, source).await?, Owner::Absent) {
         return Ok(nothing(&format!("Database {from} is there itself, and has its server")));
     }
     let body = json!({
-        "metadata": {"resourceVersion": record.resource_version(), "labels": marks(&namespace, &name)},
-        "spec": {"database": format!("{namespace}/{name}"), "formerly": from},
+        "metadata": {"resourceVersion": record.resource_version(), "labels": marks(whose)},
+        "spec": {"database": whose.to_string(), "formerly": from},
     });
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     match context.records().patch(server_name, &params, &Patch::Merge(body)).await {
         Ok(_) => {
             context.count_write("RetainedDatabase");
             tracing::info!(
-                namespace,
-                name,
+                database = %whose,
                 from,
                 server = server_name,
                 "a kept server is given to another Database"

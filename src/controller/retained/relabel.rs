@@ -1,6 +1,7 @@
 //! Marks everything of a kept server as another `Database`'s. A record says whose it was, so that whoever starts anew goes
 //! on where it was left.
 
+use api::DatabaseRef;
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -16,15 +17,12 @@ use crate::{
     },
 };
 
-/// Namespace and name of a `Database`.
-type Owner<'a> = (&'a str, &'a str);
-
 /// Whether something of this server still bears the marks of who had it before, as far as the caches show.
 pub(in crate::controller) fn is_due(
     caches: &Caches,
     operator_namespace: &str,
     server_name: &str,
-    formerly: Owner<'_>,
+    formerly: DatabaseRef<'_>,
 ) -> bool {
     let named = Named { operator_namespace, server_name, formerly };
     named.of(&caches.servers.cache).is_some()
@@ -41,8 +39,8 @@ pub(in crate::controller) fn is_due(
 pub(super) async fn relabel(
     context: &Context,
     server_name: &str,
-    formerly: Owner<'_>,
-    to: Owner<'_>,
+    formerly: DatabaseRef<'_>,
+    to: DatabaseRef<'_>,
 ) -> Result<(), Error> {
     let caches = &context.caches;
     let named = Named { operator_namespace: &context.operator_namespace, server_name, formerly };
@@ -60,7 +58,7 @@ pub(super) async fn relabel(
 struct Named<'a> {
     operator_namespace: &'a str,
     server_name: &'a str,
-    formerly: Owner<'a>,
+    formerly: DatabaseRef<'a>,
 }
 
 impl Named<'_> {
@@ -93,8 +91,7 @@ impl Named<'_> {
         cache: &Indexed<K>,
         server: impl Fn(&K) -> Option<&str>,
     ) -> Vec<K> {
-        let (namespace, name) = self.formerly;
-        let mut all = cache.of(self.operator_namespace, namespace, name);
+        let mut all = cache.of(self.operator_namespace, self.formerly);
         all.retain(|object| server(object) == Some(self.server_name));
         all
     }
@@ -103,7 +100,7 @@ impl Named<'_> {
 async fn mark<K>(
     context: &Context,
     found: impl IntoIterator<Item = K>,
-    (namespace, name): Owner<'_>,
+    to: DatabaseRef<'_>,
 ) -> Result<(), Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -112,13 +109,13 @@ where
         + std::fmt::Debug,
 {
     for found in found {
-        let mut labels = json!(marks(namespace, name));
+        let mut labels = json!(marks(to));
         if is_tracked(&found) {
             labels[TRACKED] = Value::Null;
         }
         if apply::amend(context, &found, json!({"labels": labels})).await? {
             let (kind, object) = (K::kind(&()), found.name_any());
-            tracing::info!(%kind, object, namespace, name, "marked as another Database's");
+            tracing::info!(%kind, object, database = %to, "marked as another Database's");
         }
     }
     Ok(())

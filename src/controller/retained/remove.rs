@@ -3,7 +3,7 @@
 //! An object first gets the reconcile policy with which its resource in Azure goes along, and is deleted when the cache
 //! shows that. Whoever changes his mind in between finds the object as it was but for that annotation.
 
-use api::reason::Reason;
+use api::{DatabaseRef, reason::Reason};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -25,8 +25,7 @@ use crate::{
 /// Whose server it is that goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ServerRef<'a> {
-    pub(super) namespace: &'a str,
-    pub(super) name: &'a str,
+    pub(super) database: DatabaseRef<'a>,
     pub(super) server_name: &'a str,
 }
 
@@ -155,11 +154,10 @@ async fn delete_in_order(context: &Context, doomed: &ServerRef<'_>) -> Result<Re
     // Kubernetes' garbage collection is at it, too.
     release(context, &caches.databases, doomed.server_name, doomed).await?;
     release(context, &caches.administrators, doomed.server_name, doomed).await?;
-    for rule in caches.firewall_rules.of(&context.operator_namespace, doomed.namespace, doomed.name) {
+    for rule in caches.firewall_rules.of(&context.operator_namespace, doomed.database) {
         release(context, &caches.firewall_rules.cache, &rule.name_any(), doomed).await?;
     }
-    for configuration in caches.configurations.of(&context.operator_namespace, doomed.namespace, doomed.name)
-    {
+    for configuration in caches.configurations.of(&context.operator_namespace, doomed.database) {
         release(context, &caches.configurations.cache, &configuration.name_any(), doomed).await?;
     }
     let credential = remove(context, &caches.credentials, doomed.server_name, doomed).await?;
@@ -241,7 +239,7 @@ pub(super) fn own<K: Resource<DynamicType = ()> + DeserializeOwned>(
     name: &str,
     of: &ServerRef<'_>,
 ) -> Option<K> {
-    cache.own(&context.operator_namespace, name, (of.namespace, of.name))
+    cache.own(&context.operator_namespace, name, of.database)
 }
 
 /// Ends an object and its resource in Azure.

@@ -62,7 +62,7 @@ pub(super) async fn restore(
     if known.server.as_ref().is_some_and(claim::finds_nothing) {
         return Ok(Restored::Gone);
     }
-    let labels = context.namespaces.labels(kept.namespace);
+    let labels = context.namespaces.labels(kept.database.namespace);
     let today = context.now().to_zoned(TimeZone::UTC).date();
     let resolved = resolve::resolve(&database, &known, policy, &context.policy_name, labels.as_ref(), today);
     let resolved = match resolved {
@@ -92,8 +92,8 @@ fn database(record: &RetainedDatabase, kept: &ServerRef<'_>) -> Database {
         record.spec.last_spec.as_ref().and_then(|spec| serde_json::from_value(spec.clone()).ok());
     Database {
         metadata: ObjectMeta {
-            namespace: Some(kept.namespace.to_owned()),
-            name: Some(kept.name.to_owned()),
+            namespace: Some(kept.database.namespace.to_owned()),
+            name: Some(kept.database.name.to_owned()),
             ..ObjectMeta::default()
         },
         spec: spec.unwrap_or_default(),

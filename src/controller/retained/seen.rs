@@ -1,6 +1,6 @@
 //! Everything that is looked at before it is decided what becomes of a server that is kept.
 
-use api::{Database, RetainedDatabase, annotations::RETENTION};
+use api::{Database, DatabaseRef, RetainedDatabase, annotations::RETENTION};
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt, core::DeserializeGuard};
 
@@ -63,7 +63,7 @@ pub(super) async fn see<'a>(
     kept: ServerRef<'a>,
     context: &Context,
 ) -> Result<Seen<'a>, Error> {
-    let database = owner(context, kept.namespace, kept.name).await?;
+    let database = owner(context, kept.database).await?;
     let server = || context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
     let before = end(record, context, &kept, server().as_ref()).ok();
     let is_over = match &before {
@@ -83,9 +83,9 @@ pub(super) async fn see<'a>(
 }
 
 /// The `Database`, as the API server has it now.
-pub(super) async fn owner(context: &Context, namespace: &str, name: &str) -> Result<Owner, Error> {
-    let api: Api<DeserializeGuard<Database>> = Api::namespaced(context.client.clone(), namespace);
-    let found = api.get_opt(name).await.map_err(failed("the Database", "looked up"))?;
+pub(super) async fn owner(context: &Context, database: DatabaseRef<'_>) -> Result<Owner, Error> {
+    let api: Api<DeserializeGuard<Database>> = Api::namespaced(context.client.clone(), database.namespace);
+    let found = api.get_opt(database.name).await.map_err(failed("the Database", "looked up"))?;
     Ok(match found {
         Some(found) if is_let_go(found.meta()) => Owner::Absent,
         Some(found) => match (found.meta().deletion_timestamp.clone(), found.0) {
@@ -112,12 +112,12 @@ fn end(
     kept: &ServerRef<'_>,
     server: Option<&FlexibleServer>,
 ) -> Result<End, NotKnown> {
-    let (owner, profile) = ((kept.namespace, kept.name), record.spec.profile.as_deref());
+    let profile = record.spec.profile.as_deref();
     let annotation = record
         .annotations()
         .contains_key(RETENTION)
-        .then(|| let_go::retention(record, owner, profile, context.now(), context))
+        .then(|| let_go::retention(record, kept.database, profile, context.now(), context))
         .transpose()?;
-    let minimum_days = let_go::minimum_days(kept.namespace, profile, context)?;
+    let minimum_days = let_go::minimum_days(kept.database.namespace, profile, context)?;
     Ok(end::end(&Facts { record, server, annotation, minimum_days, destroy_delay: context.destroy_delay }))
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use api::{Database, reason::Reason};
+use api::{Database, DatabaseRef, reason::Reason};
 use kube::{
     Api, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
@@ -68,16 +68,16 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer
         .filter_map(|name| context.caches.servers.cache.get(&context.operator_namespace, name))
         // One that was given to another `Database` is noted for the former one, too.
         .filter(|server| {
-            let (namespace, name) = owner(server);
+            let DatabaseRef { namespace, name } = owner(server);
             !owned.contains(&caches::hash(namespace, name))
         })
         .collect()
 }
 
-/// Namespace and name of the `Database` that its labels name.
-fn owner(server: &FlexibleServer) -> (&str, &str) {
+/// The `Database` that its labels name.
+fn owner(server: &FlexibleServer) -> DatabaseRef<'_> {
     let label = |key| server.labels().get(key).map(String::as_str).unwrap_or_default();
-    (label(DATABASE_NAMESPACE), label(DATABASE_NAME))
+    DatabaseRef::new(label(DATABASE_NAMESPACE), label(DATABASE_NAME))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -90,12 +90,12 @@ enum Error {
 
 /// The API server has the last word on whether there is a `Database`.
 async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> {
-    let (namespace, name) = owner(server);
-    if !caches::belongs_to(server, namespace, name) || server.metadata.deletion_timestamp.is_some() {
+    let database = owner(server);
+    if !caches::belongs_to(server, database) || server.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
-    let databases: Api<Database> = Api::namespaced(context.client.clone(), namespace);
-    let there = databases.get_metadata_opt(name).await.map_err(Box::new)?;
+    let databases: Api<Database> = Api::namespaced(context.client.clone(), database.namespace);
+    let there = databases.get_metadata_opt(database.name).await.map_err(Box::new)?;
     if there.is_some_and(|database| !is_let_go(&database.metadata)) {
         return Ok(());
     }
@@ -104,19 +104,18 @@ async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> 
         apply::delete(context, server).await?;
         return Ok(());
     }
-    let record = record::of_orphan(server, (namespace, name), &context.operator_namespace, context.now());
+    let record = record::of_orphan(server, database, &context.operator_namespace, context.now());
     match context.records().create(&PostParams::default(), &record).await {
         Ok(record) => {
             let note = format!(
-                "Database {namespace}/{name} is gone without a word on its data. Server {} is kept; apply the manifest \
+                "Database {database} is gone without a word on its data. Server {} is kept; apply the manifest \
                  again to bring it back",
                 server.name_any()
             );
             context.count_write("RetainedDatabase");
             context.events.publish_of(&record.object_ref(&()), Reason::OwnerLost.as_str(), &note).await;
             tracing::warn!(
-                namespace,
-                name,
+                %database,
                 server = server.name_any(),
                 "its Database is gone; the server is kept"
             );

@@ -1,6 +1,6 @@
 //! A `Database` that is created, changed or deleted.
 
-use api::{Authentication, DatabaseSpec, annotations::DEFAULTED};
+use api::{Authentication, DatabaseRef, DatabaseSpec, annotations::DEFAULTED};
 use kube::core::admission::Operation;
 use policy::{
     Code, Denial, PolicyState, Problem, Verdict, accepting,
@@ -11,7 +11,7 @@ use policy::{
     pausing,
     quota::Used,
     recovering::{self, Claim},
-    retained, warning,
+    warning,
 };
 use serde_json::{Value, json};
 
@@ -210,8 +210,8 @@ fn apply(
 /// too many.
 fn used(metadata: &Metadata, target: &Target<'_>, basis: &Basis<'_>) -> Option<Used> {
     let servers = basis.facts.servers.as_ref()?;
-    let from = metadata.recover_from().and_then(retained::owner);
-    let from = from.filter(|(namespace, _)| *namespace == target.namespace).map(|(_, name)| name);
+    let from = metadata.recover_from().and_then(DatabaseRef::parse);
+    let from = from.filter(|from| from.namespace == target.namespace).map(|from| from.name);
     let comes_back = [Some(target.name), from].into_iter().flatten().any(|name| servers.kept.contains(name));
     (!comes_back).then(|| servers.used())
 }
@@ -234,7 +234,8 @@ fn recovery(
         return Ok(Some(recovering::has_server(from)));
     }
     let policy = basis.state.require(basis.policy_name)?;
-    let claim = Claim { namespace: target.namespace, name: target.name, from, today: basis.today };
+    let database = DatabaseRef::new(target.namespace, target.name);
+    let claim = Claim { database, from, today: basis.today };
     Ok(recovering::judge(&claim, policy).err())
 }
 

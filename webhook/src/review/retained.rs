@@ -1,6 +1,6 @@
 //! A `RetainedDatabase` that is created, changed or deleted.
 
-use api::{RetainedDatabaseSpec, RetainedDatabaseStatus};
+use api::{DatabaseRef, RetainedDatabaseSpec, RetainedDatabaseStatus};
 use policy::{
     Denial, PolicyState, Problem,
     deleting::Deletion,
@@ -30,13 +30,17 @@ impl Record {
         Ok(Self { old: parse(sent.old_spec)?, new: parse(sent.new_spec)?, is_settled })
     }
 
-    /// Namespace and name of the `Database`, and the two as they are written.
-    fn owner(&self) -> (&str, &str, &str) {
+    /// Its `Database`, and how that is written.
+    fn owner(&self) -> (DatabaseRef<'_>, &str) {
         let spec = self.old.as_ref().or(self.new.as_ref());
         let whole = spec.map_or("", |spec| &*spec.database);
-        let (namespace, name) = retained::owner(whole).unwrap_or_default();
-        (namespace, name, whole)
+        (read(whole), whole)
     }
+}
+
+/// One without a name where it can't be read.
+fn read(database: &str) -> DatabaseRef<'_> {
+    DatabaseRef::parse(database).unwrap_or(DatabaseRef::new("", ""))
 }
 
 fn parse<'a, T: Deserialize<'a>>(part: Raw<'a>) -> Result<Option<T>, String> {
@@ -45,11 +49,11 @@ fn parse<'a, T: Deserialize<'a>>(part: Raw<'a>) -> Result<Option<T>, String> {
 
 pub(super) fn needs<'a>(record: &'a Record, state: &PolicyState) -> Needs<'a> {
     let looks = state.policy().is_some_and(|policy| policy.looks_at_labels());
-    Needs { labels: looks.then(|| record.owner().0), ..Needs::default() }
+    Needs { labels: looks.then(|| record.owner().0.namespace), ..Needs::default() }
 }
 
 pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) -> Result<Admitted, Denial> {
-    let (namespace, name, whole) = record.owner();
+    let (DatabaseRef { namespace, name }, whole) = record.owner();
     let Some(new) = &request.new else {
         if request.deletes() && !record.is_settled {
             return Err(denial(basis, retained::judge_delete(&policy::quote::clean(whole))));
@@ -128,8 +132,8 @@ fn given_to_another(record: &Record, basis: &Basis<'_>) -> Result<Option<Problem
         return Ok(None);
     }
     // What is no database's name, no policy allows.
-    let (namespace, name) = retained::owner(&new.database).unwrap_or_default();
+    let database = read(&new.database);
     let policy = basis.state.require(basis.policy_name)?;
-    let claim = Claim { namespace, name, from: &old.database, today: basis.today };
+    let claim = Claim { database, from: &old.database, today: basis.today };
     Ok(recovering::judge(&claim, policy).err())
 }

@@ -164,7 +164,7 @@ fn shape(
 
 /// A database, as `<namespace>/<name>`.
 fn database(findings: &mut Findings, path: &str, written: &Located<String>) -> Option<(String, String)> {
-    let database = crate::retained::owner(&written.value);
+    let database = api::DatabaseRef::parse(&written.value);
     if database.is_none() {
         let text = format!(
             "{} is no database; write <namespace>/<name>, such as orders/main",
@@ -172,7 +172,7 @@ fn database(findings: &mut Findings, path: &str, written: &Located<String>) -> O
         );
         findings.add(written.line, path, Code::PolicyMalformed, text);
     }
-    database.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
+    database.map(|database| (database.namespace.to_owned(), database.name.to_owned()))
 }
 
 /// The last day of what is granted for a while.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{super::remove::ServerRef, *};
 
-const KEPT: ServerRef<'_> = ServerRef { namespace: "orders", name: "main", server_name: "srv" };
+const KEPT: ServerRef<'_> = ServerRef { database: DatabaseRef::new("orders", "main"), server_name: "srv" };
 const NOW: &str = "2026-11-20T12:00:00Z";
 const SINCE: &str = "2026-11-01T12:00:00Z";
 
