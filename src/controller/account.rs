@@ -7,11 +7,11 @@ use kube::ResourceExt;
 use policy::{quote::quote, warning::cut};
 
 use super::{
-    apply::{self, Error},
-    build::{self, CLIENT_ID, secret_name},
+    binding::{self, CLIENT_ID, secret_name},
     context::Context,
     in_flight::Written,
     notes::Note,
+    write::{self, Error},
 };
 
 /// What is to be done with it.
@@ -91,15 +91,15 @@ pub(super) async fn apply(
         Step::Settled | Step::Leave(_) => Written::Settled,
         Step::Make => {
             // Labels that somebody has changed in what is ours are no reason to keep the client id from it.
-            let way = if version.is_some() { apply::Way::ForceThis } else { apply::Way::Yield };
-            apply::write(context, &namespace, desired, version, way).await?
+            let way = if version.is_some() { write::Way::ForceThis } else { write::Way::Yield };
+            write::write(context, &namespace, desired, version, way).await?
         }
         Step::Annotate => {
             let mut annotated = ServiceAccount::default();
             annotated.metadata.name = Some(name.clone());
             annotated.metadata.namespace = Some(namespace.clone());
             annotated.metadata.annotations.clone_from(&desired.metadata.annotations);
-            apply::write(context, &namespace, &annotated, version, apply::Way::Yield).await?
+            write::write(context, &namespace, &annotated, version, write::Way::Yield).await?
         }
     };
     let Step::Leave(conflict) = step else { return Ok(Done { written, trouble: None }) };
@@ -113,7 +113,7 @@ fn holder(context: &Context, database: &Database, account: &str, client_id: &str
     others
         .iter()
         .filter(|other| other.metadata.namespace == database.metadata.namespace)
-        .filter(|other| other.metadata.name != database.metadata.name && build::account(other) == account)
+        .filter(|other| other.metadata.name != database.metadata.name && binding::account(other) == account)
         .find(|other| {
             let server = other.status.as_ref().and_then(|status| status.server.as_ref());
             let identity = server

@@ -1,67 +1,27 @@
 //! Fourth stage: writes what differs, and nothing else.
 
-use api::{Database, DatabaseRef, annotations::PAUSED, reason::Reason};
+use api::{Database, annotations::PAUSED};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
-};
-use serde::{Serialize, de::DeserializeOwned};
+use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::{
     account,
-    build::{self, Desired},
-    caches::{self, Cache},
+    applied::Applied,
+    binding,
+    build::Desired,
+    caches::Cache,
+    conditions,
     context::Context,
     in_flight::Written,
-    notes::{Note, Seen},
-    nudge, status,
-    verdict::Blocked,
+    nudge, secrets, status,
+    write::{Error, amend, aso, delete, foreign, has_marks, same_owner, taken},
 };
-use crate::{
-    api_error,
-    azure::{
-        self, AT_REST, AsoObject, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE, FlexibleServer,
-        FlexibleServersAdministrator, FlexibleServersConfiguration, MANAGE, OPERATOR, Owner,
-        RECONCILE_POLICY, SKIP, TRACKED, claim,
-        condition::{self, Progress},
-        is_tracked,
-    },
+use crate::azure::{
+    self, AT_REST, AsoObject, DETACH_ON_DELETE, FlexibleServer, FlexibleServersAdministrator,
+    FlexibleServersConfiguration, MANAGE, Owner, RECONCILE_POLICY, SKIP, claim,
+    condition::{self, Progress},
 };
-
-/// How far each object has come, after everything that differed was written.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Applied {
-    pub(super) server: Progress,
-    /// The others in Azure, each with a name for messages.
-    pub(super) others: Vec<(String, Progress)>,
-    /// The server's parameters, each with a name for messages.
-    pub(super) parameters: Vec<(String, Progress)>,
-    /// Whether what was written hasn't come back through the watch: the object may have been deleted in between, and nothing
-    /// would tell.
-    pub(super) unconfirmed: bool,
-    /// Objects that somebody has told Azure Service Operator to leave alone.
-    pub(super) left_alone: Vec<String>,
-    /// An object that Azure Service Operator hasn't looked at since it was written, and since when that may be.
-    pub(super) unseen: Option<(String, Timestamp)>,
-    /// Whether the app's login is being replaced: until that is done, nobody can log in.
-    pub(super) replaces_login: bool,
-    /// The app's ServiceAccount logs in as somebody else.
-    pub(super) account: Option<account::Trouble>,
-}
-
-/// Why it wasn't written.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    #[error("{kind} {name} can't be written: {}", api_error::words(source))]
-    Api { kind: String, name: String, source: Box<kube::Error> },
-    #[error("{}", .0.message)]
-    Foreign(Blocked),
-    #[error("the cache of Secrets is behind; trying again")]
-    Behind,
-}
 
 /// What a pass may do beside writing what differs.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +38,7 @@ pub(super) struct Mode {
 impl Mode {
     pub(super) fn of(database: &Database, is_paused: bool) -> Self {
         let had_secret = database.status.as_ref().is_some_and(|status| status.host.is_some());
-        Self { is_paused, serves: status::is_current(database), had_secret }
+        Self { is_paused, serves: conditions::is_current(database), had_secret }
     }
 }
 
@@ -112,9 +72,9 @@ pub(super) async fn apply(
     }
     // An app that finds the Secret can log in: it comes last, and then it stays.
     if let Some(secret) = &desired.secret
-        && (is_connectable || mode.had_secret || bound(context, secret).is_some())
+        && (is_connectable || mode.had_secret || secrets::bound(context, secret).is_some())
     {
-        applied.unconfirmed |= apply_secret(context, database, secret).await? == Written::InFlight;
+        applied.unconfirmed |= secrets::apply_secret(context, database, secret).await? == Written::InFlight;
     }
     Ok(applied)
 }
@@ -124,7 +84,7 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
     let (caches, azure) = (&context.caches, &desired.azure);
     // Azure Service Operator reads it when it makes the server.
     if let Some(secret) = &desired.admin_secret {
-        apply_admin_secret(context, secret).await?;
+        secrets::apply_admin_secret(context, secret).await?;
     }
     let mut all = All { context, mode, is_free: false, lifts: true, applied: Applied::new(Progress::Sent) };
     // The login is made while Azure still works on the server: it takes seconds, and the server minutes.
@@ -431,90 +391,6 @@ fn unseen<K: AsoObject>(cache: &Cache<K>, desired: &K) -> Option<(String, Timest
     Some((condition::describe(&found), created.max(seen)?)).filter(|_| is_unseen)
 }
 
-impl Applied {
-    pub(super) fn new(server: Progress) -> Self {
-        Self {
-            server,
-            others: Vec::new(),
-            parameters: Vec::new(),
-            unconfirmed: false,
-            left_alone: Vec::new(),
-            unseen: None,
-            replaces_login: false,
-            account: None,
-        }
-    }
-
-    /// Whether everything in Azure is as wanted.
-    pub(super) fn is_ready(&self) -> bool {
-        self.objects().all(|(_, progress)| *progress == Progress::Ready)
-    }
-
-    /// Whether an app can log in: only parameters may be missing.
-    pub(super) fn is_connectable(&self) -> bool {
-        self.server == Progress::Ready && self.others.iter().all(|(_, progress)| *progress == Progress::Ready)
-    }
-
-    /// Whether nothing was written lately, and ASO at the most compares with Azure.
-    pub(super) fn is_at_rest(&self) -> bool {
-        self.objects().all(|(_, progress)| matches!(progress, Progress::Ready | Progress::Working))
-    }
-
-    /// Every object in Azure; the server, which needs no name in a message, comes first.
-    pub(super) fn objects(&self) -> impl Iterator<Item = (&str, &Progress)> {
-        let others = self.others.iter().map(|(name, progress)| (name.as_str(), progress));
-        let parameters = self.parameters.iter().map(|(name, progress)| (name.as_str(), progress));
-        std::iter::once(("", &self.server)).chain(others).chain(parameters)
-    }
-}
-
-/// Server-side apply of what differs, of an object that is nobody else's. One that is gone by now isn't made again by that: the
-/// next pass looks first what there is.
-pub(super) async fn aso<K: AsoObject>(
-    context: &Context,
-    cache: &Cache<K>,
-    desired: &K,
-) -> Result<Progress, Error> {
-    let namespace = desired.namespace().unwrap_or_default();
-    let found = cache.get(&namespace, &desired.name_any());
-    if let Some(found) = &found {
-        if !same_owner(found, desired) {
-            return Err(foreign(desired, &namespace));
-        }
-        if found.same_spec(desired) && has_marks(found, desired) {
-            if is_tracked(found) {
-                // A label that somebody else has taken over as well stays when it is merely left out.
-                amend(context, found, json!({"labels": {TRACKED: null}})).await?;
-            }
-            return Ok(condition::progress(found));
-        }
-    }
-    let version = found.as_ref().and_then(ResourceExt::resource_version);
-    let mut over = desired.clone();
-    if let Some(found) = &found {
-        over.meta_mut().uid = found.uid();
-        // What was seen through an object that only looks holds for as long as that object is as it was.
-        if azure::has_policy(found, SKIP) && !azure::has_policy(desired, SKIP) {
-            over.meta_mut().resource_version.clone_from(&version);
-        }
-    }
-    let way = if found.is_some() { Way::ForceOne } else { Way::Force };
-    let written = write(context, &namespace, &over, version.as_deref(), way).await?;
-    Ok(match found {
-        // Marks alone are nothing that ASO would look at.
-        Some(found) if written == Written::Settled || only_marks_differ(&found, desired) => {
-            condition::progress(&found)
-        }
-        _ => Progress::Sent,
-    })
-}
-
-/// Whether ASO is asked for nothing new: at rest it only looks.
-fn only_marks_differ<K: AsoObject>(found: &K, desired: &K) -> bool {
-    let policy = |object: &K| object.annotations().get(RECONCILE_POLICY).cloned();
-    found.same_spec(desired) && (policy(found) == policy(desired) || azure::is_at_rest(desired))
-}
-
 /// Says so before a server is paid for if a name that is wanted later is somebody else's.
 async fn refuse_taken_names(context: &Context, database: &Database, desired: &Desired) -> Result<(), Error> {
     let (caches, azure) = (&context.caches, &desired.azure);
@@ -541,8 +417,8 @@ async fn refuse_taken_names(context: &Context, database: &Database, desired: &De
         return Ok(());
     }
     let (namespace, secret) =
-        (database.namespace().unwrap_or_default(), build::secret_name(&database.name_any()));
-    match found_secret(context, &namespace, &secret).await? {
+        (database.namespace().unwrap_or_default(), binding::secret_name(&database.name_any()));
+    match secrets::found_secret(context, &namespace, &secret).await? {
         // What is left over from before is gone by the time that the name is needed.
         Some(found) if !found.is_owned_by(database) && !found.is_left_over_from(database) => {
             Err(taken("Secret", &namespace, &secret))
@@ -557,228 +433,4 @@ fn refuse_taken<K: AsoObject>(cache: &Cache<K>, desired: &K) -> Result<(), Error
         Some(found) if !same_owner(&found, desired) => Err(foreign(desired, &namespace)),
         _ => Ok(()),
     }
-}
-
-/// How to write over fields that somebody else has written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Way {
-    /// The object is ours, and nobody else is to write those fields.
-    Force,
-    /// The same, of the object whose uid is given, and no other of its name.
-    ForceOne,
-    /// The same, of an object that was looked at and is to be as it was then.
-    ForceThis,
-    /// What somebody else has written stays as it is.
-    Yield,
-}
-
-/// What a write of an object is noted under.
-pub(super) fn key<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> String {
-    format!("{}/{namespace}/{name}", K::kind(&()))
-}
-
-/// Server-side apply, unless the same was written over the same object already, which the caches show in this version.
-pub(super) async fn write<K>(
-    context: &Context,
-    namespace: &str,
-    desired: &K,
-    version: Option<&str>,
-    way: Way,
-) -> Result<Written, Error>
-where
-    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-        + Serialize
-        + DeserializeOwned
-        + Clone
-        + std::fmt::Debug,
-{
-    let (kind, name) = (K::kind(&()).into_owned(), desired.name_any());
-    let key = key::<K>(namespace, &name);
-    if let Some(written) = context.in_flight.holds(&key, desired, version) {
-        return Ok(written);
-    }
-    let failed = |source| Error::Api { kind: kind.clone(), name: name.clone(), source: Box::new(source) };
-    let mut body = serde_json::to_value(desired).map_err(|error| failed(kube::Error::SerdeError(error)))?;
-    // Kubernetes' own kinds don't serialize these, and server-side apply insists on them.
-    body["apiVersion"] = json!(K::api_version(&()));
-    body["kind"] = json!(kind);
-    if way == Way::ForceThis {
-        body["metadata"]["resourceVersion"] = json!(version);
-    }
-    let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
-    let params = PatchParams { force: way != Way::Yield, ..PatchParams::apply(OPERATOR) };
-    let answer = match api.patch(&name, &params, &Patch::Apply(&body)).await {
-        Ok(answer) => answer,
-        // Somebody else has written it meanwhile, or it is gone: the watch tells what stands there now.
-        Err(kube::Error::Api(status)) if way != Way::Force && status.code == 409 => {
-            tracing::info!(kind, namespace, name, "what has changed meanwhile is left alone");
-            context.in_flight.note(key, desired, version, Written::InFlight);
-            return Ok(Written::InFlight);
-        }
-        Err(error) => return Err(failed(error)),
-    };
-    // A key that others added to a map of ours stays, and is no reason to write again.
-    let changed = version.is_none() || answer.resource_version().as_deref() != version;
-    let written = if changed { Written::InFlight } else { Written::Settled };
-    context.in_flight.note(key, desired, version, written);
-    context.count_write(&kind);
-    tracing::info!(kind, namespace, name, changed, "applied");
-    Ok(written)
-}
-
-/// Merges this into the metadata of this very object as the cache shows it, and tells whether that was done: one that has
-/// changed since is looked at again.
-pub(super) async fn amend<K>(context: &Context, found: &K, metadata: serde_json::Value) -> Result<bool, Error>
-where
-    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-        + DeserializeOwned
-        + Clone
-        + std::fmt::Debug,
-{
-    let (kind, name) = (K::kind(&()).into_owned(), found.name_any());
-    let mut body = json!({"metadata": metadata});
-    body["metadata"]["uid"] = json!(found.uid());
-    body["metadata"]["resourceVersion"] = json!(found.resource_version());
-    let api: Api<K> = Api::namespaced(context.client.clone(), &found.namespace().unwrap_or_default());
-    let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    match api.patch(&name, &params, &Patch::Merge(body)).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(false),
-        Err(source) => return Err(Error::Api { kind, name, source: Box::new(source) }),
-    }
-    context.count_write(&kind);
-    Ok(true)
-}
-
-/// Deletes this very object, as it is in the cache, and tells whether it goes: a newer one may be wanted again.
-pub(super) async fn delete<K>(context: &Context, found: &K) -> Result<bool, Error>
-where
-    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-        + DeserializeOwned
-        + Clone
-        + std::fmt::Debug,
-{
-    let (kind, name) = (K::kind(&()).into_owned(), found.name_any());
-    let api: Api<K> = Api::namespaced(context.client.clone(), &found.namespace().unwrap_or_default());
-    let preconditions = Preconditions { uid: found.uid(), resource_version: found.resource_version() };
-    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    match api.delete(&name, &parameters).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(true),
-        // It has changed: the next pass sees what it is now.
-        Err(kube::Error::Api(status)) if status.code == 409 => return Ok(false),
-        Err(source) => return Err(Error::Api { kind, name, source: Box::new(source) }),
-    }
-    tracing::info!(kind, name, "deleted");
-    context.count_write(&kind);
-    Ok(true)
-}
-
-async fn apply_secret(context: &Context, database: &Database, desired: &Secret) -> Result<Written, Error> {
-    let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
-    let noted = bound(context, desired);
-    let found = match noted.clone() {
-        Some(noted) => Some(noted),
-        // The notes hold labelled Secrets only; one without our label may stand in the way.
-        None => found_secret(context, &namespace, &name).await?,
-    };
-    if let Some(found) = &found {
-        if found.is_left_over_from(database) {
-            return Err(Error::Foreign(Blocked::by(
-                Reason::SecretLeftOver,
-                format!(
-                    "Secret {namespace}/{name} belongs to the Database of this name that was there before; Kubernetes \
-                     removes it, and this Database goes on by itself then"
-                ),
-            )));
-        }
-        if !found.is_owned_by(database) {
-            return Err(taken("Secret", &namespace, &name));
-        }
-        let is_same = desired.data.as_ref().is_some_and(|data| found.holds(data));
-        if is_same && found.has_labels(desired.labels()) {
-            return Ok(Written::Settled);
-        }
-    }
-    let version = noted.as_ref().map(|noted| &*noted.version);
-    write(context, &namespace, desired, version, Way::Force).await
-}
-
-/// What is noted of the Secret that an app reads.
-pub(super) fn bound(context: &Context, desired: &Secret) -> Option<Note> {
-    context.caches.bindings.get(&desired.namespace().unwrap_or_default(), &desired.name_any())
-}
-
-/// The same, or what the API server has.
-async fn found_secret(context: &Context, namespace: &str, name: &str) -> Result<Option<Note>, Error> {
-    if let Some(noted) = context.caches.bindings.get(namespace, name) {
-        return Ok(Some(noted));
-    }
-    Ok(live::<Seen<Secret>>(context, namespace, name).await?.map(|seen| seen.note))
-}
-
-pub(super) async fn apply_admin_secret(context: &Context, desired: &Secret) -> Result<(), Error> {
-    let namespace = desired.namespace().unwrap_or_default();
-    let found = cached_secret(context, desired);
-    match &found {
-        Some(found) if !same_owner(found, desired) => return Err(foreign(desired, &namespace)),
-        Some(found) if found.data == desired.data && has_marks(found, desired) => return Ok(()),
-        Some(_) => {}
-        None => match live::<Secret>(context, &namespace, &desired.name_any()).await? {
-            Some(live) if !same_owner(&live, desired) => return Err(foreign(desired, &namespace)),
-            // The cache is behind, and will tell of it. Written over, a password that Azure has would be lost.
-            Some(_) => return Err(Error::Behind),
-            None => {}
-        },
-    }
-    // The same goes for one that has changed since.
-    let mut desired = desired.clone();
-    let version = found.as_ref().and_then(ResourceExt::resource_version);
-    desired.metadata.resource_version.clone_from(&version);
-    write(context, &namespace, &desired, version.as_deref(), Way::Force).await.map(drop)
-}
-
-fn cached_secret(context: &Context, desired: &Secret) -> Option<Secret> {
-    context.caches.secrets.get(&desired.namespace().unwrap_or_default(), &desired.name_any())
-}
-
-async fn live<K>(context: &Context, namespace: &str, name: &str) -> Result<Option<K>, Error>
-where
-    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-        + DeserializeOwned
-        + Clone
-        + std::fmt::Debug,
-{
-    let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
-    api.get_opt(name).await.map_err(|source| Error::Api {
-        kind: K::kind(&()).into_owned(),
-        name: name.to_owned(),
-        source: Box::new(source),
-    })
-}
-
-/// Whether an object stands for the same `Database` as ours, by its labels.
-fn same_owner<K: Resource>(found: &K, desired: &K) -> bool {
-    let label = |key| desired.labels().get(key).map(String::as_str).unwrap_or_default();
-    caches::belongs_to(found, DatabaseRef::new(label(DATABASE_NAMESPACE), label(DATABASE_NAME)))
-}
-
-/// Whether everything that we mark an object with is there: labels and annotations.
-fn has_marks<K: Resource>(found: &K, desired: &K) -> bool {
-    desired.labels().iter().all(|(key, value)| found.labels().get(key) == Some(value))
-        && desired.annotations().iter().all(|(key, value)| found.annotations().get(key) == Some(value))
-}
-
-fn foreign<K: Resource<DynamicType = ()>>(desired: &K, namespace: &str) -> Error {
-    taken(&K::kind(&()), namespace, &desired.name_any())
-}
-
-fn taken(kind: &str, namespace: &str, name: &str) -> Error {
-    Error::Foreign(Blocked::by(
-        Reason::NameTaken,
-        format!(
-            "{kind} {namespace}/{name} exists and does not belong to this Database; it is left alone. Give it \
-             another name, if it is yours, or give this Database another one, and it goes on by itself"
-        ),
-    ))
 }

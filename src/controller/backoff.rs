@@ -10,6 +10,9 @@ use std::{
 
 use kube::{Resource, runtime::reflector::ObjectRef};
 
+/// A pass takes milliseconds. A connection that died in silence would hold its place for a quarter of an hour.
+pub(super) const LIMIT: Duration = Duration::from_secs(45);
+
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 

@@ -28,7 +28,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    build,
+    binding,
     compact::{Compact, Packer},
     notes::{self, Change, Note, Notes, Seen, Taker},
 };
@@ -211,7 +211,8 @@ fn using(
         }
         if !anybodys.is_empty() {
             let uses = |database: &Database| {
-                let (namespace, account) = (database.metadata.namespace.as_deref(), build::account(database));
+                let (namespace, account) =
+                    (database.metadata.namespace.as_deref(), binding::account(database));
                 anybodys.contains(&(namespace.unwrap_or_default(), &*account))
             };
             let databases = databases.state();

@@ -1,7 +1,7 @@
 //! Conditions: their types, how one is found, and how one is written, for every loop.
 
 use api::{
-    DatabaseStatus,
+    Database, DatabaseStatus,
     reason::{Reason, Stance},
 };
 use jiff::Timestamp;
@@ -78,4 +78,11 @@ pub(super) fn event_type(reason: &str) -> EventType {
         Some(Stance::Calm | Stance::Working) => EventType::Normal,
         Some(Stance::Warning | Stance::Stalled) | None => EventType::Warning,
     }
+}
+
+/// Whether the `Database` is ready as it is written now: apps log in, whatever becomes of it in Azure.
+pub(super) fn is_current(database: &Database) -> bool {
+    ready(database.status.as_ref()).is_some_and(|ready| {
+        ready.status == "True" && ready.observed_generation == database.metadata.generation
+    })
 }

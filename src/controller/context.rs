@@ -21,7 +21,7 @@ use super::{
     events::Events,
     in_flight::InFlight,
     metrics::{Metrics, WriteLabels},
-    nudge::Nudges,
+    nudges::Nudges,
     quota::Quotas,
     retained::looks::Looks,
     states::States,

@@ -4,8 +4,10 @@
 //! the policy, [`build`] is pure, [`apply`] writes what differs, [`status`] reports.
 
 mod account;
+mod applied;
 mod apply;
 mod backoff;
+mod binding;
 mod build;
 mod caches;
 mod compact;
@@ -13,17 +15,20 @@ mod compliance;
 mod conditions;
 mod context;
 mod dereference;
+mod error;
 mod events;
 mod evidence;
 #[cfg(test)]
 mod golden;
 mod guards;
 mod in_flight;
+mod known;
 mod metrics;
 #[cfg(test)]
 mod model;
 mod notes;
 mod nudge;
+mod nudges;
 mod ownership;
 mod password;
 mod pause;
@@ -31,12 +36,15 @@ mod quota;
 mod reconcile;
 mod recorder;
 mod refused;
+mod report;
 mod resolve;
 mod retained;
+mod secrets;
 mod states;
 mod status;
 mod surroundings;
 mod verdict;
+mod write;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -149,7 +157,7 @@ pub async fn run(
         caches,
         namespaces,
         in_flight: in_flight::InFlight::default(),
-        nudges: nudge::Nudges::default(),
+        nudges: nudges::Nudges::default(),
         backoff: backoff::Backoff::default(),
         retained_backoff: backoff::Backoff::default(),
         compliance: compliance::Compliance::new(metrics.out_of_policy.clone()),

@@ -21,7 +21,7 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::build;
+use super::binding;
 use crate::azure::{DATABASE_NAME, DATABASE_NAMESPACE, MANAGED_BY, OPERATOR, TRACKED};
 
 /// As many owners of an object are noted: it has one.
@@ -524,12 +524,12 @@ impl Taker {
 
 /// Whether a Secret of this name may be one that an app reads.
 pub(super) fn is_binding(name: &str) -> bool {
-    build::database_of(name).is_some()
+    binding::database_of(name).is_some()
 }
 
 /// The `Database` whose Secret has this name.
 pub(super) fn of_secret(namespace: &str, name: &str) -> Option<ObjectRef<Database>> {
-    Some(ObjectRef::new(build::database_of(name)?).within(namespace))
+    Some(ObjectRef::new(binding::database_of(name)?).within(namespace))
 }
 
 #[cfg(test)]
@@ -684,7 +684,7 @@ mod tests {
 
     #[test]
     fn the_name_of_a_secret_tells_whose_it_is() {
-        let database = of_secret("orders", &build::secret_name("main")).unwrap();
+        let database = of_secret("orders", &binding::secret_name("main")).unwrap();
         assert_eq!((database.name.as_str(), database.namespace.as_deref()), ("main", Some("orders")));
         assert!(of_secret("orders", "main").is_none() && of_secret("orders", "-db-credentials").is_none());
     }

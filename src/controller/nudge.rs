@@ -6,12 +6,6 @@
 //! `operatorSpec`, which says nothing, is put there or taken away.
 //! <https://github.com/Azure/azure-service-operator/blob/v2.20.0/v2/internal/controllers/controller_resources.go>
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
-
-use jiff::{SignedDuration, Timestamp};
 use kube::{
     Api, ResourceExt,
     api::{DynamicObject, Patch, PatchParams},
@@ -20,46 +14,10 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
-    apply::{self, Error},
     context::Context,
+    write::{self, Error},
 };
 use crate::azure::{AsoObject, OPERATOR, condition::Progress};
-
-/// How long after the trouble began.
-const FIRST: SignedDuration = SignedDuration::from_mins(5);
-/// As seldom as Azure Service Operator compares with Azure by itself.
-const LONGEST: SignedDuration = SignedDuration::from_hours(1);
-
-/// When each object in trouble is to be tried again. Forgotten with the process, which then begins anew.
-#[derive(Debug, Default)]
-pub(super) struct Nudges(Mutex<HashMap<String, Next>>);
-
-#[derive(Debug)]
-struct Next {
-    at: Timestamp,
-    wait: SignedDuration,
-}
-
-impl Nudges {
-    /// Whether it is time; then the next one comes after twice the wait.
-    fn is_due(&self, object: String, now: Timestamp) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = all
-            .entry(object)
-            .or_insert_with(|| Next { at: now.saturating_add(FIRST).unwrap_or(now), wait: FIRST });
-        if now < next.at {
-            return false;
-        }
-        next.wait = (next.wait * 2).min(LONGEST);
-        next.at = now.saturating_add(next.wait).unwrap_or(now);
-        true
-    }
-
-    /// It is well, or nobody waits for it.
-    fn forget(&self, object: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
-    }
-}
 
 /// Has the object tried again if it is in trouble and it is time.
 pub(super) async fn nudge<K: AsoObject>(
@@ -69,7 +27,7 @@ pub(super) async fn nudge<K: AsoObject>(
     serves: bool,
 ) -> Result<(), Error> {
     let (namespace, name) = (found.namespace().unwrap_or_default(), found.name_any());
-    let key = apply::key::<K>(&namespace, &name);
+    let key = write::key::<K>(&namespace, &name);
     match progress {
         Progress::GaveUp { .. } | Progress::Retrying { .. } if serves => {}
         // It is being tried.
@@ -132,16 +90,5 @@ mod tests {
     #[case(json!({"spec": {"operatorSpec": {"secrets": {}}}}), None)]
     fn a_nudge_changes_nothing_that_anybody_said(#[case] object: Value, #[case] expected: Option<Value>) {
         assert_eq!(change(&object), expected);
-    }
-
-    #[test]
-    fn an_object_is_tried_again_less_and_less_often_until_it_is_well() {
-        let (nudges, start) = (Nudges::default(), "2026-11-28T12:00:00Z".parse::<Timestamp>().unwrap());
-        let at = |minutes: i64| start + SignedDuration::from_mins(minutes);
-        let due = |minutes: i64| nudges.is_due("a".to_owned(), at(minutes));
-        let times: Vec<i64> = (0..=300).filter(|minutes| due(*minutes)).collect();
-        assert_eq!(times, [5, 15, 35, 75, 135, 195, 255]);
-        nudges.forget("a");
-        assert!(!due(300) && due(305), "it begins anew");
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
+use ring::rand::{SecureRandom, SystemRandom};
 
 /// How the keys begin; what follows is the time in UTC, so that their order is that of time.
 const KEY: &str = "password-";
@@ -136,6 +137,13 @@ fn made(key: &str) -> Option<Timestamp> {
 fn is_old(key: &str, days: Option<u16>, now: Timestamp) -> bool {
     let (Some(days), Some(made)) = (days, made(key)) else { return false };
     now.duration_since(made) >= SignedDuration::from_hours(24 * i64::from(days))
+}
+
+/// `None` when no random bytes are to be had.
+pub(super) fn fresh_password() -> Option<String> {
+    let mut bytes = [0; 512];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    from_bytes(&bytes)
 }
 
 /// A password from random bytes, of which there must be many times [`LENGTH`]: one of 420 candidates has no digit, which Azure

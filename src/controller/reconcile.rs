@@ -3,15 +3,14 @@
 use std::{sync::Arc, time::Duration, time::Instant};
 
 use api::{
-    Authentication, Database, DatabaseStatus,
+    Authentication, Database,
     annotations::{FINALIZER, ROTATE_PASSWORD},
     reason::Reason,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
+    Api, ResourceExt,
     runtime::{
         controller::Action,
         finalizer::{self, finalizer},
@@ -19,29 +18,32 @@ use kube::{
     },
 };
 use policy::{Effective, Policy, Request};
-use ring::rand::{SecureRandom, SystemRandom};
-use serde_json::json;
 
 use super::{
-    apply, backoff, build,
+    apply,
+    backoff::{self, LIMIT},
+    build,
     context::Context,
-    dereference::{self, Found, Known, dereference},
-    in_flight::{EXPIRY, Written},
-    password::{self, Passwords},
+    dereference::{self, Found, dereference},
+    error::Error,
+    in_flight::EXPIRY,
+    known::Known,
+    password::{self, Passwords, fresh_password},
     pause::{self, Pause},
     quota::Beside,
     refused,
+    report::report,
     resolve::{self, Resolved},
     retained::{
-        self,
         let_go::{Fate, let_go},
         recover,
     },
-    status::{self, Outcome},
+    secrets,
+    status::Outcome,
     surroundings::Surroundings,
     verdict::Blocked,
+    write,
 };
-use crate::api_error;
 
 /// A database at rest is looked at again after this long, should a watch have missed something.
 const RESYNC: Duration = Duration::from_hours(1);
@@ -51,42 +53,6 @@ const WORKING: Duration = Duration::from_mins(5);
 const SOON: Duration = Duration::from_secs(5);
 /// The first lists take a moment.
 const SYNCING: Duration = Duration::from_millis(500);
-
-/// A pass takes milliseconds. A connection that died in silence would hold its place for a quarter of an hour.
-pub(super) const LIMIT: Duration = Duration::from_secs(45);
-
-/// Field manager of the status, apart from that of objects.
-const STATUS_MANAGER: &str = "database-operator-status";
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    #[error(transparent)]
-    Apply(#[from] apply::Error),
-    #[error("the status can't be written: {}", api_error::words(.0))]
-    Status(#[source] Box<kube::Error>),
-    #[error("the finalizer can't be written: {}", api_error::of_finalizer(.0))]
-    Finalizer(#[source] Box<finalizer::Error<Self>>),
-    #[error(transparent)]
-    Recover(#[from] retained::error::Error),
-    #[error("no random bytes are to be had, so there is no password")]
-    NoPassword,
-    #[error("no end after {} s; the API server may be unreachable", LIMIT.as_secs())]
-    TooLong,
-}
-
-impl Error {
-    /// The stage that failed: a bounded label.
-    fn stage(&self) -> &'static str {
-        match self {
-            Self::Apply(_) => "apply",
-            Self::Status(_) => "status",
-            Self::Finalizer(_) => "finalizer",
-            Self::Recover(_) => "recover",
-            Self::NoPassword => "password",
-            Self::TooLong => "timeout",
-        }
-    }
-}
 
 pub(super) async fn reconcile(database: Arc<Database>, context: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
@@ -180,7 +146,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
     };
     // A new password that the cache doesn't show yet would be made once more.
     let admin_secret =
-        apply::key::<Secret>(&context.operator_namespace, &password::secret_name(&known.server_name));
+        write::key::<Secret>(&context.operator_namespace, &password::secret_name(&known.server_name));
     let version = known.admin_secret.as_ref().and_then(ResourceExt::resource_version);
     if context.in_flight.is_pending(&admin_secret, version.as_deref()) {
         context.count("not-synced");
@@ -222,7 +188,7 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
     let mode = apply::Mode::of(database, pause.as_ref().is_some_and(Pause::is_in_force));
     let applied = match Box::pin(apply::apply(context, database, &desired, mode)).await {
         Ok(applied) => applied,
-        Err(apply::Error::Foreign(why)) => return blocked(database, context, &why).await,
+        Err(write::Error::Foreign(why)) => return blocked(database, context, &why).await,
         Err(error) => {
             // The API server's own words, so that people see why nothing moves.
             let why = Blocked::by(Reason::ApplyFailed, error.to_string()).beside_the_app();
@@ -284,13 +250,6 @@ fn held_back(
     context.quotas.held_back(database, has_server, policy.quota(&request), &beside)
 }
 
-/// `None` when no random bytes are to be had.
-pub(super) fn fresh_password() -> Option<String> {
-    let mut bytes = [0; 512];
-    SystemRandom::new().fill(&mut bytes).ok()?;
-    password::from_bytes(&bytes)
-}
-
 fn passwords(
     database: &Database,
     known: &Known,
@@ -310,10 +269,10 @@ fn passwords(
 fn replaced_password(context: &Context, desired: &build::Desired) -> Option<String> {
     let wanted = desired.secret.as_ref()?;
     let (namespace, name) = (wanted.namespace().unwrap_or_default(), wanted.name_any());
-    let found = apply::bound(context, wanted)?;
+    let found = secrets::bound(context, wanted)?;
     let differs = found.has_another_password(wanted.data.as_ref()?);
     // What was written a moment ago was told of then.
-    let key = apply::key::<Secret>(&namespace, &name);
+    let key = write::key::<Secret>(&namespace, &name);
     (differs && !context.in_flight.is_pending(&key, Some(&found.version))).then_some(name)
 }
 
@@ -324,45 +283,4 @@ async fn blocked(database: &Database, context: &Context, why: &Blocked) -> Resul
     // Policies and namespaces are watched.
     let again = if why.out_of_policy { WORKING } else { SOON };
     Ok(Action::requeue(backoff::jittered(again)))
-}
-
-/// Writes the status if it differs, and an event if it says something new.
-pub(super) async fn report(
-    database: &Database,
-    context: &Context,
-    outcome: &Outcome<'_>,
-) -> Result<(), Error> {
-    let new = status::report(database, outcome, context.now());
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    context.states.set(&namespace, &name, &new);
-    if !status::is_news(database.status.as_ref(), &new) {
-        return Ok(());
-    }
-    let key = format!("status/{namespace}/{name}");
-    let version = database.resource_version();
-    let timeless = without_times(&new);
-    if context.in_flight.holds(&key, &timeless, version.as_deref()).is_some() {
-        return Ok(());
-    }
-    let api: Api<Database> = Api::namespaced(context.client.clone(), &namespace);
-    let body = json!({
-        "apiVersion": Database::api_version(&()), "kind": Database::kind(&()),
-        "metadata": {"name": name}, "status": new,
-    });
-    api.patch_status(&name, &PatchParams::apply(STATUS_MANAGER).force(), &Patch::Apply(&body))
-        .await
-        .map_err(|error| Error::Status(Box::new(error)))?;
-    context.in_flight.note(key, &timeless, version.as_deref(), Written::InFlight);
-    context.count_write("Database/status");
-    context.events.announce(database, &new).await;
-    Ok(())
-}
-
-/// The status without the times of its conditions, by which two otherwise equal ones would differ.
-fn without_times(status: &DatabaseStatus) -> DatabaseStatus {
-    let mut status = status.clone();
-    for condition in &mut status.conditions {
-        condition.last_transition_time.0 = Timestamp::UNIX_EPOCH;
-    }
-    status
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use api::{Database, HighAvailability, RefusedChange, RefusedField, StorageTier};
 use policy::{Effective, catalogue::Catalogue};
 
-use super::{dereference::Known, status};
+use super::{conditions, known::Known};
 use crate::{
     api_error::one_line,
     azure::{
@@ -184,7 +184,7 @@ fn refused(database: &Database, known: &Known, effective: &Effective) -> Option<
     };
     // Where the way is closed, the same is taken once it is open.
     let (kind, _) = condition::meaning(&reason, &message);
-    if status::is_current(database) || !matches!(kind, Kind::Wish | Kind::Unknown) {
+    if conditions::is_current(database) || !matches!(kind, Kind::Wish | Kind::Unknown) {
         return None;
     }
     let changes = differences(known, effective);

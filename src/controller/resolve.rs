@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use policy::{Code, Denial, Effective, Policy, Problem, Request, defaults, document::Labels};
 
 use super::{
-    dereference::Known,
+    known::Known,
     verdict::{Blocked, ToReady},
 };
 

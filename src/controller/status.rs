@@ -13,13 +13,13 @@ use kube::ResourceExt;
 use policy::{Effective, Problem};
 
 use super::{
-    apply::Applied,
-    build::{PORT, secret_name},
+    applied::Applied,
+    binding::{PORT, secret_name},
     conditions::{
         CLIENT_ID_CONFLICT, PAUSED, POLICY_COMPLIANT, READY, RECONCILING, RESTART_PENDING, STALLED, SYNCED,
-        Writer, find, is_work, ready,
+        Writer, find, is_current, is_work,
     },
-    dereference::Known,
+    known::Known,
     pause::Pause,
     refused,
     verdict::{Blocked, ToReady},
@@ -556,13 +556,6 @@ fn conditions(writer: &Writer<'_>, verdict: &Verdict) -> Vec<Condition> {
         conditions.push(Condition { last_transition_time, ..condition(RECONCILING, "True") });
     }
     conditions
-}
-
-/// Whether the `Database` is ready as it is written now: apps log in, whatever becomes of it in Azure.
-pub(super) fn is_current(database: &Database) -> bool {
-    ready(database.status.as_ref()).is_some_and(|ready| {
-        ready.status == "True" && ready.observed_generation == database.metadata.generation
-    })
 }
 
 /// Whether the new status says anything that the old one doesn't. A revision of the policy that changes nothing

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tower::service_fn;
 
 use super::THE_ROOTS;
-use crate::controller::build::ROOTS;
+use crate::controller::binding::ROOTS;
 
 /// What was asked of it, in order.
 #[derive(Clone, Default)]

@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 
 use super::{
     backoff::Backoff,
-    build::ROOTS,
+    binding::ROOTS,
     caches::Caches,
     caches::Health,
     compliance::Compliance,
@@ -43,7 +43,7 @@ use super::{
     events::Events,
     in_flight::{EXPIRY, InFlight},
     metrics::Metrics,
-    nudge::Nudges,
+    nudges::Nudges,
     quota::Quotas,
     reconcile::reconcile,
     recorder::Recorder,

@@ -13,12 +13,13 @@ use serde_json::json;
 use super::{
     close,
     error::{Error, failed},
+    owner::Owner,
     plan::{Again, Plan},
     remove::{self, Removal, Step},
-    seen::{Owner, Seen},
+    seen::Seen,
     status::{Told, settle, take_back, tell},
 };
-use crate::controller::{apply, backoff, context::Context, verdict::Blocked};
+use crate::controller::{backoff, context::Context, verdict::Blocked, write};
 
 /// How soon to look again at what no watch tells of.
 const SOON: Duration = Duration::from_secs(5);
@@ -56,7 +57,7 @@ pub(super) async fn act(plan: Plan, seen: &Seen<'_>, context: &Context) -> Resul
         Plan::LetAlone { note } => {
             // It only looks: nothing happens in Azure.
             if let Some(looks) = &seen.server {
-                apply::delete(context, looks).await?;
+                write::delete(context, looks).await?;
             }
             settle(record, context, Settled::Destroyed, &note).await?;
         }

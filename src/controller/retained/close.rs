@@ -14,10 +14,10 @@ use crate::{
         marks,
     },
     controller::{
-        apply, build,
+        build,
         context::Context,
-        password::{self, Passwords, Told, Wanted},
-        reconcile::fresh_password,
+        password::{self, Passwords, Told, Wanted, fresh_password},
+        secrets, write,
     },
 };
 
@@ -59,7 +59,7 @@ async fn change_password(
     let version = existing.as_ref().and_then(ResourceExt::resource_version);
     if context
         .in_flight
-        .is_pending(&apply::key::<Secret>(&context.operator_namespace, &name), version.as_deref())
+        .is_pending(&write::key::<Secret>(&context.operator_namespace, &name), version.as_deref())
     {
         return Ok(Removal::UnderWay);
     }
@@ -96,7 +96,7 @@ async fn change_password(
     // Azure is to be told; an object at rest only looks.
     let policy = if has_policy(&server, MANAGE) { MANAGE } else { DETACH_ON_DELETE };
     desired.metadata.annotations = Some(annotations(policy));
-    apply::aso(context, &caches.servers.cache, &desired).await?;
+    write::aso(context, &caches.servers.cache, &desired).await?;
     tracing::info!(server = kept.server_name, "the password of a kept server is changed");
     Ok(Removal::UnderWay)
 }
@@ -109,10 +109,10 @@ async fn write(
 ) -> Result<Removal, Error> {
     let database = kept.database;
     let desired = build::admin_secret(database, kept.server_name, passwords, &context.operator_namespace);
-    match apply::apply_admin_secret(context, &desired).await {
+    match secrets::apply_admin_secret(context, &desired).await {
         Ok(()) => Ok(Removal::Done),
         // The cache will tell of what has changed.
-        Err(apply::Error::Behind) => Ok(Removal::UnderWay),
+        Err(write::Error::Behind) => Ok(Removal::UnderWay),
         Err(error) => Err(error.into()),
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     api_error, clock,
-    controller::{apply, reconcile::LIMIT},
+    controller::{backoff::LIMIT, write},
 };
 
 #[derive(Debug, thiserror::Error)]
 pub(in crate::controller) enum Error {
     #[error(transparent)]
-    Apply(#[from] apply::Error),
+    Apply(#[from] write::Error),
     #[error("{what} can't be {done}: {}", api_error::words(source))]
     Api { what: &'static str, done: &'static str, source: Box<kube::Error> },
     #[error(transparent)]

@@ -4,40 +4,34 @@ use std::collections::BTreeMap;
 
 use api::{
     Confirmed, Database, DatabaseRef, RetainedDatabase, Settled,
-    annotations::{CONFIRM_DESTROY, FINALIZER, RETENTION},
+    annotations::{CONFIRM_DESTROY, FINALIZER},
     reason::Reason,
 };
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::{
-    ResourceExt,
-    api::{ObjectMeta, PostParams},
-    runtime::controller::Action,
-};
-use policy::{
-    Denial,
-    deleting::{self, Deletion, Retention},
-    document::{Namespace, Profile},
-    retained::days_after,
-};
+use kube::{ResourceExt, api::PostParams, runtime::controller::Action};
+use policy::{deleting::Retention, retained::days_after};
 
 use super::{
-    end, record,
+    end,
+    record::{self, deletion_is_requested},
     remove::{self, ServerRef},
-    seen::deletion_is_requested,
+    retention::{NotKnown, profile, retention},
     status,
 };
 use crate::{
     azure::{OPERATOR, claim, names},
     controller::{
-        apply, backoff,
+        backoff,
         caches::Unreadable,
         context::Context,
         dereference,
+        error::Error,
         ownership::{self, ServerOf, Traces},
-        reconcile::{Error, report},
+        report::report,
         status::Outcome,
         verdict::Blocked,
+        write,
     },
 };
 
@@ -183,64 +177,9 @@ impl Plan {
     }
 }
 
-/// Whether a `Database` that is being deleted doesn't bear our finalizer any more.
-pub(super) fn is_let_go(metadata: &ObjectMeta) -> bool {
-    let ours = |finalizers: &Vec<String>| finalizers.iter().any(|finalizer| finalizer == FINALIZER);
-    metadata.deletion_timestamp.is_some() && !metadata.finalizers.as_ref().is_some_and(ours)
-}
-
 fn wait() -> Fate {
     Fate::Wait(Action::requeue(backoff::jittered(SOON)))
 }
-
-/// What becomes of the data by the annotations of what stands for them, and a profile: its namespace's, or else the one of
-/// this name. The inner error says why they don't count.
-pub(super) fn retention<K: ResourceExt>(
-    object: &K,
-    DatabaseRef { namespace, name }: DatabaseRef<'_>,
-    profile: Option<&str>,
-    day: Timestamp,
-    context: &Context,
-) -> Result<Result<Retention, String>, NotKnown> {
-    let annotations = object.annotations();
-    let deletion = Deletion {
-        namespace,
-        name,
-        retention: annotations.get(RETENTION).map(String::as_str),
-        confirmation: annotations.get(CONFIRM_DESTROY).map(String::as_str),
-        today: day.to_zoned(TimeZone::UTC).date(),
-    };
-    let rules = self::profile(context, namespace, profile)?.map(|profile| profile.retention);
-    Ok(deleting::judge(&deletion, rules.as_ref()).map_err(|problems| {
-        Denial { problems, policy: context.policy_name.clone(), profile: None }.message()
-    }))
-}
-
-/// The profile of a namespace. Where there is none, or the namespace is gone whose labels would tell, the one of this name.
-fn profile(context: &Context, namespace: &str, name: Option<&str>) -> Result<Option<Profile>, NotKnown> {
-    let state = context.policy.load();
-    let Some(policy) = state.policy() else { return Ok(None) };
-    // They decide on the profile.
-    if policy.looks_at_labels() && !context.namespaces.are_listed() {
-        return Err(NotKnown);
-    }
-    let labels = context.namespaces.labels(namespace);
-    let of_namespace = policy.profile(Namespace { name: namespace, labels: labels.as_ref() });
-    Ok(of_namespace.ok().or_else(|| policy.profile_named(name?)).cloned())
-}
-
-/// The fewest days that data are kept in this namespace; `None` when no profile tells.
-pub(super) fn minimum_days(
-    namespace: &str,
-    profile: Option<&str>,
-    context: &Context,
-) -> Result<Option<u16>, NotKnown> {
-    Ok(self::profile(context, namespace, profile)?.map(|profile| profile.retention.minimum_days))
-}
-
-/// The caches don't tell yet.
-#[derive(Debug)]
-pub(super) struct NotKnown;
 
 /// Which server it leaves behind.
 fn server_left_by(database: &Database, context: &Context) -> Result<ServerOf, NotKnown> {
@@ -284,7 +223,7 @@ async fn keep(
     plan: &Plan,
 ) -> Result<Kept, Error> {
     let api = context.records();
-    let failed = |source| apply::Error::Api {
+    let failed = |source| write::Error::Api {
         kind: "RetainedDatabase".to_owned(),
         name: kept.server_name.to_owned(),
         source: Box::new(source),

@@ -9,8 +9,9 @@ use kube::ResourceExt;
 
 use super::{
     end::{self, End, Notes, WARNING},
+    owner::Owner,
     restore::Restored,
-    seen::{Owner, Seen},
+    seen::Seen,
     status::Told,
     told,
 };

@@ -18,7 +18,7 @@ use super::{
     status::{Told, tell},
     told,
 };
-use crate::controller::{context::Context, dereference, reconcile::LIMIT};
+use crate::controller::{backoff::LIMIT, context::Context, dereference};
 
 pub(in crate::controller) async fn reconcile(
     record: Arc<RetainedDatabase>,

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{ResourceExt, api::ObjectMeta};
 use serde_json::json;
 
-use crate::azure::{FlexibleServer, claim, marks};
+use crate::azure::{self, FlexibleServer, claim, marks};
 
 /// Of a `Database` that is being deleted. Whatever is known is written down, be it from its status or from the object of
 /// its server.
@@ -90,4 +90,10 @@ fn metadata(database: DatabaseRef<'_>, server_name: &str, operator_namespace: &s
         labels: Some(marks(database)),
         ..ObjectMeta::default()
     }
+}
+
+/// Whether Azure was told to destroy the server of a record, so that nothing brings it back: its object is on its way, or it has
+/// gone since that was written down.
+pub(super) fn deletion_is_requested(record: &RetainedDatabase, server: Option<&FlexibleServer>) -> bool {
+    server.map_or_else(|| record.is_being_destroyed(), azure::is_being_ended)
 }

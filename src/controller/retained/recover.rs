@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{
     error::{Error, failed},
-    seen::{Owner, owner},
+    owner::{Owner, owner},
 };
 use crate::{
     azure::{OPERATOR, marks},

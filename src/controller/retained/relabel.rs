@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::{
     azure::{FlexibleServersConfiguration, FlexibleServersFirewallRule, TRACKED, is_tracked, marks},
     controller::{
-        apply::{self, Error},
         caches::{Cache, Caches, Indexed},
         context::Context,
         password,
+        write::{self, Error},
     },
 };
 
@@ -113,7 +113,7 @@ where
         if is_tracked(&found) {
             labels[TRACKED] = Value::Null;
         }
-        if apply::amend(context, &found, json!({"labels": labels})).await? {
+        if write::amend(context, &found, json!({"labels": labels})).await? {
             let (kind, object) = (K::kind(&()), found.name_any());
             tracing::info!(%kind, object, database = %to, "marked as another Database's");
         }

@@ -14,11 +14,11 @@ use crate::{
         condition::{self, Progress},
     },
     controller::{
-        apply::{self, Error},
         caches::Cache,
         context::Context,
         dereference, password,
         verdict::Blocked,
+        write::{self, Error},
     },
 };
 
@@ -143,7 +143,7 @@ async fn delete_in_order(context: &Context, doomed: &ServerRef<'_>) -> Result<Re
     let caches = &context.caches;
     let server = match own(context, &caches.servers.cache, doomed.server_name, doomed) {
         Some(found) if claim::finds_nothing(&found) && !is_going(&found) => {
-            apply::delete(context, &found).await?;
+            write::delete(context, &found).await?;
             Removal::UnderWay
         }
         _ => remove(context, &caches.servers.cache, doomed.server_name, doomed).await?,
@@ -170,7 +170,7 @@ async fn delete_in_order(context: &Context, doomed: &ServerRef<'_>) -> Result<Re
     }
     let secret = password::secret_name(doomed.server_name);
     if let Some(secret) = own(context, &caches.secrets, &secret, doomed) {
-        apply::delete(context, &secret).await?;
+        write::delete(context, &secret).await?;
     }
     Ok(Removal::Done)
 }
@@ -215,7 +215,7 @@ async fn rest_one<K: AsoObject>(
 /// policy that keeps the server.
 pub(super) async fn let_go_of_object(context: &Context, server: &FlexibleServer) -> Result<bool, Error> {
     let is_safe = azure::has_policy(server, SKIP) || azure::has_policy(server, DETACH_ON_DELETE);
-    Ok(is_safe && apply::delete(context, server).await?)
+    Ok(is_safe && write::delete(context, server).await?)
 }
 
 async fn cancel_one<K: AsoObject>(
@@ -255,7 +255,7 @@ pub(super) async fn remove<K: AsoObject>(
         return Ok(Removal::of(condition::progress(&found)));
     }
     if deletes_azure_resource(&found) {
-        apply::delete(context, &found).await?;
+        write::delete(context, &found).await?;
     } else {
         set_policy(context, &found, MANAGE).await?;
     }
@@ -271,7 +271,7 @@ async fn release<K: AsoObject>(
 ) -> Result<(), Error> {
     match own(context, cache, name, of) {
         Some(found) if !is_going(&found) && !deletes_azure_resource(&found) => {
-            apply::delete(context, &found).await.map(drop)
+            write::delete(context, &found).await.map(drop)
         }
         _ => Ok(()),
     }
@@ -281,7 +281,7 @@ async fn set_policy<K: AsoObject>(context: &Context, found: &K, policy: &str) ->
     // What rests is known by that.
     let rests = (policy == SKIP).then_some("true");
     let annotations = json!({RECONCILE_POLICY: policy, AT_REST: rests});
-    if apply::amend(context, found, json!({"annotations": annotations})).await? {
+    if write::amend(context, found, json!({"annotations": annotations})).await? {
         tracing::info!(kind = %K::kind(&()), name = found.name_any(), policy, "reconcile policy set");
     }
     Ok(())

@@ -1,19 +1,18 @@
 //! Everything that is looked at before it is decided what becomes of a server that is kept.
 
-use api::{Database, DatabaseRef, RetainedDatabase, annotations::RETENTION};
+use api::{RetainedDatabase, annotations::RETENTION};
 use jiff::Timestamp;
-use kube::{Api, Resource, ResourceExt, core::DeserializeGuard};
+use kube::ResourceExt;
 
 use super::{
     end::{self, End, Facts},
-    error::{Error, failed},
-    let_go::{self, NotKnown, is_let_go},
+    error::Error,
+    owner::{Owner, owner},
+    record::deletion_is_requested,
     remove::ServerRef,
+    retention::{self, NotKnown},
 };
-use crate::{
-    azure::{self, FlexibleServer},
-    controller::context::Context,
-};
+use crate::{azure::FlexibleServer, controller::context::Context};
 
 /// What was seen.
 #[derive(Debug)]
@@ -33,29 +32,11 @@ pub(super) struct Seen<'a> {
     pub(super) now: Timestamp,
 }
 
-/// The `Database` that the record names.
-#[derive(Clone, Debug)]
-pub(super) enum Owner {
-    /// There is none, or the operator has let go of it: somebody else's finalizer may hold it for ever.
-    Absent,
-    /// It is being deleted, since then.
-    Going(Timestamp),
-    /// One that can't be read is there all the same.
-    Unreadable,
-    There(Box<Database>),
-}
-
 impl Seen<'_> {
     /// Whether Azure was told to destroy the server.
     pub(super) fn deletion_is_requested(&self) -> bool {
         deletion_is_requested(self.record, self.server.as_ref())
     }
-}
-
-/// Whether Azure was told to destroy the server of a record, so that nothing brings it back: its object is on its way, or it has
-/// gone since that was written down.
-pub(super) fn deletion_is_requested(record: &RetainedDatabase, server: Option<&FlexibleServer>) -> bool {
-    server.map_or_else(|| record.is_being_destroyed(), azure::is_being_ended)
 }
 
 pub(super) async fn see<'a>(
@@ -82,21 +63,6 @@ pub(super) async fn see<'a>(
     Ok(Seen { record, kept, database, server, end, is_over, is_fresh, now: context.now() })
 }
 
-/// The `Database`, as the API server has it now.
-pub(super) async fn owner(context: &Context, database: DatabaseRef<'_>) -> Result<Owner, Error> {
-    let api: Api<DeserializeGuard<Database>> = Api::namespaced(context.client.clone(), database.namespace);
-    let found = api.get_opt(database.name).await.map_err(failed("the Database", "looked up"))?;
-    Ok(match found {
-        Some(found) if is_let_go(found.meta()) => Owner::Absent,
-        Some(found) => match (found.meta().deletion_timestamp.clone(), found.0) {
-            (Some(deleted), _) => Owner::Going(deleted.0),
-            (None, Ok(database)) => Owner::There(Box::new(database)),
-            (None, Err(_)) => Owner::Unreadable,
-        },
-        None => Owner::Absent,
-    })
-}
-
 /// Two clocks must agree on it.
 async fn is_over(end: &End, context: &Context) -> Result<bool, Error> {
     let Some(due) = end.due() else { return Ok(false) };
@@ -116,8 +82,8 @@ fn end(
     let annotation = record
         .annotations()
         .contains_key(RETENTION)
-        .then(|| let_go::retention(record, kept.database, profile, context.now(), context))
+        .then(|| retention::retention(record, kept.database, profile, context.now(), context))
         .transpose()?;
-    let minimum_days = let_go::minimum_days(kept.database.namespace, profile, context)?;
+    let minimum_days = retention::minimum_days(kept.database.namespace, profile, context)?;
     Ok(end::end(&Facts { record, server, annotation, minimum_days, destroy_delay: context.destroy_delay }))
 }

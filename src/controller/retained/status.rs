@@ -12,13 +12,14 @@ use serde_json::json;
 use super::{
     end::{End, Notes},
     error::{Error, failed},
-    seen, told,
+    record::deletion_is_requested,
+    told,
 };
 use crate::controller::{
-    apply,
     conditions::{self, READY, RECONCILING, STALLED, Writer},
     context::Context,
     verdict::Blocked,
+    write,
 };
 
 const MANAGER: &str = "database-operator-retained";
@@ -147,7 +148,7 @@ pub(super) async fn settle(
     }
     let record = told.as_ref().unwrap_or(record);
     context.looks.forget(&record.spec.server.name);
-    Ok(apply::delete(context, record).await?)
+    Ok(write::delete(context, record).await?)
 }
 
 /// Notes on a new record that its `Database` was deleted with a confirmed `Destroy`. A record that comes back from a backup
@@ -168,7 +169,7 @@ pub(super) async fn confirm(
 /// nothing does.
 pub(super) async fn take_back(record: &RetainedDatabase, context: &Context) -> Result<(), Error> {
     let server = context.caches.servers.cache.get(&context.operator_namespace, &record.spec.server.name);
-    if seen::deletion_is_requested(record, server.as_ref()) {
+    if deletion_is_requested(record, server.as_ref()) {
         return Ok(());
     }
     let Some(notes) = Notes::taken_back(record) else { return Ok(()) };

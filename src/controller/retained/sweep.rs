@@ -10,11 +10,11 @@ use kube::{
     runtime::reflector::Store,
 };
 
-use super::{let_go::is_let_go, record};
+use super::{owner::is_let_go, record};
 use crate::{
     api_error,
     azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim},
-    controller::{apply, caches, context::Context},
+    controller::{caches, context::Context, write},
 };
 
 /// How often to look. Nothing is lost meanwhile: what stands in Azure stays there.
@@ -83,7 +83,7 @@ fn owner(server: &FlexibleServer) -> DatabaseRef<'_> {
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]
-    Apply(#[from] apply::Error),
+    Apply(#[from] write::Error),
     #[error("{}", api_error::words(.0))]
     Api(#[from] Box<kube::Error>),
 }
@@ -101,7 +101,7 @@ async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> 
     }
     if claim::only_looks(server) {
         // It was never ours: the object goes, and nothing in Azure.
-        apply::delete(context, server).await?;
+        write::delete(context, server).await?;
         return Ok(());
     }
     let record = record::of_orphan(server, database, &context.operator_namespace, context.now());

@@ -5,7 +5,10 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::azure::FlexibleServer;
+use crate::{
+    azure::FlexibleServer,
+    controller::conditions::{self, ready},
+};
 
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
@@ -112,7 +115,7 @@ fn judged(
     let has = |type_: &str| {
         status.conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")
     };
-    let ready = super::ready(Some(&status)).unwrap();
+    let ready = ready(Some(&status)).unwrap();
     (
         ready.status.clone(),
         has("Reconciling"),
@@ -175,7 +178,7 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
     };
     let status = report(&database(json!({})), &outcome, now());
     assert_eq!(
-        super::ready(Some(&status)).unwrap().message,
+        ready(Some(&status)).unwrap().message,
         "FlexibleServersDatabase x: Azure has no such size for this subscription in this region now: write another spec.sku, \
          or ask the platform team. Azure's words: Azure's own words"
     );
@@ -234,7 +237,7 @@ fn told(before: &DatabaseStatus, applied: &Applied, known: &Known, now: Timestam
 fn ready_and_synced(status: &DatabaseStatus) -> (&str, Option<&str>) {
     let synced = find(&status.conditions, SYNCED);
     assert!(synced.is_none_or(|synced| synced.status == "False"));
-    (&super::ready(Some(status)).unwrap().status, synced.map(|synced| synced.reason.as_str()))
+    (&ready(Some(status)).unwrap().status, synced.map(|synced| synced.reason.as_str()))
 }
 
 #[rstest]
@@ -304,7 +307,7 @@ fn a_server_that_lets_nobody_in_is_told_as_what_it_is(#[case] state: &str, #[cas
         ..Applied::new(Progress::Working)
     };
     let status = told(&first, &applied, &known(server), now());
-    let ready = super::ready(Some(&status)).unwrap();
+    let ready = ready(Some(&status)).unwrap();
     assert_eq!((ready.status == "False").then_some(ready.reason.as_str()), reason);
     assert_eq!(find(&status.conditions, "Stalled").is_some(), reason.is_some());
 }
@@ -350,7 +353,7 @@ fn an_answer_that_nobody_knows_is_taken_for_passing_trouble_at_first_and_not_for
 #[test]
 fn what_takes_a_quarter_of_an_hour_is_not_said_to_when_it_takes_longer() {
     let known = known(json!({}));
-    let message = |status: &DatabaseStatus| super::ready(Some(status)).unwrap().message.clone();
+    let message = |status: &DatabaseStatus| ready(Some(status)).unwrap().message.clone();
     let first = told(&DatabaseStatus::default(), &Applied::new(Progress::Working), &known, now());
     assert_eq!(message(&first), "Azure is creating server prod-1-orders-main; that takes 5 to 15 minutes");
     let later = told(&first, &Applied::new(Progress::Working), &known, now() + LONG);
@@ -366,7 +369,7 @@ fn what_takes_a_quarter_of_an_hour_is_not_said_to_when_it_takes_longer() {
 fn that_nobody_works_on_it_is_told_after_a_while() {
     let known = known(json!({}));
     let unseen = Applied { unseen: Some(("FlexibleServer x".into(), now())), ..Applied::new(Progress::Sent) };
-    let reason = |status: &DatabaseStatus| super::ready(Some(status)).unwrap().reason.clone();
+    let reason = |status: &DatabaseStatus| ready(Some(status)).unwrap().reason.clone();
     let first = told(&DatabaseStatus::default(), &unseen, &known, now());
     assert_eq!(reason(&first), "Creating");
     assert_eq!(
@@ -521,7 +524,7 @@ fn a_parameter_that_waits_for_a_restart_is_named_until_it_is_in_effect() {
             pause: None,
         };
         let status = report(&database(json!({})), &outcome, now());
-        assert_eq!(super::ready(Some(&status)).unwrap().status, "True");
+        assert_eq!(conditions::ready(Some(&status)).unwrap().status, "True");
         find(&status.conditions, RESTART_PENDING).map(|condition| condition.message.clone())
     };
     let mut known = known(up());
