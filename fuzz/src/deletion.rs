@@ -3,8 +3,8 @@
 use jiff::civil::{Date, date};
 use policy::{
     Problem,
+    deleting::Destroy,
     deleting::{Deletion, Retention, RetentionRules, judge, judge_change},
-    document::Destroy,
 };
 
 use super::{line, menu::Menu};

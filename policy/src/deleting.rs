@@ -2,10 +2,11 @@
 
 use api::annotations::{CONFIRM_DESTROY, RETENTION};
 use jiff::{ToSpan, civil::Date};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::{
     Code, Problem, day,
-    document::Destroy,
     quote::{quote, sets_off},
 };
 
@@ -13,6 +14,17 @@ use crate::{
 pub(crate) const MOST_DAYS: u16 = 3650;
 /// How far ahead the last day of a confirmation may lie: one that is forgotten must not wait for years.
 const CONFIRMED_AHEAD: i32 = 7;
+
+/// Whether data may be destroyed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum Destroy {
+    /// With a confirmation.
+    #[default]
+    Allow,
+    /// Not at all.
+    Deny,
+}
 
 /// What becomes of the data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -169,7 +169,7 @@ mod tests {
     use rstest::{Context, rstest};
 
     use super::*;
-    use crate::{Denial, document::Destroy};
+    use crate::{Denial, deleting::Destroy};
 
     const RULES: RetentionRules =
         RetentionRules { when_missing: None, destroy: Destroy::Allow, minimum_days: 7 };

@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::options::Options;
 use crate::origin::{self, Origin};
-use crate::process;
 use crate::progress::Progress;
+use crate::spawn;
 use crate::state::{self, Directory, State};
 use crate::tools;
 
@@ -131,7 +131,7 @@ fn open_log(directory: &Directory) -> io::Result<File> {
 }
 
 fn start(directory: &Directory, options: &Options, log: File) -> Result<Child, Error> {
-    Command::new(process::ourselves().map_err(Error::Start)?)
+    Command::new(spawn::ourselves().map_err(Error::Start)?)
         .arg0("database-sandbox")
         .arg("supervise")
         .arg("--dir")

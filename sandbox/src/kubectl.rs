@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::process;
+use crate::spawn;
 
 /// No single command takes longer; the largest applies a dozen CRDs.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -50,7 +50,7 @@ impl Kubectl {
     async fn run_with_input(&self, arguments: &[&str], input: Option<&str>) -> Result<String, Error> {
         let shown = || arguments.join(" ");
         let failed = |source| Error::Run { program: self.program.clone(), source };
-        let mut child = process::command(&self.program)
+        let mut child = spawn::command(&self.program)
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("KUBECACHEDIR", &self.cache)

@@ -34,6 +34,7 @@ mod probe;
 mod process;
 mod processes;
 mod progress;
+mod spawn;
 mod state;
 mod supervisor;
 mod tools;

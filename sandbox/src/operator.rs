@@ -14,7 +14,8 @@ use crate::kubeconfig::{self, Cluster};
 use crate::kubectl::{self, Kubectl};
 use crate::ports::{self, Ports};
 use crate::probe::Probe;
-use crate::process::{self, Spec};
+use crate::process::Spec;
+use crate::spawn;
 
 pub(crate) const WEBHOOK: &str = "webhook";
 pub(crate) const CONTROLLER: &str = "controller";
@@ -102,7 +103,7 @@ impl Installation<'_> {
 
     async fn helm_upgrade(&self, webhook_port: u16) -> Result<(), Error> {
         let home = self.directory.join("helm");
-        let output = process::command(self.helm)
+        let output = spawn::command(self.helm)
             .args(["upgrade", "--install", NAME])
             .arg(self.chart)
             .args(["--namespace", NAME, "--create-namespace"])

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::timeout;
 
 use crate::probe::{self, Probe};
+use crate::spawn::command;
 
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
@@ -29,34 +30,6 @@ pub enum Error {
     NotReady { name: String, seconds: u64, reason: String, tail: String },
     #[error("can't send a signal to {name}: {source}")]
     Signal { name: String, source: io::Error },
-}
-
-/// On Linux. The file of this binary may have been replaced by a new build; this link leads to the one that runs.
-const OURSELVES: &str = "/proc/self/exe";
-
-/// What starts this program once more.
-pub(crate) fn ourselves() -> io::Result<PathBuf> {
-    let link = Path::new(OURSELVES);
-    if link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() }
-}
-
-/// A command that dies with this process, and that doesn't depend on the environment of whoever started us: a proxy
-/// or a KUBECONFIG from someone's shell must not change what the sandbox does.
-pub(crate) fn command(program: &Path) -> Command {
-    let mut command = if Path::new(OURSELVES).exists() {
-        let mut command = Command::new(OURSELVES);
-        command.arg("exec-child").arg("--parent").arg(std::process::id().to_string()).arg("--").arg(program);
-        command
-    } else {
-        Command::new(program)
-    };
-    command.env_clear().stdin(Stdio::null()).kill_on_drop(true);
-    for name in ["PATH", "HOME", "TMPDIR", "LANG"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
-    command
 }
 
 /// What to run, and how.
@@ -226,11 +199,4 @@ pub(crate) fn log_tail(path: &Path) -> String {
         }
         Err(error) => format!("    {} can't be read: {error}", path.display()),
     }
-}
-
-/// Creates a directory that only its owner can look into.
-pub(crate) fn create_private_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::create_dir_all(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
 }

@@ -149,7 +149,7 @@ impl Directory {
         if !is_empty && !self.lock_path().is_file() {
             return Err(Error::Foreign { path: self.path.clone() });
         }
-        crate::process::create_private_directory(&self.path).map_err(failed)?;
+        crate::spawn::create_private_directory(&self.path).map_err(failed)?;
         self.lock_file(true).map(drop).map_err(failed)
     }
 

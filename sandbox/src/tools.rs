@@ -14,8 +14,8 @@ use std::process::ExitStatus;
 
 use tokio::process::Command;
 
-use crate::process;
 use crate::progress::{Progress, seconds};
+use crate::spawn;
 use gomod::GoMod;
 
 #[derive(Debug, thiserror::Error)]
@@ -295,7 +295,7 @@ fn look_up(name: &str) -> Option<PathBuf> {
 }
 
 async fn says_version(program: &Path, arguments: &[&str], version: &str) -> bool {
-    let mut command: Command = process::command(program);
+    let mut command: Command = spawn::command(program);
     let Ok(output) = command.args(arguments).stderr(std::process::Stdio::null()).output().await else {
         return false;
     };

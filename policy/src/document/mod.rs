@@ -25,7 +25,7 @@ pub use limits::{LARGEST, NODES};
 pub use located::Located;
 pub use namespaces::{Labels, Namespace, NoProfile};
 pub use profile::{Allow, Patterns, Profile};
-pub use raw::{Azure, Destroy, Document, Firewall, Network, Private, WorkloadIdentity};
+pub use raw::{Azure, Document, Firewall, Network, Private, WorkloadIdentity};
 pub use recovery::Recovery;
 
 use crate::{

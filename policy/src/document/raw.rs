@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Located;
+use crate::deleting::Destroy;
 
 /// The policy of a cluster, under the key `policy.yaml` of the ConfigMap.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -372,17 +373,6 @@ pub struct Retention {
     pub destroy: Destroy,
     /// The fewest days that `altinn.app/retention: <n>d` may say.
     pub minimum_days: Option<Located<u16>>,
-}
-
-/// Whether data may be destroyed.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub enum Destroy {
-    /// With a confirmation.
-    #[default]
-    Allow,
-    /// Not at all.
-    Deny,
 }
 
 /// How strictly each key of `allow` is taken: `enforce` (the default), `warn` or `audit`.

@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::{
     arm::{
-        configuration,
         errors::ArmError,
         operations::{Change, Effect, Operation, Operations},
         resource_id::{Key, Kind, ResourceId},
@@ -19,7 +18,7 @@ use super::{
         server_body,
         throttle::Throttle,
     },
-    control::{Lock, Ownership, Region},
+    circumstances::{Lock, Ownership, Region},
     faults::Faults,
     guid,
     requests::RequestLog,
@@ -196,7 +195,7 @@ impl Cloud {
     /// Starts a server at once.
     pub(super) fn start(&mut self, id: &ResourceId) {
         self.set_state(id, "Ready");
-        configuration::server_restarted(self, id);
+        server_restarted(self, id);
     }
 
     fn set_state(&mut self, id: &ResourceId, state: &str) {
@@ -290,7 +289,7 @@ impl Cloud {
                 self.tier_changes.insert(id.key(), now);
             }
             if ended.succeeded && self.restarts(&id) {
-                configuration::server_restarted(self, &id);
+                server_restarted(self, &id);
             }
             if ended.succeeded && id.kind == Kind::Database && before.is_none() && after.is_some() {
                 self.give_to_an_owner(&id);
@@ -309,4 +308,19 @@ impl Cloud {
 fn changes_tier(before: Option<&Value>, after: Option<&Value>) -> bool {
     let tier = |body: &Value| body.pointer("/properties/storage/tier").cloned();
     matches!((before.and_then(tier), after.and_then(tier)), (Some(before), Some(after)) if before != after)
+}
+
+/// Where a parameter says that it counts only after a restart.
+pub(in crate::azure) const PENDING_RESTART: &str = "/properties/isConfigPendingRestart";
+
+/// After a restart every parameter is in effect.
+fn server_restarted(cloud: &mut Cloud, server: &ResourceId) {
+    let key = format!("{}/", server.key());
+    for (_, resource) in
+        cloud.resources.range_mut(key.clone()..).take_while(|(other, _)| other.starts_with(&key))
+    {
+        if let Some(pending) = resource.body.pointer_mut(PENDING_RESTART) {
+            *pending = Value::Bool(false);
+        }
+    }
 }

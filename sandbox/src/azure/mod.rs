@@ -14,6 +14,7 @@
 
 mod arm;
 mod catalogue;
+mod circumstances;
 pub mod client;
 mod cloud;
 mod control;
@@ -34,7 +35,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::cloud::Shared;
 pub use self::{
-    control::{Closed, Existing, Lock, Login, Ownership, Region, Settings},
+    circumstances::{Closed, Lock, Ownership, Region},
+    control::{Existing, Login, Settings},
     faults::{Fault, Phase},
     requests::Request,
 };

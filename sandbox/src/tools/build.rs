@@ -13,8 +13,8 @@ use tokio::process::Command;
 use super::gomod::GoMod;
 use super::{Error, TOOLS, Tool};
 use crate::origin::short;
-use crate::process;
 use crate::progress::{Progress, seconds};
+use crate::spawn;
 
 /// How often a long build says that it is still at work.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -151,7 +151,7 @@ impl Manifests {
         fs::create_dir_all(&unfinished).map_err(failed)?;
         let mut output = OsString::from("output:dir=");
         output.push(&unfinished);
-        let mut command = process::command(controller_gen);
+        let mut command = spawn::command(controller_gen);
         // It loads the packages with Go.
         go_environment(&mut command);
         command.args(&self.arguments).arg(output).current_dir(sandbox.join("tools"));
@@ -171,7 +171,7 @@ fn unfinished(target: &Path) -> Result<PathBuf, Error> {
 }
 
 fn go(directory: &Path) -> Command {
-    let mut command = process::command(Path::new("go"));
+    let mut command = spawn::command(Path::new("go"));
     go_environment(&mut command);
     command.current_dir(directory);
     command

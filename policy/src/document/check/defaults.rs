@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{
     Findings, Place,
-    profile::{check_backup_days, check_version, meant_or_add},
+    offered::{check_backup_days, check_version, meant_or_add},
 };
 use crate::{
     Code,

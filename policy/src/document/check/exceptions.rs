@@ -1,6 +1,6 @@
 //! Exceptions: which database, from which rules, until when, and why.
 
-use super::{Findings, database, last_day, profile::meant, reason};
+use super::{Findings, database, last_day, offered::meant, reason};
 use crate::{
     Code,
     document::{

@@ -5,6 +5,7 @@ mod azure;
 mod catalogue;
 mod defaults;
 mod exceptions;
+mod offered;
 mod profile;
 mod recoveries;
 

@@ -1,9 +1,14 @@
 //! The rules of a profile.
 
-use super::{Findings, Place, defaults::check_defaults, shape};
+use super::{
+    Findings, Place,
+    defaults::check_defaults,
+    offered::{check_backup_days, check_version, meant_or_add},
+    shape,
+};
 use crate::{
     Code,
-    catalogue::{BACKUP_DAYS, Catalogue, DISK_SIZES_GIB, Unsettable, can_match_parameter, was_offered},
+    catalogue::{Catalogue, DISK_SIZES_GIB, Unsettable, can_match_parameter, was_offered},
     deleting::{MOST_DAYS, Retention, RetentionRules},
     document::{
         Allow, Located, Patterns, Profile,
@@ -12,7 +17,6 @@ use crate::{
         raw,
     },
     quote::{clean, quote, sets_off},
-    suggest::{alternatives, did_you_mean},
 };
 
 pub(super) fn check_profile(
@@ -222,17 +226,6 @@ fn empty_at<T>(written: Option<&Located<Vec<T>>>) -> Option<u64> {
     written.filter(|list| list.value.is_empty()).map(|list| list.line)
 }
 
-/// Whether Azure keeps backups for so many days.
-pub(super) fn check_backup_days(days: &Located<i32>, path: &str, findings: &mut Findings) -> bool {
-    let is_offered = BACKUP_DAYS.contains(&days.value);
-    if !is_offered {
-        let (min, max) = (BACKUP_DAYS.start(), BACKUP_DAYS.end());
-        let text = format!("{} is outside of what Azure offers; use {min} to {max}", days.value);
-        findings.add(days.line, path, Code::PolicyUnknownValue, text);
-    }
-    is_offered
-}
-
 fn check_backup(raw: &raw::AllowBackup, path: &str, findings: &mut Findings) {
     let bounds =
         [("minRetentionDays", &raw.min_retention_days), ("maxRetentionDays", &raw.max_retention_days)];
@@ -292,36 +285,4 @@ fn check_parameter(pattern: &Located<String>, path: &str, catalogue: &Catalogue,
         format!("{} {what} that is known{meant}", quote(&pattern.value))
     };
     findings.add_with(pattern.line, path, Code::PolicyUnknownValue, text);
-}
-
-pub(super) fn check_version(
-    version: &Located<u16>,
-    path: &str,
-    catalogue: &Catalogue,
-    findings: &mut Findings,
-) {
-    if catalogue.version(version.value).is_none() {
-        let known: Vec<u16> = catalogue.versions().iter().rev().map(|known| known.major).collect();
-        let or_add = known.first().filter(|newest| version.value > **newest).map_or("", |_| ADD_VERSION);
-        let text =
-            format!("{} is no version that is known; use {}{or_add}", version.value, alternatives(&known));
-        findings.add(version.line, path, Code::PolicyUnknownValue, text);
-    }
-}
-
-const ADD_VERSION: &str = "; if Azure has it, add it under catalogue.versions";
-
-pub(super) fn meant_or_add<'a>(written: &str, key: &str, known: impl Iterator<Item = &'a str>) -> String {
-    // One that is new is spelt like those that are known.
-    let meant = Some(meant(written, known)).filter(|meant| !meant.is_empty());
-    let meant = meant.unwrap_or_else(|| "; leave it out".to_owned());
-    format!("{meant} (if Azure has it, add it under catalogue.{key})")
-}
-
-/// `; did you mean X?`, if something is near enough to what was written, and that is no pattern.
-pub(super) fn meant<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> String {
-    if written.contains(['*', '?']) {
-        return String::new();
-    }
-    did_you_mean(written, known).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
 }

@@ -17,13 +17,12 @@ use crate::azure::{
         parameters::{self, PGBOUNCER, Parameter},
         sizes,
     },
-    cloud::{Cloud, Resource},
+    cloud::{Cloud, PENDING_RESTART, Resource},
     rules::{parameter, state},
 };
 
 const SET: &str = "UpdateOrcasServerParameterManagementOperation";
 const SYSTEM_DEFAULT: &str = "system-default";
-const PENDING_RESTART: &str = "/properties/isConfigPendingRestart";
 
 /// The parameter as a GET shows it; `None` where the server or the parameter does not exist.
 pub(super) fn read(cloud: &Cloud, id: &ResourceId) -> Result<Option<Value>, ArmError> {
@@ -120,16 +119,4 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId, server: &Resource) -> Re
     after["properties"]["isConfigPendingRestart"] = Value::Bool(pending || (changes && !parameter.dynamic));
     let before = call.cloud.get(id).map(|changed| changed.body.clone());
     Ok(call.accept(SET, id, before, Some(after)))
-}
-
-/// After a restart every parameter is in effect.
-pub(in crate::azure) fn server_restarted(cloud: &mut Cloud, server: &ResourceId) {
-    let key = format!("{}/", server.key());
-    for (_, resource) in
-        cloud.resources.range_mut(key.clone()..).take_while(|(other, _)| other.starts_with(&key))
-    {
-        if let Some(pending) = resource.body.pointer_mut(PENDING_RESTART) {
-            *pending = Value::Bool(false);
-        }
-    }
 }

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::azure::{
     catalogue::regions,
+    circumstances::Region,
     cloud::Cloud,
-    control::Region,
     faults::Phase,
     rules::{self, name, restore, state, storage, version},
 };

@@ -6,7 +6,7 @@ use crate::azure::{
         errors::ArmError,
         resource_id::{Kind, ResourceId},
     },
-    control::Lock,
+    circumstances::Lock,
 };
 
 /// A lock holds for what it lies on and for all below. A group goes with everything in it, so a lock anywhere in it

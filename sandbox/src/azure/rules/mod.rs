@@ -26,7 +26,7 @@ pub(super) mod version;
 
 use super::{
     arm::{errors::ArmError, server::Server},
-    control::Region,
+    circumstances::Region,
 };
 
 /// A rule about a server: what exists (`None` when it is being created), and what is asked for.

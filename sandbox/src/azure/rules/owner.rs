@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::azure::{
     arm::server::{Server, is_enabled},
-    control::Ownership,
+    circumstances::Ownership,
 };
 
 /// The superuser that Azure keeps for itself.

@@ -10,7 +10,7 @@ use crate::azure::{
         regions,
         sizes::{self, Size},
     },
-    control::{Closed, Region},
+    circumstances::{Closed, Region},
 };
 
 /// A region can be closed to a subscription: no new server comes to be there, and those that are there stay. Azure
