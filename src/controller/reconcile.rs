@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration, time::Instant};
 
 use api::{
-    Authentication, Database,
+    Authentication, Database, DatabaseRef, RefusedChange,
     annotations::{FINALIZER, ROTATE_PASSWORD},
     reason::Reason,
 };
@@ -17,7 +17,7 @@ use kube::{
         reflector::ObjectRef,
     },
 };
-use policy::{Effective, Policy, Request};
+use policy::{Effective, Policy, Problem, Request};
 
 use super::{
     apply,
@@ -119,76 +119,59 @@ pub(super) fn on_error(database: Arc<Database>, error: &Error, context: Arc<Cont
     Action::requeue(delay)
 }
 
-/// The stages.
+/// Why a pass goes no further.
+enum Stop {
+    /// The caches are being filled, or are behind; no trouble.
+    NotSynced,
+    Blocked(Blocked),
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What is wanted of a `Database`, and what people are told with it.
+struct Wanted {
+    effective: Effective,
+    breaches: Vec<Problem>,
+    refused: Option<RefusedChange>,
+    pause: Option<Pause>,
+    desired: build::Desired,
+}
+
 async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
-    let state = context.policy.load_full();
-    let policy = match state.require(&context.policy_name) {
-        Ok(policy) => policy,
-        Err(denial) => return blocked(database, context, &resolve::blocked(&denial)).await,
-    };
-    let namespace_uid = context.namespaces.uid(&database.namespace().unwrap_or_default());
-    // A record may be of a namespace of the same name that is gone.
-    if !context.namespaces.are_listed() {
-        context.count("not-synced");
-        return Ok(Action::requeue(backoff::jittered(SYNCING)));
-    }
-    let known = match dereference(database, Surroundings::of(context, policy, namespace_uid.as_deref())) {
-        Ok(Found::Known(known)) => known,
-        Ok(Found::Elsewhere(from)) => {
-            let why = Box::pin(recover::recover(database, &from, policy, context)).await?;
-            return blocked(database, context, &why).await;
-        }
-        Err(dereference::Error::NotSynced) => {
+    match stages(database, context).await {
+        Ok(action) => Ok(action),
+        Err(Stop::NotSynced) => {
             context.count("not-synced");
-            return Ok(Action::requeue(backoff::jittered(SYNCING)));
+            Ok(Action::requeue(backoff::jittered(SYNCING)))
         }
-        Err(dereference::Error::Blocked(why)) => return blocked(database, context, &why).await,
-    };
-    // A new password that the cache doesn't show yet would be made once more.
-    let admin_secret =
-        write::key::<Secret>(&context.operator_namespace, &password::secret_name(&known.server_name));
-    let version = known.admin_secret.as_ref().and_then(ResourceExt::resource_version);
-    if context.in_flight.is_pending(&admin_secret, version.as_deref()) {
-        context.count("not-synced");
-        return Ok(Action::requeue(backoff::jittered(SYNCING)));
-    }
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let now = context.now();
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let labels = context.namespaces.labels(&namespace);
-    let resolved = resolve::resolve(database, &known, policy, &context.policy_name, labels.as_ref(), today);
-    let Resolved { effective, breaches } = match resolved {
-        Ok(resolved) => resolved,
-        Err(why) => {
-            if why.out_of_policy {
-                context.compliance.set(&namespace, &name, false);
-            }
-            return blocked(database, context, &why).await;
+        // Policies and namespaces are watched.
+        Err(Stop::Blocked(why)) => {
+            report(database, context, &Outcome::Blocked(&why)).await?;
+            context.count("blocked");
+            let again = if why.out_of_policy { WORKING } else { SOON };
+            Ok(Action::requeue(backoff::jittered(again)))
         }
-    };
-    if let Some(why) = held_back(database, &known, context, policy, today) {
-        context.compliance.set(&namespace, &name, false);
-        return blocked(database, context, &why).await;
+        Err(Stop::Failed(error)) => Err(error),
     }
-    let pause = pause::of(database, today);
-    let (effective, refused) = refused::held_back(database, &known, effective, policy.catalogue());
-    let passwords = match effective.authentication {
-        Authentication::Identity => None,
-        Authentication::Password => Some(passwords(database, &known, &effective, now)?),
-    };
-    let desired = build::build(
-        database,
-        &known,
-        &effective,
-        passwords.as_ref(),
-        &policy.azure,
-        &context.operator_namespace,
-    );
-    let replaced = replaced_password(context, &desired);
-    let mode = apply::Mode::of(database, pause.as_ref().is_some_and(Pause::is_in_force));
-    let applied = match Box::pin(apply::apply(context, database, &desired, mode)).await {
+}
+
+/// Observe, resolve, build, apply, and tell.
+async fn stages(database: &Database, context: &Context) -> Result<Action, Stop> {
+    let state = context.policy.load_full();
+    let policy =
+        state.require(&context.policy_name).map_err(|denial| Stop::Blocked(resolve::blocked(&denial)))?;
+    let known = observe(database, policy, context).await?;
+    let wanted = want(database, &known, policy, context)?;
+    let replaced = replaced_password(context, &wanted.desired);
+    let mode = apply::Mode::of(database, wanted.pause.as_ref().is_some_and(Pause::is_in_force));
+    let applied = match Box::pin(apply::apply(context, database, &wanted.desired, mode)).await {
         Ok(applied) => applied,
-        Err(write::Error::Foreign(why)) => return blocked(database, context, &why).await,
+        Err(write::Error::Foreign(why)) => return Err(Stop::Blocked(why)),
         Err(error) => {
             // The API server's own words, so that people see why nothing moves.
             let why = Blocked::by(Reason::ApplyFailed, error.to_string()).beside_the_app();
@@ -196,22 +179,22 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
             return Err(error.into());
         }
     };
-    let outcome = Outcome::Applied {
-        applied: &applied,
-        known: &known,
-        effective: &effective,
-        breaches: &breaches,
-        revision: &policy.revision,
-        refused: refused.as_ref(),
-        pause: pause.as_ref(),
-    };
-    context.compliance.set(&namespace, &name, breaches.is_empty());
+    set_compliance(database, context, wanted.breaches.is_empty());
     if let Some(secret) = replaced {
         let note = format!(
             "Secret {secret} holds a new password, and the old one works no longer: restart what has read it"
         );
         context.events.publish(database, Reason::PasswordReplaced, &note).await;
     }
+    let outcome = Outcome::Applied {
+        applied: &applied,
+        known: &known,
+        effective: &wanted.effective,
+        breaches: &wanted.breaches,
+        revision: &policy.revision,
+        refused: wanted.refused.as_ref(),
+        pause: wanted.pause.as_ref(),
+    };
     report(database, context, &outcome).await?;
     context.look_at_record(&known.server_name);
     context.count("ok");
@@ -221,6 +204,68 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
         (false, false) => WORKING,
     };
     Ok(Action::requeue(backoff::jittered(again)))
+}
+
+/// All that is known; a kept server of another `Database` is asked for on the way.
+async fn observe(database: &Database, policy: &Policy, context: &Context) -> Result<Box<Known>, Stop> {
+    let namespace_uid = context.namespaces.uid(DatabaseRef::of(database).namespace);
+    // A record may be of a namespace of the same name that is gone.
+    if !context.namespaces.are_listed() {
+        return Err(Stop::NotSynced);
+    }
+    let known = match dereference(database, Surroundings::of(context, policy, namespace_uid.as_deref())) {
+        Ok(Found::Known(known)) => known,
+        Ok(Found::Elsewhere(from)) => {
+            return Err(Stop::Blocked(Box::pin(recover::recover(database, &from, policy, context)).await?));
+        }
+        Err(dereference::Error::NotSynced) => return Err(Stop::NotSynced),
+        Err(dereference::Error::Blocked(why)) => return Err(Stop::Blocked(why)),
+    };
+    // A new password that the cache doesn't show yet would be made once more.
+    let admin_secret =
+        write::key::<Secret>(&context.operator_namespace, &password::secret_name(&known.server_name));
+    let version = known.admin_secret.as_ref().and_then(ResourceExt::resource_version);
+    if context.in_flight.is_pending(&admin_secret, version.as_deref()) {
+        return Err(Stop::NotSynced);
+    }
+    Ok(known)
+}
+
+/// By the spec, the policy and what Azure has refused.
+fn want(database: &Database, known: &Known, policy: &Arc<Policy>, context: &Context) -> Result<Wanted, Stop> {
+    let now = context.now();
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let labels = context.namespaces.labels(DatabaseRef::of(database).namespace);
+    let resolved = resolve::resolve(database, known, policy, &context.policy_name, labels.as_ref(), today);
+    let Resolved { effective, breaches } = resolved.map_err(|why| {
+        if why.out_of_policy {
+            set_compliance(database, context, false);
+        }
+        Stop::Blocked(why)
+    })?;
+    if let Some(why) = held_back(database, known, context, policy, today) {
+        set_compliance(database, context, false);
+        return Err(Stop::Blocked(why));
+    }
+    let (effective, refused) = refused::held_back(database, known, effective, policy.catalogue());
+    let passwords = match effective.authentication {
+        Authentication::Identity => None,
+        Authentication::Password => Some(passwords(database, known, &effective, now)?),
+    };
+    let desired = build::build(
+        database,
+        known,
+        &effective,
+        passwords.as_ref(),
+        &policy.azure,
+        &context.operator_namespace,
+    );
+    Ok(Wanted { effective, breaches, refused, pause: pause::of(database, today), desired })
+}
+
+fn set_compliance(database: &Database, context: &Context, complies: bool) {
+    let DatabaseRef { namespace, name } = DatabaseRef::of(database);
+    context.compliance.set(namespace, name, complies);
 }
 
 /// Why nothing is made for it, where its namespace has as many servers as it may have.
@@ -274,13 +319,4 @@ fn replaced_password(context: &Context, desired: &build::Desired) -> Option<Stri
     // What was written a moment ago was told of then.
     let key = write::key::<Secret>(&namespace, &name);
     (differs && !context.in_flight.is_pending(&key, Some(&found.version))).then_some(name)
-}
-
-/// Reports what stands in the way, and looks again soon.
-async fn blocked(database: &Database, context: &Context, why: &Blocked) -> Result<Action, Error> {
-    report(database, context, &Outcome::Blocked(why)).await?;
-    context.count("blocked");
-    // Policies and namespaces are watched.
-    let again = if why.out_of_policy { WORKING } else { SOON };
-    Ok(Action::requeue(backoff::jittered(again)))
 }
