@@ -14,7 +14,7 @@ use super::{
     evidence::Evidence,
     guards::{self, There},
     known::Known,
-    ownership::{ServerOf, Traces, UnderName, has_owner_labels, server_of},
+    ownership::{ServerOf, Traces, UnderName, has_owner_labels, is_settled, server_of},
     password,
     surroundings::Surroundings,
     verdict::Blocked,
@@ -46,9 +46,13 @@ pub(super) fn dereference(database: &Database, around: Surroundings<'_>) -> Resu
     }
     let whose = DatabaseRef::of(database);
     let derived = names::server(&azure.cluster_name.value, whose);
-    let traces =
-        Traces::of(database, caches, records, operator_namespace, Some(derived.clone()), around.here());
-    let server_name = match server_of(&traces) {
+    let answer = if is_settled(database, &derived) {
+        ServerOf::Named(derived.clone())
+    } else {
+        let derived = Some(derived.clone());
+        server_of(&Traces::of(database, caches, records, operator_namespace, derived, around.here()))
+    };
+    let server_name = match answer {
         ServerOf::Named(server_name) => server_name,
         ServerOf::None => match database.annotations().get(RECOVER_FROM) {
             Some(from) => return Ok(Found::Elsewhere(from.clone())),
