@@ -142,7 +142,7 @@ fn each_manifest_that_a_page_shows_is_whole() {
 fn the_page_on_connecting_names_each_key_of_the_secret() {
     const PAGE: &str = include_str!("../docs/connecting.md");
     const SECRET: &str = include_str!(
-        "../src/controller/snapshots/database_operator__controller__binding__tests__password.snap"
+        "../src/controller/server/snapshots/database_operator__controller__server__binding__tests__password.snap"
     );
     let rows: Vec<&str> = PAGE
         .split("## The Secret")

@@ -1,4 +1,5 @@
-//! No two files import each other, be it through others: who reads one must not have to read all of them.
+//! No two files import each other, be it through others: who reads one must not have to read all of them. In the controller,
+//! folders stand above each other, and none takes anything from one above it.
 //!
 //! A file and the `mod.rs` of its folder are one: what they take from each other is no import. Tests take what they want.
 
@@ -207,4 +208,43 @@ fn no_files_import_each_other_in_a_loop() {
     // Or the imports aren't read.
     assert!(count > 500, "{count} imports");
     assert!(loops.is_empty(), "files that import each other in a loop:\n{}", loops.join("\n\n"));
+}
+
+/// Each folder of the controller, from the lowest on, and what else of the crate it doesn't name.
+const FLOORS: [(&str, &[&str]); 4] = [
+    ("src/controller/engine", &["src/azure"]),
+    ("src/controller/server", &[]),
+    ("src/controller/retained", &[]),
+    ("src/controller/database", &[]),
+];
+
+/// Why this import mustn't be.
+fn is_upward(from: &str, to: &str) -> bool {
+    let floor = |path: &str| FLOORS.iter().position(|(folder, _)| path.starts_with(folder));
+    let Some(from) = floor(from) else { return false };
+    match floor(to) {
+        Some(to) => to > from,
+        // The root of the controller starts the loops: it is above all of them.
+        None => {
+            to.starts_with("src/controller") || FLOORS[from].1.iter().any(|folder| to.starts_with(folder))
+        }
+    }
+}
+
+#[test]
+fn no_folder_of_the_controller_takes_anything_from_one_above_it() {
+    let mut upward = Vec::new();
+    let mut count = 0;
+    for one in house() {
+        for (from, to) in one.imports() {
+            let (from, to) = (one.path(from), one.path(&to));
+            count += usize::from(from.starts_with("src/controller/server"));
+            if is_upward(&from, &to) {
+                upward.push(format!("  {from} takes something from {to}"));
+            }
+        }
+    }
+    // Or the folders have other names now.
+    assert!(count > 100, "{count} imports of the verbs on a server");
+    assert!(upward.is_empty(), "imports that lead upward:\n{}", upward.join("\n"));
 }

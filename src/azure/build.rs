@@ -7,10 +7,10 @@ use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
 use super::{
-    AT_REST, AsoObject, Claim, DATABASE_NAME, DATABASE_NAMESPACE, DETACH_ON_DELETE,
-    FederatedIdentityCredential, FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration,
-    FlexibleServersDatabase, FlexibleServersFirewallRule, MANAGE, MANAGED_BY, OPERATOR, Owner,
-    RECONCILE_POLICY, SKIP, SecretReference, UserAssignedIdentity,
+    AT_REST, AsoObject, Claim, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
+    FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
+    FlexibleServersFirewallRule, MANAGE, Owner, RECONCILE_POLICY, SKIP, SecretReference,
+    UserAssignedIdentity,
     claim::{self, CLUSTER_TAG},
     condition::{self, Progress},
     database_for_postgresql::{
@@ -21,6 +21,7 @@ use super::{
     managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
     names, parameters, settings,
 };
+use crate::labels::owner_labels;
 
 /// The audience of a Kubernetes token that Entra exchanges for one of its own.
 /// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust>
@@ -377,20 +378,6 @@ fn place(input: &Input<'_>) -> Place {
     }
 }
 
-/// Labels of everything that stands for a `Database`, wherever it is. None of them is one that a tool of GitOps takes for
-/// its own: see [`TRACKED`].
-pub fn marks(database: DatabaseRef<'_>) -> BTreeMap<String, String> {
-    [
-        ("app.kubernetes.io/name", "postgresql"),
-        ("app.kubernetes.io/part-of", OPERATOR),
-        (MANAGED_BY, OPERATOR),
-        (DATABASE_NAMESPACE, database.namespace),
-        (DATABASE_NAME, database.name),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into()
-}
-
 /// Annotations of every object of Azure Service Operator, with this reconcile policy. No `Database` can own them, which is
 /// in another namespace; so whoever counts objects without an owner is told that these are none of his.
 pub fn annotations(policy: &str) -> BTreeMap<String, String> {
@@ -413,7 +400,7 @@ fn metadata(input: &Input<'_>, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(input.operator_namespace.to_owned()),
-        labels: Some(marks(input.database)),
+        labels: Some(owner_labels(input.database)),
         annotations: Some(annotations(DETACH_ON_DELETE)),
         ..ObjectMeta::default()
     }

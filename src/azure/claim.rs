@@ -11,11 +11,12 @@ use api::DatabaseRef;
 use jiff::Timestamp;
 
 use super::{
-    FlexibleServer, OPERATOR, SKIP,
+    FlexibleServer, SKIP,
     condition::{self, Progress},
     database_for_postgresql::{FlexibleServerSpec, Network, Reference},
     has_policy, names,
 };
+use crate::labels::OPERATOR;
 
 /// Tag that tells by whom a server was made.
 const MANAGED_BY_TAG: &str = "managed-by";

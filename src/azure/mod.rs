@@ -11,8 +11,9 @@ mod managed_identity;
 pub mod names;
 pub mod parameters;
 pub mod settings;
+pub(crate) mod states;
 
-pub use build::{Existing, Identity, Input, Objects, annotations, build, marks};
+pub use build::{Existing, Identity, Input, Objects, annotations, build};
 pub use claim::Claim;
 pub use database_for_postgresql::{
     FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
@@ -42,26 +43,6 @@ pub const AT_REST: &str = "altinn.app/at-rest";
 /// Whether an object only looks because nothing new is wanted of it.
 pub fn is_at_rest<K: kube::ResourceExt>(object: &K) -> bool {
     has_policy(object, SKIP) && object.annotations().contains_key(AT_REST)
-}
-
-/// Label of everything that stands for a `Database`: its namespace.
-pub const DATABASE_NAMESPACE: &str = "altinn.app/database-namespace";
-/// Label of everything that stands for a `Database`: its name.
-pub const DATABASE_NAME: &str = "altinn.app/database-name";
-/// Label by which the operator knows its own objects.
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The value of [`MANAGED_BY`].
-pub const OPERATOR: &str = "database-operator";
-
-/// Label by which Argo CD knows what belongs to an Application, unless it is told another way: an object without an owner
-/// that bears an Application's name counts as a part of it, and is pruned. Objects had it once, with the name of their
-/// `Database`. <https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/>
-pub const TRACKED: &str = "app.kubernetes.io/instance";
-
-/// Whether an object still has the label [`TRACKED`] as it was written once.
-pub fn is_tracked<K: kube::ResourceExt>(object: &K) -> bool {
-    let tracked = object.labels().get(TRACKED);
-    tracked.is_some() && tracked == object.labels().get(DATABASE_NAME)
 }
 
 /// Whether an object has this reconcile policy.

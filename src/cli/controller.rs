@@ -9,11 +9,9 @@ use prometheus_client::registry::Registry;
 use super::{Failure, Place, certificate::duration, stop_on_signal};
 use crate::{
     clock::Clock,
-    cluster,
+    cluster::{client, issuer, policy_watch::PolicyWatch},
     controller::{self, Config, Metrics},
-    issuer,
     leader::{self, Fence, Leader},
-    policy_watch::PolicyWatch,
     telemetry::{Dropped, Readiness, serve_admin},
 };
 
@@ -57,8 +55,8 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     let readiness = Readiness::waiting_for(&[POLICY, CRDS]);
     serve_admin(admin_listen, registry, readiness.clone(), stop.clone()).await?;
     let fence = Fence::default();
-    let client = cluster::fenced_client(&fence).await?;
-    let lease_client = cluster::client().await?;
+    let client = client::connect_fenced(&fence).await?;
+    let lease_client = client::connect().await?;
     let mut leader = Leader::new(lease_client, &namespace, args.lease_duration, fence, leads);
 
     let (state, mut changes, trouble) = (watch.state.clone(), watch.changes.clone(), watch.trouble.clone());

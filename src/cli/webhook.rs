@@ -12,9 +12,11 @@ use webhook::{Limits, Metrics, Server, State, Tls};
 use super::{Failure, Place, certificate::CertificateArgs, client_ca::ClientCa, stop_on_signal};
 use crate::{
     certificate::{self, Expiry},
-    cluster,
-    inventory::{self, Inventory},
-    policy_watch::PolicyWatch,
+    cluster::{
+        client,
+        inventory::{self, Inventory},
+        policy_watch::PolicyWatch,
+    },
     telemetry::{Dropped, Readiness, serve_admin},
 };
 
@@ -56,7 +58,7 @@ pub(super) async fn run(args: WebhookArgs, dropped: Dropped) -> Result<(), Failu
     let admin_stop = CancellationToken::new();
     serve_admin(admin_listen, registry, readiness.clone(), admin_stop.clone()).await?;
     let listener = webhook::server::bind(args.listen).await?;
-    let client = cluster::client().await?;
+    let client = client::connect().await?;
 
     let inventory = Inventory::watch(client.clone(), synced);
     // Before that a namespace that holds databases would be let go.

@@ -3,48 +3,14 @@
 //! Each stage has a file of its own. [`dereference`] reads from the caches and nothing else, [`resolve`] asks
 //! the policy, [`build`] is pure, [`apply`] writes what differs, [`status`] reports.
 
-mod account;
-mod applied;
-mod apply;
-mod backoff;
-mod binding;
-mod build;
-mod caches;
-mod compact;
-mod compliance;
-mod conditions;
-mod context;
-mod dereference;
-mod error;
-mod events;
-mod evidence;
+mod database;
+mod engine;
 #[cfg(test)]
 mod golden;
-mod guards;
-mod in_flight;
-mod known;
-mod metrics;
 #[cfg(test)]
 mod model;
-mod notes;
-mod nudge;
-mod nudges;
-mod ownership;
-mod password;
-mod pause;
-mod quota;
-mod reconcile;
-mod recorder;
-mod refused;
-mod report;
-mod resolve;
 mod retained;
-mod secrets;
-mod states;
-mod status;
-mod surroundings;
-mod verdict;
-mod write;
+mod server;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -76,13 +42,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    namespaces::Namespaces,
-    readable::{Unreadable, readable},
-    trim,
+    cluster::{
+        namespaces::Namespaces,
+        readable::{Unreadable, readable},
+        trim,
+    },
 };
-use context::Context;
-pub use metrics::Metrics;
-use recorder::Recorder;
+use database::reconcile;
+pub use engine::metrics::Metrics;
+use engine::{
+    backoff, cache, compliance, conditions, events, in_flight, nudges, quota, recorder::Recorder, states,
+};
+use server::{caches, context::Context, looks, ownership};
 
 /// Reconciles that run at the same time. kube's default is without bound, which runs out of memory when all
 /// databases come due together.
@@ -134,7 +105,7 @@ pub async fn run(
     );
     let databases = Api::<DeserializeGuard<Database>>::all(client.clone());
     let (store, writer) = reflector::store();
-    let stream = readable(watcher(databases, caches::watch()).default_backoff(), unreadable)
+    let stream = readable(watcher(databases, cache::watch()).default_backoff(), unreadable)
         .modify(trim::database)
         .reflect(writer)
         .touched_objects();
@@ -166,7 +137,7 @@ pub async fn run(
         clock: config.clock,
         cluster_uid,
         destroy_delay: config.destroy_delay,
-        looks: retained::looks::Looks::default(),
+        looks: looks::Looks::default(),
         databases: store.clone(),
         quotas: quota::Quotas::new(freed_sender),
         retained,

@@ -123,7 +123,7 @@ fn no_object_bears_a_label_by_which_tools_of_gitops_know_their_own() {
         "kustomize.config.k8s.io/",
         "cli-utils.sigs.k8s.io/",
     ];
-    let labels = marks(DatabaseRef::new("orders", "my-app-db"));
+    let labels = owner_labels(DatabaseRef::new("orders", "my-app-db"));
     for key in labels.keys() {
         assert!(!known.iter().any(|known| key.starts_with(known)), "{key}");
     }
@@ -139,11 +139,11 @@ fn the_label_that_was_written_once_is_told_from_that_of_others() {
     let with = |value: &str| {
         let mut server = objects(None).server;
         let labels = server.metadata.labels.get_or_insert_default();
-        labels.insert(crate::azure::TRACKED.to_owned(), value.to_owned());
-        crate::azure::is_tracked(&server)
+        labels.insert(crate::labels::TRACKED.to_owned(), value.to_owned());
+        crate::labels::is_tracked(&server)
     };
     assert!(with("my-app-db") && !with("somebody-elses"));
-    assert!(!crate::azure::is_tracked(&objects(None).server));
+    assert!(!crate::labels::is_tracked(&objects(None).server));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tower::service_fn;
 
 use super::THE_ROOTS;
-use crate::controller::binding::ROOTS;
+use crate::controller::server::binding::ROOTS;
 
 /// What was asked of it, in order.
 #[derive(Clone, Default)]
@@ -34,9 +34,7 @@ struct Write {
 }
 
 /// A client whose requests are answered in this process.
-pub(in crate::controller) fn client_of<A>(
-    answer: impl Fn(Request<Body>) -> A + Clone + Send + 'static,
-) -> kube::Client
+pub(crate) fn client_of<A>(answer: impl Fn(Request<Body>) -> A + Clone + Send + 'static) -> kube::Client
 where
     A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
@@ -206,8 +204,8 @@ fn merge(old: &mut Value, new: &Value) {
 /// Shows what a Secret holds, and of passwords, which are new each time, and their keys, only that they are there.
 fn mask(body: &mut Value) {
     if let Some(labels) = body.pointer_mut("/metadata/labels") {
-        let ours =
-            serde_json::to_value(crate::azure::marks(api::DatabaseRef::new("orders", "main"))).unwrap();
+        let ours = serde_json::to_value(crate::labels::owner_labels(api::DatabaseRef::new("orders", "main")))
+            .unwrap();
         if *labels == ours {
             *labels = json!("as all that stands for orders/main");
         }

@@ -33,26 +33,28 @@ use rstest::rstest;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{
-    backoff::Backoff,
-    binding::ROOTS,
-    caches::Caches,
-    caches::Health,
-    compliance::Compliance,
-    context::Context,
-    events::Events,
-    in_flight::{EXPIRY, InFlight},
-    metrics::Metrics,
-    nudges::Nudges,
-    quota::Quotas,
-    reconcile::reconcile,
-    recorder::Recorder,
-    retained::looks::Looks,
-    states::States,
+use crate::{
+    clock::Clock,
+    cluster::namespaces::Namespaces,
+    controller::{
+        database::reconcile::reconcile,
+        engine::{
+            backoff::Backoff,
+            cache::Health,
+            compliance::Compliance,
+            events::Events,
+            in_flight::{EXPIRY, InFlight},
+            metrics::Metrics,
+            nudges::Nudges,
+            quota::Quotas,
+            recorder::Recorder,
+            states::States,
+        },
+        server::{binding::ROOTS, caches::Caches, context::Context, looks::Looks},
+    },
 };
-use crate::{clock::Clock, namespaces::Namespaces};
 use api_server::ApiServer;
-pub(super) use api_server::client_of;
+pub(crate) use api_server::client_of;
 
 /// What is there before the pass.
 #[derive(Deserialize)]
@@ -114,9 +116,9 @@ impl There {
     }
 }
 
-pub(super) const EXAMPLE: &str = include_str!("../../../examples/policy.yaml");
+pub(crate) const EXAMPLE: &str = include_str!("../../../examples/policy.yaml");
 
-pub(super) fn in_force(policy: String) -> PolicyState {
+pub(crate) fn in_force(policy: String) -> PolicyState {
     let state = PolicyState::default().applied(Some(&[("policy.yaml".to_owned(), policy)].into()));
     assert_eq!(state.trouble("database-policy"), None);
     state
@@ -129,7 +131,7 @@ fn context(there: &There, client: kube::Client) -> Context {
 }
 
 /// A process that has seen these objects.
-pub(super) fn context_of(
+pub(crate) fn context_of(
     policy: PolicyState,
     cluster: &[Value],
     aso: &Health,
@@ -173,7 +175,7 @@ fn looked(cluster: &[Value]) -> Looks {
 }
 
 /// Those of a kind of ours among the objects.
-pub(super) fn held<K>(cluster: &[Value]) -> Store<K>
+pub(crate) fn held<K>(cluster: &[Value]) -> Store<K>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + 'static,
 {

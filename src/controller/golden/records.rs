@@ -9,9 +9,9 @@ use super::{There, api_server::ApiServer, context};
 use crate::{
     azure::RECONCILE_POLICY,
     controller::{
-        caches::{Caches, Health},
-        context::Context,
+        engine::cache::Health,
         retained::{reconcile::reconcile, sweep},
+        server::{caches::Caches, context::Context},
     },
 };
 

@@ -29,17 +29,19 @@ use serde_json::{Value, json};
 use tokio::runtime::{self, Runtime};
 
 use super::{
-    caches::{Caches, Health},
-    context::Context,
     golden::{EXAMPLE, context_of, held, in_force},
-    in_flight::InFlight,
-    reconcile, retained,
+    retained,
 };
 use crate::{
     azure::{RECONCILE_POLICY, names},
     clock::Clock,
+    cluster::namespaces::Namespaces,
+    controller::{
+        database::reconcile,
+        engine::{cache::Health, in_flight::InFlight},
+        server::{caches::Caches, context::Context},
+    },
     monotonic,
-    namespaces::Namespaces,
 };
 use api_server::{ApiServer, Key};
 use azure::{ANOTHER_CLUSTER, Azure, Happened, THIS_CLUSTER, is_of_azure};

@@ -17,26 +17,26 @@ use policy::{deleting::Retention, quote::quote, retained::days_after};
 use crate::azure::{FlexibleServer, claim};
 
 /// So long before the end a warning goes out, and so long it stands.
-pub(super) const WARNING: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const WARNING: SignedDuration = SignedDuration::from_hours(24);
 
 /// Everything that an end depends on.
 #[derive(Clone, Debug)]
-pub(super) struct Facts<'a> {
-    pub(super) record: &'a RetainedDatabase,
+pub(crate) struct Facts<'a> {
+    pub(crate) record: &'a RetainedDatabase,
     /// The server's object, as Azure Service Operator saw the server last.
-    pub(super) server: Option<&'a FlexibleServer>,
+    pub(crate) server: Option<&'a FlexibleServer>,
     /// What the record's annotation `altinn.app/retention` comes to by the policy of today, or why it doesn't count; `None`
     /// when there is none.
-    pub(super) annotation: Option<Result<Retention, String>>,
+    pub(crate) annotation: Option<Result<Retention, String>>,
     /// The fewest days that data are kept here; `None` when no profile tells.
-    pub(super) minimum_days: Option<u16>,
+    pub(crate) minimum_days: Option<u16>,
     /// How long a confirmed end can be taken back.
-    pub(super) destroy_delay: SignedDuration,
+    pub(crate) destroy_delay: SignedDuration,
 }
 
 /// When a server that is kept comes to its end.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// By the record: not before `promised`, nor before a day has passed since the warning.
     At { promised: Timestamp, warned_at: Option<Timestamp> },
     /// Its `Database` was deleted with a confirmed `Destroy`, which can be taken back until then.
@@ -51,7 +51,7 @@ pub(super) enum End {
 
 impl End {
     /// The moment from which the server is destroyed; `None` while none is settled. The past for what was asked for now.
-    pub(super) fn due(&self) -> Option<Timestamp> {
+    pub(crate) fn due(&self) -> Option<Timestamp> {
         match self {
             Self::At { promised, warned_at } => Some((*promised).max(later((*warned_at)?, WARNING))),
             Self::Confirmed(at) => Some(*at),
@@ -61,22 +61,22 @@ impl End {
     }
 
     /// Whether it is time to warn.
-    pub(super) fn warns(&self, now: Timestamp) -> bool {
+    pub(crate) fn warns(&self, now: Timestamp) -> bool {
         matches!(self, Self::At { promised, .. } if now.duration_until(*promised) <= WARNING)
     }
 }
 
 /// What a record has noted of itself in its status. A status of another object says nothing: it came with a copy.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Notes {
-    pub(super) warned_at: Option<Time>,
-    pub(super) inherited_confirmation: Option<String>,
-    pub(super) inherited_until: Option<Time>,
-    pub(super) confirmed: Option<api::Confirmed>,
+pub(crate) struct Notes {
+    pub(crate) warned_at: Option<Time>,
+    pub(crate) inherited_confirmation: Option<String>,
+    pub(crate) inherited_until: Option<Time>,
+    pub(crate) confirmed: Option<api::Confirmed>,
 }
 
 impl Notes {
-    pub(super) fn of(record: &RetainedDatabase) -> Self {
+    pub(crate) fn of(record: &RetainedDatabase) -> Self {
         match record.own_status().cloned() {
             Some(RetainedDatabaseStatus {
                 warned_at,
@@ -95,7 +95,7 @@ impl Notes {
 
     /// With the end taken back that the record has so far: its `Database` was applied again. Should that vanish before it has its
     /// server back, only a new word ends the data. `None` when nothing was left to take back.
-    pub(super) fn taken_back(record: &RetainedDatabase) -> Option<Self> {
+    pub(crate) fn taken_back(record: &RetainedDatabase) -> Option<Self> {
         let now = Self::of(record);
         let confirmation = record.annotations().get(CONFIRM_DESTROY).cloned();
         let taken_back = Self {
@@ -108,7 +108,7 @@ impl Notes {
     }
 
     /// A status of this record that holds them.
-    pub(super) fn onto(
+    pub(crate) fn onto(
         self,
         record: &RetainedDatabase,
         status: RetainedDatabaseStatus,
@@ -128,13 +128,13 @@ impl Notes {
 
 /// Whether somebody has said something on the record itself, which counts more than what was confirmed when its `Database` was
 /// deleted. And for good: who takes it out again doesn't destroy anything by that.
-pub(super) fn is_overruled(record: &RetainedDatabase) -> bool {
+pub(crate) fn is_overruled(record: &RetainedDatabase) -> bool {
     record.spec.until.is_some() || record.annotations().contains_key(RETENTION)
 }
 
 /// What somebody has said on a record of an earlier delete by which the data are kept for longer than until this end. They may
 /// have said it a moment ago, to stop that very end.
-pub(super) fn overrules(earlier: &RetainedDatabase, end: Timestamp) -> Option<String> {
+pub(crate) fn overrules(earlier: &RetainedDatabase, end: Timestamp) -> Option<String> {
     let said = earlier.annotations().get(RETENTION);
     let word = match (said, &earlier.spec.until) {
         (Some(said), _) if said != "Destroy" => {
@@ -146,7 +146,7 @@ pub(super) fn overrules(earlier: &RetainedDatabase, end: Timestamp) -> Option<St
     Some(format!("RetainedDatabase {}, which was there before this delete, {word}", earlier.name_any()))
 }
 
-pub(super) fn end(facts: &Facts<'_>) -> End {
+pub(crate) fn end(facts: &Facts<'_>) -> End {
     let record = facts.record;
     let notes = Notes::of(record);
     let confirmation = record.annotations().get(CONFIRM_DESTROY);

@@ -7,23 +7,13 @@
 //! servers that lost their owner, and [`remove`] is the only place that ends anything in Azure.
 
 mod act;
-mod close;
-mod end;
-pub(super) mod error;
-pub(super) mod let_go;
-pub(super) mod looks;
-mod owner;
+pub(crate) mod end;
+pub(crate) mod owner;
 mod plan;
-pub(super) mod reconcile;
-mod record;
-pub(super) mod recover;
-pub(super) mod relabel;
-mod remove;
-mod restore;
-mod retention;
+pub(crate) mod reconcile;
 mod seen;
-mod status;
-pub(super) mod sweep;
+pub(crate) mod status;
+pub(crate) mod sweep;
 mod told;
 
 use std::sync::Arc;
@@ -43,11 +33,14 @@ use kube::{
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
-use super::{bounded, caches, context::Context};
-use crate::readable::{Unreadable, readable};
+use super::bounded;
+use crate::{
+    cluster::readable::{Unreadable, readable},
+    controller::{engine::cache, server::context::Context},
+};
 
 /// Looks after everything that is kept, until it is dropped.
-pub(super) async fn run(
+pub(crate) async fn run(
     context: Arc<Context>,
     writer: reflector::store::Writer<RetainedDatabase>,
     unreadable: Unreadable<impl Fn(&ObjectMeta, &str) + Send + 'static>,
@@ -57,8 +50,8 @@ pub(super) async fn run(
     let api: Api<DeserializeGuard<RetainedDatabase>> =
         Api::namespaced(context.client.clone(), &context.operator_namespace);
     let store = context.retained.clone();
-    let stream = readable(watcher(api, caches::watch()).default_backoff(), unreadable)
-        .modify(caches::prune)
+    let stream = readable(watcher(api, cache::watch()).default_backoff(), unreadable)
+        .modify(cache::prune)
         .reflect(writer)
         .touched_objects();
     let records = Controller::for_stream(stream, store)

@@ -4,12 +4,14 @@ use api::{Database, DatabaseRef, annotations::FINALIZER};
 use jiff::Timestamp;
 use kube::{Api, Resource, api::ObjectMeta, core::DeserializeGuard};
 
-use super::error::{Error, failed};
-use crate::controller::context::Context;
+use crate::controller::server::{
+    context::Context,
+    error::{Error, failed},
+};
 
 /// The `Database` that the record names.
 #[derive(Clone, Debug)]
-pub(super) enum Owner {
+pub(crate) enum Owner {
     /// There is none, or the operator has let go of it: somebody else's finalizer may hold it for ever.
     Absent,
     /// It is being deleted, since then.
@@ -20,7 +22,7 @@ pub(super) enum Owner {
 }
 
 /// The `Database`, as the API server has it now.
-pub(super) async fn owner(context: &Context, database: DatabaseRef<'_>) -> Result<Owner, Error> {
+pub(crate) async fn owner(context: &Context, database: DatabaseRef<'_>) -> Result<Owner, Error> {
     let api: Api<DeserializeGuard<Database>> = Api::namespaced(context.client.clone(), database.namespace);
     let found = api.get_opt(database.name).await.map_err(failed("the Database", "looked up"))?;
     Ok(match found {
@@ -35,7 +37,7 @@ pub(super) async fn owner(context: &Context, database: DatabaseRef<'_>) -> Resul
 }
 
 /// Whether a `Database` that is being deleted doesn't bear our finalizer any more.
-pub(super) fn is_let_go(metadata: &ObjectMeta) -> bool {
+pub(crate) fn is_let_go(metadata: &ObjectMeta) -> bool {
     let ours = |finalizers: &Vec<String>| finalizers.iter().any(|finalizer| finalizer == FINALIZER);
     metadata.deletion_timestamp.is_some() && !metadata.finalizers.as_ref().is_some_and(ours)
 }

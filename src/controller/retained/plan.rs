@@ -10,14 +10,14 @@ use kube::ResourceExt;
 use super::{
     end::{self, End, Notes, WARNING},
     owner::Owner,
-    restore::Restored,
     seen::Seen,
     status::Told,
     told,
 };
 use crate::{
-    azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim, condition},
-    controller::verdict::Blocked,
+    azure::{FlexibleServer, claim, condition},
+    controller::{engine::verdict::Blocked, server::restore::Restored},
+    labels::{DATABASE_NAME, DATABASE_NAMESPACE},
 };
 
 /// A record at rest is looked at again after this long; its end is met to the second all the same.

@@ -10,20 +10,24 @@ use kube::{
 
 use super::{
     act::{act, soon},
-    error::Error,
-    plan, relabel,
-    remove::ServerRef,
-    restore::{Restored, restore},
+    plan,
     seen::see,
     status::{Told, tell},
     told,
 };
-use crate::controller::{backoff::LIMIT, context::Context, dereference};
+use crate::controller::{
+    engine::backoff::LIMIT,
+    server::{
+        context::Context,
+        destroy::ServerRef,
+        error::Error,
+        observe,
+        restore::{Restored, restore},
+        transfer,
+    },
+};
 
-pub(in crate::controller) async fn reconcile(
-    record: Arc<RetainedDatabase>,
-    context: Arc<Context>,
-) -> Result<Action, Error> {
+pub(crate) async fn reconcile(record: Arc<RetainedDatabase>, context: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
     let passed = tokio::time::timeout(LIMIT, pass(&record, &context)).await;
     let result = passed.map_err(|_| Error::TooLong).flatten();
@@ -48,19 +52,19 @@ async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Er
     };
     let kept = ServerRef { database, server_name: &record.spec.server.name };
     // What isn't known yet would be taken for gone: a way in that is open for closed.
-    match dereference::check(&context.caches) {
+    match observe::check(&context.caches) {
         Ok(()) => {}
         // What is written down tells whether Azure was told.
-        Err(dereference::Error::Blocked(why)) if !record.is_being_destroyed() => {
+        Err(observe::Error::Blocked(why)) if !record.is_being_destroyed() => {
             tell(record, context, &Told::trouble(record, why)).await?;
             return Ok(soon());
         }
         Err(_) => return Ok(soon()),
     }
     if let Some(formerly) = record.spec.formerly.as_deref().and_then(DatabaseRef::parse)
-        && relabel::is_due(&context.caches, &context.operator_namespace, kept.server_name, formerly)
+        && transfer::is_due(&context.caches, &context.operator_namespace, kept.server_name, formerly)
     {
-        relabel::relabel(context, kept.server_name, formerly, database).await?;
+        transfer::transfer(context, kept.server_name, formerly, database).await?;
         return Ok(soon());
     }
     let seen = see(record, kept, context).await?;

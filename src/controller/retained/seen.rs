@@ -6,13 +6,18 @@ use kube::ResourceExt;
 
 use super::{
     end::{self, End, Facts},
-    error::Error,
     owner::{Owner, owner},
-    record::deletion_is_requested,
-    remove::ServerRef,
-    retention::{self, NotKnown},
 };
-use crate::{azure::FlexibleServer, controller::context::Context};
+use crate::{
+    azure::FlexibleServer,
+    controller::server::{
+        context::Context,
+        destroy::ServerRef,
+        error::Error,
+        record::deletion_is_requested,
+        retention::{self, NotKnown},
+    },
+};
 
 /// What was seen.
 #[derive(Debug)]

@@ -11,22 +11,26 @@ use serde_json::json;
 
 use super::{
     end::{End, Notes},
-    error::{Error, failed},
-    record::deletion_is_requested,
     told,
 };
 use crate::controller::{
-    conditions::{self, READY, RECONCILING, STALLED, Writer},
-    context::Context,
-    verdict::Blocked,
-    write,
+    engine::{
+        conditions::{self, READY, RECONCILING, STALLED, Writer},
+        verdict::Blocked,
+    },
+    server::{
+        context::Context,
+        error::{Error, failed},
+        record::deletion_is_requested,
+        write,
+    },
 };
 
 const MANAGER: &str = "database-operator-retained";
 
 /// How far the end of a server has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     Kept,
     Destroying,
     Settled(Settled),
@@ -34,26 +38,26 @@ pub(super) enum Phase {
 
 /// What a status is to say.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Told {
-    pub(super) why: Blocked,
-    pub(super) is_ready: bool,
-    pub(super) phase: Phase,
-    pub(super) notes: Notes,
+pub(crate) struct Told {
+    pub(crate) why: Blocked,
+    pub(crate) is_ready: bool,
+    pub(crate) phase: Phase,
+    pub(crate) notes: Notes,
 }
 
 impl Told {
     /// Of a server that is kept as it should be.
-    pub(super) fn kept(record: &RetainedDatabase, why: Blocked) -> Self {
+    pub(crate) fn kept(record: &RetainedDatabase, why: Blocked) -> Self {
         Self { why, is_ready: true, phase: Phase::Kept, notes: Notes::of(record) }
     }
 
     /// Of a server that is kept, and something is amiss.
-    pub(super) fn trouble(record: &RetainedDatabase, why: Blocked) -> Self {
+    pub(crate) fn trouble(record: &RetainedDatabase, why: Blocked) -> Self {
         Self { is_ready: false, ..Self::kept(record, why) }
     }
 
     /// Of a server that Azure is told to destroy.
-    pub(super) fn destroying(record: &RetainedDatabase, why: Blocked) -> Self {
+    pub(crate) fn destroying(record: &RetainedDatabase, why: Blocked) -> Self {
         Self { phase: Phase::Destroying, ..Self::trouble(record, why) }
     }
 
@@ -94,7 +98,7 @@ fn status_of(record: &RetainedDatabase, told: &Told, now: Timestamp) -> Retained
 }
 
 /// Writes the status if it says something new, and an event if it has another reason. Gives what was written.
-pub(super) async fn tell(
+pub(crate) async fn tell(
     record: &RetainedDatabase,
     context: &Context,
     told: &Told,
@@ -134,7 +138,7 @@ async fn write(
 
 /// Deletes this very record, and tells whether it is gone: one on which something else is said by now is looked at again. Its
 /// status says first that it is settled, or the webhook wouldn't let it go.
-pub(super) async fn settle(
+pub(crate) async fn settle(
     record: &RetainedDatabase,
     context: &Context,
     settled: Settled,
@@ -153,7 +157,7 @@ pub(super) async fn settle(
 
 /// Notes on a new record that its `Database` was deleted with a confirmed `Destroy`. A record that comes back from a backup
 /// has no status, and so no such note.
-pub(super) async fn confirm(
+pub(crate) async fn confirm(
     record: &RetainedDatabase,
     context: &Context,
     confirmed: api::Confirmed,
@@ -167,7 +171,7 @@ pub(super) async fn confirm(
 
 /// Notes that the end which the record has so far was taken back: its `Database` was applied again. From when Azure was told,
 /// nothing does.
-pub(super) async fn take_back(record: &RetainedDatabase, context: &Context) -> Result<(), Error> {
+pub(crate) async fn take_back(record: &RetainedDatabase, context: &Context) -> Result<(), Error> {
     let server = context.caches.servers.cache.get(&context.operator_namespace, &record.spec.server.name);
     if deletion_is_requested(record, server.as_ref()) {
         return Ok(());

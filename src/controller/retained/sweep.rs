@@ -10,11 +10,15 @@ use kube::{
     runtime::reflector::Store,
 };
 
-use super::{owner::is_let_go, record};
+use super::owner::is_let_go;
 use crate::{
     api_error,
-    azure::{DATABASE_NAME, DATABASE_NAMESPACE, FlexibleServer, claim},
-    controller::{caches, context::Context, write},
+    azure::{FlexibleServer, claim},
+    controller::{
+        engine::cache,
+        server::{context::Context, record, write},
+    },
+    labels::{DATABASE_NAME, DATABASE_NAMESPACE, belongs_to},
 };
 
 /// How often to look. Nothing is lost meanwhile: what stands in Azure stays there.
@@ -35,7 +39,7 @@ pub(super) async fn run(context: &Context, databases: &Store<Database>) {
 }
 
 /// Every server that lost its owner gets a record.
-pub(in crate::controller) async fn once(context: &Context, databases: &Store<Database>) {
+pub(crate) async fn once(context: &Context, databases: &Store<Database>) {
     for server in orphans(context, databases) {
         let name = server.name_any();
         if let Err(error) = adopt(context, &server).await {
@@ -50,7 +54,7 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer
         return Vec::new();
     }
     let hash = |metadata: &ObjectMeta| {
-        caches::hash(
+        cache::hash(
             metadata.namespace.as_deref().unwrap_or_default(),
             metadata.name.as_deref().unwrap_or_default(),
         )
@@ -69,7 +73,7 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer
         // One that was given to another `Database` is noted for the former one, too.
         .filter(|server| {
             let DatabaseRef { namespace, name } = owner(server);
-            !owned.contains(&caches::hash(namespace, name))
+            !owned.contains(&cache::hash(namespace, name))
         })
         .collect()
 }
@@ -91,7 +95,7 @@ enum Error {
 /// The API server has the last word on whether there is a `Database`.
 async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> {
     let database = owner(server);
-    if !caches::belongs_to(server, database) || server.metadata.deletion_timestamp.is_some() {
+    if !belongs_to(server, database) || server.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
     let databases: Api<Database> = Api::namespaced(context.client.clone(), database.namespace);

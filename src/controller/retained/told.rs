@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use policy::quote::quote;
 
 use super::end::End;
-use crate::{azure::FlexibleServer, controller::verdict::Blocked};
+use crate::{azure::FlexibleServer, controller::engine::verdict::Blocked};
 
 /// `spec.database` names no `Database`.
 pub(super) fn unreadable(record: &RetainedDatabase) -> Blocked {

@@ -4,7 +4,8 @@ use api::{RetainedDatabase, reason::Reason};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{super::remove::ServerRef, *};
+use super::*;
+use crate::controller::server::destroy::ServerRef;
 
 const KEPT: ServerRef<'_> = ServerRef { database: DatabaseRef::new("orders", "main"), server_name: "srv" };
 const NOW: &str = "2026-11-20T12:00:00Z";

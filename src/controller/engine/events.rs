@@ -1,0 +1,223 @@
+//! Events: each transition once, with its values, and never a flood of them.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use api::{Database, DatabaseStatus, reason::Reason};
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{
+    Resource,
+    runtime::{events::EventType, reflector::ObjectRef},
+};
+
+use super::{
+    conditions::{self, CLIENT_ID_CONFLICT, PAUSED, SYNCED, event_type, find, is_change, is_work},
+    recorder::Recorder,
+};
+use crate::monotonic;
+
+/// Events of one object that go out at once.
+const BURST: u32 = 10;
+/// How soon there may be one more after that.
+const REFILL: Duration = Duration::from_mins(1);
+
+/// Writes events.
+pub(crate) struct Events {
+    recorder: Recorder,
+    limits: Mutex<Limits>,
+}
+
+impl Events {
+    pub(crate) fn new(recorder: Recorder) -> Self {
+        Self { recorder, limits: Mutex::default() }
+    }
+
+    /// An event of each transition that the status tells of.
+    pub(crate) async fn announce(&self, database: &Database, new: &DatabaseStatus) {
+        for (type_, reason, note) in told(database.status.as_ref(), new) {
+            self.publish_as(database, type_, reason, note).await;
+        }
+        let before = database.status.as_ref().map(|status| &*status.conditions).unwrap_or_default();
+        let before = find(before, CLIENT_ID_CONFLICT).map(|conflict| &conflict.reason);
+        if let Some(conflict) = find(&new.conditions, CLIENT_ID_CONFLICT)
+            && before != Some(&conflict.reason)
+        {
+            self.publish(database, Reason::ClientIdConflict, &conflict.message).await;
+        }
+    }
+
+    /// An event, unless the object had too many of late.
+    pub(crate) async fn publish(&self, database: &Database, reason: Reason, note: &str) {
+        self.publish_as(database, event_type(reason.as_str()), reason.as_str(), note).await;
+    }
+
+    async fn publish_as(&self, database: &Database, type_: EventType, reason: &str, note: &str) {
+        let may_go = self
+            .limits
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(ObjectRef::from_obj(database), monotonic::now());
+        if !may_go {
+            tracing::debug!(reason, "the object has had too many events of late; this one is left out");
+            return;
+        }
+        self.recorder.publish(&database.object_ref(&()), type_, "Reconcile", reason, note).await;
+    }
+
+    /// An event of whatever object.
+    pub(crate) async fn publish_of(&self, object: &ObjectReference, reason: &str, note: &str) {
+        self.recorder.publish(object, event_type(reason), "Reconcile", reason, note).await;
+    }
+}
+
+/// What is worth an event.
+fn told<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Vec<(EventType, &'a str, &'a str)> {
+    let mut told = Vec::new();
+    if let Some(ready) = transition(old, new) {
+        told.push((event_type(&ready.reason), ready.reason.as_str(), ready.message.as_str()));
+    }
+    let before = |type_: &str| find(&old?.conditions, type_);
+    let is_ready = conditions::ready(Some(new)).is_some_and(|ready| ready.status == "True");
+    let trouble = |synced: &&Condition| !is_work(&synced.reason);
+    let was_troubled = before(SYNCED).filter(trouble);
+    match find(&new.conditions, SYNCED).filter(trouble) {
+        Some(now) if was_troubled.is_none_or(|before| before.reason != now.reason) => {
+            told.push((EventType::Warning, &now.reason, &now.message));
+        }
+        None if was_troubled.is_some() && is_ready => {
+            told.push((EventType::Normal, Reason::Synced.as_str(), "Azure has what is wanted again"));
+        }
+        _ => {}
+    }
+    let was_paused = before(PAUSED);
+    match find(&new.conditions, PAUSED) {
+        Some(now) if was_paused.is_none_or(|before| before.message != now.message) => {
+            let type_ = if now.status == "True" { EventType::Normal } else { EventType::Warning };
+            told.push((type_, Reason::Paused.as_str(), &now.message));
+        }
+        None if was_paused.is_some_and(|before| before.status == "True") => {
+            told.push((
+                EventType::Normal,
+                Reason::PauseEnded.as_str(),
+                "What is in Azure is kept as it is written again",
+            ));
+        }
+        _ => {}
+    }
+    told
+}
+
+/// The condition `Ready`, if it has another reason than before, or tells of another change. Words of Azure's that differ
+/// from one try to the next, as ids of requests do, are no transition.
+fn transition<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Option<&'a Condition> {
+    let (before, now) = (conditions::ready(old), conditions::ready(Some(new))?);
+    let is_same = before.is_some_and(|before| {
+        before.reason == now.reason && (before.message == now.message || !is_change(&now.reason))
+    });
+    (!is_same).then_some(now)
+}
+
+/// How many events each object may still have, and since when. Who isn't in it may have all.
+#[derive(Debug, Default)]
+struct Limits(HashMap<ObjectRef<Database>, (u32, Instant)>);
+
+impl Limits {
+    fn take(&mut self, object: ObjectRef<Database>, now: Instant) -> bool {
+        self.0.retain(|_, (_, since)| now.saturating_duration_since(*since) < REFILL * BURST);
+        let (left, since) = self.0.entry(object).or_insert((BURST, now));
+        let refilled = now.saturating_duration_since(*since).as_secs() / REFILL.as_secs();
+        if refilled > 0 {
+            *left = left.saturating_add(u32::try_from(refilled).unwrap_or(BURST)).min(BURST);
+            *since = now;
+        }
+        let may_go = *left > 0;
+        *left = left.saturating_sub(1);
+        may_go
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::super::events::*;
+
+    fn status(reason: &str, message: &str) -> DatabaseStatus {
+        serde_json::from_value(json!({"conditions": [{
+            "type": "Ready", "status": "False", "reason": reason, "message": message,
+            "lastTransitionTime": "2026-11-24T12:00:00Z",
+        }]}))
+        .unwrap()
+    }
+
+    #[rstest]
+    #[case::first(None, status("Creating", "a"), true)]
+    #[case::another_reason(Some(status("Creating", "a")), status("Ready", "a"), true)]
+    #[case::the_same(Some(status("Updating", "a")), status("Updating", "a"), false)]
+    #[case::another_change(Some(status("Updating", "a")), status("Updating", "b"), true)]
+    #[case::another_try(
+        Some(status("QuotaExceeded", "request 1")),
+        status("QuotaExceeded", "request 2"),
+        false
+    )]
+    fn each_transition_is_told_once(
+        #[case] old: Option<DatabaseStatus>,
+        #[case] new: DatabaseStatus,
+        #[case] is_told: bool,
+    ) {
+        assert_eq!(transition(old.as_ref(), &new).is_some(), is_told);
+    }
+
+    #[test]
+    fn what_lies_beside_ready_is_told_when_it_begins_and_when_it_ends() {
+        let with = |conditions: &[(&str, &str, &str)]| -> DatabaseStatus {
+            let conditions =
+                [("Ready", "True", "Ready")].iter().chain(conditions).map(|(type_, status, reason)| {
+                    json!({"type": type_, "status": status, "reason": reason, "message": reason,
+                       "lastTransitionTime": "2026-11-24T12:00:00Z"})
+                });
+            serde_json::from_value(json!({"conditions": conditions.collect::<Vec<_>>()})).unwrap()
+        };
+        let well = with(&[]);
+        let in_trouble = with(&[("Synced", "False", "AuthorizationFailed")]);
+        let other = with(&[("Synced", "False", "ScopeLocked")]);
+        let updating = with(&[("Synced", "False", "Updating")]);
+        let paused = with(&[("Paused", "True", "Paused")]);
+        let ignored = with(&[("Paused", "False", "Malformed")]);
+        let reasons = |old: &DatabaseStatus, new: &DatabaseStatus| -> Vec<String> {
+            let type_of = |type_| if matches!(type_, EventType::Warning) { "!" } else { "" };
+            told(Some(old), new)
+                .iter()
+                .map(|(type_, reason, _)| format!("{reason}{}", type_of(*type_)))
+                .collect()
+        };
+        assert_eq!(reasons(&well, &in_trouble), ["AuthorizationFailed!"]);
+        assert_eq!(reasons(&in_trouble, &in_trouble), [""; 0]);
+        assert_eq!(reasons(&in_trouble, &other), ["ScopeLocked!"]);
+        assert_eq!(reasons(&other, &well), ["Synced"]);
+        assert_eq!(reasons(&well, &updating), [""; 0]);
+        assert_eq!(reasons(&updating, &well), [""; 0]);
+        assert_eq!(reasons(&well, &paused), ["Paused"]);
+        assert_eq!(reasons(&paused, &well), ["PauseEnded"]);
+        assert_eq!(reasons(&well, &ignored), ["Paused!"]);
+        assert_eq!(reasons(&ignored, &well), [""; 0]);
+    }
+
+    #[test]
+    fn an_object_that_goes_to_and_fro_does_not_flood_the_cluster() {
+        let (mut limits, start) = (Limits::default(), Instant::now());
+        let object = |name: &str| ObjectRef::new(name).within("orders");
+        let taken = (0..100).filter(|_| limits.take(object("main"), start)).count();
+        assert_eq!(taken, 10);
+        assert!(limits.take(object("other"), start), "each object by itself");
+        assert!(!limits.take(object("main"), start + REFILL / 2));
+        assert!(limits.take(object("main"), start + REFILL));
+        assert!(!limits.take(object("main"), start + REFILL));
+        limits.take(object("other"), start + REFILL * 60);
+        assert_eq!(limits.0.len(), 1, "what is long ago is forgotten");
+    }
+}

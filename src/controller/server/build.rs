@@ -1,0 +1,138 @@
+//! Third stage, pure: every object that we want, in Azure's namespace and in the app's.
+
+use api::{Database, DatabaseRef};
+use k8s_openapi::{
+    api::core::v1::{Secret, ServiceAccount},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
+use kube::{Resource, ResourceExt, api::ObjectMeta};
+use policy::{Effective, document};
+
+use super::{
+    binding::{self, BINDING_TYPE, CLIENT_ID, Login, secret_name},
+    known::Known,
+    password::{self, Passwords},
+};
+use crate::{
+    azure::{self, SecretReference},
+    labels::owner_labels,
+};
+
+/// Every object of a `Database`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Desired {
+    pub(crate) azure: azure::Objects,
+    /// The administrator's passwords, in the operator's namespace.
+    pub(crate) admin_secret: Option<Secret>,
+    /// As soon as the identity is known.
+    pub(crate) service_account: Option<ServiceAccount>,
+    /// As soon as the host is known, and a password that works where there are passwords.
+    pub(crate) secret: Option<Secret>,
+}
+
+pub(crate) fn build(
+    database: &Database,
+    known: &Known,
+    effective: &Effective,
+    passwords: Option<&Passwords>,
+    azure: &document::Azure,
+    operator_namespace: &str,
+) -> Desired {
+    let name = database.name_any();
+    let reference = passwords.map(|passwords| SecretReference {
+        name: password::secret_name(&known.server_name),
+        key: passwords.newest.clone(),
+    });
+    let objects = azure::build(&azure::Input {
+        database: DatabaseRef::of(database),
+        operator_namespace,
+        server_name: &known.server_name,
+        effective,
+        azure,
+        claim: &known.claim,
+        provenance: azure::claim::Provenance {
+            database_name: &effective.database_name,
+            cluster_uid: &known.cluster_uid,
+            namespace_uid: known.namespace_uid.as_deref(),
+            taken: database.creation_timestamp().map(|time| time.0),
+        },
+        accepts_empty: known.accepts_empty,
+        existing: azure::Existing {
+            server: known.server.as_ref(),
+            database: known.inner.as_ref(),
+            database_was_made: known.database_was_made,
+            id: known.id.as_deref(),
+            configurations: &known.configurations,
+            firewall: &known.firewall_rules,
+        },
+        identity: known.identity.as_ref(),
+        administrator: reference.as_ref().map(|reference| (password::LOGIN, reference)),
+    });
+    let service_account = known.identity.as_ref().map(|identity| ServiceAccount {
+        metadata: ObjectMeta {
+            annotations: Some([(CLIENT_ID.to_owned(), identity.client_id.clone())].into()),
+            ..metadata(database, &effective.service_account_name)
+        },
+        ..ServiceAccount::default()
+    });
+    let login = match passwords {
+        None => Some(Login { user: &known.server_name, password: None }),
+        // An app that has an older Secret goes on with it until there is one that works.
+        Some(passwords) => passwords
+            .works
+            .as_deref()
+            .map(|password| Login { user: password::LOGIN, password: Some(password) }),
+    };
+    let client_id = known.identity.as_ref().map(|identity| identity.client_id.as_str());
+    // Who logs in with a token needs it. A password is handed out whatever becomes of the identity.
+    let login = login.filter(|login| login.password.is_some() || client_id.is_some());
+    let secret = known.host().zip(login).map(|(host, login)| Secret {
+        metadata: metadata(database, &secret_name(&name)),
+        type_: Some(BINDING_TYPE.to_owned()),
+        data: Some(binding::data(host, &effective.database_name, client_id, login)),
+        ..Secret::default()
+    });
+    // Passwords are forgotten when they are turned off: turned on again, there are new ones.
+    let admin_secret = (passwords.is_some() || known.admin_secret.is_some())
+        .then(|| admin_secret(DatabaseRef::of(database), &known.server_name, passwords, operator_namespace));
+    Desired { azure: objects, admin_secret, service_account, secret }
+}
+
+/// The Secret that Azure Service Operator reads; without passwords an empty one.
+pub(crate) fn admin_secret(
+    database: DatabaseRef<'_>,
+    server_name: &str,
+    passwords: Option<&Passwords>,
+    operator_namespace: &str,
+) -> Secret {
+    let fulfilled = passwords.and_then(|passwords| passwords.fulfilled.clone());
+    let metadata = ObjectMeta {
+        name: Some(password::secret_name(server_name)),
+        namespace: Some(operator_namespace.to_owned()),
+        labels: Some(owner_labels(database)),
+        annotations: fulfilled.map(|request| [(password::FULFILLED.to_owned(), request)].into()),
+        ..ObjectMeta::default()
+    };
+    let data = passwords.map(|passwords| passwords.kept.clone());
+    Secret { metadata, data, ..Secret::default() }
+}
+
+/// Owned by the `Database`: they go with it, and nobody keeps access by accident.
+fn metadata(database: &Database, name: &str) -> ObjectMeta {
+    let owner = OwnerReference {
+        api_version: Database::api_version(&()).into_owned(),
+        kind: Database::kind(&()).into_owned(),
+        name: database.name_any(),
+        uid: database.uid().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: None,
+    };
+    let namespace = database.namespace().unwrap_or_default();
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        labels: Some(owner_labels(DatabaseRef::of(database))),
+        namespace: Some(namespace),
+        owner_references: Some(vec![owner]),
+        ..ObjectMeta::default()
+    }
+}

@@ -1,0 +1,104 @@
+//! What every stage with I/O shares.
+
+use std::sync::Arc;
+
+use api::{Database, DatabaseRef, RetainedDatabase};
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use kube::{
+    Api, Client,
+    runtime::reflector::{ObjectRef, Store},
+};
+use policy::PolicyState;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::{
+    clock::Clock,
+    cluster::namespaces::Namespaces,
+    controller::engine::{
+        backoff::Backoff,
+        compliance::Compliance,
+        events::Events,
+        in_flight::InFlight,
+        metrics::{Metrics, WriteLabels},
+        nudges::Nudges,
+        quota::Quotas,
+        states::States,
+    },
+};
+
+use super::{caches::Caches, looks::Looks};
+
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) operator_namespace: String,
+    pub(crate) policy_name: String,
+    pub(crate) policy: Arc<ArcSwap<PolicyState>>,
+    pub(crate) caches: Caches,
+    pub(crate) namespaces: Namespaces,
+    pub(crate) in_flight: InFlight,
+    pub(crate) nudges: Nudges,
+    pub(crate) backoff: Backoff<Database>,
+    pub(crate) retained_backoff: Backoff<RetainedDatabase>,
+    pub(crate) events: Events,
+    pub(crate) compliance: Compliance,
+    pub(crate) states: States,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    /// Uid of this cluster's namespace `kube-system`, by which clusters are told apart.
+    pub(crate) cluster_uid: String,
+    /// How long a confirmed `Destroy` can be taken back.
+    pub(crate) destroy_delay: SignedDuration,
+    /// Which kept servers were looked for anew.
+    pub(crate) looks: Looks,
+    pub(crate) databases: Store<Database>,
+    pub(crate) quotas: Quotas,
+    /// What is kept without a `Database`.
+    pub(crate) retained: Store<RetainedDatabase>,
+    /// Takes the records that are to be looked at.
+    pub(crate) due_records: UnboundedSender<ObjectRef<RetainedDatabase>>,
+}
+
+impl Context {
+    /// Counts a reconcile by what it came to.
+    pub(crate) fn count(&self, outcome: &'static str) {
+        self.metrics.passes.count(outcome);
+    }
+
+    /// Counts an object that was written.
+    pub(crate) fn count_write(&self, kind: &str) {
+        self.metrics.writes.get_or_create(&WriteLabels { kind: kind.to_owned() }).inc();
+    }
+
+    /// The time, by the clock of this machine.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Has the record of this server looked at, if there is one: its `Database` is back, or something of it has changed.
+    pub(crate) fn look_at_record(&self, server_name: &str) {
+        if let Some(record) = self.record_of(server_name) {
+            // Without a receiver the process is ending.
+            let _ = self.due_records.send(record);
+        }
+    }
+
+    /// The record of this server, if there is one.
+    pub(crate) fn record_of(&self, server_name: &str) -> Option<ObjectRef<RetainedDatabase>> {
+        let record = ObjectRef::new(server_name).within(&self.operator_namespace);
+        self.retained.get(&record).is_some().then_some(record)
+    }
+
+    /// The records at the API server.
+    pub(crate) fn records(&self) -> Api<RetainedDatabase> {
+        Api::namespaced(self.client.clone(), &self.operator_namespace)
+    }
+
+    /// Metrics tell of a database that is gone no longer, and another one may have its turn.
+    pub(crate) fn forget(&self, database: DatabaseRef<'_>) {
+        let DatabaseRef { namespace, name } = database;
+        self.compliance.set(namespace, name, true);
+        self.states.forget(namespace, name);
+        self.quotas.forget(namespace, name);
+    }
+}

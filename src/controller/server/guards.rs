@@ -1,0 +1,139 @@
+//! Why a `Database` can't have the server of its name, or not yet: the first guard that says so is told.
+
+use api::{DatabaseRef, reason::Reason};
+
+use super::{ownership::UnderName, surroundings::Surroundings, transfer};
+use crate::{
+    azure::{
+        self, Claim,
+        claim::{self, Foreign},
+    },
+    controller::engine::verdict::Blocked,
+};
+
+/// What there is under the name of the server.
+pub(crate) struct There<'a> {
+    pub(crate) database: DatabaseRef<'a>,
+    pub(crate) under: UnderName<'a>,
+    pub(crate) around: Surroundings<'a>,
+}
+
+impl There<'_> {
+    /// The `Database` that had the server before, and of which the record gives it to this one.
+    fn formerly(&self) -> Option<DatabaseRef<'_>> {
+        let record = self
+            .under
+            .record
+            .filter(|record| DatabaseRef::parse(&record.spec.database) == Some(self.database))?;
+        DatabaseRef::parse(record.spec.formerly.as_deref()?)
+    }
+
+    /// Whether the server may be written.
+    pub(crate) fn claim(&self) -> Claim {
+        claim::claim(self.under.server, self.database, self.formerly(), self.around.here())
+    }
+}
+
+type Guard = fn(&There<'_>) -> Option<Blocked>;
+
+/// In the order in which they are asked: whose it is comes before what becomes of it.
+const GUARDS: &[Guard] =
+    &[is_being_recovered, is_taken, is_of_another_namespace, is_being_destroyed, is_not_ours];
+
+/// What the first guard says that has something to say.
+pub(crate) fn first(there: &There<'_>) -> Option<Blocked> {
+    GUARDS.iter().find_map(|guard| guard(there))
+}
+
+fn is_being_recovered(there: &There<'_>) -> Option<Blocked> {
+    let (formerly, around) = (there.formerly()?, there.around);
+    let is_due = transfer::is_due(around.caches, around.operator_namespace, there.under.name, formerly);
+    is_due.then(|| recovering(there.under.name, formerly))
+}
+
+fn is_taken(there: &There<'_>) -> Option<Blocked> {
+    let why = there.under.taken_from(there.database)?;
+    Some(Blocked::by(
+        Reason::ServerNameTaken,
+        format!(
+            "{why}; it is left alone. Give this Database another name, or find out what that object is for"
+        ),
+    ))
+}
+
+fn is_being_destroyed(there: &There<'_>) -> Option<Blocked> {
+    let is_ended = there.under.server.is_some_and(azure::is_being_ended);
+    let server_name = there.under.name;
+    is_ended.then(|| Blocked::by(
+        Reason::ServerBeingDestroyed,
+        format!(
+            "Server {server_name} is being destroyed with all its data, as was decided before this Database was applied; \
+             a new and empty one is made once it is gone"
+        ),
+    ))
+}
+
+/// The namespace may have been deleted and made again, by whoever got its name.
+fn is_of_another_namespace(there: &There<'_>) -> Option<Blocked> {
+    let (record, around) = (there.under.record?, there.around);
+    // Where it was given to another Database, the policy has consented to that.
+    if record.spec.formerly.is_some() {
+        return None;
+    }
+    let (then, now) = (record.spec.namespace_uid.as_deref()?, around.namespace_uid?);
+    let database = DatabaseRef::parse(&record.spec.database)?;
+    let namespace = database.namespace;
+    let is_allowed = then == now
+        || around.recoveries.iter().any(|recovery| recovery.is_of_its_own(database, around.today));
+    (!is_allowed).then(|| {
+        Blocked::by(Reason::NamespaceRecreated,
+            format!(
+                "Server {} is kept of Database {database} of a namespace {namespace} that was deleted; this is another \
+                 namespace of the same name, and may be another team's. If it is to have that data, ask the platform team \
+                 to write {{from: {database}, to: {database}, until: <last day>, reason: <why>}} under recoveries in \
+                 ConfigMap {}; else give this Database another name",
+                record.spec.server.name, around.policy_name
+            ),
+        )
+    })
+}
+
+/// What Azure has under this server's name is another's. Nothing here advises to remove it: it may hold data.
+fn is_not_ours(there: &There<'_>) -> Option<Blocked> {
+    let Claim::Foreign(foreign) = there.claim() else { return None };
+    let (server_name, policy_name) = (there.under.name, there.around.policy_name);
+    let message = match foreign {
+        Foreign::Tags { told, needed } => format!(
+            "Azure has a server {server_name} already, and nothing says that it is this Database's own ({told}); it is left \
+             alone. If it is, because its tags were lost, have the platform team give it the tags {needed} in Azure. Else \
+             give this Database another name. It is looked at again every hour"
+        ),
+        Foreign::Cluster(uid) => format!(
+            "Server {server_name} in Azure belongs to another cluster, whose namespace kube-system has the uid {uid}; it is \
+             left alone. If that cluster is gone for good, have the platform team write {uid} under azure.takeOverFrom in \
+             ConfigMap {policy_name}. Else have it give one of the clusters another azure.clusterName, or give this Database \
+             another name. It is looked at again every hour"
+        ),
+    };
+    Some(Blocked::by(Reason::ServerNotOurs, message))
+}
+
+/// The status names a server, and nothing says that it is its own.
+pub(crate) fn unknown(recorded: &str, derived: &str, operator_namespace: &str) -> Blocked {
+    Blocked::by(
+        Reason::ServerNameUnknown,
+        format!(
+            "status.server.name is {recorded}, while this Database would get {derived}, and nothing in namespace \
+             {operator_namespace} says that {recorded} belongs to it; nothing is touched. If the server is this \
+             Database's own, the platform team must write a RetainedDatabase {recorded} that says so"
+        ),
+    )
+}
+
+/// What a `Database` is told while the server of another one becomes its own.
+pub(crate) fn recovering(server_name: &str, formerly: DatabaseRef<'_>) -> Blocked {
+    Blocked::by(
+        Reason::Recovering,
+        format!("Server {server_name}, which was kept of Database {formerly}, is being brought back here"),
+    )
+}

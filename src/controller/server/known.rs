@@ -1,0 +1,69 @@
+//! What is known of a `Database` after the first stage.
+
+use k8s_openapi::api::core::v1::Secret;
+use policy::Recorded;
+
+use super::password;
+use crate::azure::{
+    Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersDatabase,
+    FlexibleServersFirewallRule, Identity, claim,
+    condition::{self, Progress},
+};
+
+/// What is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// Name of the server in Azure: recorded, found, or derived for the first time.
+    pub(crate) server_name: String,
+    pub(crate) server: Option<FlexibleServer>,
+    /// The object of the database in it.
+    pub(crate) inner: Option<FlexibleServersDatabase>,
+    /// Whether Azure made that database once.
+    pub(crate) database_was_made: bool,
+    /// Whether somebody said that an empty server or database may be made where there was one.
+    pub(crate) accepts_empty: bool,
+    /// What was said of an empty one, and has counted.
+    pub(crate) accepted_empty: Option<String>,
+    /// Uid of the namespace of the `Database`; `None` while it isn't known.
+    pub(crate) namespace_uid: Option<String>,
+    /// Uid of this cluster's namespace `kube-system`.
+    pub(crate) cluster_uid: String,
+    /// Azure's id of the server, as it was recorded.
+    pub(crate) id: Option<String>,
+    /// Whether the server may be written.
+    pub(crate) claim: Claim,
+    /// What the existing server is; `None` before it exists.
+    pub(crate) recorded: Option<Recorded>,
+    pub(crate) identity: Option<Identity>,
+    /// The objects of the server's parameters.
+    pub(crate) configurations: Vec<FlexibleServersConfiguration>,
+    /// The objects of the rules of its firewall.
+    pub(crate) firewall_rules: Vec<FlexibleServersFirewallRule>,
+    /// The Secret with the administrator's passwords.
+    pub(crate) admin_secret: Option<Secret>,
+}
+
+impl Known {
+    /// What Azure was told of passwords.
+    pub(crate) fn told(&self) -> password::Told<'_> {
+        let server = self.server.as_ref().filter(|server| !claim::only_looks(server));
+        password::Told {
+            key: server
+                .and_then(|server| server.spec.administrator_login_password.as_ref())
+                .map(|password| password.key.as_str()),
+            is_taken: server.is_some_and(|server| condition::progress(server) == Progress::Ready),
+        }
+    }
+
+    /// Host name of the server, which Azure tells when it has made it. Of a server that was only looked at, nobody has
+    /// set up a login.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.server
+            .as_ref()
+            .filter(|server| !claim::only_looks(server))?
+            .status
+            .as_ref()?
+            .fully_qualified_domain_name
+            .as_deref()
+    }
+}

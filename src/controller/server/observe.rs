@@ -1,0 +1,219 @@
+//! First stage: everything that is known of a `Database`, from the caches and nothing else.
+
+use api::{
+    Authentication, Database, DatabaseRef,
+    annotations::{ACCEPT_EMPTY, RECOVER_FROM},
+    reason::Reason,
+};
+use futures::FutureExt;
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use policy::{Recorded, accepting};
+
+use super::{
+    caches::Caches,
+    evidence::Evidence,
+    guards::{self, There},
+    known::Known,
+    ownership::{ServerOf, Traces, UnderName, has_owner_labels, is_settled, server_of},
+    password,
+    surroundings::Surroundings,
+};
+use crate::{
+    azure::{FlexibleServer, FlexibleServersConfiguration, Identity, claim, names, parameters, settings},
+    controller::engine::{cache::Unreadable, verdict::Blocked},
+};
+
+/// Why nothing can be read.
+pub(crate) enum Error {
+    /// The caches aren't complete yet; no trouble.
+    NotSynced,
+    Blocked(Blocked),
+}
+
+/// What a `Database` stands for.
+pub(crate) enum Found {
+    Known(Box<Known>),
+    /// It has no server, and asks for the kept one of another `Database`, given as `<namespace>/<name>`.
+    Elsewhere(String),
+}
+
+pub(crate) fn observe(database: &Database, around: Surroundings<'_>) -> Result<Found, Error> {
+    let Surroundings { caches, records, operator_namespace, azure, .. } = around;
+    check(caches)?;
+    // One that will never be ready has ended with the process.
+    if records.wait_until_ready().now_or_never().is_none() {
+        return Err(Error::NotSynced);
+    }
+    let whose = DatabaseRef::of(database);
+    let derived = names::server(&azure.cluster_name.value, whose);
+    let answer = if is_settled(database, &derived) {
+        ServerOf::Named(derived.clone())
+    } else {
+        let derived = Some(derived.clone());
+        server_of(&Traces::of(database, caches, records, operator_namespace, derived, around.here()))
+    };
+    let server_name = match answer {
+        ServerOf::Named(server_name) => server_name,
+        ServerOf::None => match database.annotations().get(RECOVER_FROM) {
+            Some(from) => return Ok(Found::Elsewhere(from.clone())),
+            None => derived,
+        },
+        ServerOf::Unclear(recorded) => {
+            return Err(Error::Blocked(guards::unknown(&recorded, &derived, operator_namespace)));
+        }
+    };
+    let record = records.get(&ObjectRef::new(&server_name).within(operator_namespace));
+    // One that is about another database, while an object of ours says that the server is this one's, is mistaken.
+    let record = record.filter(|record| {
+        let is_its = |text: &str| DatabaseRef::parse(text) == Some(whose);
+        is_its(&record.spec.database)
+            || record.spec.formerly.as_deref().is_some_and(is_its)
+            || !has_owner_labels(caches, operator_namespace, &server_name, whose)
+    });
+    let server = caches.servers.cache.get(operator_namespace, &server_name);
+    let identity = caches.identities.get(operator_namespace, &server_name);
+    let there = There {
+        database: whose,
+        under: UnderName {
+            name: &server_name,
+            operator_namespace,
+            record: record.as_deref(),
+            server: server.as_ref(),
+            identity: identity.as_ref(),
+        },
+        around,
+    };
+    if let Some(why) = guards::first(&there) {
+        return Err(Error::Blocked(why));
+    }
+    let claim = there.claim();
+    let inner = caches.databases.get(operator_namespace, &server_name);
+    let evidence = Evidence {
+        server_name: &server_name,
+        server: server.as_ref(),
+        inner: inner.as_ref(),
+        status: database.status.as_ref(),
+        // What it tells of is being destroyed, as was decided.
+        record: record.as_deref().filter(|record| !record.is_being_destroyed()),
+        said: database.annotations().get(ACCEPT_EMPTY).map(String::as_str),
+        accepts_today: accepting::accepts(database.annotations(), &server_name, around.today),
+    };
+    if let Some(why) = evidence.loss() {
+        return Err(Error::Blocked(why));
+    }
+    let database_name = evidence.database_name(&database.spec).map_err(Error::Blocked)?;
+    let identity = identity.and_then(|identity| {
+        let status = identity.status.as_ref()?;
+        Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
+    });
+    let configurations = caches.configurations.of(operator_namespace, whose);
+    let firewall_rules = caches.firewall_rules.of(operator_namespace, whose);
+    let recorded = recorded(database, server.as_ref(), &configurations, database_name);
+    let admin_secret = caches.secrets.get(operator_namespace, &password::secret_name(&server_name));
+    let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
+    let id = id.or_else(|| record.as_ref()?.spec.server.id.clone());
+    Ok(Found::Known(Box::new(Known {
+        database_was_made: evidence.database_was_made(),
+        accepts_empty: evidence.accepts_empty(),
+        accepted_empty: evidence.accepted_empty(),
+        namespace_uid: around.namespace_uid.map(str::to_owned),
+        cluster_uid: around.cluster_uid.to_owned(),
+        inner,
+        server_name,
+        server,
+        id,
+        claim,
+        recorded,
+        identity,
+        configurations,
+        firewall_rules,
+        admin_secret,
+    })))
+}
+
+/// Whether all caches of what is in Azure and in the apps' namespaces can be believed.
+pub(crate) fn check(caches: &Caches) -> Result<(), Error> {
+    let checks = [
+        caches.servers.cache.check(),
+        caches.databases.check(),
+        caches.firewall_rules.cache.check(),
+        caches.administrators.check(),
+        caches.configurations.cache.check(),
+        caches.identities.check(),
+        caches.credentials.check(),
+        caches.secrets.check(),
+        caches.bindings.check(),
+        caches.service_accounts.check(),
+    ];
+    let (mut unknown, mut failing) = (Vec::new(), None);
+    let mut complete = true;
+    for check in checks {
+        match check {
+            Ok(()) => {}
+            Err(Unreadable::NotSynced) => complete = false,
+            Err(Unreadable::UnknownKind(kind)) => unknown.push(kind),
+            Err(Unreadable::Failing(kind, error)) => failing = Some((kind, error)),
+        }
+    }
+    if let Some(first) = unknown.first() {
+        let more = if unknown.len() > 1 { format!(" and {} more", unknown.len() - 1) } else { String::new() };
+        return Err(Error::Blocked(Blocked::by(Reason::AzureServiceOperatorMissing,
+            format!(
+                "Azure Service Operator is not installed, or not for PostgreSQL: the CRD {first}{more} is missing. \
+                 The platform team must install it; this Database goes on by itself then"
+            ),
+        )
+        .beside_the_app()));
+    }
+    if let Some((kind, error)) = failing {
+        return Err(Error::Blocked(
+            Blocked::by(
+                Reason::CacheNotSynced,
+                format!("{kind} can't be listed, so nothing is known of this Database: {error}"),
+            )
+            .beside_the_app(),
+        ));
+    }
+    if complete { Ok(()) } else { Err(Error::NotSynced) }
+}
+
+/// What the server is, from its object, or from the status where that is gone. `None` before Azure has made it: then
+/// there is nothing that could be shrunk or downgraded, and a wish that Azure refused can be taken back.
+///
+/// Version and disk are as Azure reports them, since neither ever goes back. The size is the one that was asked for:
+/// taking what Azure reports would follow each resize by others, and race with ASO, which puts the size back.
+fn recorded(
+    database: &Database,
+    server: Option<&FlexibleServer>,
+    configurations: &[FlexibleServersConfiguration],
+    database_name: Option<String>,
+) -> Option<Recorded> {
+    let from_status = Recorded::from_status(database.status.as_ref());
+    let Some(server) = server else { return from_status };
+    let Some(status) = server.made() else {
+        // An object that has yet to look says nothing of a server that was known before.
+        return from_status.filter(|_| claim::only_looks(server));
+    };
+    let spec = claim::found(server);
+    let version = status.version.as_ref().unwrap_or(&spec.version);
+    let actual_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
+    let sku = if spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&spec.sku) };
+    // Those of a server that was found are not known yet.
+    let set = (!claim::only_looks(server))
+        .then(|| parameters::read(configurations.iter().map(|object| &object.spec)));
+    let (extensions, parameters) = set.unzip();
+    Some(Recorded {
+        version: version.parse().ok(),
+        sku: sku.map(|sku| sku.name.clone()),
+        size_gib: actual_gib.or(spec.storage.size_gib),
+        database_name: database_name.or_else(|| from_status.and_then(|recorded| recorded.database_name)),
+        location: Some(spec.location.clone()),
+        extensions,
+        parameters,
+        settings: Some(settings::read(&spec)),
+        authentication: (!claim::only_looks(server)).then(|| {
+            let has_passwords = settings::is_on(&spec.auth_config.password_auth) == Some(true);
+            if has_passwords { Authentication::Password } else { Authentication::Identity }
+        }),
+    })
+}
