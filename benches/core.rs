@@ -41,8 +41,8 @@ fn main() {
     assert!(output.status.success());
     let table = String::from_utf8(output.stdout).unwrap();
     println!("{table}");
-    let about = "Without a network, one call after the other on one core. `review` is everything between the bytes \
-                 of a request and those of its answer.";
+    let about = "Measured without a network: one call after the other on one core. `review` is everything between the \
+                 bytes of a request and the bytes of its answer.";
     document::write(
         "core",
         &format!("## The parts of a review\n\n{about}\n\n```text\n{}\n```", table.trim()),

@@ -8,9 +8,9 @@ pub const PLACE: &str = "BENCH_DOCUMENT";
 const INTRODUCTION: &str = "\
 # Performance
 
-`make bench` measures and writes this document; each section is one bench's, and holds the numbers of its last run.
-What is compared is measured in the same run on the same machine. Numbers of another machine are other numbers: look
-at the ratios.
+This page is for platform engineers who want to know what the operator costs. `make bench` measures and writes it. Each
+section belongs to one bench, and has the numbers of its last run. Things that are compared were measured in the same run
+on the same machine. Another machine gives other numbers, so look at the ratios.
 ";
 
 /// The order in which sections stand.

@@ -87,8 +87,10 @@ fn lines(all: &[Measured]) -> Vec<Line<'static>> {
 
 fn report(policies: &[Measured], reviews: &[Measured]) -> String {
     let mut text = format!(
-        "## Limits\n\nWithout a network, on one core: what reading and judging a text takes the larger it is, each kind of text \
-         being one that once took longer by the square, or might. The picture has the slowest of each.\n\n\
+        "## Limits\n\n\
+         Measured without a network, on one core: how long it takes to read and judge a text, by its size. Each kind \
+         of text is one whose time once grew with the square of the size, or might. The picture shows the slowest \
+         kinds.\n\n\
          ![time by size]({FILE})\n"
     );
     for (what, all, small) in [("policy", policies, 30), ("review", reviews, 100)] {

@@ -51,12 +51,13 @@ fn how(text: &mut String, length: Duration) {
         "\
 ## Admission
 
-The webhook's server with its limits, over TLS 1.3 on the loopback interface, beside a bare axum handler on \
-hyper-util and tokio-rustls that reads the body and answers a constant of the same length. Each is a process of its \
-own; a third one asks, and an asker waits for its answer before it asks again. Nothing is pinned: all three share the \
-cores, so a core is always busy with asking. The two take turns in {rounds} rounds, {seconds} s each in all, and of \
-throughput, p50 and p99 the middle round counts. What the operator adds, a client of the API server and its caches, is \
-not part of this process.
+This compares two servers over TLS 1.3 on the loopback interface. One is the webhook's server with its limits. The \
+other is a bare axum handler on hyper-util and tokio-rustls, which reads the body and sends a constant answer of the \
+same length. Each server is a process of its own. A third process sends the requests: each client waits for its answer \
+before it sends the next request. No process is pinned to a core. All three share the cores, so the clients always \
+keep a core busy. The two servers take turns in {rounds} rounds, {seconds} s each in total. For throughput, p50 and \
+p99, the middle round counts. The operator also has a client of the API server and its caches; these are not part of \
+this process.
 
 "
     );
@@ -101,8 +102,9 @@ fn summary(text: &mut String, budgeted: &[&Measured], ours: &Memories) {
 
 /// What the servers computed, which the asker has no part in.
 fn work(text: &mut String, all: &[Measured]) {
-    let about = "\n### Work\n\nProcessor time of the server's process for one review, over all loads. The asker has no \
-                 part in it, so this is the strictest look at what a review costs.\n\n";
+    let about = "\n### Work\n\n\
+                 Processor time of the server's process for one review, over all loads. The clients are not included, \
+                 so this is the strictest measure of what a review costs.\n\n";
     text.push_str(about);
     head(text, &["review", "µs", "bare", "difference"]);
     for loads in all.chunk_by(|a, b| a.review.body == b.review.body && a.review.hook == b.review.hook) {
@@ -119,7 +121,7 @@ fn work(text: &mut String, all: &[Measured]) {
 }
 
 fn memory(text: &mut String, memories: &[Memories; 2]) {
-    write!(text, "### Memory\n\nResident MB, and in brackets what of it belongs to no file.\n\n").unwrap();
+    write!(text, "### Memory\n\nResident MB; in brackets, the anonymous part of it.\n\n").unwrap();
     head(text, &["server", "at rest", "under load", "after it", "peak"]);
     for (name, memories) in ["webhook", "bare"].iter().zip(memories) {
         let Memories { rest, load, after } = memories;

@@ -50,24 +50,24 @@ fn how() -> String {
         "\
 ## Controller
 
-The operator's release, controller and webhook, against a real API server and etcd. All `Database` objects are applied \
-at once, {TOGETHER} requests at a time, with an empty spec. Azure Service Operator's CRDs are installed in their newest \
-version, and its part is played by the bench: it answers each object through its status as soon as it sees it, {TOGETHER} \
-at a time. So what is measured is the operator and the API server. A real Azure takes minutes, and the real ASO converts \
-each object and writes it a few times more.
+This measures the operator's release build, controller and webhook, with a real API server and etcd. All `Database` \
+objects are applied at once, {TOGETHER} requests at a time, with an empty spec. Azure Service Operator's CRDs are \
+installed in their newest version. The bench plays the part of Azure Service Operator: it answers each object through \
+its status as soon as it sees the object, {TOGETHER} at a time. So this measures the operator and the API server only. \
+The real Azure takes minutes, and the real ASO converts each object and writes it a few more times.
 
-Beside it stands a bare client of kube-rs. It writes each object of a database once, as the controller left it, and one \
-status, by server-side apply with the controller's own rights; it starts on a database when its watch shows it, and has \
-{TOGETHER} under way, as the controller has. It has no caches, compares nothing, and doesn't wait for ASO's answers. They are \
-given all the same and count: a run is over when all databases are ready and all objects answered. The controller \
-writes more than that: a finalizer, which passes the webhook again; the server twice, since it has ASO look \
-whether Azure has one of that name; a status while it works; an event for each new reason; and it reads what may stand in the \
-way of a Secret and a ServiceAccount. A second bare client makes as many requests of each sort, still without waiting: \
-beside it shows what the controller itself costs. Each gets a fresh control plane. Up to {SMALL} databases they take turns in \
-{ROUNDS} rounds, and the middle one counts.
+For comparison there is a bare client of kube-rs. It writes each object of a database once, as the controller left it, \
+and one status, by server-side apply with the controller's own rights. It starts on a database when its watch shows \
+it, and works on {TOGETHER} at a time, as the controller does. It has no caches, compares nothing, and doesn't wait \
+for ASO's answers. The answers are sent all the same, and count: a run ends when all databases are ready and all \
+objects are answered. The controller writes more than that: a finalizer, which passes the webhook again; the server \
+twice, because ASO first looks whether Azure has a server of that name; a status while it works; an event for each new \
+reason. It also reads what may conflict with a Secret and a ServiceAccount. A second bare client makes as many \
+requests of each sort, also without waiting. The difference to it is what the controller itself costs. Each run gets a \
+new control plane. Up to {SMALL} databases they take turns in {ROUNDS} rounds, and the middle round counts.
 
-Everything shares the machine's cores: API server, etcd, operator and bench. Times are those of the bench's watches. \
-Requests are counted in the API server's audit log, without the Lease.
+The API server, etcd, the operator and the bench share the machine's cores. The times are those of the bench's \
+watches. Requests are counted in the API server's audit log, without the Lease.
 
 "
     )
@@ -137,8 +137,10 @@ fn budgets(text: &mut String, all: &[Measured]) {
 }
 
 fn creation(text: &mut String, all: &[Measured]) {
-    let about = "### All at once\n\nFrom the first apply to the last database that is ready, and of each database from its own \
-                 apply. Applied together they wait for each other. Work is the processor time of the controller.\n\n";
+    let about = "### All at once\n\n\
+                 The time from the first apply to the last database that is ready, and for each database from its own \
+                 apply. Databases that are applied together wait for each other. Work is the processor time of the \
+                 controller.\n\n";
     text.push_str(about);
     let heads = [
         "databases",
@@ -179,7 +181,8 @@ fn single(text: &mut String, all: &[Measured]) {
     let (single, pace) = (SINGLE, PACE.as_millis());
     write!(
         text,
-        "### One by one\n\nAs an app team sees it: {single} databases, one every {pace} ms, beside those that are ready.\n\n"
+        "### One by one\n\n\
+         What an app team sees: {single} databases, one every {pace} ms, beside databases that are already ready.\n\n"
     )
     .unwrap();
     head(text, &["databases before", "first child p50 s", "p99 s", "Ready p50 s", "p99 s", "ready"]);
@@ -196,8 +199,9 @@ fn single(text: &mut String, all: &[Measured]) {
 
 /// What the controller asked of the API server while it created, for each database.
 fn requests(text: &mut String, all: &[Measured]) {
-    let about = "### Requests\n\nOf the controller while it creates, for each database. A `Database` itself is patched for its \
-                 finalizer.\n\n";
+    let about = "### Requests\n\n\
+                 Requests that the controller makes while it creates, for each database. A `Database` itself is \
+                 patched for its finalizer.\n\n";
     text.push_str(about);
     let mut heads = vec!["request".to_owned()];
     let mut columns: Vec<(&Creation, usize)> = Vec::new();
@@ -240,8 +244,9 @@ fn requests(text: &mut String, all: &[Measured]) {
 }
 
 fn memory(text: &mut String, all: &[Measured]) {
-    let about = "### Memory\n\nResident MB of the controller, and in brackets what of it belongs to no file: right after the \
-                 creation, at rest, and after a restart, which lists everything anew.\n\n";
+    let about = "### Memory\n\n\
+                 Resident MB of the controller; in brackets, the anonymous part of it. Measured right after the \
+                 creation, at rest, and after a restart, which lists everything again.\n\n";
     text.push_str(about);
     head(text, &["databases", "created", "peak", "at rest", "restarted", "peak"]);
     for measured in all {
@@ -258,8 +263,9 @@ fn memory(text: &mut String, all: &[Measured]) {
 }
 
 fn restart(text: &mut String, all: &[Measured]) {
-    let about = "### Restart and policy\n\nFrom the start of the process to the end of its first reconcile, and of the last one. \
-                 After a change of the policy all databases are looked at again.\n\n";
+    let about = "### Restart and policy\n\n\
+                 The time from the start of the process to the end of its first reconcile, and to the end of the last \
+                 one. After a change of the policy, the controller looks at all databases again.\n\n";
     text.push_str(about);
     head(text, &["databases", "first reconcile s", "last s", "reconciles", "policy: last s"]);
     for (count, life) in lives(all) {
