@@ -5,6 +5,7 @@
 //!
 //! - [`document`]: the policy as platform engineers write it, and its errors
 //! - [`catalogue`]: what Azure offers, apart from what a platform allows
+//! - [`field`]: the fields of a spec, a row for each
 //! - [`defaults`]: which fields are filled in
 //! - [`rules`]: a file for each field that can be refused
 //! - [`deleting`]: what may be deleted
@@ -23,6 +24,7 @@ mod day;
 pub mod defaults;
 pub mod deleting;
 pub mod document;
+pub mod field;
 pub mod message;
 pub mod pausing;
 pub mod quota;

@@ -7,7 +7,7 @@ use api::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::catalogue::tier_of_grown;
+use crate::{catalogue::tier_of_grown, field};
 
 /// What is known of a server that exists: it outranks defaults, and is what a change is a change from.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,6 +69,16 @@ impl Recorded {
             location: server.location.clone(),
             ..Self::default()
         })
+    }
+
+    /// Of the fields whose stored values can't be told, one that isn't recorded either, although not every change of it is
+    /// safe on a server that exists; its path below `spec`.
+    pub fn unknown(&self, is_lost: impl Fn(&str) -> bool) -> Option<&'static str> {
+        let running = self.to_spec();
+        field::values()
+            .filter(|(field, value)| value.one_way && is_lost(field.path))
+            .find(|(_, value)| (value.text)(&running).is_none())
+            .map(|(field, _)| field.path)
     }
 
     /// What the server is, as a spec.
