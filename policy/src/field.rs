@@ -4,8 +4,9 @@
 //! Webhook, defaults and notes go through this table, so a new field is a row here, with its type in `api` and its rules.
 
 use api::{Authentication, DatabaseSpec, Day, HighAvailability, StorageTier, version::written};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::Code;
+use crate::{Code, document::raw};
 
 /// A field of a spec, or a group of fields.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub(crate) struct Value {
     /// Takes it over from another spec, present or absent.
     pub(crate) copy: fn(&mut DatabaseSpec, &DatabaseSpec),
     pub(crate) left_out: LeftOut,
+    /// Takes it over from what a profile fills in, and returns the line where that is written; `None` when it isn't.
+    pub(crate) default: fn(&raw::Defaults, &mut DatabaseSpec) -> Option<u64>,
     /// Whether not every change of it can be made on a server that exists, or be taken back.
     pub(crate) one_way: bool,
 }
@@ -87,6 +90,7 @@ macro_rules! value {
             text: |spec| spec.$field.as_ref().map($shown),
             copy: |to, from| to.$field.clone_from(&from.$field),
             left_out: LeftOut::$left_out,
+            default: |_, _| None,
             one_way: false,
         }
     };
@@ -98,7 +102,35 @@ macro_rules! value {
                 to.$group.get_or_insert_default().$field = value;
             },
             left_out: LeftOut::$left_out,
+            default: |_, _| None,
             one_way: false,
+        }
+    };
+}
+
+/// The same, of one that is filled in.
+macro_rules! filled {
+    ($left_out:ident, $field:ident, $shown:expr) => {
+        filled!($left_out, $field, $shown, Clone::clone)
+    };
+    ($left_out:ident, $field:ident, $shown:expr, $meant:expr) => {
+        Value {
+            default: |written, spec| {
+                let written = written.$field.as_ref()?;
+                spec.$field = Some($meant(&written.value));
+                Some(written.line)
+            },
+            ..value!($left_out, $field, $shown)
+        }
+    };
+    ($left_out:ident, $group:ident.$field:ident, $shown:expr) => {
+        Value {
+            default: |written, spec| {
+                let written = written.$group.$field.as_ref()?;
+                spec.$group.get_or_insert_default().$field = Some(written.value);
+                Some(written.line)
+            },
+            ..value!($left_out, $group.$field, $shown)
         }
     };
 }
@@ -111,7 +143,10 @@ pub const FIELDS: &[Field] = &[
         write: "write a major version of PostgreSQL alone, such as 17",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(Value { one_way: true, ..value!(Required, version, written) }),
+        value: Some(Value {
+            one_way: true,
+            ..filled!(Required, version, written, |major: &u16| IntOrString::Int(i32::from(*major)))
+        }),
     },
     Field {
         path: "sku",
@@ -119,7 +154,7 @@ pub const FIELDS: &[Field] = &[
         write: "write Azure's name of a size, such as Standard_B1ms",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(value!(Required, sku, String::clone)),
+        value: Some(filled!(Required, sku, String::clone)),
     },
     Field {
         path: "storage",
@@ -135,7 +170,7 @@ pub const FIELDS: &[Field] = &[
         write: "write a whole number of GiB without quotes and without a unit, such as 64",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(Value { one_way: true, ..value!(Required, storage.size_gib, ToString::to_string) }),
+        value: Some(Value { one_way: true, ..filled!(Required, storage.size_gib, ToString::to_string) }),
     },
     Field {
         path: "storage.tier",
@@ -143,7 +178,7 @@ pub const FIELDS: &[Field] = &[
         write: "write a tier, such as P10",
         form: Form::Word(|| words(StorageTier::ALL)),
         judged_by: &["storage.sizeGiB"],
-        value: Some(value!(Filled, storage.tier, ToString::to_string)),
+        value: Some(filled!(Filled, storage.tier, ToString::to_string)),
     },
     Field {
         path: "storage.autoGrow",
@@ -151,7 +186,7 @@ pub const FIELDS: &[Field] = &[
         write: "write true or false, without quotes",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(value!(Filled, storage.auto_grow, ToString::to_string)),
+        value: Some(filled!(Filled, storage.auto_grow, ToString::to_string)),
     },
     Field {
         path: "highAvailability",
@@ -159,7 +194,7 @@ pub const FIELDS: &[Field] = &[
         write: "write a word, such as ZoneRedundant",
         form: Form::Word(|| words(HighAvailability::ALL)),
         judged_by: &["sku"],
-        value: Some(value!(Filled, high_availability, ToString::to_string)),
+        value: Some(filled!(Filled, high_availability, ToString::to_string)),
     },
     Field {
         path: "backup",
@@ -175,7 +210,7 @@ pub const FIELDS: &[Field] = &[
         write: "write a whole number of days without quotes, such as 14",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(value!(Filled, backup.retention_days, ToString::to_string)),
+        value: Some(filled!(Filled, backup.retention_days, ToString::to_string)),
     },
     Field {
         path: "backup.geoRedundant",
@@ -183,7 +218,7 @@ pub const FIELDS: &[Field] = &[
         write: "write true or false, without quotes",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(Value { one_way: true, ..value!(Filled, backup.geo_redundant, ToString::to_string) }),
+        value: Some(Value { one_way: true, ..filled!(Filled, backup.geo_redundant, ToString::to_string) }),
     },
     Field {
         path: "maintenanceWindow",
@@ -191,7 +226,7 @@ pub const FIELDS: &[Field] = &[
         write: "write day and hour below it, such as {day: Sunday, hour: 3}",
         form: Form::AllFields,
         judged_by: &[],
-        value: Some(value!(Filled, maintenance_window, |window| format!("{} {}", window.day, window.hour))),
+        value: Some(filled!(Filled, maintenance_window, |window| format!("{} {}", window.day, window.hour))),
     },
     Field {
         path: "maintenanceWindow.day",
@@ -272,6 +307,17 @@ impl Value {
 /// The values of a spec, each with its field.
 pub(crate) fn values() -> impl Iterator<Item = (&'static Field, &'static Value)> {
     FIELDS.iter().filter_map(|field| Some((field, field.value.as_ref()?)))
+}
+
+/// The value that a path names, or a part of.
+pub(crate) fn value_at(path: &str) -> Option<(&'static Field, &'static Value)> {
+    values().find(|(field, _)| is_within(path, field.path))
+}
+
+/// Whether the value that a path from the root of the object names stands in this spec.
+pub(crate) fn is_written(path: &str, spec: &DatabaseSpec) -> bool {
+    let value = path.strip_prefix("spec.").and_then(value_at);
+    value.is_some_and(|(_, value)| (value.text)(spec).is_some())
 }
 
 /// Whether a path is that of a field, or lies below it: `storage.sizeGiB` and `parameters["a"]` below `storage` and

@@ -34,6 +34,11 @@ impl Rule {
         ("databasesPerNamespace", Self::DatabasesPerNamespace),
     ];
 
+    /// Its key of `allow`.
+    pub fn key(self) -> &'static str {
+        Self::ALL.iter().find(|(_, known)| *known == self).map_or("", |(key, _)| key)
+    }
+
     /// The rule of that key of `allow`.
     pub fn parse(key: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == key).map(|(_, rule)| *rule)

@@ -286,7 +286,7 @@ pub struct StorageDefaults {
     /// Performance tier.
     pub tier: Option<Located<StorageTier>>,
     /// Whether Azure grows the disk when it runs full.
-    pub auto_grow: Option<bool>,
+    pub auto_grow: Option<Located<bool>>,
 }
 
 /// Default backups.

@@ -3,7 +3,7 @@
 use api::HighAvailability;
 
 use super::{
-    Context,
+    ASK, Context,
     spec::{high_availability, sku_in_lower_case},
 };
 use crate::{
@@ -14,8 +14,6 @@ use crate::{
 };
 
 const FIELD: &str = "spec.sku";
-/// Where the profile allows no size.
-const ASK: &str = "ask the platform team";
 
 fn changed(context: &Context<'_>) -> bool {
     context.changed(sku_in_lower_case)
