@@ -6,7 +6,7 @@ use policy::{Code, Denial, Policy, Problem, Recorded, Verdict, defaults};
 use serde_json::value::RawValue;
 
 use super::{
-    Basis, denial, profile, refusal,
+    basis::{Basis, denial, profile, refusal},
     sent::Sent,
     spec::{Lost, Read},
     status,
