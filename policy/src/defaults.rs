@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use api::{DatabaseSpec, DefaultedField, StorageTier};
+use api::{DatabaseSpec, DefaultedField};
 
 use crate::{
     catalogue,
     document::Profile,
     field::{self, Field, LeftOut, Value},
     recorded::Recorded,
+    spec::{size_gib, tier},
 };
 
 /// A spec with its absent fields filled in.
@@ -34,13 +35,13 @@ pub fn fill(
 ) -> Filled {
     let mut spec = old.map_or_else(|| new.clone(), |old| with_stored(new, old));
     let mut fresh = Vec::new();
-    let running = recorded.map(Recorded::to_spec);
+    let running = recorded.map(|recorded| &recorded.running);
     let is_new = old.is_none() && recorded.is_none();
     for (field, value) in with_defaults() {
         if (value.text)(&spec).is_some() {
             continue;
         }
-        let known = running.as_ref().filter(|running| (value.text)(running).is_some());
+        let known = running.filter(|running| (value.text)(running).is_some());
         let is_required = value.left_out == LeftOut::Required;
         if let Some(known) = known {
             (value.copy)(&mut spec, known);
@@ -126,15 +127,9 @@ pub(crate) fn yielding(
 ) -> DatabaseSpec {
     let mut yielding = spec.clone();
     let Some(recorded) = recorded else { return yielding };
-    let running = recorded.to_spec();
     for noted in in_effect(defaulted, spec) {
-        // Of a server whose settings are known, a setting that it lacks is known as well.
-        let is_known = |value: &&Value| {
-            let is_optional = value.left_out != LeftOut::Required;
-            (value.text)(&running).is_some() || (is_optional && recorded.settings.is_some())
-        };
-        if let Some(value) = with_default(&noted.field).filter(is_known) {
-            (value.copy)(&mut yielding, &running);
+        if let Some(value) = with_default(&noted.field).filter(|value| recorded.knows(value)) {
+            (value.copy)(&mut yielding, &recorded.running);
         }
     }
     yielding
@@ -155,14 +150,6 @@ pub(crate) fn not_in_effect(
             (actual != noted.value).then_some((noted.field, noted.value, actual))
         })
         .collect()
-}
-
-fn size_gib(spec: &DatabaseSpec) -> Option<i32> {
-    spec.storage.as_ref().and_then(|storage| storage.size_gib)
-}
-
-fn tier(spec: &DatabaseSpec) -> Option<StorageTier> {
-    spec.storage.as_ref().and_then(|storage| storage.tier)
 }
 
 /// The value of a field that has defaults, as text.
@@ -253,9 +240,10 @@ pub fn note(
 
 #[cfg(test)]
 mod tests {
-    use api::Storage;
+    use api::{Storage, StorageTier};
     use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
     use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
     use crate::{Policy, document::Namespace};
@@ -397,12 +385,8 @@ mod tests {
     #[test]
     fn the_running_server_wins_over_a_default_when_nothing_is_stored() {
         let policy = policy();
-        let recorded = Recorded {
-            version: Some(16),
-            sku: Some("Standard_B2s".into()),
-            size_gib: Some(64),
-            ..Recorded::default()
-        };
+        let running = json!({"version": 16, "sku": "Standard_B2s", "storage": {"sizeGiB": 64}});
+        let recorded = Recorded::from(serde_json::from_value::<DatabaseSpec>(running).unwrap());
         let nothing = DatabaseSpec::default();
         let filled = fill(
             &nothing,
@@ -447,7 +431,8 @@ mod tests {
     fn a_note_ends_with_the_value_that_it_tells_of() {
         let spec = DatabaseSpec { sku: Some("Standard_B2s".into()), ..DatabaseSpec::default() };
         assert_eq!(in_effect(&noted(&[("sku", "Standard_B1ms")]), &spec), vec![]);
-        let recorded = Recorded { sku: Some("Standard_B8ms".into()), ..Recorded::default() };
+        let runs = DatabaseSpec { sku: Some("Standard_B8ms".into()), ..DatabaseSpec::default() };
+        let recorded = Recorded::from(runs);
         let by = |note| yielding(&spec, &noted(&[("sku", note)]), Some(&recorded));
         assert_eq!(by("Standard_B1ms"), spec, "somebody wrote another size");
         assert_eq!(by("Standard_B2s").sku.as_deref(), Some("Standard_B8ms"));

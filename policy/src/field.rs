@@ -309,6 +309,17 @@ pub(crate) fn values() -> impl Iterator<Item = (&'static Field, &'static Value)>
     FIELDS.iter().filter_map(|field| Some((field, field.value.as_ref()?)))
 }
 
+/// What of a spec a server can do without, and nothing else.
+pub(crate) fn optional(spec: &DatabaseSpec) -> DatabaseSpec {
+    let mut optional = DatabaseSpec::default();
+    for (_, value) in values().filter(|(_, value)| value.left_out == LeftOut::Filled) {
+        if (value.text)(spec).is_some() {
+            (value.copy)(&mut optional, spec);
+        }
+    }
+    optional
+}
+
 /// The value that a path names, or a part of.
 pub(crate) fn value_at(path: &str) -> Option<(&'static Field, &'static Value)> {
     values().find(|(field, _)| is_within(path, field.path))

@@ -13,7 +13,6 @@ mod maintenance_window;
 pub mod names;
 mod parameters;
 mod sku;
-mod spec;
 mod storage;
 mod storage_tier;
 mod version;
@@ -32,6 +31,7 @@ use crate::{
     quota::Used,
     quote::quote,
     recorded::Recorded,
+    spec,
 };
 
 /// Name of the policy ConfigMap where no other is given.
@@ -134,13 +134,12 @@ impl Context<'_> {
 
     /// The major version that is wanted.
     fn major(&self) -> Option<u16> {
-        self.new.version.as_ref().and_then(api::version::major)
+        spec::major(self.new)
     }
 
     /// Major version of the server that Azure has made.
     fn running_version(&self) -> Option<u16> {
-        let stored = || api::version::major(self.stored?.version.as_ref()?);
-        self.recorded?.version.or_else(stored)
+        self.recorded?.major().or_else(|| spec::major(self.stored?))
     }
 }
 

@@ -2,14 +2,14 @@
 
 use api::{DatabaseSpec, StorageTier};
 
-use super::{Context, storage::size_gib};
-use crate::{Code, Problem, catalogue, suggest::instead};
+use super::Context;
+use crate::{
+    Code, Problem, catalogue,
+    spec::{size_gib, tier},
+    suggest::instead,
+};
 
 const FIELD: &str = "spec.storage.tier";
-
-fn tier(spec: &DatabaseSpec) -> Option<StorageTier> {
-    spec.storage.as_ref().and_then(|storage| storage.tier)
-}
 
 fn is_allowed(context: &Context<'_>, tier: StorageTier) -> bool {
     context.profile.allow.tiers.as_ref().is_none_or(|allowed| allowed.contains(&tier))
