@@ -3,6 +3,8 @@
 //!
 //! Webhook, defaults and notes go through this table, so a new field is a row here, with its type in `api` and its rules.
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
 use api::{Authentication, DatabaseSpec, Day, HighAvailability, StorageTier, version::written};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -288,12 +290,17 @@ pub const FIELDS: &[Field] = &[
 
 impl Field {
     /// The fields below this one, each with its name there.
-    pub fn below(&self) -> impl Iterator<Item = (&'static str, &'static Self)> {
-        let path = self.path;
-        FIELDS.iter().filter_map(move |field| {
-            let (group, name) = field.path.rsplit_once('.').unwrap_or(("", field.path));
-            (group == path).then_some((name, field))
-        })
+    pub fn below(&self) -> &'static [(&'static str, &'static Self)] {
+        // Each review asks several times.
+        static BELOW: LazyLock<BTreeMap<&str, Vec<(&str, &Field)>>> = LazyLock::new(|| {
+            let mut below = BTreeMap::<_, Vec<_>>::new();
+            for field in FIELDS {
+                let (group, name) = field.path.rsplit_once('.').unwrap_or(("", field.path));
+                below.entry(group).or_default().push((name, field));
+            }
+            below
+        });
+        BELOW.get(self.path).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -364,7 +371,7 @@ mod tests {
                 .as_object()
                 .map(|fields| fields.keys().cloned().collect())
                 .unwrap_or_default();
-            let mut rows: Vec<&str> = group.below().map(|(name, _)| name).collect();
+            let mut rows: Vec<&str> = group.below().iter().map(|(name, _)| *name).collect();
             rows.sort_unstable();
             assert_eq!(rows, of_type, "below {:?}", group.path);
         };

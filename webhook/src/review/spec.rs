@@ -94,19 +94,19 @@ impl Reader {
 
     /// The values of the fields below one, none of which holds more than is built; what else stands there, nobody knows.
     fn parts<'a>(&mut self, group: &'static Field, sent: &'a RawValue) -> Option<Parts<'a>> {
-        let below: Vec<_> = group.below().collect();
-        let names: Vec<&str> = below.iter().map(|(name, _)| *name).collect();
-        let mut entries = Entries { values: vec![None; names.len()], names, ..Entries::default() };
+        let below = group.below();
+        let mut entries = Entries { below, values: vec![None; below.len()], ..Entries::default() };
         if serde_json::Deserializer::from_str(sent.get()).deserialize_map(&mut entries).is_err() {
             self.lose(group, &is(sent));
             return None;
         }
         self.is_ambiguous |= entries.is_ambiguous;
         for name in entries.unknown {
-            self.unknown.push(unknown(group, &name, &entries.names));
+            self.unknown.push(unknown(group, &name));
         }
-        let sent = below.into_iter().zip(entries.values);
-        let parts = sent.filter_map(|((name, field), value)| Some((name, field, self.part(field, value?)?)));
+        let sent = below.iter().zip(entries.values);
+        let parts =
+            sent.filter_map(|((name, field), value)| Some((*name, *field, self.part(field, value?)?)));
         Some(parts.collect())
     }
 
@@ -135,7 +135,9 @@ impl Reader {
     fn kept(&mut self, group: &'static Field, parts: Parts<'_>) -> Option<String> {
         let is_all_or_none = matches!(group.form, Form::AllFields) && !parts.is_empty();
         if is_all_or_none {
-            for (_, field) in group.below().filter(|(name, _)| parts.iter().all(|(sent, ..)| sent != name)) {
+            for (_, field) in
+                group.below().iter().filter(|(name, _)| parts.iter().all(|(sent, ..)| sent != name))
+            {
                 self.lose(field, "is missing beside the other half of the window");
             }
         }
@@ -147,7 +149,7 @@ impl Reader {
             };
             kept.extend(value.map(|value| format!("\"{name}\":{value}")));
         }
-        let is_half = is_all_or_none && kept.len() < group.below().count();
+        let is_half = is_all_or_none && kept.len() < group.below().len();
         (!is_half).then(|| format!("{{{}}}", kept.join(",")))
     }
 
@@ -207,8 +209,9 @@ fn path_of(field: &Field) -> String {
     format!("spec{dot}{}", field.path)
 }
 
-/// A field that nobody knows among those of a group, which have these names.
-fn unknown(group: &Field, name: &str, names: &[&str]) -> Problem {
+/// A field that nobody knows among those of a group.
+fn unknown(group: &Field, name: &str) -> Problem {
+    let names: Vec<&str> = group.below().iter().map(|(name, _)| *name).collect();
     let shown = if is_plain(name) { name.to_owned() } else { quote(name) };
     let path = format!("{}.{shown}", path_of(group));
     let meant = meant(name, names.iter().copied()).unwrap_or_default();
@@ -288,10 +291,10 @@ fn is(sent: &RawValue) -> String {
     }
 }
 
-/// The entries of a group that have these names.
+/// The entries of a group.
 #[derive(Default)]
 struct Entries<'a> {
-    names: Vec<&'static str>,
+    below: &'static [(&'static str, &'static Field)],
     values: Vec<Raw<'a>>,
     unknown: Vec<String>,
     /// One of them was sent twice.
@@ -307,7 +310,7 @@ impl<'a> Visitor<'a> for &mut Entries<'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
-            if let Some(index) = self.names.iter().position(|name| *name == key) {
+            if let Some(index) = self.below.iter().position(|(name, _)| *name == key) {
                 self.is_ambiguous |= self.values[index].is_some();
                 self.values[index] = map.next_value()?;
                 continue;
@@ -362,7 +365,7 @@ mod tests {
     #[test]
     fn every_field_can_be_lost_by_itself_and_the_rest_is_there() {
         assert!(read(&whole()).unknown.is_empty());
-        for field in FIELDS.iter().filter(|field| field.below().next().is_none()) {
+        for field in FIELDS.iter().filter(|field| field.below().is_empty()) {
             // A map of maps is no value of any field.
             let mut broken = whole();
             let place = format!("/{}", field.path.replace('.', "/"));
