@@ -149,7 +149,7 @@ impl Crate {
             }
             module.pop();
             let handed_on = self.files.get(&module)?.handed_on.get(name)?;
-            return self.target(&module, &[handed_on, &path[index + 1..]].concat()).or(Some(module));
+            return self.item(&module, &[handed_on, &path[index + 1..]].concat()).or(Some(module));
         }
         Some(module)
     }

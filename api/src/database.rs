@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::CustomResource;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use crate::{status::DatabaseStatus, written};
 
@@ -73,11 +73,7 @@ pub struct DatabaseSpec {
 
     /// The hour of the week in which Azure may restart the server for updates, e.g. `{day: Sunday, hour: 3}`. Left out
     /// of a new database, Azure chooses.
-    #[serde(
-        default,
-        deserialize_with = "written::maintenance_window",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "maintenance_window", skip_serializing_if = "Option::is_none")]
     pub maintenance_window: Option<MaintenanceWindow>,
 
     /// Name of the database in the server, e.g. `orders`. Left out, it is `metadata.name` with `_` for
@@ -172,6 +168,23 @@ pub struct MaintenanceWindow {
     pub day: Day,
     /// Hour of the day in UTC, 0 to 23, e.g. `3`.
     pub hour: i32,
+}
+
+/// The window of a spec; one without day and hour is as left out.
+fn maintenance_window<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<MaintenanceWindow>, D::Error> {
+    #[derive(Deserialize)]
+    struct Window {
+        day: Option<Day>,
+        hour: Option<i32>,
+    }
+    match Option::<Window>::deserialize(deserializer)? {
+        None | Some(Window { day: None, hour: None }) => Ok(None),
+        Some(Window { day: Some(day), hour: Some(hour) }) => Ok(Some(MaintenanceWindow { day, hour })),
+        Some(Window { day: None, .. }) => Err(D::Error::missing_field("day")),
+        Some(Window { hour: None, .. }) => Err(D::Error::missing_field("hour")),
+    }
 }
 
 /// Day of the week.

@@ -11,6 +11,12 @@ pub fn major(version: &IntOrString) -> Option<u16> {
     }
 }
 
+/// The major version of a server that runs, as Azure tells it, e.g. `17`.
+pub fn of_server(text: &str) -> Option<IntOrString> {
+    let major: u16 = text.parse().ok()?;
+    Some(IntOrString::Int(i32::from(major)))
+}
+
 /// The version as its author wrote it, without quotes.
 pub fn written(version: &IntOrString) -> String {
     match version {

@@ -10,8 +10,6 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use crate::{Day, MaintenanceWindow};
-
 /// A text, a number or a truth value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar {
@@ -99,23 +97,6 @@ pub(crate) fn parameters<'de, D: Deserializer<'de>>(
         let known = written.into_iter().filter_map(|(name, value)| Some((name, value?)));
         known.map(|(name, value)| (name, value.into_parameter())).collect()
     }))
-}
-
-/// The window of a spec; one without day and hour is as left out.
-pub(crate) fn maintenance_window<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<MaintenanceWindow>, D::Error> {
-    #[derive(Deserialize)]
-    struct Window {
-        day: Option<Day>,
-        hour: Option<i32>,
-    }
-    match Option::<Window>::deserialize(deserializer)? {
-        None | Some(Window { day: None, hour: None }) => Ok(None),
-        Some(Window { day: Some(day), hour: Some(hour) }) => Ok(Some(MaintenanceWindow { day, hour })),
-        Some(Window { day: None, .. }) => Err(D::Error::missing_field("day")),
-        Some(Window { hour: None, .. }) => Err(D::Error::missing_field("hour")),
-    }
 }
 
 #[cfg(test)]

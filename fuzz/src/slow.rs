@@ -58,6 +58,20 @@ pub const POLICIES: &[Family] = &[
     ("denied parameters", |size| allowed(size, "parameters: {deny: [", "\"*z#\", ", "work_mem]}")),
     ("unknown sizes", |size| allowed(size, "skus: [", "Standard_D2ds_v#, ", "Standard_B1ms]")),
     ("patterns of sizes", |size| allowed(size, "skus: [", "\"*E*64*s*v3*#\", ", "Standard_B1ms]")),
+    ("defaults beside patterns of sizes", |size| {
+        let patterns = filled(5000, "skus: [", "\"*E*64*s*v3*#\", ", "Standard_B2s]");
+        let defaults = "defaults: {sku: Standard_D2ds_v5, storage: {sizeGiB: 33}}";
+        let start =
+            format!("  - {{name: p#, namespaces: {{names: [n#]}}, {defaults}, allow: {{{patterns}}}}}\n");
+        profiles(&[&filled(size.saturating_sub(POLICY.len()), "", &start, "")])
+    }),
+    ("a default beside patterns of sizes", |size| {
+        allowed(size, "skus: [", "\"*E*64*s*v3*#\", ", "Standard_B1ms]").replacen(
+            "allow:",
+            "defaults: {sku: Standard_D2ds_v5}, allow:",
+            1,
+        )
+    }),
     ("unknown extensions", |size| allowed(size, "extensions: [", "pgcripto#, ", "vector]")),
     ("versions", |size| allowed(size, "versions: [", "1#, ", "17]")),
     ("rules of the firewall", |size| {
@@ -135,6 +149,12 @@ pub const REVIEWS: &[Family] = &[
     ("unknown keys", |size| {
         let keys: Map<_, _> = (0..size / 16).map(|at| (format!("key{at}"), json!({}))).collect();
         review(&Value::Object(keys), &json!({}))
+    }),
+    ("values that can't be read", |size| {
+        let value = json!([["x".repeat(size / 800)]]);
+        let parameters: Map<_, _> = (0..256).map(|at| (format!("p{at}"), value.clone())).collect();
+        let many = vec![value; 256];
+        review(&json!({"parameters": parameters, "sku": many, "storage": {"tier": many}}), &json!({}))
     }),
     ("a long size", |size| review(&json!({"sku": "Standard_".repeat(size / 9)}), &json!({}))),
     ("notes of defaults", |size| {

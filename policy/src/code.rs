@@ -1,8 +1,22 @@
 //! The stable codes of everything that can be refused. `docs/codes.md` has a paragraph for each.
 
-/// A code that stands at the end of each problem, e.g. `DB101`. Never reused, never renumbered.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Code {
+/// The codes, a row for each: what it is about, its name and its number.
+macro_rules! codes {
+    ($($(#[doc = $about:literal])+ $name:ident = $number:literal,)+) => {
+        /// A code that stands at the end of each problem, e.g. `DB101`. Never reused, never renumbered.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Code {
+            $($(#[doc = $about])+ $name = $number,)+
+        }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+        }
+    };
+}
+
+codes! {
     /// `spec.sku` is a size of Azure's that policy doesn't allow here.
     SkuNotAllowed = 101,
     /// `spec.version` is not allowed here.
@@ -101,60 +115,6 @@ pub enum Code {
     LabelsUnknown = 503,
 }
 
-impl Code {
-    /// Every code, in order.
-    pub const ALL: &[Self] = &[
-        Self::SkuNotAllowed,
-        Self::VersionNotAllowed,
-        Self::VersionOutOfSupport,
-        Self::VersionDowngrade,
-        Self::StorageShrink,
-        Self::StorageLimit,
-        Self::StorageSize,
-        Self::StorageTier,
-        Self::HighAvailability,
-        Self::CreateOnly,
-        Self::Backup,
-        Self::Extension,
-        Self::Parameter,
-        Self::Name,
-        Self::SkuUnknown,
-        Self::DatabasesPerNamespace,
-        Self::Authentication,
-        Self::Missing,
-        Self::MaintenanceWindow,
-        Self::Shape,
-        Self::SkuImpossible,
-        Self::RetentionMissing,
-        Self::DestroyUnconfirmed,
-        Self::ConfirmationExpired,
-        Self::DestroyForbidden,
-        Self::RetentionWidened,
-        Self::RetentionUnknown,
-        Self::Terminating,
-        Self::RetentionTooShort,
-        Self::RecordHoldsData,
-        Self::EndTooNear,
-        Self::RecoveryImpossible,
-        Self::RecoveryNotAllowed,
-        Self::RecordFixed,
-        Self::NamespaceHoldsDatabases,
-        Self::CrdHoldsDatabases,
-        Self::CrdUnreadable,
-        Self::PolicyMissing,
-        Self::PolicyUnreadable,
-        Self::PolicyUnknownKey,
-        Self::PolicyUnknownValue,
-        Self::PolicyDefaultRefused,
-        Self::PolicyNeverMatches,
-        Self::PolicyMalformed,
-        Self::PolicyNoProfile,
-        Self::Unreadable,
-        Self::Internal,
-        Self::LabelsUnknown,
-    ];
-}
-
 impl std::fmt::Display for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "DB{}", *self as u16)
@@ -172,6 +132,10 @@ mod tests {
         let explained: Vec<&str> = PAGE.lines().filter_map(|line| line.strip_prefix("### ")).collect();
         let codes: Vec<String> = Code::ALL.iter().map(ToString::to_string).collect();
         assert_eq!(explained, codes);
+        for paragraph in PAGE.split("\n### ").skip(1) {
+            let (code, text) = paragraph.split_once('\n').unwrap();
+            assert!(text.trim().len() > 40, "{code} is explained by {text:?}");
+        }
     }
 
     #[test]

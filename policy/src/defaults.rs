@@ -6,9 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use api::{DatabaseSpec, DefaultedField, StorageTier, version::written};
+use api::{DatabaseSpec, DefaultedField};
 
-use crate::{catalogue, document::Profile, recorded::Recorded};
+use crate::{
+    catalogue,
+    document::Profile,
+    field::{self, Field, LeftOut, Value},
+    recorded::Recorded,
+    spec::{size_gib, tier},
+};
 
 /// A spec with its absent fields filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,91 +23,6 @@ pub struct Filled {
     /// The fields that hold a default of the policy, and whose.
     pub defaulted: Vec<DefaultedField>,
 }
-
-/// A field that has defaults.
-struct Field {
-    /// Path below `spec`.
-    path: &'static str,
-    /// Its value as text, without `,` and `@`; `None` when it is absent.
-    text: fn(&DatabaseSpec) -> Option<String>,
-    /// Takes the value over from another spec, present or absent.
-    copy: fn(&mut DatabaseSpec, &DatabaseSpec),
-    /// Whether a server that exists must have it, so that a default fills it in although the server knows nothing of it.
-    required: bool,
-}
-
-/// The fields that have defaults, in the order of their names.
-const FIELDS: &[Field] = &[
-    Field {
-        path: "backup.geoRedundant",
-        text: |spec| Some(spec.backup.as_ref()?.geo_redundant?.to_string()),
-        copy: |to, from| {
-            let value = from.backup.as_ref().and_then(|backup| backup.geo_redundant);
-            to.backup.get_or_insert_default().geo_redundant = value;
-        },
-        required: false,
-    },
-    Field {
-        path: "backup.retentionDays",
-        text: |spec| Some(spec.backup.as_ref()?.retention_days?.to_string()),
-        copy: |to, from| {
-            let value = from.backup.as_ref().and_then(|backup| backup.retention_days);
-            to.backup.get_or_insert_default().retention_days = value;
-        },
-        required: false,
-    },
-    Field {
-        path: "highAvailability",
-        text: |spec| Some(spec.high_availability?.to_string()),
-        copy: |to, from| to.high_availability = from.high_availability,
-        required: false,
-    },
-    Field {
-        path: "maintenanceWindow",
-        text: |spec| spec.maintenance_window.as_ref().map(|window| format!("{} {}", window.day, window.hour)),
-        copy: |to, from| to.maintenance_window.clone_from(&from.maintenance_window),
-        required: false,
-    },
-    Field {
-        path: "sku",
-        text: |spec| spec.sku.clone(),
-        copy: |to, from| to.sku.clone_from(&from.sku),
-        required: true,
-    },
-    Field {
-        path: "storage.autoGrow",
-        text: |spec| Some(spec.storage.as_ref()?.auto_grow?.to_string()),
-        copy: |to, from| {
-            let value = from.storage.as_ref().and_then(|storage| storage.auto_grow);
-            to.storage.get_or_insert_default().auto_grow = value;
-        },
-        required: false,
-    },
-    Field {
-        path: "storage.sizeGiB",
-        text: |spec| Some(size_gib(spec)?.to_string()),
-        copy: |to, from| {
-            let value = size_gib(from);
-            to.storage.get_or_insert_default().size_gib = value;
-        },
-        required: true,
-    },
-    Field {
-        path: "storage.tier",
-        text: |spec| Some(tier(spec)?.to_string()),
-        copy: |to, from| {
-            let value = tier(from);
-            to.storage.get_or_insert_default().tier = value;
-        },
-        required: false,
-    },
-    Field {
-        path: "version",
-        text: |spec| spec.version.as_ref().map(written),
-        copy: |to, from| to.version.clone_from(&from.version),
-        required: true,
-    },
-];
 
 /// Fills the absent fields of `new`: from the stored spec, else from the running server, else from the
 /// profile. `before` are the fields that a default filled earlier; they stay noted as long as they hold its value.
@@ -114,25 +35,26 @@ pub fn fill(
 ) -> Filled {
     let mut spec = old.map_or_else(|| new.clone(), |old| with_stored(new, old));
     let mut fresh = Vec::new();
-    let running = recorded.map(Recorded::to_spec);
+    let running = recorded.map(|recorded| &recorded.running);
     let is_new = old.is_none() && recorded.is_none();
-    for field in FIELDS {
-        if (field.text)(&spec).is_some() {
+    for (field, value) in with_defaults() {
+        if (value.text)(&spec).is_some() {
             continue;
         }
-        let known = running.as_ref().filter(|running| (field.text)(running).is_some());
+        let known = running.filter(|running| (value.text)(running).is_some());
+        let is_required = value.left_out == LeftOut::Required;
         if let Some(known) = known {
-            (field.copy)(&mut spec, known);
-        } else if (field.required || is_new) && (field.text)(&profile.defaults).is_some() {
+            (value.copy)(&mut spec, known);
+        } else if (is_required || is_new) && (value.text)(&profile.defaults).is_some() {
             // A default never changes a live database: what is stored nowhere, it was made without.
-            (field.copy)(&mut spec, &profile.defaults);
-            fresh.push(field);
+            (value.copy)(&mut spec, &profile.defaults);
+            fresh.push((field, value));
         }
     }
     drop_outgrown_tier(&mut spec, new, before, &mut fresh);
 
-    let fresh = fresh.into_iter().filter_map(|field| {
-        let value = (field.text)(&spec)?;
+    let fresh = fresh.into_iter().filter_map(|(field, value)| {
+        let value = (value.text)(&spec)?;
         Some(DefaultedField { field: field.path.to_owned(), value, profile: profile.name.clone() })
     });
     let defaulted = union(&in_effect(before, &spec), fresh);
@@ -142,14 +64,22 @@ pub fn fill(
 /// The new spec, with the stored values of what it leaves out: server-side apply sends such a field as absent.
 pub fn with_stored(new: &DatabaseSpec, old: &DatabaseSpec) -> DatabaseSpec {
     let mut spec = new.clone();
-    for field in FIELDS {
-        if (field.text)(&spec).is_none() && (field.text)(old).is_some() {
-            (field.copy)(&mut spec, old);
+    for (_, value) in field::values().filter(|(_, value)| value.left_out != LeftOut::Reset) {
+        if (value.text)(&spec).is_none() && (value.text)(old).is_some() {
+            (value.copy)(&mut spec, old);
         }
     }
-    // It has no defaults, and is fixed at creation.
-    spec.database_name = spec.database_name.or_else(|| old.database_name.clone());
     spec
+}
+
+/// The values that are filled in.
+fn with_defaults() -> impl Iterator<Item = (&'static Field, &'static Value)> {
+    field::values().filter(|(_, value)| value.has_defaults())
+}
+
+/// The value of this path, if it is one that is filled in.
+fn with_default(path: &str) -> Option<&'static Value> {
+    with_defaults().find(|(field, _)| field.path == path).map(|(_, value)| value)
 }
 
 /// A tier that nobody wrote, in this request or as far as notes tell, goes when it doesn't fit the size of the disk: then Azure's own for the
@@ -158,7 +88,7 @@ fn drop_outgrown_tier(
     spec: &mut DatabaseSpec,
     new: &DatabaseSpec,
     before: &[DefaultedField],
-    fresh: &mut Vec<&Field>,
+    fresh: &mut Vec<(&Field, &Value)>,
 ) {
     let (Some(size), Some(filled)) = (size_gib(spec), tier(spec)) else { return };
     let is_noted = || in_effect(before, new).iter().any(|noted| noted.field == "storage.tier");
@@ -166,7 +96,7 @@ fn drop_outgrown_tier(
         return;
     }
     if !catalogue::tiers(size).any(|known| known == filled) {
-        fresh.retain(|field| field.path != "storage.tier");
+        fresh.retain(|(field, _)| field.path != "storage.tier");
         if let Some(storage) = &mut spec.storage {
             storage.tier = None;
         }
@@ -197,15 +127,9 @@ pub(crate) fn yielding(
 ) -> DatabaseSpec {
     let mut yielding = spec.clone();
     let Some(recorded) = recorded else { return yielding };
-    let running = recorded.to_spec();
     for noted in in_effect(defaulted, spec) {
-        let field = FIELDS.iter().find(|field| field.path == noted.field);
-        // Of a server whose settings are known, a setting that it lacks is known as well.
-        let is_known = |field: &&Field| {
-            (field.text)(&running).is_some() || (!field.required && recorded.settings.is_some())
-        };
-        if let Some(field) = field.filter(is_known) {
-            (field.copy)(&mut yielding, &running);
+        if let Some(value) = with_default(&noted.field).filter(|value| recorded.knows(value)) {
+            (value.copy)(&mut yielding, &recorded.running);
         }
     }
     yielding
@@ -228,17 +152,9 @@ pub(crate) fn not_in_effect(
         .collect()
 }
 
-fn size_gib(spec: &DatabaseSpec) -> Option<i32> {
-    spec.storage.as_ref().and_then(|storage| storage.size_gib)
-}
-
-fn tier(spec: &DatabaseSpec) -> Option<StorageTier> {
-    spec.storage.as_ref().and_then(|storage| storage.tier)
-}
-
 /// The value of a field that has defaults, as text.
 fn value(path: &str, spec: &DatabaseSpec) -> Option<String> {
-    FIELDS.iter().find(|field| field.path == path).and_then(|field| (field.text)(spec))
+    with_default(path).and_then(|value| (value.text)(spec))
 }
 
 /// The annotation's text: `sku=Standard_B1ms@default,version=17@default`.
@@ -253,8 +169,7 @@ pub fn from_annotation(text: &str) -> Vec<DefaultedField> {
     let notes = text.split(',').filter_map(|note| {
         let (field, rest) = note.split_once('=')?;
         let (value, profile) = rest.split_once('@')?;
-        let is_ours =
-            FIELDS.iter().any(|known| known.path == field) && value.len() <= 64 && profile.len() <= 63;
+        let is_ours = with_default(field).is_some() && value.len() <= 64 && profile.len() <= 63;
         is_ours.then_some((field, value, profile))
     });
     // The first one of each: a long text holds many.
@@ -325,9 +240,10 @@ pub fn note(
 
 #[cfg(test)]
 mod tests {
-    use api::Storage;
+    use api::{Storage, StorageTier};
     use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
     use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
     use crate::{Policy, document::Namespace};
@@ -469,12 +385,8 @@ mod tests {
     #[test]
     fn the_running_server_wins_over_a_default_when_nothing_is_stored() {
         let policy = policy();
-        let recorded = Recorded {
-            version: Some(16),
-            sku: Some("Standard_B2s".into()),
-            size_gib: Some(64),
-            ..Recorded::default()
-        };
+        let running = json!({"version": 16, "sku": "Standard_B2s", "storage": {"sizeGiB": 64}});
+        let recorded = Recorded::from(serde_json::from_value::<DatabaseSpec>(running).unwrap());
         let nothing = DatabaseSpec::default();
         let filled = fill(
             &nothing,
@@ -519,7 +431,8 @@ mod tests {
     fn a_note_ends_with_the_value_that_it_tells_of() {
         let spec = DatabaseSpec { sku: Some("Standard_B2s".into()), ..DatabaseSpec::default() };
         assert_eq!(in_effect(&noted(&[("sku", "Standard_B1ms")]), &spec), vec![]);
-        let recorded = Recorded { sku: Some("Standard_B8ms".into()), ..Recorded::default() };
+        let runs = DatabaseSpec { sku: Some("Standard_B8ms".into()), ..DatabaseSpec::default() };
+        let recorded = Recorded::from(runs);
         let by = |note| yielding(&spec, &noted(&[("sku", note)]), Some(&recorded));
         assert_eq!(by("Standard_B1ms"), spec, "somebody wrote another size");
         assert_eq!(by("Standard_B2s").sku.as_deref(), Some("Standard_B8ms"));

@@ -5,6 +5,7 @@
 //!
 //! - [`document`]: the policy as platform engineers write it, and its errors
 //! - [`catalogue`]: what Azure offers, apart from what a platform allows
+//! - [`field`]: the fields of a spec, a row for each
 //! - [`defaults`]: which fields are filled in
 //! - [`rules`]: a file for each field that can be refused
 //! - [`deleting`]: what may be deleted
@@ -23,6 +24,7 @@ mod day;
 pub mod defaults;
 pub mod deleting;
 pub mod document;
+pub mod field;
 pub mod message;
 pub mod pausing;
 pub mod quota;
@@ -32,6 +34,7 @@ pub mod recovering;
 pub mod resolve;
 pub mod retained;
 pub mod rules;
+mod spec;
 pub mod state;
 pub mod suggest;
 pub mod warning;
@@ -39,7 +42,7 @@ pub mod warning;
 pub use code::Code;
 pub use document::{Policy, PolicyError};
 pub use message::{Denial, Problem};
-pub use recorded::{Recorded, Settings};
+pub use recorded::Recorded;
 pub use resolve::Effective;
 pub use rules::{Request, Verdict};
 pub use state::PolicyState;

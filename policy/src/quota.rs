@@ -5,11 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::{
-    Policy, Request,
-    document::{Level, Rule},
-    quote::quote,
-};
+use crate::quote::quote;
 
 /// What a namespace has already.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -83,24 +79,11 @@ pub fn text(namespace: &str, used: Used, most: u32) -> String {
     )
 }
 
-impl Policy {
-    /// How many servers the namespace may have where that is enforced for this database.
-    pub fn quota(&self, request: &Request<'_>) -> Option<u32> {
-        let rule = Rule::DatabasesPerNamespace;
-        let profile = self.profile(request.in_namespace()).ok()?;
-        let is_enforced = profile.enforcement.level(rule) == Level::Enforce
-            && self.exception(request.namespace, request.name, rule, request.today).is_none();
-        profile.allow.databases_per_namespace.filter(|_| is_enforced)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
     use rstest::rstest;
 
     use super::*;
-    use crate::document::Labels;
 
     fn at(second: i64, uid: &str, has_server: bool) -> Claimant<'_> {
         Claimant { created: Timestamp::from_second(second).ok(), uid, has_server }
@@ -146,35 +129,5 @@ mod tests {
             }
             assert_eq!(made.iter().filter(|made| **made).count(), 4, "beginning with {first}");
         }
-    }
-
-    #[rstest]
-    #[case::enforced("", Some(5))]
-    #[case::warned_of("    enforcement: {databasesPerNamespace: warn}\n", None)]
-    fn it_holds_where_it_is_enforced(#[case] enforcement: &str, #[case] most: Option<u32>) {
-        let yaml = include_str!("../../examples/policy.yaml");
-        let profile =
-            "  - name: first\n    allow: {databasesPerNamespace: 5}\n    namespaces: {names: [orders]}\n";
-        let yaml = yaml.replacen("profiles:", &format!("profiles:\n{profile}{enforcement}"), 1);
-        let excepted = "\nexceptions:\n  - {database: orders/free, rules: [databasesPerNamespace], until: 2027-01-31, reason: x}";
-        let yaml = yaml.replacen("\nexceptions:", excepted, 1);
-        let policy = Policy::parse(&yaml).unwrap();
-        let quota = |namespace: &str, name: &str| {
-            let request = Request {
-                policy_name: "database-policy",
-                namespace,
-                labels: Some(&Labels::new()),
-                databases: None,
-                name,
-                new: &api::DatabaseSpec::default(),
-                old: None,
-                defaulted: &[],
-                today: date(2026, 11, 28),
-            };
-            policy.quota(&request)
-        };
-        assert_eq!(quota("orders", "main"), most);
-        assert_eq!(quota("orders", "free"), None, "by an exception");
-        assert_eq!(quota("payments", "main"), None);
     }
 }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use api::{Authentication, DatabaseSpec, DefaultedField, version};
+use api::{Authentication, DatabaseSpec, DefaultedField};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::{
     Denial, Policy, Request,
     catalogue::{Catalogue, Extension, Size, tier_of_grown},
     defaults,
-    recorded::{Recorded, Settings},
+    field::{self, LeftOut},
+    recorded::Recorded,
     rules::{self, names},
+    spec::{major, size_gib},
 };
 
 /// Everything that building needs, each value allowed and known to exist.
@@ -25,7 +28,8 @@ pub struct Effective {
     pub authentication: Authentication,
     /// Age in days at which a password is replaced; `None` replaces it on request alone.
     pub rotate_after_days: Option<u16>,
-    pub settings: Settings,
+    /// What of the spec a server can do without; the rest of it is absent.
+    pub settings: DatabaseSpec,
     /// In the order of their names.
     pub extensions: Vec<Extension>,
     /// By the names that PostgreSQL shows them with, with values as Azure takes them.
@@ -37,17 +41,17 @@ pub struct Effective {
 impl Effective {
     /// The same as a spec, with the fields of `written` that nothing is derived from.
     pub fn to_spec(&self, written: &DatabaseSpec) -> DatabaseSpec {
-        let running = Recorded {
-            version: Some(self.version),
+        let mut spec = DatabaseSpec {
+            version: Some(IntOrString::Int(i32::from(self.version))),
             sku: Some(self.size.name.clone()),
-            size_gib: Some(self.size_gib),
             database_name: Some(self.database_name.clone()),
-            settings: Some(self.settings.clone()),
-            ..Recorded::default()
+            ..self.settings.clone()
         };
-        let DatabaseSpec { extensions, parameters, authentication, service_account_name, .. } =
-            written.clone();
-        DatabaseSpec { extensions, parameters, authentication, service_account_name, ..running.to_spec() }
+        spec.storage.get_or_insert_default().size_gib = Some(self.size_gib);
+        for (_, value) in field::values().filter(|(_, value)| value.left_out == LeftOut::Reset) {
+            (value.copy)(&mut spec, written);
+        }
+        spec
     }
 }
 
@@ -83,7 +87,7 @@ impl Policy {
         // wrote is as it runs.
         let mut new = defaults::yielding(request.new, request.defaulted, recorded);
         if let Some(recorded) = recorded {
-            new.database_name = new.database_name.or_else(|| recorded.database_name.clone());
+            new.database_name = new.database_name.or_else(|| recorded.running.database_name.clone());
         }
         let profile = self.profile(request.in_namespace()).map_err(|why| Self::no_profile(request, why))?;
         let filled = defaults::fill(&new, request.old, recorded, profile, request.defaulted);
@@ -94,17 +98,15 @@ impl Policy {
         }
         let (spec, catalogue) = (&filled.spec, self.catalogue());
         let missing = |field: &str| rules::missing(self, request, field);
-        let version = spec.version.as_ref().and_then(version::major).ok_or_else(|| missing("version"))?;
-        let version = version.max(recorded.and_then(|recorded| recorded.version).unwrap_or(0));
+        let version = major(spec).ok_or_else(|| missing("version"))?;
+        let version = version.max(recorded.and_then(Recorded::major).unwrap_or(0));
         let size = spec.sku.as_deref().and_then(|sku| catalogue.size(sku)).ok_or_else(|| missing("sku"))?;
-        let wanted_gib = spec
-            .storage
-            .as_ref()
-            .and_then(|storage| storage.size_gib)
-            .ok_or_else(|| missing("storage.sizeGiB"))?;
-        let size_gib = wanted_gib.max(recorded.and_then(|recorded| recorded.size_gib).unwrap_or(0));
-        let mut settings = Settings::of(spec);
-        settings.storage_tier = settings.storage_tier.map(|tier| tier_of_grown(tier, size_gib));
+        let wanted_gib = size_gib(spec).ok_or_else(|| missing("storage.sizeGiB"))?;
+        let size_gib = wanted_gib.max(recorded.and_then(Recorded::size_gib).unwrap_or(0));
+        let mut settings = field::optional(spec);
+        if let Some(tier) = settings.storage.as_mut().and_then(|storage| storage.tier.as_mut()) {
+            *tier = tier_of_grown(*tier, size_gib);
+        }
         Ok(Effective {
             version,
             size: size.clone(),

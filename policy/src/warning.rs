@@ -76,12 +76,12 @@ pub fn on_change(
     let differs = |new: &String, old: Option<&String>| old.is_none_or(|old| !new.eq_ignore_ascii_case(old));
     if let Some(sku) = &new_spec.sku
         && differs(sku, old.sku.as_ref())
-        && differs(sku, recorded.sku.as_ref().or(old.sku.as_ref()))
+        && differs(sku, recorded.running.sku.as_ref().or(old.sku.as_ref()))
     {
         warnings.push("spec.sku: the server restarts when its size changes".to_owned());
     }
     let major = new_spec.version.as_ref().and_then(api::version::major);
-    if let (Some(new), Some(running)) = (major, recorded.version)
+    if let (Some(new), Some(running)) = (major, recorded.major())
         && new > running
         && old.version.as_ref().and_then(api::version::major) != Some(new)
     {
@@ -91,14 +91,14 @@ pub fn on_change(
         let extensions = new_spec.extensions.iter().chain(&old.extensions).flatten();
         warnings.extend(on_upgrade(extensions.map(String::as_str), running, new));
     }
-    let before = recorded.authentication.or(old.authentication).unwrap_or(Authentication::Identity);
+    let before = recorded.running.authentication.or(old.authentication).unwrap_or(Authentication::Identity);
     if new_spec.authentication.unwrap_or(Authentication::Identity) != before {
         warnings.push(
             "spec.authentication: the app logs in as another role, which doesn't own the tables it has made"
                 .to_owned(),
         );
     }
-    if let (Some(new), Some(running)) = (major, recorded.version)
+    if let (Some(new), Some(running)) = (major, recorded.major())
         && new < running
     {
         warnings.push(format!(
@@ -179,7 +179,7 @@ pub fn on_support(
     today: Date,
 ) -> Option<String> {
     let wanted = spec.version.as_ref().and_then(api::version::major);
-    let major = wanted.max(recorded.and_then(|recorded| recorded.version))?;
+    let major = wanted.max(recorded.and_then(Recorded::major))?;
     let version = catalogue.version(major)?;
     let is_near = version.until.checked_sub(DAYS_BEFORE.days()).is_ok_and(|day| today > day);
     let (until, is_paid) = (version.until, version.extended_until.is_some());
@@ -256,10 +256,14 @@ mod tests {
 
     use super::*;
 
+    fn runs(running: Value) -> Recorded {
+        serde_json::from_value::<DatabaseSpec>(running).unwrap().into()
+    }
+
     #[test]
     fn a_default_that_gives_way_to_the_server_is_told() {
         let spec = DatabaseSpec { sku: Some("Standard_B1ms".into()), ..DatabaseSpec::default() };
-        let recorded = Recorded { sku: Some("Standard_D192ds_v6".into()), ..Recorded::default() };
+        let recorded = runs(json!({"sku": "Standard_D192ds_v6"}));
         let noted = defaults::from_annotation("sku=Standard_B1ms@default");
         let warnings = on_defaults(&spec, &noted, Some(&recorded));
         assert_eq!(
@@ -317,7 +321,7 @@ mod tests {
         let name = "max_connections".to_owned();
         let new =
             DatabaseSpec { parameters: Some([(name, "100".to_owned())].into()), ..DatabaseSpec::default() };
-        let recorded = Recorded { version: Some(16), ..Recorded::default() };
+        let recorded = runs(json!({"version": 16}));
         let mut all = on_apply(&deletion(Some(&endless), None), None);
         all.push(of(&problem));
         all.extend(on_change(&new, &DatabaseSpec::default(), Some(&recorded), Catalogue::known()));
@@ -332,7 +336,7 @@ mod tests {
     #[test]
     fn a_version_that_was_passed_in_azure_is_told_with_what_to_write() {
         let new: DatabaseSpec = serde_json::from_value(json!({"version": 16})).unwrap();
-        let recorded = Recorded { version: Some(17), ..Recorded::default() };
+        let recorded = runs(json!({"version": 17}));
         assert_eq!(
             on_change(&new, &new, Some(&recorded), Catalogue::known()),
             ["spec.version: 16 is written, and 17 runs, which can't be undone; write 17"]
@@ -349,8 +353,7 @@ mod tests {
     #[case::library(json!({"extensions": ["PgAudit", "vector", "pg_cron"]}), &["spec.extensions: pgaudit takes effect when the server restarts"])]
     fn what_a_change_does_to_a_running_server_is_told(#[case] new: Value, #[case] expected: &[&str]) {
         let new: DatabaseSpec = serde_json::from_value(new).unwrap();
-        let recorded =
-            Recorded { version: Some(17), sku: Some("Standard_B1ms".into()), ..Recorded::default() };
+        let recorded = runs(json!({"version": 17, "sku": "Standard_B1ms"}));
         let known = Catalogue::known();
         assert_eq!(on_change(&new, &DatabaseSpec::default(), Some(&recorded), known), expected);
         assert!(on_change(&new, &DatabaseSpec::default(), None, known).is_empty(), "nothing runs yet");
@@ -390,7 +393,7 @@ mod tests {
         #[case] today: Date,
         #[case] expected: Option<&str>,
     ) {
-        let recorded = Recorded { version: Some(running), ..Recorded::default() };
+        let recorded = runs(json!({"version": running}));
         let spec = DatabaseSpec::default();
         let told = on_support(&spec, Some(&recorded), Catalogue::known(), today);
         assert_eq!(told.is_some(), expected.is_some(), "{told:?}");
@@ -424,7 +427,7 @@ mod tests {
         let parameters = [("max_connections", "100"), ("work_mem", "8192")];
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let old = DatabaseSpec { parameters: Some(parameters), ..DatabaseSpec::default() };
-        let recorded = Recorded { version: Some(17), ..Recorded::default() };
+        let recorded = runs(json!({"version": 17}));
         assert_eq!(
             on_change(&DatabaseSpec::default(), &old, Some(&recorded), Catalogue::known()),
             ["spec.parameters[\"max_connections\"]: goes when the server restarts"]

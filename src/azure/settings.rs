@@ -1,8 +1,7 @@
 //! Between the settings of a spec and what Azure calls them, both ways: what was asked for once is read back from the
 //! object that asked.
 
-use api::{Day, HighAvailability, MaintenanceWindow, StorageTier};
-use policy::Settings;
+use api::{Backup, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, Storage, StorageTier};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
 
 use super::database_for_postgresql::{self as azure, FlexibleServerSpec};
@@ -28,15 +27,17 @@ pub fn is_on(switch: &str) -> Option<bool> {
     }
 }
 
-/// Writes the settings into a server's spec; what isn't set is left to Azure.
-pub(super) fn write(settings: &Settings, spec: &mut FlexibleServerSpec) {
-    spec.storage.tier = settings.storage_tier.map(|tier| tier.to_string());
-    spec.storage.auto_grow = settings.auto_grow.map(switch);
+/// Writes what a server can do without into its spec; what isn't set is left to Azure.
+pub(super) fn write(settings: &DatabaseSpec, spec: &mut FlexibleServerSpec) {
+    let Storage { tier, auto_grow, .. } = settings.storage.clone().unwrap_or_default();
+    spec.storage.tier = tier.map(|tier| tier.to_string());
+    spec.storage.auto_grow = auto_grow.map(switch);
     spec.high_availability =
         settings.high_availability.map(|mode| azure::HighAvailability { mode: Some(mode.to_string()) });
+    let backup = settings.backup.clone().unwrap_or_default();
     let backup = azure::Backup {
-        retention_days: settings.backup.retention_days,
-        geo_redundant: settings.backup.geo_redundant.map(switch),
+        retention_days: backup.retention_days,
+        geo_redundant: backup.geo_redundant.map(switch),
     };
     spec.backup = (backup != azure::Backup::default()).then_some(backup);
     spec.maintenance_window = settings.maintenance_window.as_ref().map(|window| azure::MaintenanceWindow {
@@ -51,24 +52,29 @@ pub(super) fn write(settings: &Settings, spec: &mut FlexibleServerSpec) {
     });
 }
 
-/// The settings that a server's spec asks for. A word that isn't ours counts as nothing.
-pub fn read(spec: &FlexibleServerSpec) -> Settings {
-    let backup = spec.backup.clone().unwrap_or_default();
+/// What a server's spec asks for of what it can do without. A word that isn't ours counts as nothing.
+pub fn read(spec: &FlexibleServerSpec) -> DatabaseSpec {
+    let storage = Storage {
+        size_gib: None,
+        tier: spec.storage.tier.as_deref().and_then(word::<StorageTier>),
+        auto_grow: spec.storage.auto_grow.as_deref().and_then(is_on),
+    };
+    let backup = spec.backup.as_ref().map(|backup| Backup {
+        retention_days: backup.retention_days,
+        geo_redundant: backup.geo_redundant.as_deref().and_then(is_on),
+    });
     let mode =
         spec.high_availability.as_ref().and_then(|high_availability| high_availability.mode.as_deref());
-    Settings {
-        storage_tier: spec.storage.tier.as_deref().and_then(word::<StorageTier>),
-        auto_grow: spec.storage.auto_grow.as_deref().and_then(is_on),
+    DatabaseSpec {
+        storage: (storage != Storage::default()).then_some(storage),
         high_availability: mode.and_then(word::<HighAvailability>),
-        backup: api::Backup {
-            retention_days: backup.retention_days,
-            geo_redundant: backup.geo_redundant.as_deref().and_then(is_on),
-        },
+        backup: backup.filter(|backup| *backup != Backup::default()),
         maintenance_window: spec.maintenance_window.as_ref().and_then(|window| {
             let day = DAYS.get(usize::try_from(window.day_of_week).ok()?)?;
             (window.custom_window == ENABLED)
                 .then_some(MaintenanceWindow { day: *day, hour: window.start_hour })
         }),
+        ..DatabaseSpec::default()
     }
 }
 
@@ -81,22 +87,17 @@ pub fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
 mod tests {
     use super::*;
     use rstest::rstest;
+    use serde_json::{Value, json};
 
     #[rstest]
-    #[case::nothing(Settings::default())]
-    #[case::everything(Settings {
-        storage_tier: Some(StorageTier::P10),
-        auto_grow: Some(true),
-        high_availability: Some(HighAvailability::ZoneRedundant),
-        backup: api::Backup { retention_days: Some(14), geo_redundant: Some(false) },
-        maintenance_window: Some(MaintenanceWindow { day: Day::Saturday, hour: 23 }),
-    })]
-    #[case::a_part(Settings {
-        backup: api::Backup { retention_days: None, geo_redundant: Some(true) },
-        maintenance_window: Some(MaintenanceWindow { day: Day::Sunday, hour: 0 }),
-        ..Settings::default()
-    })]
-    fn what_is_asked_for_can_be_read_back(#[case] settings: Settings) {
+    #[case::nothing(json!({}))]
+    #[case::everything(json!({
+        "storage": {"tier": "P10", "autoGrow": true}, "highAvailability": "ZoneRedundant",
+        "backup": {"retentionDays": 14, "geoRedundant": false}, "maintenanceWindow": {"day": "Saturday", "hour": 23},
+    }))]
+    #[case::a_part(json!({"backup": {"geoRedundant": true}, "maintenanceWindow": {"day": "Sunday", "hour": 0}}))]
+    fn what_is_asked_for_can_be_read_back(#[case] settings: Value) {
+        let settings: DatabaseSpec = serde_json::from_value(settings).unwrap();
         let mut spec = FlexibleServerSpec::default();
         write(&settings, &mut spec);
         assert_eq!(read(&spec), settings);
@@ -106,6 +107,6 @@ mod tests {
     fn a_word_that_is_not_ours_counts_as_nothing() {
         let mut spec = FlexibleServerSpec::default();
         spec.storage.tier = Some("P1".to_owned());
-        assert_eq!(read(&spec), Settings::default());
+        assert_eq!(read(&spec), DatabaseSpec::default());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use api::{Authentication, DatabaseSpec, HighAvailability, StorageTier};
 use wildmatch::WildMatch;
 
-use super::{Namespaces, raw};
+use super::{Namespaces, enforcement::Enforcement};
 use crate::deleting::RetentionRules;
 
 /// The rules for some namespaces.
@@ -17,7 +17,7 @@ pub struct Profile {
     pub defaults: DatabaseSpec,
     pub allow: Allow,
     pub retention: RetentionRules,
-    pub enforcement: raw::Enforcement,
+    pub enforcement: Enforcement,
     /// Age in days at which a password is replaced.
     pub rotate_after_days: Option<u16>,
 }

@@ -6,7 +6,7 @@ use api::{Authentication, HighAvailability, MaintenanceWindow, StorageTier};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Located;
+use super::{Located, enforcement::Enforcement};
 use crate::deleting::Destroy;
 
 /// The policy of a cluster, under the key `policy.yaml` of the ConfigMap.
@@ -286,7 +286,7 @@ pub struct StorageDefaults {
     /// Performance tier.
     pub tier: Option<Located<StorageTier>>,
     /// Whether Azure grows the disk when it runs full.
-    pub auto_grow: Option<bool>,
+    pub auto_grow: Option<Located<bool>>,
 }
 
 /// Default backups.
@@ -373,35 +373,6 @@ pub struct Retention {
     pub destroy: Destroy,
     /// The fewest days that `altinn.app/retention: <n>d` may say.
     pub minimum_days: Option<Located<u16>>,
-}
-
-/// How strictly each key of `allow` is taken: `enforce` (the default), `warn` or `audit`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the keys are those of `allow`")]
-pub struct Enforcement {
-    pub skus: Option<Level>,
-    pub versions: Option<Level>,
-    pub storage: Option<Level>,
-    pub high_availability: Option<Level>,
-    pub backup: Option<Level>,
-    pub extensions: Option<Level>,
-    pub parameters: Option<Level>,
-    pub authentication: Option<Level>,
-    pub databases_per_namespace: Option<Level>,
-}
-
-/// What happens to a request that breaks a rule of the policy.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub enum Level {
-    /// It is refused.
-    #[default]
-    Enforce,
-    /// It is admitted with a warning.
-    Warn,
-    /// It is admitted in silence; status, metric and audit log tell.
-    Audit,
 }
 
 /// A database that need not keep some of the rules for a while.

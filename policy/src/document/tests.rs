@@ -293,6 +293,55 @@ fn the_lists_of_the_catalogue_end() {
     }
 }
 
+/// As a manifest with nothing else would be judged, but for what a default leaves to the manifest, and for what changes
+/// without the policy.
+#[rstest]
+#[case::version("version: 9", "", Some("version DB404"))]
+#[case::version_not_allowed("version: 17", "versions: [16]", Some("version DB405"))]
+#[case::version_past_its_support("version: 11", "", None)]
+#[case::size_that_the_region_may_lack("sku: Standard_E96ds_v6", "", None)]
+#[case::size_in_any_case("sku: standard_d2DS_V5", "skus: [Standard_D2ds_v5]", None)]
+#[case::disk_too_large("storage: {sizeGiB: 512}", "storage: {maxGiB: 256}", Some("storage.sizeGiB DB405"))]
+#[case::tier_without_a_size("storage: {tier: P60}", "storage: {tiers: [P4]}", Some("storage.tier DB405"))]
+#[case::tier_of_the_size("storage: {sizeGiB: 64}", "storage: {tiers: [P4]}", Some("storage.tier DB405"))]
+#[case::no_size_and_so_no_tier("version: 17", "storage: {tiers: [P60]}", None)]
+#[case::tier_beside_no_size_of_azures("storage: {sizeGiB: 33, tier: P80}", "", Some("storage.sizeGiB DB404"))]
+#[case::standby_left_to_the_manifest("sku: Standard_D2ds_v5", "highAvailability: [SameZone]", None)]
+#[case::standby_of_a_size(
+    "sku: Standard_B1ms, highAvailability: SameZone",
+    "",
+    Some("highAvailability DB405")
+)]
+#[case::days("backup: {retentionDays: 6}", "", Some("backup.retentionDays DB404"))]
+#[case::as_many_days_as_by_itself(
+    "backup: {retentionDays: 7}",
+    "backup: {minRetentionDays: 14}",
+    Some("backup.retentionDays DB405")
+)]
+#[case::days_left_to_the_manifest("backup: {geoRedundant: false}", "backup: {minRetentionDays: 14}", None)]
+#[case::copies(
+    "backup: {geoRedundant: true}",
+    "backup: {geoRedundant: [false]}",
+    Some("backup.geoRedundant DB405")
+)]
+#[case::copies_left_to_the_manifest("backup: {}", "backup: {geoRedundant: [true]}", None)]
+#[case::login_left_to_the_manifest("", "authentication: [Password]", None)]
+#[case::databases("", "databasesPerNamespace: 0", None)]
+fn a_default_is_what_a_manifest_could_write(
+    #[case] defaults: &str,
+    #[case] allow: &str,
+    #[case] told: Option<&str>,
+) {
+    let profile = format!(
+        "  - name: p\n    namespaces: {{names: [n]}}\n    defaults: {{{defaults}}}\n    allow: {{{allow}}}\n"
+    );
+    let found = Policy::parse(&with_profiles(&profile)).map_or_else(|errors| errors.0, |_| Vec::new());
+    let found: Vec<_> =
+        found.iter().map(|error| format!("{}: {} {}", error.line, error.path, error.code)).collect();
+    let expected: Vec<_> = told.iter().map(|told| format!("21: profiles[0].defaults.{told}")).collect();
+    assert_eq!(found, expected);
+}
+
 /// The policy's own checks know what its catalogue adds.
 #[test]
 fn a_policy_may_allow_and_fill_in_what_its_catalogue_adds() {

@@ -11,7 +11,7 @@ use crate::{Code, Problem, quote::quote};
 /// `spec.databaseName` stays: PostgreSQL could rename a database, Azure can't. A name that Azure hasn't seen can be mended.
 pub(super) fn database_name(context: &Context<'_>) -> Option<Problem> {
     let name = |spec: &DatabaseSpec| names::database_name(context.request.name, spec);
-    let old = context.recorded?.database_name.clone().or_else(|| Some(name(context.old?)))?;
+    let old = context.recorded?.running.database_name.clone().or_else(|| Some(name(context.old?)))?;
     let new = name(context.new);
     // A stored spec can have lost the name, when it was replaced while no webhook looked.
     let is_changed = context.changed(name);

@@ -2,13 +2,11 @@
 
 use api::HighAvailability;
 
-use super::{
-    Context, sku,
-    spec::{high_availability as mode, sku_in_lower_case},
-};
+use super::{Context, sku};
 use crate::{
     Code, Problem,
     catalogue::{Tier, Zones},
+    spec::{high_availability as mode, sku_in_lower_case},
     suggest::{alternatives, instead, nearest_sizes},
 };
 

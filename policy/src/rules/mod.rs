@@ -13,10 +13,11 @@ mod maintenance_window;
 pub mod names;
 mod parameters;
 mod sku;
-mod spec;
 mod storage;
 mod storage_tier;
 mod version;
+
+use std::cell::LazyCell;
 
 use api::{DatabaseSpec, DefaultedField};
 use jiff::civil::Date;
@@ -26,13 +27,18 @@ use crate::{
     catalogue::{Catalogue, Region, Size},
     defaults,
     document::{Exception, Labels, Level, Namespace, NoProfile, Profile, Rule},
+    field,
     quota::Used,
     quote::quote,
     recorded::Recorded,
+    spec,
 };
 
 /// Name of the policy ConfigMap where no other is given.
 pub const POLICY_NAME: &str = "database-policy";
+
+/// What to do where the profile leaves nothing to write; a message ends with it.
+pub(crate) const ASK: &str = "ask the platform team";
 
 /// A `Database` that is to be judged.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +94,7 @@ pub struct Verdict {
 }
 
 /// What a rule sees.
+#[derive(Clone, Copy)]
 struct Context<'a> {
     request: &'a Request<'a>,
     policy: &'a Policy,
@@ -127,13 +134,12 @@ impl Context<'_> {
 
     /// The major version that is wanted.
     fn major(&self) -> Option<u16> {
-        self.new.version.as_ref().and_then(api::version::major)
+        spec::major(self.new)
     }
 
     /// Major version of the server that Azure has made.
     fn running_version(&self) -> Option<u16> {
-        let stored = || api::version::major(self.stored?.version.as_ref()?);
-        self.recorded?.version.or_else(stored)
+        self.recorded?.major().or_else(|| spec::major(self.stored?))
     }
 }
 
@@ -145,58 +151,87 @@ enum Check {
 
 use Check::{Each, One};
 
-/// Every rule, in the order of the fields. Those with a name are the platform's: a profile can take them less
-/// strictly, and an exception can lift them. The others are Azure's and PostgreSQL's.
-const RULES: &[(Option<Rule>, Check)] = &[
-    (None, One(names::object_name)),
-    (Some(Rule::DatabasesPerNamespace), One(databases_per_namespace::within)),
-    (None, One(version::missing)),
-    (None, One(version::known)),
-    (None, One(version::supported)),
-    (Some(Rule::Versions), One(version::allowed)),
-    (None, One(version::upward)),
-    (None, One(sku::missing)),
-    (None, One(sku::known)),
-    (Some(Rule::Skus), One(sku::allowed)),
-    (None, One(sku::possible)),
-    (None, One(storage::missing)),
-    (None, One(storage::size)),
-    (Some(Rule::Storage), One(storage::limit)),
-    (None, One(storage::growing)),
-    (None, One(storage_tier::fitting)),
-    (Some(Rule::Storage), One(storage_tier::allowed)),
-    (None, One(high_availability::possible)),
-    (Some(Rule::HighAvailability), One(high_availability::allowed)),
-    (None, One(backup::days_possible)),
-    (None, One(backup::possible)),
-    (Some(Rule::Backup), One(backup::retention_days)),
-    (Some(Rule::Backup), One(backup::geo_redundant)),
-    (None, One(create_only::geo_redundant)),
-    (None, One(maintenance_window::hour)),
-    (None, One(names::database_name_shape)),
-    (None, One(create_only::database_name)),
-    (None, Each(extensions::known)),
-    (None, Each(extensions::once)),
-    (None, Each(extensions::offered)),
-    (Some(Rule::Extensions), Each(extensions::allowed)),
-    (None, Each(parameters::settable)),
-    (None, Each(parameters::once)),
-    (None, Each(parameters::form)),
-    (None, Each(parameters::library)),
-    (None, Each(parameters::pooler)),
-    (Some(Rule::Parameters), Each(parameters::allowed)),
-    (Some(Rule::Authentication), One(authentication::allowed)),
-    (None, One(names::service_account_name_shape)),
+/// Why a rule is there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ground {
+    /// No server can have such a value, whatever stands beside it.
+    Exists,
+    /// The value must go with the rest of the spec, and with where servers are.
+    Fits,
+    /// The platform's will, by a key of `allow`: a profile can take it less strictly, and an exception can lift it.
+    Allowed(Rule),
+    /// What is asked of a database alone, and not of a policy's defaults: its name, that nothing is missing, what it is a
+    /// change of. So is what is known less of than of the rest, or changes by the day: it must not break a policy.
+    Own,
+}
+
+impl Ground {
+    /// The rule, where it is one of the platform's. The others are Azure's and PostgreSQL's.
+    fn rule(self) -> Option<Rule> {
+        match self {
+            Self::Allowed(rule) => Some(rule),
+            Self::Exists | Self::Fits | Self::Own => None,
+        }
+    }
+}
+
+use Ground::{Allowed, Exists, Fits, Own};
+
+/// Every rule, in the order of the fields.
+const RULES: &[(Ground, Check)] = &[
+    (Own, One(names::object_name)),
+    (Allowed(Rule::DatabasesPerNamespace), One(databases_per_namespace::within)),
+    (Own, One(version::missing)),
+    (Exists, One(version::known)),
+    (Own, One(version::supported)),
+    (Allowed(Rule::Versions), One(version::allowed)),
+    (Own, One(version::upward)),
+    (Own, One(sku::missing)),
+    (Exists, One(sku::known)),
+    (Allowed(Rule::Skus), One(sku::allowed)),
+    (Own, One(sku::possible)),
+    (Own, One(storage::missing)),
+    (Exists, One(storage::size)),
+    (Allowed(Rule::Storage), One(storage::limit)),
+    (Own, One(storage::growing)),
+    (Fits, One(storage_tier::fitting)),
+    (Allowed(Rule::Storage), One(storage_tier::allowed)),
+    (Fits, One(high_availability::possible)),
+    (Allowed(Rule::HighAvailability), One(high_availability::allowed)),
+    (Exists, One(backup::days_possible)),
+    (Fits, One(backup::possible)),
+    (Allowed(Rule::Backup), One(backup::retention_days)),
+    (Allowed(Rule::Backup), One(backup::geo_redundant)),
+    (Own, One(create_only::geo_redundant)),
+    (Exists, One(maintenance_window::hour)),
+    (Own, One(names::database_name_shape)),
+    (Own, One(create_only::database_name)),
+    (Exists, Each(extensions::known)),
+    (Exists, Each(extensions::once)),
+    (Fits, Each(extensions::offered)),
+    (Allowed(Rule::Extensions), Each(extensions::allowed)),
+    (Exists, Each(parameters::settable)),
+    (Exists, Each(parameters::once)),
+    (Exists, Each(parameters::form)),
+    (Fits, Each(parameters::library)),
+    (Fits, Each(parameters::pooler)),
+    (Allowed(Rule::Parameters), Each(parameters::allowed)),
+    (Allowed(Rule::Authentication), One(authentication::allowed)),
+    (Own, One(names::service_account_name_shape)),
 ];
 
-/// The problems that each rule finds.
-fn problems(context: &Context<'_>) -> impl Iterator<Item = (Option<Rule>, Problem)> {
-    RULES.iter().flat_map(|(rule, check)| {
+/// The problems that each rule finds which stands on such a ground. A rule that isn't asked isn't run either: what may be
+/// written instead can take long to find.
+fn problems(
+    context: &Context<'_>,
+    is_asked: impl Fn(Ground) -> bool,
+) -> impl Iterator<Item = (Ground, Problem)> {
+    RULES.iter().filter(move |(ground, _)| is_asked(*ground)).flat_map(|(ground, check)| {
         let found = match check {
             One(check) => check(context).into_iter().collect(),
             Each(check) => check(context),
         };
-        found.into_iter().map(|problem| (*rule, problem))
+        found.into_iter().map(|problem| (*ground, problem))
     })
 }
 
@@ -218,7 +253,8 @@ impl Policy {
         let context = Context { request, policy, profile, location, new: &new, old, stored: old, recorded };
         let mut verdict = Verdict::default();
         let mut denied = Vec::new();
-        for (rule, problem) in problems(&context) {
+        for (ground, problem) in problems(&context, |_| true) {
+            let rule = ground.rule();
             // Of a version that nobody can have, one refusal is enough.
             let is_told =
                 |denied: &[Problem]| denied.iter().any(|problem| problem.code == Code::VersionOutOfSupport);
@@ -266,9 +302,46 @@ impl Policy {
         let (policy, request, stored) = (self, &request, Some(&new));
         let context = Context { request, policy, profile, location, new: &new, old: None, stored, recorded };
         let excepted = |rule| self.exception(request.namespace, request.name, rule, request.today).is_some();
-        problems(&context)
-            .filter_map(|(rule, problem)| Some((rule.filter(|rule| !excepted(*rule))?, problem)))
+        problems(&context, |ground| ground.rule().is_some_and(|rule| !excepted(rule)))
+            .filter_map(|(ground, problem)| Some((ground.rule()?, problem)))
             .map(|(rule, problem)| (profile.enforcement.level(rule), problem))
+            .collect()
+    }
+
+    /// What is wrong with the defaults of a profile, as with the spec of a new database that has nothing else.
+    pub(crate) fn judge_defaults(&self, profile: &Profile) -> Vec<(Ground, Problem)> {
+        let new = &profile.defaults;
+        let request = &Request {
+            policy_name: POLICY_NAME,
+            namespace: "",
+            labels: None,
+            databases: None,
+            name: "",
+            new,
+            old: None,
+            defaulted: &[],
+            // A policy holds on every day or on none.
+            today: Date::MIN,
+        };
+        let location = self.location(None);
+        let context = Context {
+            request,
+            policy: self,
+            profile,
+            location,
+            new,
+            old: None,
+            stored: None,
+            recorded: None,
+        };
+        // What a field is when it is left out is the defaults' matter only where they make it so, as the size of a disk does
+        // with its tier.
+        let nothing = DatabaseSpec::default();
+        let is_asked = |ground| ground != Own;
+        let changes = Context { old: Some(&nothing), ..context };
+        let brought = LazyCell::new(|| problems(&changes, is_asked).collect::<Vec<_>>());
+        problems(&context, is_asked)
+            .filter(|found| field::is_written(&found.1.field, new) || brought.contains(found))
             .collect()
     }
 

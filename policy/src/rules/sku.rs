@@ -2,20 +2,16 @@
 
 use api::HighAvailability;
 
-use super::{
-    Context,
-    spec::{high_availability, sku_in_lower_case},
-};
+use super::{ASK, Context};
 use crate::{
     Code, Problem,
     catalogue::{Region, Size, Tier},
     quote::quote,
+    spec::{high_availability, sku_in_lower_case},
     suggest::{instead, nearest_sizes, sizes_like},
 };
 
 const FIELD: &str = "spec.sku";
-/// Where the profile allows no size.
-const ASK: &str = "ask the platform team";
 
 fn changed(context: &Context<'_>) -> bool {
     context.changed(sku_in_lower_case)
@@ -33,7 +29,8 @@ enum Obstacle<'a> {
 fn obstacle<'a>(context: &'a Context<'_>, region: &Region, size: &Size) -> Option<Obstacle<'a>> {
     // A server stays in its network, which isn't always that of the policy: only of a new one it is known.
     let is_private = context.recorded.is_none() && context.policy.azure.network.private.is_some();
-    let running = context.recorded.and_then(|recorded| context.catalogue().size(recorded.sku.as_deref()?));
+    let running =
+        context.recorded.and_then(|recorded| context.catalogue().size(recorded.running.sku.as_deref()?));
     let scaled = running.filter(|running| !running.scales_to(size));
     if !region.has(size) {
         Some(Obstacle::Region)

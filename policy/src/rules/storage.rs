@@ -1,17 +1,11 @@
 //! `spec.storage.sizeGiB`: a disk size of Azure's, within the profile's limit, and never smaller than before.
 
-use api::DatabaseSpec;
-
 use super::Context;
-use crate::{Code, Problem, catalogue::DISK_SIZES_GIB, suggest::instead};
+use crate::{Code, Problem, catalogue::DISK_SIZES_GIB, spec::size_gib, suggest::instead};
 
 const FIELD: &str = "spec.storage.sizeGiB";
 /// Where the profile allows no size that the disk can have.
 const ASK: &str = "leave it as it is, or ask the platform team";
-
-pub(super) fn size_gib(spec: &DatabaseSpec) -> Option<i32> {
-    spec.storage.as_ref().and_then(|storage| storage.size_gib)
-}
 
 fn within_limit(context: &Context<'_>, size: i32) -> bool {
     context.profile.allow.max_gib.is_none_or(|max| size <= max)
@@ -21,7 +15,7 @@ fn within_limit(context: &Context<'_>, size: i32) -> bool {
 fn floor(context: &Context<'_>) -> Option<i32> {
     let stored = size_gib(context.stored?)?;
     // A disk that has grown by itself may stay written smaller than it is.
-    Some(context.recorded?.size_gib.unwrap_or(stored).min(stored))
+    Some(context.recorded?.size_gib().unwrap_or(stored).min(stored))
 }
 
 /// Allowed sizes that the disk can have, the nearest to `wanted` first.

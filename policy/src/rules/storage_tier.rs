@@ -2,35 +2,37 @@
 
 use api::{DatabaseSpec, StorageTier};
 
-use super::{Context, storage::size_gib};
-use crate::{Code, Problem, catalogue, suggest::instead};
+use super::Context;
+use crate::{
+    Code, Problem, catalogue,
+    spec::{size_gib, tier},
+    suggest::instead,
+};
 
 const FIELD: &str = "spec.storage.tier";
-
-fn tier(spec: &DatabaseSpec) -> Option<StorageTier> {
-    spec.storage.as_ref().and_then(|storage| storage.tier)
-}
 
 fn is_allowed(context: &Context<'_>, tier: StorageTier) -> bool {
     context.profile.allow.tiers.as_ref().is_none_or(|allowed| allowed.contains(&tier))
 }
 
-/// Tiers that go with the size and are allowed, the nearest to the wanted one first.
-fn usable(context: &Context<'_>, size_gib: i32, wanted: StorageTier) -> Vec<StorageTier> {
-    let mut usable: Vec<_> = catalogue::tiers(size_gib).filter(|tier| is_allowed(context, *tier)).collect();
+/// Tiers that are allowed and go with the size, if there is one, the nearest to the wanted one first.
+fn usable(context: &Context<'_>, wanted: StorageTier) -> Vec<StorageTier> {
+    let of_size = size_gib(context.new).map(|size| catalogue::tiers(size).collect());
+    let mut usable: Vec<_> = of_size.unwrap_or_else(|| StorageTier::ALL.to_vec());
+    usable.retain(|tier| is_allowed(context, *tier));
     usable.sort_by_key(|tier| catalogue::tier_distance(*tier, wanted));
     usable
 }
 
 /// What to write instead.
-fn advice(context: &Context<'_>, wanted: StorageTier) -> Option<String> {
+fn advice(context: &Context<'_>, wanted: StorageTier) -> String {
     // Leaving it out is no way around: then the size's own counts, and that isn't allowed either.
     let otherwise = if context.stored.is_some() {
         "leave spec.storage as it is, or ask the platform team"
     } else {
         "use another spec.storage.sizeGiB, or ask the platform team"
     };
-    Some(instead(&usable(context, size_gib(context.new)?, wanted), otherwise))
+    instead(&usable(context, wanted), otherwise)
 }
 
 /// Azure has disks of this size with this tier.
@@ -43,7 +45,7 @@ pub(super) fn fitting(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let text =
-        format!("{tier_wanted} does not go with a disk of {size} GiB; {}", advice(context, tier_wanted)?);
+        format!("{tier_wanted} does not go with a disk of {size} GiB; {}", advice(context, tier_wanted));
     Some(Problem::new(Code::StorageTier, FIELD, &text))
 }
 
@@ -59,6 +61,6 @@ pub(super) fn allowed(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let hint = if tier(context.new).is_none() { " (as it is when left out)" } else { "" };
-    let text = format!("{wanted}{hint} is not allowed here; {}", advice(context, wanted)?);
+    let text = format!("{wanted}{hint} is not allowed here; {}", advice(context, wanted));
     Some(Problem::new(Code::StorageTier, FIELD, &text))
 }

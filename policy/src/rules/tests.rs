@@ -7,14 +7,14 @@ mod profile;
 mod properties;
 mod updates;
 
-use api::StorageTier;
+use api::{Storage, StorageTier};
 use jiff::civil::date;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Settings, message};
+use crate::message;
 
 fn policy() -> Policy {
     Policy::parse(include_str!("../../../examples/policy.yaml")).unwrap()
@@ -45,12 +45,14 @@ fn request<'a>(
 
 /// Azure has made what is stored.
 fn made(old: &DatabaseSpec) -> Recorded {
-    Recorded {
-        version: old.version.as_ref().and_then(api::version::major),
+    let major = spec::major(old);
+    let running = DatabaseSpec {
+        version: major.map(|major| IntOrString::Int(major.into())),
         sku: old.sku.clone(),
-        size_gib: old.storage.as_ref().and_then(|storage| storage.size_gib),
-        ..Recorded::default()
-    }
+        storage: Some(Storage { size_gib: spec::size_gib(old), ..Storage::default() }),
+        ..DatabaseSpec::default()
+    };
+    running.into()
 }
 
 fn verdict_by(policy: &Policy, namespace: &str, name: &str, new: Value, old: Option<Value>) -> Verdict {

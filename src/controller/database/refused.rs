@@ -87,14 +87,14 @@ const FIELDS: &[Field] = &[
     Field {
         path: "storage.tier", name: "storage tier", unit: "",
         read: |server| text(server.tier),
-        wanted: |effective| text(effective.settings.storage_tier),
-        write: |effective, value, _| { effective.settings.storage_tier = Some(settings::word::<StorageTier>(value)?); Some(()) },
+        wanted: |effective| text(effective.settings.storage.as_ref().and_then(|storage| storage.tier)),
+        write: |effective, value, _| { effective.settings.storage.get_or_insert_default().tier = Some(settings::word::<StorageTier>(value)?); Some(()) },
     },
     Field {
         path: "storage.autoGrow", name: "automatic growth", unit: "",
         read: |server| text(server.auto_grow),
-        wanted: |effective| effective.settings.auto_grow.map(settings::switch),
-        write: |effective, value, _| { effective.settings.auto_grow = Some(settings::is_on(value)?); Some(()) },
+        wanted: |effective| effective.settings.storage.as_ref().and_then(|storage| storage.auto_grow).map(settings::switch),
+        write: |effective, value, _| { effective.settings.storage.get_or_insert_default().auto_grow = Some(settings::is_on(value)?); Some(()) },
     },
     Field {
         path: "highAvailability", name: "high availability", unit: "",
@@ -105,8 +105,8 @@ const FIELDS: &[Field] = &[
     Field {
         path: "backup.retentionDays", name: "backups", unit: " days",
         read: |server| text(server.retention_days),
-        wanted: |effective| text(effective.settings.backup.retention_days),
-        write: |effective, value, _| { effective.settings.backup.retention_days = Some(value.parse().ok()?); Some(()) },
+        wanted: |effective| text(effective.settings.backup.as_ref().and_then(|backup| backup.retention_days)),
+        write: |effective, value, _| { effective.settings.backup.get_or_insert_default().retention_days = Some(value.parse().ok()?); Some(()) },
     },
 ];
 

@@ -1,9 +1,10 @@
 //! First stage: everything that is known of a `Database`, from the caches and nothing else.
 
 use api::{
-    Authentication, Database, DatabaseRef,
+    Authentication, Database, DatabaseRef, DatabaseSpec,
     annotations::{ACCEPT_EMPTY, RECOVER_FROM},
     reason::Reason,
+    version,
 };
 use futures::FutureExt;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
@@ -195,25 +196,26 @@ fn recorded(
         return from_status.filter(|_| claim::only_looks(server));
     };
     let spec = claim::found(server);
-    let version = status.version.as_ref().unwrap_or(&spec.version);
+    let actual = status.version.as_ref().unwrap_or(&spec.version);
     let actual_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
     let sku = if spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&spec.sku) };
     // Those of a server that was found are not known yet.
     let set = (!claim::only_looks(server))
         .then(|| parameters::read(configurations.iter().map(|object| &object.spec)));
     let (extensions, parameters) = set.unzip();
-    Some(Recorded {
-        version: version.parse().ok(),
+    let mut running = DatabaseSpec {
+        version: version::of_server(actual),
         sku: sku.map(|sku| sku.name.clone()),
-        size_gib: actual_gib.or(spec.storage.size_gib),
-        database_name: database_name.or_else(|| from_status.and_then(|recorded| recorded.database_name)),
-        location: Some(spec.location.clone()),
+        database_name: database_name
+            .or_else(|| from_status.and_then(|recorded| recorded.running.database_name)),
         extensions,
         parameters,
-        settings: Some(settings::read(&spec)),
         authentication: (!claim::only_looks(server)).then(|| {
             let has_passwords = settings::is_on(&spec.auth_config.password_auth) == Some(true);
             if has_passwords { Authentication::Password } else { Authentication::Identity }
         }),
-    })
+        ..settings::read(&spec)
+    };
+    running.storage.get_or_insert_default().size_gib = actual_gib.or(spec.storage.size_gib);
+    Some(Recorded { running, is_whole: true, location: Some(spec.location.clone()) })
 }

@@ -6,7 +6,7 @@ use policy::{Code, Denial, Policy, Problem, Recorded, Verdict, defaults};
 use serde_json::value::RawValue;
 
 use super::{
-    Basis, denial, profile, refusal,
+    basis::{Basis, denial, profile, refusal},
     sent::Sent,
     spec::{Lost, Read},
     status,
@@ -153,15 +153,7 @@ impl Specs {
 
     /// A field whose old value nobody knows, although there is a server and not every change of it is safe.
     fn unknown(&self, recorded: Option<&Recorded>) -> Option<&'static str> {
-        let recorded = recorded?;
-        let is_recorded = [
-            ("version", recorded.version.is_some()),
-            ("storage.sizeGiB", recorded.size_gib.is_some()),
-            ("databaseName", recorded.database_name.is_some()),
-            ("backup.geoRedundant", false),
-        ];
-        let is_lost = |field: &str| self.lost.iter().any(|lost| lost.covers(field));
-        is_recorded.into_iter().find(|(field, known)| !known && is_lost(field)).map(|(field, _)| field)
+        recorded?.unknown(|field| self.lost.iter().any(|lost| lost.covers(field)))
     }
 
     /// Adds what a new database would be told about the fields that are lost: one of them may have been changed to what

@@ -4,7 +4,11 @@ use api::{Database, RetainedDatabase};
 use kube::CustomResourceExt;
 use policy::{Code, Denial, Problem};
 
-use super::{Admitted, Basis, Request, Target, denial};
+use super::{
+    answer::Admitted,
+    basis::{Basis, denial},
+    sent::{Request, Target},
+};
 use crate::cluster::Kind;
 
 /// Of which kind the CRD is that is to go, if it is ours.

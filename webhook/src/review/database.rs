@@ -16,10 +16,11 @@ use policy::{
 use serde_json::{Value, json};
 
 use super::{
-    Admitted, Basis, Hook, Request, Target,
+    answer::Admitted,
+    basis::{Basis, denial, labels, profile, refusal},
     change::{Change, Specs},
-    denial, labels, profile, refusal,
-    sent::{Annotations, Metadata},
+    hook::Hook,
+    sent::{Annotations, Metadata, Request, Target},
 };
 use crate::cluster::Needs;
 

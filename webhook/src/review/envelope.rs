@@ -4,7 +4,13 @@ use policy::Problem;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Answer, Basis, Hook, Subject, Target, denial, respond};
+use super::{
+    answer::{Answer, Subject},
+    basis::{Basis, denial},
+    hook::Hook,
+    respond,
+    sent::{self, Target},
+};
 
 /// A field is not read that is longer than the API server ever sends one, and would be copied into the answer.
 const LONGEST: usize = 16 * 1024;
@@ -49,13 +55,13 @@ impl Envelope {
         serde_json::from_slice(body).unwrap_or_default()
     }
 
-    pub(super) fn of(request: &super::Request) -> Self {
+    pub(super) fn of(request: &sent::Request) -> Self {
         let target = Target::of(request);
         Self {
             api_version: Some(request.api_version.clone()),
             request: Request {
                 uid: Some(request.uid.clone()),
-                operation: Some(super::operation(&request.operation).to_owned()),
+                operation: Some(request.operation().to_owned()),
                 namespace: Some(target.namespace.to_owned()),
                 name: Some(target.name.to_owned()),
                 user_info: Some(UserInfo { username: Some(request.user.clone()) }),

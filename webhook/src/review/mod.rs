@@ -1,13 +1,16 @@
 //! From the bytes of a review to its answer: pure, quick, without a write anywhere, because the API server
 //! may ask several times for one request.
 //!
-//! [`Question::read`] parses, [`Question::needs`] says what of the cluster must be known, and [`answer`] judges. Each
+//! [`Question::read`] parses, [`Question::needs`] says what of the cluster must be known, and [`answer()`] judges. Each
 //! kind that is judged has a file of its own.
 
+mod answer;
+mod basis;
 mod change;
 mod crd;
 mod database;
 mod envelope;
+mod hook;
 mod namespace;
 mod policy_config;
 mod respond;
@@ -18,104 +21,16 @@ mod status;
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
-use kube::core::{
-    DynamicObject,
-    admission::{AdmissionReview, Operation},
-};
-use policy::{
-    Code, Denial, PolicyState, Problem,
-    document::{Labels, Namespace, Profile},
-    quote::quote_text,
-};
+use policy::{Code, Denial, PolicyState, Problem, quote::quote_text};
 
-use crate::cluster::{Facts, Needs};
+use crate::cluster::Needs;
+use answer::Admitted;
+pub use answer::{Answer, Subject};
+pub use basis::Basis;
 use change::Change;
 pub use envelope::Envelope;
-use sent::{Request, Sent};
-
-/// What a review is judged by.
-#[derive(Clone, Copy, Debug)]
-pub struct Basis<'a> {
-    pub state: &'a PolicyState,
-    /// Name of the policy ConfigMap.
-    pub policy_name: &'a str,
-    /// The current day in UTC.
-    pub today: Date,
-    /// What is known of the cluster.
-    pub facts: &'a Facts,
-}
-
-/// Which of the webhooks is asked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Hook {
-    /// Fills in defaults of a `Database`.
-    Mutate,
-    /// Judges a `Database`.
-    Validate,
-    /// Judges the ConfigMap of the policy.
-    Policy,
-    /// Judges the deletion of a namespace.
-    Namespace,
-    /// Judges the deletion of a CRD.
-    Crd,
-    /// Judges a `RetainedDatabase`.
-    Retained,
-}
-
-impl Hook {
-    /// Every hook with its path.
-    pub const ALL: &[(&str, Self)] = &[
-        ("/mutate", Self::Mutate),
-        ("/validate", Self::Validate),
-        ("/validate/policy", Self::Policy),
-        ("/validate/namespace", Self::Namespace),
-        ("/validate/crd", Self::Crd),
-        ("/validate/retained", Self::Retained),
-    ];
-
-    /// As metrics and logs call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mutate => "mutate",
-            Self::Validate => "validate",
-            Self::Policy => "policy",
-            Self::Namespace => "namespace",
-            Self::Crd => "crd",
-            Self::Retained => "retained",
-        }
-    }
-
-    /// What it is about.
-    fn kind(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Mutate | Self::Validate => (api::GROUP, "Database"),
-            Self::Policy => ("", "ConfigMap"),
-            Self::Namespace => ("", "Namespace"),
-            Self::Crd => ("apiextensions.k8s.io", "CustomResourceDefinition"),
-            Self::Retained => (api::GROUP, "RetainedDatabase"),
-        }
-    }
-}
-
-/// The answer, and what is worth a metric and a log line.
-#[derive(Debug)]
-pub struct Answer {
-    pub review: AdmissionReview<DynamicObject>,
-    pub operation: &'static str,
-    pub denial: Option<Denial>,
-    /// Who asked for what, for the log line of a denial.
-    pub subject: Subject,
-}
-
-/// Who asked for what.
-#[derive(Clone, Debug, Default)]
-pub struct Subject {
-    pub user: String,
-    pub namespace: String,
-    pub name: String,
-    pub dry_run: bool,
-}
+pub use hook::Hook;
+use sent::{Request, Sent, Target};
 
 /// A review as it came in.
 #[derive(Debug)]
@@ -244,72 +159,7 @@ fn finish(hook: Hook, request: &Request, outcome: Result<Admitted, Denial>, basi
         Err(denial) => (respond::deny(blank(), &denial, hook, &target), Some(denial)),
     };
     respond::annotate(&mut response, basis);
-    Answer { review: response.into_review(), operation: operation(&request.operation), denial, subject }
-}
-
-/// The object that a request is about.
-struct Target<'a> {
-    namespace: &'a str,
-    /// Empty on creation with `generateName`. A collection delete sends no name with the request, so the
-    /// object's own is read.
-    name: &'a str,
-}
-
-impl<'a> Target<'a> {
-    fn of(request: &'a Request) -> Self {
-        let metadata = request.new.as_ref().or(request.old.as_ref());
-        let own = metadata.and_then(|metadata| metadata.name.as_deref());
-        let own_namespace = metadata.and_then(|metadata| metadata.namespace.as_deref());
-        Self {
-            namespace: request.namespace.as_deref().or(own_namespace).unwrap_or_default(),
-            name: if request.name.is_empty() { own.unwrap_or_default() } else { &request.name },
-        }
-    }
-}
-
-/// What goes with an admission.
-#[derive(Debug, Default)]
-struct Admitted {
-    patch: Option<json_patch::Patch>,
-    /// Each at most 120 characters.
-    warnings: Vec<String>,
-    /// Rules that are broken and not enforced, for the audit log.
-    audited: Vec<Code>,
-    /// The exception that lets something pass: until when, and why.
-    exception: Option<String>,
-}
-
-fn denial(basis: &Basis<'_>, problem: Problem) -> Denial {
-    refusal(vec![problem], None, basis)
-}
-
-/// For these reasons, by this profile, if it came so far.
-fn refusal(problems: Vec<Problem>, profile: Option<&Profile>, basis: &Basis<'_>) -> Denial {
-    Denial {
-        problems,
-        policy: basis.policy_name.to_owned(),
-        profile: profile.map(|profile| profile.name.clone()),
-    }
-}
-
-fn operation(operation: &Operation) -> &'static str {
-    match operation {
-        Operation::Create => "CREATE",
-        Operation::Update => "UPDATE",
-        Operation::Delete => "DELETE",
-        Operation::Connect => "CONNECT",
-    }
-}
-
-/// Labels of a namespace, as far as they are known.
-fn labels<'a>(basis: &Basis<'a>, namespace: &str) -> Option<&'a Labels> {
-    basis.facts.labels.get(namespace)
-}
-
-/// The profile in force for a namespace, if there is one and it can be told.
-fn profile<'a>(basis: &Basis<'a>, namespace: &str) -> Option<&'a Profile> {
-    let namespace = Namespace { name: namespace, labels: labels(basis, namespace) };
-    basis.state.policy()?.profile(namespace).ok()
+    Answer { review: response.into_review(), operation: request.operation(), denial, subject }
 }
 
 #[cfg(test)]

@@ -13,7 +13,11 @@ use policy::{
     warning::{self, LONGEST},
 };
 
-use super::{Admitted, Basis, Request, Target, denial, profile, refusal};
+use super::{
+    answer::Admitted,
+    basis::{Basis, denial, profile, refusal},
+    sent::{Request, Target},
+};
 use crate::cluster::{Needs, Objects};
 
 /// As many databases as a message names; the rest is counted.

@@ -17,8 +17,9 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
-    Admitted, Basis, Request, Target, labels, refusal,
-    sent::{Key, Raw},
+    answer::Admitted,
+    basis::{Basis, labels, refusal},
+    sent::{Key, Raw, Request, Target},
 };
 use crate::cluster::{Issuer, Needs};
 

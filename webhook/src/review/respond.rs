@@ -6,7 +6,7 @@ use kube::core::{
 };
 use policy::{Code, Denial};
 
-use super::{Admitted, Basis, Hook, Target};
+use super::{answer::Admitted, basis::Basis, hook::Hook, sent::Target};
 
 /// As many problems are told one by one; the message counts them all.
 const CAUSES: usize = 32;

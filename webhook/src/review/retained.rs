@@ -10,8 +10,9 @@ use policy::{
 use serde::Deserialize;
 
 use super::{
-    Admitted, Basis, Request, denial, profile, refusal,
-    sent::{Raw, Sent},
+    answer::Admitted,
+    basis::{Basis, denial, profile, refusal},
+    sent::{Raw, Request, Sent, Target},
 };
 use crate::cluster::Needs;
 
@@ -77,7 +78,7 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
             problems.extend(retained::judge_identity(&identity(old), &identity(new)).err());
         }
         (None, Some(spec)) if request.old.is_none() => {
-            let name = super::Target::of(request).name;
+            let name = Target::of(request).name;
             let judged = retained::judge_new(name, &identity(spec), new.retention(), basis.today);
             problems.extend(judged.err().into_iter().flatten());
             let end = End {

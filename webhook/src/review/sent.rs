@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::Hook;
+use super::hook::Hook;
 
 /// The longest name, uid or user.
 const LONGEST: usize = 4096;
@@ -223,6 +223,36 @@ impl Request {
     /// It deletes what isn't being deleted yet: asking again changes nothing.
     pub(super) fn deletes(&self) -> bool {
         self.operation == Operation::Delete && !self.old.as_ref().is_some_and(Metadata::is_going)
+    }
+
+    /// For a metric whose labels are a closed set.
+    pub(super) fn operation(&self) -> &'static str {
+        match &self.operation {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+            Operation::Connect => "CONNECT",
+        }
+    }
+}
+
+/// The object that a request is about.
+pub(super) struct Target<'a> {
+    pub(super) namespace: &'a str,
+    /// Empty on creation with `generateName`. A collection delete sends no name with the request, so the
+    /// object's own is read.
+    pub(super) name: &'a str,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn of(request: &'a Request) -> Self {
+        let metadata = request.new.as_ref().or(request.old.as_ref());
+        let own = metadata.and_then(|metadata| metadata.name.as_deref());
+        let own_namespace = metadata.and_then(|metadata| metadata.namespace.as_deref());
+        Self {
+            namespace: request.namespace.as_deref().or(own_namespace).unwrap_or_default(),
+            name: if request.name.is_empty() { own.unwrap_or_default() } else { &request.name },
+        }
     }
 }
 

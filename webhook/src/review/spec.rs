@@ -1,27 +1,24 @@
 //! A spec, read field by field: of one that can't be read as a whole the rest still counts, and each mistake in it is told.
+//!
+//! Which fields there are, [`policy::field`] says; what their values are, the type of the API.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
-use api::{
-    Authentication, Backup, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, Storage, StorageTier,
-    written::Scalar,
-};
+use api::DatabaseSpec;
 use policy::{
     Code, Problem,
+    field::{FIELDS, Field, Form, SPEC, is_within},
     quote::quote,
     suggest::{alternatives, did_you_mean},
 };
 use serde::{
     Deserializer,
-    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
 use super::sent::{Key, Raw};
 
-/// More are never built: as a tree they take many times what they take as text.
-const EXTENSIONS: usize = 64;
-const PARAMETERS: usize = 256;
 /// As many fields that nobody knows are told of in a group.
 const UNKNOWN: usize = 8;
 
@@ -45,94 +42,33 @@ pub(super) struct Lost {
 impl Lost {
     /// The value of this field is lost, too.
     pub(super) fn covers(&self, field: &str) -> bool {
-        field
-            .strip_prefix(self.field)
-            .is_some_and(|rest| self.field.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+        is_within(field, self.field)
     }
 
     /// What is wrong with this field can't be told without the one that is lost.
-    pub(super) fn hides(&self, field: &str) -> bool {
-        self.covers(field)
-            || DEPENDENT.iter().any(|(on, dependent)| self.covers(on) && is_below(field, dependent))
+    pub(super) fn hides(&self, path: &str) -> bool {
+        let judged = FIELDS.iter().filter(|field| is_within(path, field.path));
+        self.covers(path) || judged.flat_map(|field| field.judged_by).any(|by| self.covers(by))
     }
 }
-
-fn is_below(field: &str, group: &str) -> bool {
-    field.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-}
-
-/// Fields, with those that are judged by them.
-const DEPENDENT: &[(&str, &str)] = &[
-    ("sku", "highAvailability"),
-    ("sku", "parameters"),
-    ("storage.sizeGiB", "storage.tier"),
-    ("version", "extensions"),
-    ("version", "parameters"),
-    ("extensions", "parameters"),
-];
-
-/// A field: its path below `spec`, the code of a value that can't be read, and what to write.
-struct Field {
-    path: &'static str,
-    code: Code,
-    write: &'static str,
-}
-
-const fn field(path: &'static str, code: Code, write: &'static str) -> Field {
-    Field { path, code, write }
-}
-
-const SPEC: Field =
-    field("", Code::Shape, "write fields below it, such as sku: Standard_B1ms, or leave it out");
-const VERSION: Field =
-    field("version", Code::VersionOutOfSupport, "write a major version of PostgreSQL alone, such as 17");
-const SKU: Field = field("sku", Code::SkuUnknown, "write Azure's name of a size, such as Standard_B1ms");
-const STORAGE: Field = field("storage", Code::StorageSize, "write fields below it, such as sizeGiB: 64");
-const SIZE_GIB: Field = field(
-    "storage.sizeGiB",
-    Code::StorageSize,
-    "write a whole number of GiB without quotes and without a unit, such as 64",
-);
-const TIER: Field = field("storage.tier", Code::StorageTier, "write a tier, such as P10");
-const AUTO_GROW: Field = field("storage.autoGrow", Code::Shape, "write true or false, without quotes");
-const HIGH_AVAILABILITY: Field =
-    field("highAvailability", Code::HighAvailability, "write a word, such as ZoneRedundant");
-const BACKUP: Field = field("backup", Code::Backup, "write fields below it, such as retentionDays: 14");
-const RETENTION_DAYS: Field =
-    field("backup.retentionDays", Code::Backup, "write a whole number of days without quotes, such as 14");
-const GEO_REDUNDANT: Field =
-    field("backup.geoRedundant", Code::Backup, "write true or false, without quotes");
-const WINDOW: Field = field(
-    "maintenanceWindow",
-    Code::MaintenanceWindow,
-    "write day and hour below it, such as {day: Sunday, hour: 3}",
-);
-const DAY: Field =
-    field("maintenanceWindow.day", Code::MaintenanceWindow, "write a day of the week, such as Sunday");
-const HOUR: Field =
-    field("maintenanceWindow.hour", Code::MaintenanceWindow, "write an hour from 0 to 23, without quotes");
-const DATABASE_NAME: Field =
-    field("databaseName", Code::Name, "write a name, in quotes if it looks like a number or a word of YAML");
-const EXTENSIONS_LIST: Field =
-    field("extensions", Code::Extension, "write a list of names, such as [pgcrypto, vector]");
-const EXTENSION: Field =
-    field("extensions", Code::Extension, "write a name, such as vector, or leave it out");
-const PARAMETERS_MAP: Field =
-    field("parameters", Code::Parameter, "write names with values below it, such as work_mem: 16384");
-const AUTHENTICATION: Field = field("authentication", Code::Authentication, "write a word, such as Identity");
-const SERVICE_ACCOUNT_NAME: Field = field(
-    "serviceAccountName",
-    Code::Name,
-    "write a name, in quotes if it looks like a number or a word of YAML",
-);
 
 impl Read {
     /// What is left out, or null, is an empty one.
     pub(super) fn of(sent: Raw<'_>) -> Self {
         let mut reader = Reader::default();
-        let spec = reader.spec(sent).unwrap_or_default();
+        let spec = sent.and_then(|sent| reader.spec(sent)).unwrap_or_default();
         Self { spec, lost: reader.lost, unknown: reader.unknown }
     }
+}
+
+/// Fields with their values as they were sent, in the order of the table.
+type Parts<'a> = Vec<(&'static str, &'static Field, Part<'a>)>;
+
+/// What was sent for a field.
+enum Part<'a> {
+    Value(&'a RawValue),
+    /// The fields below it.
+    Fields(Parts<'a>),
 }
 
 /// Reads what it can, and notes the rest.
@@ -140,204 +76,198 @@ impl Read {
 struct Reader {
     lost: Vec<Lost>,
     unknown: Vec<Problem>,
+    /// Whether a field was sent twice, of which the last one counts.
+    is_ambiguous: bool,
 }
 
 impl Reader {
-    fn spec(&mut self, sent: Raw<'_>) -> Option<DatabaseSpec> {
-        let [
-            version,
-            sku,
-            storage,
-            high_availability,
-            backup,
-            maintenance_window,
-            database_name,
-            extensions,
-            parameters,
-            authentication,
-            service_account_name,
-        ] = self.group(
-            &SPEC,
-            sent,
-            [
-                "version",
-                "sku",
-                "storage",
-                "highAvailability",
-                "backup",
-                "maintenanceWindow",
-                "databaseName",
-                "extensions",
-                "parameters",
-                "authentication",
-                "serviceAccountName",
-            ],
-        )?;
-        Some(DatabaseSpec {
-            version: self.value::<Scalar>(&VERSION, version).map(Scalar::into_version),
-            sku: self.value(&SKU, sku),
-            storage: self.storage(storage),
-            high_availability: self.word(&HIGH_AVAILABILITY, high_availability, HighAvailability::ALL),
-            backup: self.backup(backup),
-            maintenance_window: self.window(maintenance_window),
-            database_name: self.value(&DATABASE_NAME, database_name),
-            extensions: self.extensions(extensions),
-            parameters: self.parameters(parameters),
-            authentication: self.word(&AUTHENTICATION, authentication, Authentication::ALL),
-            service_account_name: self.value(&SERVICE_ACCOUNT_NAME, service_account_name),
-        })
+    /// All at once where that can be, and else what can be read by itself.
+    fn spec(&mut self, sent: &RawValue) -> Option<DatabaseSpec> {
+        let parts = self.parts(&SPEC, sent)?;
+        let is_whole = self.lost.is_empty() && !self.is_ambiguous;
+        if let Some(spec) = is_whole.then(|| serde_json::from_str(sent.get()).ok()).flatten() {
+            return Some(spec);
+        }
+        let kept = self.kept(&SPEC, parts)?;
+        serde_json::from_str(&kept).map_err(|_| self.lose(&SPEC, &is(sent))).ok()
     }
 
-    fn storage(&mut self, sent: Raw<'_>) -> Option<Storage> {
-        let [size_gib, tier, auto_grow] = self.group(&STORAGE, sent, ["sizeGiB", "tier", "autoGrow"])?;
-        Some(Storage {
-            size_gib: self.value(&SIZE_GIB, size_gib),
-            tier: self.word(&TIER, tier, StorageTier::ALL),
-            auto_grow: self.value(&AUTO_GROW, auto_grow),
-        })
-    }
-
-    fn backup(&mut self, sent: Raw<'_>) -> Option<Backup> {
-        let [retention_days, geo_redundant] = self.group(&BACKUP, sent, ["retentionDays", "geoRedundant"])?;
-        Some(Backup {
-            retention_days: self.value(&RETENTION_DAYS, retention_days),
-            geo_redundant: self.value(&GEO_REDUNDANT, geo_redundant),
-        })
-    }
-
-    /// Nothing but nulls in it is as left out; a half of it is a mistake.
-    fn window(&mut self, sent: Raw<'_>) -> Option<MaintenanceWindow> {
-        let [day, hour] = self.group(&WINDOW, sent, ["day", "hour"])?;
-        if day.is_none() && hour.is_none() {
+    /// The values of the fields below one, none of which holds more than is built; what else stands there, nobody knows.
+    fn parts<'a>(&mut self, group: &'static Field, sent: &'a RawValue) -> Option<Parts<'a>> {
+        let below = group.below();
+        let mut entries = Entries { below, values: vec![None; below.len()], ..Entries::default() };
+        if serde_json::Deserializer::from_str(sent.get()).deserialize_map(&mut entries).is_err() {
+            self.lose(group, &is(sent));
             return None;
         }
-        for (half, field) in [(day, &DAY), (hour, &HOUR)] {
-            if half.is_none() {
+        self.is_ambiguous |= entries.is_ambiguous;
+        for name in entries.unknown {
+            self.unknown.push(unknown(group, &name));
+        }
+        let sent = below.iter().zip(entries.values);
+        let parts =
+            sent.filter_map(|((name, field), value)| Some((*name, *field, self.part(field, value?)?)));
+        Some(parts.collect())
+    }
+
+    fn part<'a>(&mut self, field: &'static Field, sent: &'a RawValue) -> Option<Part<'a>> {
+        let (most, what) = match field.form {
+            Form::Fields | Form::AllFields => return self.parts(field, sent).map(Part::Fields),
+            Form::Scalar | Form::Word(_) => return Some(Part::Value(sent)),
+            Form::List { most, .. } => (most, "items"),
+            Form::Map { most, .. } => (most, "entries"),
+        };
+        let mut count = 0;
+        if !each(field.form, sent, |_, _| count += 1) {
+            self.lose(field, &is(sent));
+            return None;
+        }
+        // More are never built: as a tree they take many times what they take as text.
+        if count > most {
+            let text = format!("has {count} {what}, and {most} are the most; leave some out");
+            self.lose_at(field, path_of(field), &text);
+            return None;
+        }
+        Some(Part::Value(sent))
+    }
+
+    /// What can be read of the fields below one, as the map in which it was sent; `None` where a part of it means nothing.
+    fn kept(&mut self, group: &'static Field, parts: Parts<'_>) -> Option<String> {
+        let is_all_or_none = matches!(group.form, Form::AllFields) && !parts.is_empty();
+        if is_all_or_none {
+            for (_, field) in
+                group.below().iter().filter(|(name, _)| parts.iter().all(|(sent, ..)| sent != name))
+            {
                 self.lose(field, "is missing beside the other half of the window");
             }
         }
-        let (day, hour) = (self.word(&DAY, day, Day::ALL), self.value(&HOUR, hour));
-        Some(MaintenanceWindow { day: day?, hour: hour? })
+        let mut kept = Vec::new();
+        for (name, field, part) in parts {
+            let value = match part {
+                Part::Value(sent) => self.reads(field, sent).then(|| sent.get().to_owned()),
+                Part::Fields(parts) => self.kept(field, parts),
+            };
+            kept.extend(value.map(|value| format!("\"{name}\":{value}")));
+        }
+        let is_half = is_all_or_none && kept.len() < group.below().len();
+        (!is_half).then(|| format!("{{{}}}", kept.join(",")))
     }
-}
 
-impl Reader {
+    /// Whether the value can be read by itself; what is wrong with it is noted.
+    fn reads(&mut self, field: &'static Field, sent: &RawValue) -> bool {
+        if is_read(field, sent.get()) {
+            return true;
+        }
+        let told = self.lost.len();
+        match field.form {
+            Form::Word(words) => {
+                let words = words();
+                let text = serde_json::from_str::<Cow<'_, str>>(sent.get()).ok();
+                let meant = text.and_then(|text| meant(&text, words.iter().map(String::as_str)));
+                let (is, meant, known) = (is(sent), meant.unwrap_or_default(), alternatives(&words));
+                let text = format!("{is} and no word that is known here; {meant}use {known}");
+                self.lose_at(field, path_of(field), &text);
+            }
+            Form::List { write, .. } => {
+                each(field.form, sent, |place, item| {
+                    if !is_read(field, &format!("[{}]", item.get())) {
+                        let path = format!("spec.{}[{place}]", field.path);
+                        self.lose_at(field, path, &format!("{}; {write}", is(item)));
+                    }
+                });
+            }
+            Form::Map { write, .. } => {
+                each(field.form, sent, |name, value| {
+                    if !is_read(field, &format!("{{\"\":{}}}", value.get())) {
+                        let path = format!("spec.{}[{}]", field.path, quote(&name));
+                        self.lose_at(field, path, &format!("{}; {write}", is(value)));
+                    }
+                });
+            }
+            Form::Scalar | Form::Fields | Form::AllFields => {}
+        }
+        // What isn't told would be taken for left out.
+        if self.lost.len() == told {
+            self.lose(field, &is(sent));
+        }
+        false
+    }
+
     fn lose(&mut self, field: &Field, text: &str) {
-        let dot = if field.path.is_empty() { "" } else { "." };
-        self.lose_at(field, format!("spec{dot}{}", field.path), text);
-    }
-
-    /// A list that is too long.
-    fn lose_some(&mut self, field: &Field, text: &str) {
-        let path = format!("spec.{}", field.path);
-        let text = format!("{path} {text}; leave some out");
-        self.lost.push(Lost { field: field.path, problem: Problem { code: field.code, field: path, text } });
+        self.lose_at(field, path_of(field), &format!("{text}; {}", field.write));
     }
 
     fn lose_at(&mut self, field: &Field, path: String, text: &str) {
-        let text = format!("{path} {text}; {}", field.write);
+        let text = format!("{path} {text}");
         self.lost.push(Lost { field: field.path, problem: Problem { code: field.code, field: path, text } });
     }
+}
 
-    fn value<T: DeserializeOwned>(&mut self, field: &Field, sent: Raw<'_>) -> Option<T> {
-        let sent = sent?;
-        let read = serde_json::from_str(sent.get()).ok();
-        if read.is_none() {
-            self.lose(field, &is(sent));
-        }
-        read
+/// From the root of the object.
+fn path_of(field: &Field) -> String {
+    let dot = if field.path.is_empty() { "" } else { "." };
+    format!("spec{dot}{}", field.path)
+}
+
+/// A field that nobody knows among those of a group.
+fn unknown(group: &Field, name: &str) -> Problem {
+    let names: Vec<&str> = group.below().iter().map(|(name, _)| *name).collect();
+    let shown = if is_plain(name) { name.to_owned() } else { quote(name) };
+    let path = format!("{}.{shown}", path_of(group));
+    let meant = meant(name, names.iter().copied()).unwrap_or_default();
+    let text = format!("{path} is no field that is known; {meant}use {}", names.join(", "));
+    Problem { code: Code::Shape, field: path, text }
+}
+
+/// `did you mean X? `
+fn meant<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    did_you_mean(written, known).map(|meant| format!("did you mean {meant}? "))
+}
+
+/// Whether the type of the API takes this value for the field, whatever stands beside it.
+fn is_read(field: &Field, value: &str) -> bool {
+    let steps = field.path.split('.');
+    let within = |inner: String, step| format!("{{\"{step}\":{inner}}}");
+    let text = steps.clone().rfold(value.to_owned(), within);
+    let read: Result<DatabaseSpec, _> =
+        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text));
+    // A mistake that lies above the field is that others are missing beside it.
+    read.map_or_else(|error| error.path().iter().count() < steps.count(), |_| true)
+}
+
+/// Goes through the items of a list by their numbers, or the entries of a map by their names; `false` where it is neither.
+fn each<'a>(form: Form, sent: &'a RawValue, found: impl FnMut(Cow<'a, str>, &'a RawValue)) -> bool {
+    let mut deserializer = serde_json::Deserializer::from_str(sent.get());
+    match form {
+        Form::List { .. } => deserializer.deserialize_seq(Each(found)),
+        _ => deserializer.deserialize_map(Each(found)),
+    }
+    .is_ok()
+}
+
+struct Each<F>(F);
+
+impl<'a, F: FnMut(Cow<'a, str>, &'a RawValue)> Visitor<'a> for Each<F> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list or a map")
     }
 
-    /// One of a few words.
-    fn word<T: Copy + DeserializeOwned + fmt::Display>(
-        &mut self,
-        field: &Field,
-        sent: Raw<'_>,
-        all: &[T],
-    ) -> Option<T> {
-        let sent = sent?;
-        if let Ok(word) = serde_json::from_str(sent.get()) {
-            return Some(word);
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        let mut index = 0_usize;
+        while let Some(item) = seq.next_element()? {
+            (self.0)(index.to_string().into(), item);
+            index += 1;
         }
-        let words: Vec<String> = all.iter().map(ToString::to_string).collect();
-        let text = serde_json::from_str::<Cow<'_, str>>(sent.get()).ok();
-        let meant = text.as_ref().and_then(|text| did_you_mean(text, words.iter().map(String::as_str)));
-        let meant = meant.map(|meant| format!("did you mean {meant}? ")).unwrap_or_default();
-        let path = format!("spec.{}", field.path);
-        let known = alternatives(&words);
-        let text = format!("{path} {} and no word that is known here; {meant}use {known}", is(sent));
-        self.lost.push(Lost { field: field.path, problem: Problem { code: field.code, field: path, text } });
-        None
+        Ok(())
     }
 
-    /// The values of fields below one; what else stands there, nobody knows.
-    fn group<'a, const N: usize>(
-        &mut self,
-        field: &Field,
-        sent: Raw<'a>,
-        names: [&str; N],
-    ) -> Option<[Raw<'a>; N]> {
-        let sent = sent?;
-        let mut group = Group { names: &names, values: [None; N], unknown: Vec::new() };
-        if serde_json::Deserializer::from_str(sent.get()).deserialize_map(&mut group).is_err() {
-            self.lose(field, &is(sent));
-            return None;
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Key(name)) = map.next_key()? {
+            (self.0)(name, map.next_value()?);
         }
-        let dot = if field.path.is_empty() { "" } else { "." };
-        for name in group.unknown {
-            let shown = if is_plain(&name) { name.clone() } else { quote(&name) };
-            let path = format!("spec{dot}{}.{shown}", field.path);
-            let meant = did_you_mean(&name, names.iter().copied());
-            let meant = meant.map(|meant| format!("did you mean {meant}? ")).unwrap_or_default();
-            let text = format!("{path} is no field that is known; {meant}use {}", names.join(", "));
-            self.unknown.push(Problem { code: Code::Shape, field: path, text });
-        }
-        Some(group.values)
-    }
-
-    fn extensions(&mut self, sent: Raw<'_>) -> Option<Vec<String>> {
-        let sent = sent?;
-        let mut items = Items::default();
-        if serde_json::Deserializer::from_str(sent.get()).deserialize_seq(&mut items).is_err() {
-            self.lose(&EXTENSIONS_LIST, &is(sent));
-            return None;
-        }
-        if items.count > EXTENSIONS {
-            self.lose_some(
-                &EXTENSIONS_LIST,
-                &format!("has {} items, and {EXTENSIONS} are the most", items.count),
-            );
-            return None;
-        }
-        let is_whole = items.wrong.is_empty();
-        for (index, what) in items.wrong {
-            self.lose_at(&EXTENSION, format!("spec.extensions[{index}]"), &what);
-        }
-        is_whole.then_some(items.names)
-    }
-
-    fn parameters(&mut self, sent: Raw<'_>) -> Option<BTreeMap<String, String>> {
-        let sent = sent?;
-        let mut entries = Entries::default();
-        if serde_json::Deserializer::from_str(sent.get()).deserialize_map(&mut entries).is_err() {
-            self.lose(&PARAMETERS_MAP, &is(sent));
-            return None;
-        }
-        if entries.count > PARAMETERS {
-            self.lose_some(
-                &PARAMETERS_MAP,
-                &format!("has {} entries, and {PARAMETERS} are the most", entries.count),
-            );
-            return None;
-        }
-        let is_whole = entries.wrong.is_empty();
-        for (name, what) in entries.wrong {
-            let path = format!("spec.parameters[{}]", quote(&name));
-            let text = format!("{path} {what}; write a text, a number, on or off");
-            let problem = Problem { code: Code::Parameter, field: path, text };
-            self.lost.push(Lost { field: PARAMETERS_MAP.path, problem });
-        }
-        is_whole.then_some(entries.values)
+        Ok(())
     }
 }
 
@@ -361,14 +291,17 @@ fn is(sent: &RawValue) -> String {
     }
 }
 
-/// Fields of a group, by their names.
-struct Group<'n, 'a, const N: usize> {
-    names: &'n [&'n str; N],
-    values: [Raw<'a>; N],
+/// The entries of a group.
+#[derive(Default)]
+struct Entries<'a> {
+    below: &'static [(&'static str, &'static Field)],
+    values: Vec<Raw<'a>>,
     unknown: Vec<String>,
+    /// One of them was sent twice.
+    is_ambiguous: bool,
 }
 
-impl<'a, const N: usize> Visitor<'a> for &mut Group<'_, 'a, N> {
+impl<'a> Visitor<'a> for &mut Entries<'a> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -376,78 +309,15 @@ impl<'a, const N: usize> Visitor<'a> for &mut Group<'_, 'a, N> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Key<'a>>()? {
-            if let Some(index) = self.names.iter().position(|name| *name == key.0) {
+        while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
+            if let Some(index) = self.below.iter().position(|(name, _)| *name == key) {
+                self.is_ambiguous |= self.values[index].is_some();
                 self.values[index] = map.next_value()?;
                 continue;
             }
             map.next_value::<IgnoredAny>()?;
             if self.unknown.len() < UNKNOWN {
-                self.unknown.push(key.0.into_owned());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Items of a list of names, as many as there may be.
-#[derive(Default)]
-struct Items {
-    count: usize,
-    names: Vec<String>,
-    wrong: Vec<(usize, String)>,
-}
-
-impl<'a> Visitor<'a> for &mut Items {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of names")
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(item) = seq.next_element::<&RawValue>()? {
-            let index = self.count;
-            self.count += 1;
-            if index >= EXTENSIONS {
-                continue;
-            }
-            match serde_json::from_str(item.get()) {
-                Ok(name) => self.names.push(name),
-                Err(_) => self.wrong.push((index, is(item))),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Parameters with their values, as many as there may be.
-#[derive(Default)]
-struct Entries {
-    count: usize,
-    values: BTreeMap<String, String>,
-    wrong: Vec<(String, String)>,
-}
-
-impl<'a> Visitor<'a> for &mut Entries {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a map of parameters")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Key<'a>>()? {
-            let value = map.next_value::<&RawValue>()?;
-            self.count += 1;
-            if self.count > PARAMETERS {
-                continue;
-            }
-            match serde_json::from_str::<Option<Scalar>>(value.get()) {
-                Ok(Some(value)) => drop(self.values.insert(key.0.into_owned(), value.into_parameter())),
-                // As left out.
-                Ok(None) => {}
-                Err(_) => self.wrong.push((key.0.into_owned(), is(value))),
+                self.unknown.push(key.into_owned());
             }
         }
         Ok(())
@@ -456,6 +326,8 @@ impl<'a> Visitor<'a> for &mut Entries {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use rstest::rstest;
     use serde_json::{Value, json, value::to_raw_value};
 
@@ -491,16 +363,36 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_spec_has_every_field() {
-        let schema = serde_json::to_value(api::crd::all()).unwrap();
-        let fields =
-            schema[0].pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties").unwrap();
-        let named = |fields: &Value| fields.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        assert_eq!(named(&whole()), named(fields));
-        for group in ["storage", "backup", "maintenanceWindow"] {
-            assert_eq!(named(&whole()[group]), named(&fields[group]["properties"]));
-        }
+    fn every_field_can_be_lost_by_itself_and_the_rest_is_there() {
         assert!(read(&whole()).unknown.is_empty());
+        for field in FIELDS.iter().filter(|field| field.below().is_empty()) {
+            // A map of maps is no value of any field.
+            let mut broken = whole();
+            let place = format!("/{}", field.path.replace('.', "/"));
+            *broken.pointer_mut(&place).expect(field.path) = json!({"a": {}});
+            let read = read(&broken);
+            assert_eq!(read.lost.iter().map(|lost| lost.field).collect::<Vec<_>>(), [field.path]);
+            // A window is there as a whole or not at all.
+            let without = field.path.split_once('.').filter(|(group, _)| *group == "maintenanceWindow");
+            let place = without.map_or(place, |(group, _)| format!("/{group}"));
+            let mut rest = whole();
+            *rest.pointer_mut(&place).unwrap() = Value::Null;
+            assert_eq!(read.spec, serde_json::from_value(rest).unwrap(), "{}", field.path);
+        }
+    }
+
+    /// The API server sends no field twice; who does is not given more than it sends.
+    #[test]
+    fn of_a_field_that_is_sent_twice_the_last_one_counts() {
+        let names = vec!["\"vector\""; 10_000].join(",");
+        let sent =
+            format!("{{\"extensions\":[{names}],\"extensions\":[\"hstore\"],\"sku\":5,\"sku\":\"a\"}}");
+        let read = Read::of(Some(&RawValue::from_string(sent).unwrap()));
+        assert!(read.lost.is_empty(), "{:?}", read.lost);
+        assert_eq!(
+            (read.spec.extensions, read.spec.sku.as_deref()),
+            (Some(vec!["hstore".to_owned()]), Some("a"))
+        );
     }
 
     #[rstest]
@@ -510,9 +402,9 @@ mod tests {
     #[case::half_a_window(json!({"maintenanceWindow": {"day": "Sunday"}}), "maintenanceWindow.hour")]
     #[case::item(json!({"extensions": ["vector", 1]}), "extensions")]
     #[case::value(json!({"parameters": {"work_mem": []}}), "parameters")]
-    #[case::too_many_extensions(json!({"extensions": vec!["vector"; EXTENSIONS + 1]}), "extensions")]
+    #[case::too_many_extensions(json!({"extensions": vec!["vector"; 65]}), "extensions")]
     #[case::too_many_parameters(
-        json!({"parameters": (0..=PARAMETERS).map(|n| (n.to_string(), "")).collect::<BTreeMap<_, _>>()}),
+        json!({"parameters": (0..=256).map(|n| (n.to_string(), "")).collect::<BTreeMap<_, _>>()}),
         "parameters"
     )]
     fn what_can_not_be_read_is_named_and_the_rest_is_there(#[case] change: Value, #[case] lost: &str) {

@@ -1,7 +1,7 @@
 //! What a status records of the server, as far as rules look at it. One that is partly unreadable, as after a change of
 //! the CRD, must not make its object one that can't be changed any more.
 
-use api::{DatabaseStatus, ServerStatus};
+use api::{DatabaseSpec, DatabaseStatus, ServerStatus};
 use policy::Recorded;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -41,7 +41,9 @@ pub(super) fn recorded(status: Raw<'_>) -> Option<Recorded> {
         return Some(Recorded::default());
     };
     let Ok(server) = serde_json::from_str::<Server<'_>>(status.server?.get()) else {
-        return Some(Recorded { database_name: lenient(status.database_name), ..Recorded::default() });
+        let running =
+            DatabaseSpec { database_name: lenient(status.database_name), ..DatabaseSpec::default() };
+        return Some(running.into());
     };
     let server = ServerStatus {
         id: server.id.map(|id| serde_json::from_str(id.get()).unwrap_or_default()),
@@ -100,7 +102,7 @@ mod tests {
     #[case::all_of_it(json!("Ready"), None)]
     fn a_server_counts_also_where_not_all_can_be_read(#[case] status: Value, #[case] size_gib: Option<i32>) {
         let recorded = recorded(Some(&to_raw_value(&status).unwrap())).unwrap();
-        assert_eq!(recorded.size_gib, size_gib);
+        assert_eq!(recorded.size_gib(), size_gib);
     }
 
     #[test]

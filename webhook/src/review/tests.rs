@@ -18,7 +18,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cluster::{Objects, Servers};
+use crate::cluster::{Facts, Objects, Servers};
 
 const POLICY: &str = include_str!("../../../examples/policy.yaml");
 

@@ -25,13 +25,6 @@ use crate::{
     quote::{quote, sets_off},
 };
 
-/// What defaults and rules are held against.
-struct Place<'a> {
-    /// Azure region.
-    location: &'a str,
-    catalogue: &'a Catalogue,
-}
-
 /// The mistakes found so far: the first ones, and how many there are besides.
 #[derive(Default)]
 struct Findings {
@@ -85,7 +78,15 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     azure::check_azure(&document.azure, &mut findings);
     let catalogue = catalogue::check_catalogue(&document.catalogue, &mut findings);
     let catalogue = catalogue.map_or_else(|| Cow::Borrowed(Catalogue::known()), Cow::Owned);
-    let place = Place { location: &document.azure.location.value, catalogue: &catalogue };
+    // Its defaults are judged by what there is of it.
+    let mut policy = Policy {
+        revision: String::new(),
+        azure: document.azure,
+        profiles: Vec::new(),
+        exceptions: Vec::new(),
+        recoveries: Vec::new(),
+        catalogue,
+    };
     if document.profiles.value.is_empty() {
         let text = "is empty, so no database is allowed anywhere; write at least one profile".into();
         findings.add(document.profiles.line, "profiles", Code::PolicyMalformed, text);
@@ -99,7 +100,7 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     for (index, raw) in raw.into_iter().enumerate() {
         let path = format!("profiles[{index}]");
         let line = raw.name.line;
-        let profile = profile::check_profile(raw, &path, &place, &mut findings);
+        let profile = profile::check_profile(raw, &path, &policy, &mut findings);
         if are_compared && !findings.is_full() {
             check_earlier(&profiles, &profile, line, &path, &mut findings);
         }
@@ -110,8 +111,8 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     exceptions.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     let recoveries = recoveries::check_recoveries(&document.recoveries, &mut findings);
     if findings.is_empty() {
-        let (revision, azure) = (String::new(), document.azure);
-        Ok(Policy { revision, azure, profiles, exceptions, recoveries, catalogue })
+        (policy.profiles, policy.exceptions, policy.recoveries) = (profiles, exceptions, recoveries);
+        Ok(policy)
     } else {
         Err(findings.into_errors())
     }

@@ -8,15 +8,13 @@ use crate::{
     suggest::{alternatives, did_you_mean},
 };
 
-/// Whether Azure keeps backups for so many days.
-pub(super) fn check_backup_days(days: &Located<i32>, path: &str, findings: &mut Findings) -> bool {
-    let is_offered = BACKUP_DAYS.contains(&days.value);
-    if !is_offered {
+/// Azure keeps backups for so many days.
+pub(super) fn check_backup_days(days: &Located<i32>, path: &str, findings: &mut Findings) {
+    if !BACKUP_DAYS.contains(&days.value) {
         let (min, max) = (BACKUP_DAYS.start(), BACKUP_DAYS.end());
         let text = format!("{} is outside of what Azure offers; use {min} to {max}", days.value);
         findings.add(days.line, path, Code::PolicyUnknownValue, text);
     }
-    is_offered
 }
 
 pub(super) fn check_version(

@@ -1,8 +1,8 @@
 //! The rules of a profile.
 
 use super::{
-    Findings, Place,
-    defaults::check_defaults,
+    Findings,
+    defaults::{check_defaults, spec},
     offered::{check_backup_days, check_version, meant_or_add},
     shape,
 };
@@ -11,7 +11,7 @@ use crate::{
     catalogue::{Catalogue, DISK_SIZES_GIB, Unsettable, can_match_parameter, was_offered},
     deleting::{MOST_DAYS, Retention, RetentionRules},
     document::{
-        Allow, Located, Patterns, Profile,
+        Allow, Located, Patterns, Policy, Profile,
         limits::{ITEMS, LABELS},
         namespaces::{Names, Namespaces},
         raw,
@@ -22,7 +22,7 @@ use crate::{
 pub(super) fn check_profile(
     raw: raw::Profile,
     path: &str,
-    place: &Place<'_>,
+    policy: &Policy,
     findings: &mut Findings,
 ) -> Profile {
     shape(findings, &format!("{path}.name"), &raw.name, 63, "letters, digits and -", |c| {
@@ -33,16 +33,21 @@ pub(super) fn check_profile(
             "can't stand in a denial, since tools take some words for more than a name; write another".into();
         findings.add(raw.name.line, &format!("{path}.name"), Code::PolicyMalformed, text);
     }
-    let allow = check_allow(&raw.allow, path, place.catalogue, findings);
-    Profile {
+    let allow = check_allow(&raw.allow, path, policy.catalogue(), findings);
+    let profile = Profile {
         namespaces: check_namespaces(raw.namespaces.as_ref(), raw.name.line, path, findings),
-        defaults: check_defaults(&raw.defaults, &allow, place, path, findings),
+        defaults: spec(&raw.defaults),
         retention: check_retention(&raw.retention, path, findings),
         rotate_after_days: check_passwords(&raw.passwords, path, findings),
         name: raw.name.value,
         allow,
         enforcement: raw.enforcement,
+    };
+    // What would do instead takes long to find where many patterns are allowed.
+    if !findings.is_full() {
+        check_defaults(&raw.defaults, &profile, policy, path, findings);
     }
+    profile
 }
 
 fn check_passwords(raw: &raw::Passwords, path: &str, findings: &mut Findings) -> Option<u16> {
@@ -184,8 +189,10 @@ fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &m
     for (key, (line, length)) in lengths.into_iter().filter_map(|(key, list)| Some((key, list?))) {
         findings.too_many(line, &format!("{path}.{key}"), length, ITEMS, "items");
     }
-    let patterns =
-        |written: &[Located<String>]| Patterns::new(written.iter().map(|pattern| pattern.value.as_str()));
+    // Of a list that is too long, the defaults are judged by its beginning.
+    let patterns = |written: &[Located<String>]| {
+        Patterns::new(written.iter().take(ITEMS).map(|pattern| pattern.value.as_str()))
+    };
     Allow {
         skus: list(raw.skus.as_ref()).map(patterns),
         versions: list(raw.versions.as_ref())

@@ -5,10 +5,8 @@ use std::sync::LazyLock;
 use proptest::{option, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner};
 
 use super::*;
-use crate::{
-    Settings,
-    catalogue::{Catalogue, DISK_SIZES_GIB},
-};
+use crate::catalogue::{Catalogue, DISK_SIZES_GIB};
+use crate::field::LeftOut;
 
 /// Some of the items, at least one of them.
 fn some(items: &[&str]) -> BoxedStrategy<Value> {
@@ -226,16 +224,21 @@ pub(super) fn recorded() -> BoxedStrategy<Recorded> {
     let location = option::of(select(vec!["norwayeast", "norwaywest"]).prop_map(str::to_owned));
     (plain_spec(), location, any::<[bool; 4]>())
         .prop_map(|(runs, location, known)| {
-            let (parameters, extensions) = (runs.parameters.clone(), runs.extensions.clone());
-            Recorded {
-                location,
-                database_name: runs.database_name.clone(),
-                extensions: known[0].then(|| extensions.unwrap_or_default()),
-                parameters: known[1].then(|| parameters.unwrap_or_default()),
-                settings: known[2].then(|| Settings::of(&runs)),
-                authentication: runs.authentication.filter(|_| known[3]),
-                ..made(&runs)
+            let Recorded { mut running, .. } = made(&runs);
+            let is_whole = known[2];
+            for (_, value) in
+                field::values().filter(|(_, value)| value.left_out == LeftOut::Filled && is_whole)
+            {
+                (value.copy)(&mut running, &runs);
             }
+            let running = DatabaseSpec {
+                extensions: known[0].then(|| runs.extensions.unwrap_or_default()),
+                parameters: known[1].then(|| runs.parameters.unwrap_or_default()),
+                authentication: runs.authentication.filter(|_| known[3]),
+                database_name: runs.database_name,
+                ..running
+            };
+            Recorded { running, is_whole, location }
         })
         .boxed()
 }

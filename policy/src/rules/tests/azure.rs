@@ -119,16 +119,10 @@ fn what_runs_is_the_same_in_azures_spelling() {
     let new = spec(
         json!({"parameters": {"AutoVacuum": "yes", "pgaudit.log": "write, DDL"}, "extensions": ["pgaudit"]}),
     );
-    let recorded = Recorded {
-        version: Some(17),
-        extensions: Some(vec!["pgaudit".into()]),
-        parameters: Some(
-            [("autovacuum", "on"), ("pgaudit.log", "write,ddl")]
-                .map(|(a, b)| (a.to_owned(), b.to_owned()))
-                .into(),
-        ),
-        ..Recorded::default()
-    };
+    let runs = json!({
+        "version": 17, "extensions": ["pgaudit"], "parameters": {"autovacuum": "on", "pgaudit.log": "write,ddl"},
+    });
+    let recorded = Recorded::from(spec(runs));
     let built = policy.resolve(&request("orders", "main", &new, None), Some(&recorded)).unwrap();
     assert_eq!(built.parameters["autovacuum"], "on");
     let changed = spec(json!({"parameters": {"AutoVacuum": "off"}, "extensions": ["pgaudit"]}));

@@ -10,24 +10,21 @@ use crate::{document::Namespace, quote::clean};
 
 /// What the webhook knows of a server: the status tells no more.
 fn as_the_webhook_sees_it(recorded: &Recorded) -> Recorded {
-    Recorded { extensions: None, parameters: None, settings: None, authentication: None, ..recorded.clone() }
+    let location = recorded.location.clone();
+    let database_name = recorded.running.database_name.clone();
+    Recorded { location, ..DatabaseSpec { database_name, ..made(&recorded.running).running }.into() }
 }
 
 /// The server that was built.
 fn built(effective: &crate::Effective, policy: &Policy) -> Recorded {
-    Recorded {
-        version: Some(effective.version),
-        sku: Some(effective.size.name.clone()),
-        size_gib: Some(effective.size_gib),
-        database_name: Some(effective.database_name.clone()),
-        location: Some(policy.azure.location.value.clone()),
-        extensions: Some(
-            effective.extensions.iter().map(|extension| extension.name.clone().into_owned()).collect(),
-        ),
+    let extensions = effective.extensions.iter().map(|extension| extension.name.clone().into_owned());
+    let running = DatabaseSpec {
+        extensions: Some(extensions.collect()),
         parameters: Some(effective.parameters.clone()),
-        settings: Some(effective.settings.clone()),
         authentication: Some(effective.authentication),
-    }
+        ..effective.to_spec(&DatabaseSpec::default())
+    };
+    Recorded { running, is_whole: true, location: Some(policy.azure.location.value.clone()) }
 }
 
 /// What the mutating hook makes of a spec.
@@ -136,7 +133,7 @@ proptest! {
         let Ok(effective) = before.resolve(&made, None) else { return Ok(()) };
         let mut runs = built(&effective, &before);
         if grown {
-            runs.size_gib = Some(32767);
+            runs.running.storage.get_or_insert_default().size_gib = Some(32767);
         }
         let told = as_the_webhook_sees_it(&runs);
         let wanted = changes(&first, &other).swap_remove(which).0;
@@ -245,25 +242,23 @@ proptest! {
     ) {
         // As the webhook stores it: filled in, and noted.
         let stored = filled(&policy, &DatabaseSpec::default(), None, None, &[]);
-        let recorded = Recorded {
-            version: Some(major), sku: Some(sku.into()), size_gib: Some(actual), settings: Some(crate::Settings::default()),
-            ..Recorded::default()
-        };
+        let runs = spec(json!({"version": major, "sku": sku, "storage": {"sizeGiB": actual}}));
+        let recorded = Recorded { is_whole: true, ..runs.into() };
         let request = Request { defaulted: &stored.defaulted, ..request("orders", "main", &stored.spec, None) };
         let effective = policy.resolve(&request, Some(&recorded)).map_err(|denial| denial.message());
         let effective = effective.map(|effective| {
             (effective.version, effective.size.name.clone(), effective.size_gib, effective.settings, effective.defaulted)
         });
-        let expected = (major, sku.to_owned(), actual, crate::Settings::default(), stored.defaulted);
+        let expected = (major, sku.to_owned(), actual, DatabaseSpec::default(), stored.defaulted);
         prop_assert_eq!(effective, Ok(expected));
     }
 
     #[test]
     fn a_disk_is_never_built_smaller_than_it_is(
-        policy in any::policy(), new in any_spec(), runs in recorded(),
+        policy in any::policy(), new in any_spec(), mut runs in recorded(),
         actual in prop::sample::select(crate::catalogue::DISK_SIZES_GIB),
     ) {
-        let runs = Recorded { size_gib: Some(actual), ..runs };
+        runs.running.storage.get_or_insert_default().size_gib = Some(actual);
         if let Ok(effective) = policy.resolve(&request("orders", "main", &new, None), Some(&runs)) {
             prop_assert!(effective.size_gib >= actual);
         }

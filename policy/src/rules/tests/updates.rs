@@ -11,14 +11,11 @@ use super::*;
 #[case::less(json!({}), &[])]
 fn what_gets_past_admission_is_judged_against_what_runs(#[case] new: Value, #[case] expected: &[Code]) {
     let new = spec(new);
-    let recorded = Recorded {
-        version: Some(17),
-        sku: Some("Standard_D2ds_v5".into()),
-        size_gib: Some(128),
-        extensions: Some(vec!["plv8".into()]),
-        parameters: Some([("ssl_min_protocol_version".to_owned(), "TLSv1.3".to_owned())].into()),
-        ..Recorded::default()
-    };
+    let runs = json!({
+        "version": 17, "sku": "Standard_D2ds_v5", "storage": {"sizeGiB": 128}, "extensions": ["plv8"],
+        "parameters": {"ssl_min_protocol_version": "TLSv1.3"},
+    });
+    let recorded = Recorded::from(spec(runs));
     let resolved = policy().resolve(&request("orders-prod", "main", &new, None), Some(&recorded));
     assert_eq!(codes(resolved.err()), expected);
 }
@@ -42,18 +39,13 @@ fn what_azure_has_more_of_is_a_floor_and_so_is_what_hangs_on_it(
     let storage = storage.clone();
     // As the object of the server asks for it from then on, too.
     for tier in [storage.tier, expected.2] {
-        let settings = Settings { storage_tier: tier, auto_grow: storage.auto_grow, ..Settings::default() };
-        let recorded = Recorded {
-            version: Some(17),
-            sku: Some("Standard_B1ms".into()),
-            size_gib: Some(128),
-            settings: Some(settings),
-            ..Recorded::default()
-        };
+        let mut runs = spec(json!({"version": 17, "sku": "Standard_B1ms"}));
+        runs.storage = Some(Storage { size_gib: Some(128), tier, auto_grow: storage.auto_grow });
+        let recorded = Recorded { is_whole: true, ..runs.into() };
         let policy = policy();
         let request = request("orders", "main", &new, None);
         let effective = policy.resolve(&request, Some(&recorded)).unwrap();
-        assert_eq!((effective.version, effective.size_gib, effective.settings.storage_tier), expected);
+        assert_eq!((effective.version, effective.size_gib, spec::tier(&effective.settings)), expected);
     }
 }
 
@@ -99,10 +91,8 @@ fn a_wish_that_azure_has_not_fulfilled_can_be_taken_back(
 ) {
     let old = spec(json!({"version": 17, "storage": {"sizeGiB": 64}}));
     let new = spec(json!({"version": 16, "storage": {"sizeGiB": 32}}));
-    let recorded = running.map(|(version, size)| Recorded {
-        version: Some(version),
-        size_gib: Some(size),
-        ..Recorded::default()
+    let recorded = running.map(|(version, size)| {
+        Recorded::from(spec(json!({"version": version, "storage": {"sizeGiB": size}})))
     });
     let request = request("orders", "main", &new, Some(&old));
     assert_eq!(codes(policy().judge(&request, recorded.as_ref()).denial), expected);
@@ -112,7 +102,7 @@ fn a_wish_that_azure_has_not_fulfilled_can_be_taken_back(
 fn a_kept_database_keeps_its_name_when_the_manifest_leaves_it_out() {
     let new = spec(json!({}));
     let request = request("orders", "main", &new, None);
-    let recorded = Recorded { database_name: Some("orders_v1".into()), ..Recorded::default() };
+    let recorded = Recorded::from(spec(json!({"databaseName": "orders_v1"})));
     let effective = policy().resolve(&request, Some(&recorded)).unwrap();
     assert_eq!(effective.database_name, "orders_v1");
 }
@@ -132,11 +122,7 @@ fn an_update_is_judged_by_what_runs(
     #[case] expected: &[Code],
 ) {
     let (old, new) = (spec(old), spec(new));
-    let recorded = running.map(spec).map(|running| Recorded {
-        version: running.version.as_ref().and_then(api::version::major),
-        database_name: running.database_name,
-        ..Recorded::default()
-    });
+    let recorded = running.map(spec).map(Recorded::from);
     let request = request("orders", "main", &new, Some(&old));
     assert_eq!(codes(policy().judge(&request, recorded.as_ref()).denial), expected);
 }
@@ -146,17 +132,13 @@ fn a_server_is_judged_where_it_is_and_its_size_in_any_case() {
     let moved = Policy::parse(&strict("").replace("norwayeast", "norwaywest")).unwrap();
     let wanted = spec(json!({"sku": "standard_d2ds_V5", "highAvailability": "ZoneRedundant"}));
     let request = request("orders", "main", &wanted, None);
-    let mut recorded = Recorded {
-        version: Some(17),
-        sku: Some("Standard_D2ds_v5".into()),
-        size_gib: Some(32),
-        location: Some("norwayeast".into()),
-        ..Recorded::default()
-    };
+    let runs = spec(json!({"version": 17, "sku": "Standard_D2ds_v5", "storage": {"sizeGiB": 32}}));
+    let mut recorded = Recorded { location: Some("norwayeast".into()), ..runs.into() };
     assert!(moved.resolve(&request, Some(&recorded)).is_ok());
     // And what was accepted once isn't looked at again because of a letter's case.
     recorded.location = None;
-    recorded.settings = Some(crate::Settings::of(&wanted));
+    recorded.is_whole = true;
+    recorded.running.high_availability = wanted.high_availability;
     assert!(moved.resolve(&request, Some(&recorded)).is_ok());
 }
 
@@ -171,7 +153,8 @@ fn a_default_that_gave_way_is_judged_as_what_runs(#[case] change: Value, #[case]
     let mut new = json!({"version": 17, "storage": {"sizeGiB": 32}});
     new.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     let new = spec(new);
-    let recorded = Recorded { sku: Some("Standard_D4ds_v5".into()), ..made(&stored) };
+    let mut recorded = made(&stored);
+    recorded.running.sku = Some("Standard_D4ds_v5".into());
     let noted = defaults::from_annotation("sku=Standard_B1ms@default");
     let request = Request { defaulted: &noted, ..request("orders", "main", &new, Some(&stored)) };
     assert_eq!(codes(policy.judge(&request, Some(&recorded)).denial), expected);

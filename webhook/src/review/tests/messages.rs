@@ -80,7 +80,7 @@ fn flux_takes_no_denial_for_a_reason_to_delete() {
         for (_, hook) in Hook::ALL.iter().copied().filter(|(_, hook)| *hook != Hook::Mutate) {
             let code = *Code::ALL.iter().find(|code| text.contains(&code.to_string())).unwrap();
             let problem = Problem { code, field: "spec".into(), text: text.clone() };
-            let denial = denial(&basis, problem);
+            let denial = basis::denial(&basis, problem);
             let answer = finish(hook, &request, Err(denial), &basis);
             let response = serde_json::to_value(answer.review).unwrap()["response"].clone();
             assert_eq!(response["allowed"], false, "{file}");
