@@ -115,3 +115,142 @@ impl Expiry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::{
+        body::Bytes,
+        http::{Method, Request, Response},
+    };
+    use certs::{Keeper, Resolver, Timing, Where};
+    use http_body_util::{BodyExt, Full};
+    use jiff::SignedDuration;
+    use kube::client::Body;
+    use serde_json::{Value, json};
+
+    use crate::controller::golden::client_of;
+
+    const SECRET: &str = "/api/v1/namespaces/database-operator/secrets/certificate";
+    const KINDS: [&str; 2] = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"];
+
+    /// The Secret and the two configurations.
+    #[derive(Debug)]
+    struct Cluster {
+        secret: Value,
+        configurations: [Value; 2],
+        version: u64,
+        /// The bundle that somebody publishes at the next look at the Secret.
+        at_the_next_look: Option<Value>,
+    }
+
+    impl Cluster {
+        fn new() -> Self {
+            let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {
+                "namespace": "database-operator", "name": "certificate", "resourceVersion": "1",
+            }});
+            let configurations = KINDS.map(|kind| {
+                json!({
+                    "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind,
+                    "metadata": {"name": "webhook", "resourceVersion": "1"},
+                    "webhooks": [{"name": "databases.altinn.app", "clientConfig": {}, "sideEffects": "None",
+                        "admissionReviewVersions": ["v1"]}],
+                })
+            });
+            Self { secret, configurations, version: 1, at_the_next_look: None }
+        }
+
+        fn bundle(&self) -> &Value {
+            &self.configurations[0]["webhooks"][0]["clientConfig"]["caBundle"]
+        }
+
+        fn publish(&mut self, bundle: &Value) {
+            for index in 0..KINDS.len() {
+                self.write_bundle(index, bundle);
+            }
+        }
+
+        fn write_bundle(&mut self, index: usize, bundle: &Value) {
+            self.version += 1;
+            self.configurations[index]["metadata"]["resourceVersion"] = json!(self.version.to_string());
+            self.configurations[index]["webhooks"][0]["clientConfig"]["caBundle"] = bundle.clone();
+        }
+
+        fn answer(&mut self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+            if path == SECRET {
+                if method == Method::PUT {
+                    self.version += 1;
+                    self.secret = body.clone();
+                    self.secret["metadata"]["resourceVersion"] = json!(self.version.to_string());
+                } else if let Some(bundle) = self.at_the_next_look.take() {
+                    self.publish(&bundle);
+                }
+                return (200, self.secret.clone());
+            }
+            let index = usize::from(path.contains("mutating"));
+            if method == Method::PATCH {
+                let operations = body.as_array().unwrap();
+                let version = &self.configurations[index]["metadata"]["resourceVersion"];
+                assert_eq!(operations[0]["path"], "/metadata/resourceVersion");
+                if operations[0]["value"] != *version {
+                    let status =
+                        json!({"kind": "Status", "status": "Failure", "reason": "Invalid", "code": 422});
+                    return (422, status);
+                }
+                self.write_bundle(index, &operations[1]["value"]);
+            }
+            (200, self.configurations[index].clone())
+        }
+    }
+
+    fn keeper(cluster: &Arc<Mutex<Cluster>>) -> Keeper {
+        let cluster = cluster.clone();
+        let client = client_of(move |request: Request<Body>| {
+            let cluster = cluster.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                let body = serde_json::from_slice(&body).unwrap_or_default();
+                let (code, answer) = cluster.lock().unwrap().answer(&parts.method, parts.uri.path(), &body);
+                let answer: Full<Bytes> = Full::from(answer.to_string());
+                Response::builder().status(code).body(answer).unwrap()
+            }
+        });
+        let place = Where {
+            namespace: "database-operator".to_owned(),
+            secret: "certificate".to_owned(),
+            configuration: "webhook".to_owned(),
+            names: vec!["webhook.database-operator.svc".to_owned()],
+        };
+        let timing = Timing { settle: SignedDuration::from_mins(1), overlap: SignedDuration::from_mins(5) };
+        Keeper::new(client, place, timing, Arc::new(Resolver::default()))
+    }
+
+    /// The Secret was put back from a copy, and the CA in it is one that was dropped between this replica's looks at the
+    /// configurations and at the Secret. What was read of the configurations then still speaks for that CA.
+    #[rstest::rstest]
+    #[case::and_nothing_had_to_be_published(false)]
+    #[case::and_something_had_to_be_published(true)]
+    #[tokio::test]
+    async fn no_certificate_is_taken_up_of_a_ca_that_is_trusted_no_more(#[case] has_to_publish: bool) {
+        let now = "2026-12-01T12:00:00Z".parse().unwrap();
+        let [cluster, other] = [Cluster::new(), Cluster::new()].map(|cluster| Arc::new(Mutex::new(cluster)));
+        keeper(&cluster).pass(now).await.unwrap();
+        keeper(&other).pass(now).await.unwrap();
+        let newer = other.lock().unwrap().bundle().clone();
+        let copy = cluster.lock().unwrap().secret.clone();
+        if has_to_publish {
+            cluster.lock().unwrap().publish(&json!(""));
+        }
+        cluster.lock().unwrap().at_the_next_look = Some(newer.clone());
+        cluster.lock().unwrap().secret = copy;
+
+        let mut replica = keeper(&cluster);
+        let result = replica.pass(now).await;
+        assert!(replica.served().is_none(), "{result:?}");
+        // Both are trusted now, until the one of the Secret can sign.
+        let bundle = cluster.lock().unwrap().bundle().clone();
+        assert_ne!(bundle, newer);
+    }
+}

@@ -106,14 +106,24 @@ impl Keeper {
         let configurations = Configurations::read(&self.client, &self.place.configuration).await;
         let state = self.state(configurations.as_ref().ok(), now).await?;
         let published = match configurations {
-            Ok(configurations) => {
-                let cas = state.trusted();
-                configurations.publish(&self.client, &self.place.configuration, &cas).await
-            }
+            Ok(configurations) => self.publish(&configurations, &state).await,
             Err(error) => Err(error),
         };
+        // What this replica went by is outdated: its CA may be one that was dropped meanwhile.
+        if published.as_ref().is_err_and(PublishError::is_conflict) {
+            return Ok(published?);
+        }
         self.serve(state)?;
         Ok(published?)
+    }
+
+    async fn publish(&self, configurations: &Configurations, state: &State) -> Result<(), PublishError> {
+        let (name, cas) = (&self.place.configuration, state.trusted());
+        configurations.publish(&self.client, name, &cas).await?;
+        if self.served.as_ref().is_none_or(|served| served.leaf != state.leaf) {
+            configurations.still_hold(&self.client, name, &cas).await?;
+        }
+        Ok(())
     }
 
     /// What the Secret holds, after what is to be changed in it was.

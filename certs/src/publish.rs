@@ -24,13 +24,20 @@ pub enum PublishError {
     Absent { kind: String, name: String },
     #[error("{kind} {name} can't be {action}: {source}")]
     Api { kind: String, name: String, action: &'static str, source: Box<kube::Error> },
+    #[error("{kind} {name} was changed while it was looked at; it is looked at again")]
+    Outdated { kind: String, name: String },
 }
 
 impl PublishError {
     /// Whether another replica was quicker, and looking again helps.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Api { source, .. }
-            if matches!(&**source, kube::Error::Api(status) if matches!(status.code, 409 | 422)))
+        match self {
+            Self::Api { source, .. } => {
+                matches!(&**source, kube::Error::Api(status) if matches!(status.code, 409 | 422))
+            }
+            Self::Outdated { .. } => true,
+            Self::Absent { .. } => false,
+        }
     }
 }
 
@@ -88,6 +95,12 @@ impl Configurations {
         let validating = write(client, name, self.validating.as_ref(), cas).await;
         write(client, name, self.mutating.as_ref(), cas).await.and(validating)
     }
+
+    /// Fails where somebody has changed one of them since, other than by [`Self::publish`] with these CAs.
+    pub async fn still_hold(&self, client: &Client, name: &str, cas: &str) -> Result<(), PublishError> {
+        still_holds(client, name, self.validating.as_ref(), cas).await?;
+        still_holds(client, name, self.mutating.as_ref(), cas).await
+    }
 }
 
 /// What the webhooks of one configuration trust; nothing where it doesn't exist.
@@ -131,6 +144,22 @@ async fn write<K: Configuration>(
     let count = certificates(cas).count();
     tracing::info!(kind = %kind(), name, count, "published the webhook's CAs");
     Ok(())
+}
+
+async fn still_holds<K: Configuration>(
+    client: &Client,
+    name: &str,
+    configuration: Option<&K>,
+    cas: &str,
+) -> Result<(), PublishError> {
+    // What had to be written was written to the version that was read, or not at all.
+    let had_to_be_written = |read: &K| !patch("", &read.webhooks(), cas).0.is_empty();
+    let Some(read_before) = configuration.filter(|read| !had_to_be_written(read)) else { return Ok(()) };
+    let now = read::<K>(client, name).await?;
+    if now.is_some_and(|now| now.meta().resource_version == read_before.meta().resource_version) {
+        return Ok(());
+    }
+    Err(PublishError::Outdated { kind: K::kind(&()).into_owned(), name: name.to_owned() })
 }
 
 /// What has to be written so that each webhook trusts the CAs. It tests that nobody has written since the

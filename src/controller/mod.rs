@@ -6,7 +6,7 @@
 mod database;
 mod engine;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 #[cfg(test)]
 mod model;
 mod retained;

@@ -128,9 +128,11 @@ impl Cluster {
                     Progress::Idle
                 }
             }
+            // Others have published since.
+            Progress::Wrote(version, _) if version != self.published.len() => Progress::Idle,
             Progress::Wrote(version, state) => {
                 let cas = state.trusted();
-                if version == self.published.len() && self.published[version - 1].1 != cas {
+                if self.published[version - 1].1 != cas {
                     self.published.push((now, cas));
                 }
                 Progress::Published(state)
