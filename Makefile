@@ -15,6 +15,8 @@ RUNS ?= 20
 STEPS ?= 50000
 # For each of the fuzzer's targets.
 SECONDS ?= 60
+# Which of the mutants: `K/N` is every Nth from the Kth on. Each takes half a minute.
+SHARD ?= 0/1
 
 .PHONY: help
 help: ## List the targets
@@ -58,6 +60,11 @@ model: ## Play both loops against a cluster and Azure in memory: RUNS=20 by othe
 	    $(CARGO) test --quiet --locked --profile model --package database-operator --lib -- --nocapture only_after_an_end \
 	    | tee target/model.log | grep -E "MODEL_SEED|data ended|FAILED" | cut -c1-200; \
 	done
+
+.PHONY: mutants
+mutants: ## Plant one defect after the other where data can be lost, and see which no test finds: SHARD=0/20 takes every twentieth
+	@$(CARGO) mutants --version >/dev/null || { echo "install it: cargo install --locked cargo-mutants"; exit 1; }
+	$(CARGO) mutants --workspace --no-shuffle --output target --shard $(SHARD)
 
 .PHONY: bench
 bench: ## Measure, and write docs/performance.md; takes half an hour once built, BENCH_SECONDS=1 BENCH_COUNTS=100 for less

@@ -82,8 +82,7 @@ impl Draft<'_> {
         let published = bundle(seen.into_iter().flat_map(Seen::bundles));
         let served = served.and_then(|served| served.authority.as_deref());
         let authority = self.state.authority.certificate.trim().to_owned();
-        // An old CA counts as well: then it is what was seen that is behind, and not the Secret.
-        let is_known = |ca: &str| ca.trim() == authority || self.state.old.contains(ca.trim());
+        let is_known = |ca: &str| ca.trim() == authority;
         let is_unheard_of =
             valid(&published, now).next().is_some() && !certificates(&published).chain(served).any(is_known);
         let issuer_of_leaf = issuer(&self.state.leaf.certificate, &published);
