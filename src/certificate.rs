@@ -124,7 +124,7 @@ mod tests {
         body::Bytes,
         http::{Method, Request, Response},
     };
-    use certs::{Keeper, Resolver, Timing, Where};
+    use certs::{Config, Keeper, Resolver, Timing};
     use http_body_util::{BodyExt, Full};
     use jiff::SignedDuration;
     use kube::client::Body;
@@ -217,14 +217,14 @@ mod tests {
                 Response::builder().status(code).body(answer).unwrap()
             }
         });
-        let place = Where {
+        let config = Config {
             namespace: "database-operator".to_owned(),
             secret: "certificate".to_owned(),
             configuration: "webhook".to_owned(),
             names: vec!["webhook.database-operator.svc".to_owned()],
         };
         let timing = Timing { settle: SignedDuration::from_mins(1), overlap: SignedDuration::from_mins(5) };
-        Keeper::new(client, place, timing, Arc::new(Resolver::default()))
+        Keeper::new(client, config, timing, Arc::new(Resolver::default()))
     }
 
     /// The Secret was put back from a copy, and the CA in it is one that was dropped between this replica's looks at the

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::{Pair, Resolver, Served, Unfit, pair::works};
+use crate::{Invalid, Pair, Resolver, Served, pair::works};
 
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
@@ -20,8 +20,8 @@ const CA: &str = "ca.crt";
 pub enum FilesError {
     #[error("{} can't be read: {source}; mount a Secret of type kubernetes.io/tls there", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} {unfit}; expected is a valid one for {}, and its key in tls.key", path.display(), names.join(", "))]
-    Unfit { path: PathBuf, unfit: Unfit, names: Vec<String> },
+    #[error("{} {invalid}; expected is a valid one for {}, and its key in tls.key", path.display(), names.join(", "))]
+    Invalid { path: PathBuf, invalid: Invalid, names: Vec<String> },
     #[error("{} can't be served: {source}", path.display())]
     Serve { path: PathBuf, source: rustls::Error },
 }
@@ -56,9 +56,9 @@ impl Files {
         let path = self.directory.join(CERTIFICATE);
         let fit = served.leaf.serves(&self.names, now);
         if !works(&fit)
-            && let Err(unfit) = fit
+            && let Err(invalid) = fit
         {
-            return Err(FilesError::Unfit { path, unfit, names: self.names.clone() });
+            return Err(FilesError::Invalid { path, invalid, names: self.names.clone() });
         }
         if self.served.as_ref() != Some(&served) {
             self.resolver.set(&served.leaf).map_err(|source| FilesError::Serve { path, source })?;

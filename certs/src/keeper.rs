@@ -9,7 +9,7 @@ use kube::{Api, Client, api::PostParams};
 use crate::{
     PublishError, Resolver, Served, Timing,
     publish::Configurations,
-    rotation::{Moment, step},
+    rotation::{Input, step},
     state::State,
 };
 
@@ -48,7 +48,7 @@ impl KeepError {
 
 /// Where the certificate is kept and published, and for which names it is.
 #[derive(Clone, Debug)]
-pub struct Where {
+pub struct Config {
     pub namespace: String,
     pub secret: String,
     /// The validating and the mutating webhook configuration of this name.
@@ -60,7 +60,7 @@ pub struct Where {
 /// One replica's part in it.
 pub struct Keeper {
     client: Client,
-    place: Where,
+    config: Config,
     timing: Timing,
     resolver: Arc<Resolver>,
     served: Option<Served>,
@@ -69,7 +69,7 @@ pub struct Keeper {
 impl std::fmt::Debug for Keeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keeper")
-            .field("place", &self.place)
+            .field("config", &self.config)
             .field("timing", &self.timing)
             .finish_non_exhaustive()
     }
@@ -80,8 +80,8 @@ const TRIES: usize = 5;
 
 impl Keeper {
     /// Serves nothing yet.
-    pub fn new(client: Client, place: Where, timing: Timing, resolver: Arc<Resolver>) -> Self {
-        Self { client, place, timing, resolver, served: None }
+    pub fn new(client: Client, config: Config, timing: Timing, resolver: Arc<Resolver>) -> Self {
+        Self { client, config, timing, resolver, served: None }
     }
 
     /// What is served at present.
@@ -103,7 +103,7 @@ impl Keeper {
     async fn try_pass(&mut self, now: Timestamp) -> Result<(), KeepError> {
         // In this order: what is published below comes from a Secret that is newer than the configurations,
         // and it is written only to these. So a replica that was held up never undoes what others did since.
-        let configurations = Configurations::read(&self.client, &self.place.configuration).await;
+        let configurations = Configurations::read(&self.client, &self.config.configuration).await;
         let state = self.state(configurations.as_ref().ok(), now).await?;
         let published = match configurations {
             Ok(configurations) => self.publish(&configurations, &state).await,
@@ -118,7 +118,7 @@ impl Keeper {
     }
 
     async fn publish(&self, configurations: &Configurations, state: &State) -> Result<(), PublishError> {
-        let (name, cas) = (&self.place.configuration, state.trusted());
+        let (name, cas) = (&self.config.configuration, state.trusted());
         configurations.publish(&self.client, name, &cas).await?;
         if self.served.as_ref().is_none_or(|served| served.leaf != state.leaf) {
             configurations.still_hold(&self.client, name, &cas).await?;
@@ -132,7 +132,7 @@ impl Keeper {
         configurations: Option<&Configurations>,
         now: Timestamp,
     ) -> Result<State, KeepError> {
-        let Where { namespace, secret: name, names, .. } = &self.place;
+        let Config { namespace, secret: name, names, .. } = &self.config;
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let failed = |action| {
             move |source| KeepError::Api {
@@ -146,7 +146,7 @@ impl Keeper {
             return Err(KeepError::Absent { namespace: namespace.clone(), name: name.clone() });
         };
         let state = State::of(&secret);
-        let (next, notes) = step(Moment {
+        let (next, notes) = step(Input {
             state: &state,
             seen: configurations.map(Configurations::seen).as_ref(),
             served: self.served.as_ref(),
@@ -168,7 +168,7 @@ impl Keeper {
     }
 
     fn serve(&mut self, state: State) -> Result<(), KeepError> {
-        let Where { namespace, secret: name, .. } = &self.place;
+        let Config { namespace, secret: name, .. } = &self.config;
         let (namespace, name) = (namespace.clone(), name.clone());
         if state.leaf.certificate.is_empty() {
             // Whoever serves something goes on; it can be put back into the Secret at the next pass.

@@ -16,8 +16,8 @@ mod rotation;
 mod state;
 
 pub use files::{Files, FilesError};
-pub use keeper::{KeepError, Keeper, Where};
-pub use pair::{Pair, Unfit};
+pub use keeper::{Config, KeepError, Keeper};
+pub use pair::{Invalid, Pair};
 pub use publish::PublishError;
 pub use resolver::{Resolver, Served};
 pub use rotation::Timing;

@@ -28,7 +28,7 @@ impl std::fmt::Debug for Pair {
 
 /// What is wrong with a certificate or its key; follows on "the certificate".
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Unfit {
+pub enum Invalid {
     #[error("is missing")]
     Absent,
     #[error("has no key")]
@@ -53,40 +53,41 @@ pub enum Unfit {
 }
 
 /// Whether it does its work, be it due or not.
-pub(crate) fn works(fit: &Result<(), Unfit>) -> bool {
-    matches!(fit, Ok(()) | Err(Unfit::Due))
+pub(crate) fn works(fit: &Result<(), Invalid>) -> bool {
+    matches!(fit, Ok(()) | Err(Invalid::Due))
 }
 
 impl Pair {
     /// Whether this is a CA that can sign, for another third of its life at least. A leaf is issued only
     /// once in two months: a key that can't do it is to be found long before.
-    pub(crate) fn signs(&self, now: Timestamp) -> Result<(), Unfit> {
+    pub(crate) fn signs(&self, now: Timestamp) -> Result<(), Invalid> {
         self.is_there()?;
         let der = der(&self.certificate)?;
         let ca = parse(&der)?;
-        let key = rcgen::KeyPair::from_pem(&self.key).map_err(|error| Unfit::OtherKey(error.to_string()))?;
+        let key =
+            rcgen::KeyPair::from_pem(&self.key).map_err(|error| Invalid::OtherKey(error.to_string()))?;
         if ca.public_key().subject_public_key.data.as_ref() != key.public_key_raw() {
-            return Err(Unfit::OtherKey("it is another one's".into()));
+            return Err(Invalid::OtherKey("it is another one's".into()));
         }
         if !ca.is_ca() {
-            return Err(Unfit::NoCa);
+            return Err(Invalid::NoCa);
         }
         in_time(&ca, now)
     }
 
     /// Whether this serves all of these names, for another third of its life at least.
-    pub(crate) fn serves(&self, names: &[String], now: Timestamp) -> Result<(), Unfit> {
+    pub(crate) fn serves(&self, names: &[String], now: Timestamp) -> Result<(), Invalid> {
         self.is_there()?;
         let der = der(&self.certificate)?;
         let leaf = parse(&der)?;
-        self.certified_key().map_err(|error| Unfit::OtherKey(error.to_string()))?;
+        self.certified_key().map_err(|error| Invalid::OtherKey(error.to_string()))?;
         let verified =
-            ParsedCertificate::try_from(&der).map_err(|error| Unfit::Unreadable(error.to_string()))?;
+            ParsedCertificate::try_from(&der).map_err(|error| Invalid::Unreadable(error.to_string()))?;
         let is_for = |name: &str| {
             ServerName::try_from(name).is_ok_and(|name| verify_server_name(&verified, &name).is_ok())
         };
         if let Some(missing) = names.iter().find(|name| !is_for(name)) {
-            return Err(Unfit::OtherName(missing.clone()));
+            return Err(Invalid::OtherName(missing.clone()));
         }
         in_time(&leaf, now)
     }
@@ -108,10 +109,10 @@ impl Pair {
         alternatives.value.general_names.iter().filter_map(name).collect()
     }
 
-    fn is_there(&self) -> Result<(), Unfit> {
+    fn is_there(&self) -> Result<(), Invalid> {
         match (self.certificate.trim(), self.key.trim()) {
-            ("", _) => Err(Unfit::Absent),
-            (_, "") => Err(Unfit::NoKey),
+            ("", _) => Err(Invalid::Absent),
+            (_, "") => Err(Invalid::NoKey),
             _ => Ok(()),
         }
     }
@@ -130,25 +131,25 @@ impl Pair {
     }
 }
 
-fn der(pem: &str) -> Result<CertificateDer<'static>, Unfit> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| Unfit::Unreadable(error.to_string()))
+fn der(pem: &str) -> Result<CertificateDer<'static>, Invalid> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| Invalid::Unreadable(error.to_string()))
 }
 
-fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Unfit> {
+fn parse<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Invalid> {
     parse_x509_certificate(der)
         .map(|(_, certificate)| certificate)
-        .map_err(|error| Unfit::Unreadable(error.to_string()))
+        .map_err(|error| Invalid::Unreadable(error.to_string()))
 }
 
-fn in_time(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<(), Unfit> {
+fn in_time(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<(), Invalid> {
     let validity = certificate.validity();
     let (from, to, now) = (validity.not_before.timestamp(), validity.not_after.timestamp(), now.as_second());
     if now < from {
-        Err(Unfit::NotYet)
+        Err(Invalid::NotYet)
     } else if now > to {
-        Err(Unfit::Expired)
+        Err(Invalid::Expired)
     } else if now >= from + (to - from) / 3 * 2 {
-        Err(Unfit::Due)
+        Err(Invalid::Due)
     } else {
         Ok(())
     }
@@ -225,26 +226,26 @@ mod tests {
     #[rstest]
     #[case::at_once(0, Ok(()))]
     #[case::before_two_thirds(59, Ok(()))]
-    #[case::after_two_thirds(61, Err(Unfit::Due))]
-    #[case::at_the_end(91, Err(Unfit::Expired))]
-    #[case::too_soon(-1, Err(Unfit::NotYet))]
-    fn a_leaf_serves_for_two_thirds_of_its_life(#[case] days: i32, #[case] expected: Result<(), Unfit>) {
+    #[case::after_two_thirds(61, Err(Invalid::Due))]
+    #[case::at_the_end(91, Err(Invalid::Expired))]
+    #[case::too_soon(-1, Err(Invalid::NotYet))]
+    fn a_leaf_serves_for_two_thirds_of_its_life(#[case] days: i32, #[case] expected: Result<(), Invalid>) {
         assert_eq!(fresh().1.serves(&names(), now() + DAY * days), expected);
     }
 
     #[rstest]
     #[case(2400, Ok(()))]
-    #[case(2500, Err(Unfit::Due))]
-    #[case(3651, Err(Unfit::Expired))]
-    #[case(-1, Err(Unfit::NotYet))]
-    fn a_ca_signs_for_two_thirds_of_its_life(#[case] days: i32, #[case] expected: Result<(), Unfit>) {
+    #[case(2500, Err(Invalid::Due))]
+    #[case(3651, Err(Invalid::Expired))]
+    #[case(-1, Err(Invalid::NotYet))]
+    fn a_ca_signs_for_two_thirds_of_its_life(#[case] days: i32, #[case] expected: Result<(), Invalid>) {
         assert_eq!(fresh().0.signs(now() + DAY * days), expected);
     }
 
     #[test]
     fn a_leaf_serves_its_own_names_only() {
         let more = [names(), vec!["10.0.0.1".into()]].concat();
-        assert_eq!(fresh().1.serves(&more, now()), Err(Unfit::OtherName("10.0.0.1".into())));
+        assert_eq!(fresh().1.serves(&more, now()), Err(Invalid::OtherName("10.0.0.1".into())));
         let any = issue::leaf(&fresh().0, &["*.database-operator.svc".into()], now()).unwrap();
         assert_eq!(any.serves(&["webhook.database-operator.svc".into()], now()), Ok(()));
         let all = [names(), vec!["fd00::1".into()]].concat();
@@ -254,17 +255,17 @@ mod tests {
     #[test]
     fn what_is_broken_is_told_and_no_panic() {
         let (authority, leaf) = fresh();
-        assert_eq!(Pair::default().signs(now()), Err(Unfit::Absent));
-        assert_eq!(leaf.signs(now()), Err(Unfit::NoCa));
-        assert_eq!(Pair { key: String::new(), ..leaf.clone() }.serves(&names(), now()), Err(Unfit::NoKey));
+        assert_eq!(Pair::default().signs(now()), Err(Invalid::Absent));
+        assert_eq!(leaf.signs(now()), Err(Invalid::NoCa));
+        assert_eq!(Pair { key: String::new(), ..leaf.clone() }.serves(&names(), now()), Err(Invalid::NoKey));
         for key in ["not PEM".to_owned(), fresh().0.key] {
             let other = Pair { key, ..authority.clone() };
-            assert!(matches!(other.signs(now()), Err(Unfit::OtherKey(_))));
+            assert!(matches!(other.signs(now()), Err(Invalid::OtherKey(_))));
         }
         let other = Pair { key: fresh().1.key, ..leaf.clone() };
-        assert!(matches!(other.serves(&names(), now()), Err(Unfit::OtherKey(_))));
+        assert!(matches!(other.serves(&names(), now()), Err(Invalid::OtherKey(_))));
         let broken = Pair { certificate: "not PEM".into(), ..leaf };
-        assert!(matches!(broken.serves(&names(), now()), Err(Unfit::Unreadable(_))));
+        assert!(matches!(broken.serves(&names(), now()), Err(Invalid::Unreadable(_))));
     }
 
     #[test]

@@ -15,7 +15,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Pair, Served, Unfit,
+    Invalid, Pair, Served,
     issue::{self, CLOCK_SKEW},
     pair::{bundle, certificates, issuer, valid, works},
     publish::Seen,
@@ -35,7 +35,7 @@ pub struct Timing {
 
 /// All that a decision depends on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment<'a> {
+pub(crate) struct Input<'a> {
     pub state: &'a State,
     /// What the webhook configurations hold, read before the state; `None` when they can't be read.
     pub seen: Option<&'a Seen>,
@@ -47,30 +47,30 @@ pub(crate) struct Moment<'a> {
 }
 
 /// What the Secret is to hold from now on, and why, for the log; no reason where it stays as it is.
-pub(crate) fn step(moment: Moment<'_>) -> Result<(State, Vec<String>), rcgen::Error> {
-    let mut draft = Draft { moment, state: moment.state.clone(), notes: Vec::new() };
-    let wish = draft.state.rotate.take();
+pub(crate) fn step(input: Input<'_>) -> Result<(State, Vec<String>), rcgen::Error> {
+    let mut plan = Plan { input, state: input.state.clone(), notes: Vec::new() };
+    let wish = plan.state.rotate.take();
     if let Some(wish) = wish.as_deref().filter(|wish| !matches!(*wish, LEAF | CA)) {
-        draft.note(format!("{ROTATE}: {wish} on the Secret is taken away: write {LEAF} or {CA}"));
+        plan.note(format!("{ROTATE}: {wish} on the Secret is taken away: write {LEAF} or {CA}"));
     }
-    draft.catch_up();
-    draft.leaf(wish.as_deref() == Some(LEAF))?;
-    draft.authority(wish.as_deref() == Some(CA))?;
-    draft.switch()?;
-    draft.drop_old();
-    Ok((draft.state, draft.notes))
+    plan.catch_up();
+    plan.leaf(wish.as_deref() == Some(LEAF))?;
+    plan.authority(wish.as_deref() == Some(CA))?;
+    plan.switch()?;
+    plan.drop_old();
+    Ok((plan.state, plan.notes))
 }
 
 const LEAF: &str = "leaf";
 const CA: &str = "ca";
 
-struct Draft<'a> {
-    moment: Moment<'a>,
+struct Plan<'a> {
+    input: Input<'a>,
     state: State,
     notes: Vec<String>,
 }
 
-impl Draft<'_> {
+impl Plan<'_> {
     fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
@@ -78,7 +78,7 @@ impl Draft<'_> {
     /// The Secret may know less than what is published and served: it was damaged, or put back from a copy. What may
     /// be in use is trusted on, and a CA that no API server has heard of comes next, and not at once.
     fn catch_up(&mut self) {
-        let Moment { seen, served, now, .. } = self.moment;
+        let Input { seen, served, now, .. } = self.input;
         let published = bundle(seen.into_iter().flat_map(Seen::bundles));
         let served = served.and_then(|served| served.authority.as_deref());
         let authority = self.state.authority.certificate.trim().to_owned();
@@ -112,19 +112,19 @@ impl Draft<'_> {
 
     /// Sees to it that there is a leaf, from whichever CA can sign it without a review failing for it.
     fn leaf(&mut self, asked: bool) -> Result<(), rcgen::Error> {
-        let Moment { names, now, .. } = self.moment;
+        let Input { names, now, .. } = self.input;
         let mut names = names.to_vec();
         let why = match self.check_leaf() {
             Ok(()) if asked => format!("{ROTATE} asks for it"),
             Ok(()) => return Ok(()),
-            Err(unfit) => {
-                if matches!(unfit, Unfit::OtherName(_)) {
+            Err(invalid) => {
+                if matches!(invalid, Invalid::OtherName(_)) {
                     // A replica that is told other names must not take ours away again.
                     names.extend(self.state.leaf.names());
                     names.sort();
                     names.dedup();
                 }
-                format!("the present one {unfit}")
+                format!("the present one {invalid}")
             }
         };
         if works(&self.state.authority.signs(now)) {
@@ -138,31 +138,31 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn check_leaf(&self) -> Result<(), Unfit> {
-        let fit = self.state.leaf.serves(self.moment.names, self.moment.now);
+    fn check_leaf(&self) -> Result<(), Invalid> {
+        let fit = self.state.leaf.serves(self.input.names, self.input.now);
         if works(&fit) && !self.has_signed(&self.state.authority.certificate) {
-            return Err(Unfit::OtherCa);
+            return Err(Invalid::OtherCa);
         }
         fit
     }
 
     fn leaf_is_trusted(&self) -> bool {
-        works(&self.state.leaf.serves(self.moment.names, self.moment.now))
+        works(&self.state.leaf.serves(self.input.names, self.input.now))
             && self.has_signed(&self.state.trusted())
     }
 
     /// Whether one of these CAs, which is still valid, has signed the leaf.
     fn has_signed(&self, cas: &str) -> bool {
-        valid(cas, self.moment.now).any(|ca| issuer(&self.state.leaf.certificate, ca).is_some())
+        valid(cas, self.input.now).any(|ca| issuer(&self.state.leaf.certificate, ca).is_some())
     }
 
     /// The Secret was lost: what this replica still serves goes back into it, so that a replica which starts
     /// now can serve it too while a new CA is published. The old CA's key is not brought back: whoever
     /// deleted the Secret may have wanted it gone.
     fn restore(&mut self) -> bool {
-        let Some(Served { leaf, authority: Some(authority) }) = self.moment.served else { return false };
+        let Some(Served { leaf, authority: Some(authority) }) = self.input.served else { return false };
         let good =
-            works(&leaf.serves(&[], self.moment.now)) && valid(authority, self.moment.now).next().is_some();
+            works(&leaf.serves(&[], self.input.now)) && valid(authority, self.input.now).next().is_some();
         if good && self.state.leaf != *leaf {
             let present = std::mem::take(&mut self.state.authority.certificate);
             self.keep_trusting(&present);
@@ -176,7 +176,7 @@ impl Draft<'_> {
     /// A first start: where no CA is published, no certificate is trusted, and nothing is lost by being quick.
     /// Where one is published, a replica may serve a certificate of it that we don't know.
     fn start(&mut self) -> Result<(), rcgen::Error> {
-        let Moment { seen, names, now, .. } = self.moment;
+        let Input { seen, names, now, .. } = self.input;
         if seen.is_none_or(|seen| seen.bundles().any(|bundle| valid(bundle, now).next().is_some())) {
             return Ok(());
         }
@@ -190,7 +190,7 @@ impl Draft<'_> {
 
     /// Step 1: a next CA where one is needed, beside all that may be in use.
     fn authority(&mut self, asked: bool) -> Result<(), rcgen::Error> {
-        let now = self.moment.now;
+        let now = self.input.now;
         let why = match (&self.state.next, self.state.authority.signs(now)) {
             (Some(next), _) => match next.signs(now) {
                 Ok(()) if asked => {
@@ -198,15 +198,15 @@ impl Draft<'_> {
                     return Ok(());
                 }
                 Ok(()) => return Ok(()),
-                Err(unfit) => format!("the one before {unfit}"),
+                Err(invalid) => format!("the one before {invalid}"),
             },
-            (None, Err(unfit)) => format!("the present one {unfit}"),
+            (None, Err(invalid)) => format!("the present one {invalid}"),
             (None, Ok(())) if asked => format!("{ROTATE} asks for it"),
             (None, Ok(())) => return Ok(()),
         };
-        let Some(seen) = self.moment.seen else {
+        let Some(seen) = self.input.seen else {
             // Later, when it can be published.
-            self.state.rotate.clone_from(&self.moment.state.rotate);
+            self.state.rotate.clone_from(&self.input.state.rotate);
             return Ok(());
         };
         self.keep_trusting(&bundle(seen.bundles()));
@@ -220,13 +220,13 @@ impl Draft<'_> {
     fn keep_trusting(&mut self, cas: &str) {
         let next = self.state.next.as_ref().map(|next| next.certificate.trim());
         let present = Some(self.state.authority.certificate.trim());
-        let cas = valid(cas, self.moment.now).filter(|ca| ![present, next].contains(&Some(*ca)));
+        let cas = valid(cas, self.input.now).filter(|ca| ![present, next].contains(&Some(*ca)));
         self.state.old = bundle([self.state.old.as_str()].into_iter().chain(cas));
     }
 
     /// Step 2: the next CA takes over once every API server has heard of it.
     fn switch(&mut self) -> Result<(), rcgen::Error> {
-        let Moment { seen: Some(seen), names, now, timing, .. } = self.moment else { return Ok(()) };
+        let Input { seen: Some(seen), names, now, timing, .. } = self.input else { return Ok(()) };
         let Some(next) = self.state.next.clone() else { return Ok(()) };
         if !seen.everywhere(&next.certificate) {
             // Not yet, or no more, in which case the API servers have to hear of it again.
@@ -252,7 +252,7 @@ impl Draft<'_> {
 
     /// Step 3: old CAs go once every replica has taken up the certificate of the new one.
     fn drop_old(&mut self) {
-        let Moment { now, timing, .. } = self.moment;
+        let Input { now, timing, .. } = self.input;
         if self.state.old.is_empty() {
             self.state.switched = None;
         } else if self.state.next.is_none() && !self.has_signed(&self.state.old) {

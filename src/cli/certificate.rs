@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use certs::{Files, Keeper, Resolver, Timing, Where};
+use certs::{Config, Files, Keeper, Resolver, Timing};
 use clap::Args;
 use jiff::SignedDuration;
 use kube::Client;
@@ -76,13 +76,13 @@ impl CertificateArgs {
             settle: SignedDuration::try_from(self.ca_settle)?,
             overlap: SignedDuration::try_from(self.ca_overlap)?,
         };
-        let place = Where {
+        let config = Config {
             namespace,
             secret: self.certificate_secret,
             configuration: self.webhook_configuration,
             names: self.tls_names,
         };
-        Ok(Source::Secret(Keeper::new(client, place, timing, resolver)))
+        Ok(Source::Secret(Keeper::new(client, config, timing, resolver)))
     }
 }
 

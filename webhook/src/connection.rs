@@ -30,7 +30,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Limits, Metrics, Tls, body::Turn, patience::Patience, slots::Slot};
+use crate::{Limits, Metrics, Tls, body::Turn, header_timeout::HeaderTimeout, slots::Slot};
 
 /// The longest head. The API server's are a few hundred bytes.
 const HEAD: u32 = 16 * 1024;
@@ -43,7 +43,7 @@ const STREAMS: u32 = 4;
 
 /// What all connections share.
 #[derive(Clone, Debug)]
-pub(crate) struct Host {
+pub(crate) struct ConnectionHandler {
     pub(crate) router: Router,
     pub(crate) tls: Tls,
     pub(crate) limits: Limits,
@@ -54,7 +54,7 @@ pub(crate) struct Host {
     pub(crate) closed: CancellationToken,
 }
 
-impl Host {
+impl ConnectionHandler {
     pub(crate) async fn attend(self, stream: TcpStream, slot: Slot) {
         let slot = Arc::new(slot);
         let handshake = timeout(self.limits.handshake, self.tls.acceptor().accept(stream));
@@ -76,7 +76,7 @@ impl Host {
     /// automatic builder does, waits for them without a limit.
     async fn serve(&self, tls: TlsStream<TcpStream>, slot: Arc<Slot>) {
         let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-        let io = TokioIo::new(Patience::new(tls, http2, self.limits.head, slot.clone()));
+        let io = TokioIo::new(HeaderTimeout::new(tls, http2, self.limits.head, slot.clone()));
         let service = self.service(slot.clone());
         if http2 {
             self.watch(self.http2().serve_connection(io, service), &slot, Duration::ZERO).await;
@@ -91,7 +91,7 @@ impl Host {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            // It runs between requests too, so it is the limit of idleness, and `Patience` minds the head.
+            // It runs between requests too, so it is the limit of idleness, and `HeaderTimeout` minds the head.
             .header_read_timeout(self.limits.idle)
             .max_buf_size(HEAD as usize);
         builder

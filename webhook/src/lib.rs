@@ -9,12 +9,12 @@
 mod body;
 pub mod cluster;
 mod connection;
+mod header_timeout;
 pub mod limits;
+mod log_throttle;
 pub mod metrics;
-mod patience;
 pub mod review;
 pub mod router;
-mod seldom;
 pub mod server;
 mod slots;
 pub mod tls;

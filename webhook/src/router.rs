@@ -22,15 +22,15 @@ use crate::{
     Cluster, Limits, Metrics,
     body::{Bodies, Received, Refused},
     cluster::Facts,
+    log_throttle::LogThrottle,
     metrics::{DenialLabels, Raised, RejectedLabels, ReviewLabels},
     review::{self, Answer, Basis, Envelope, Hook, Question},
-    seldom::Seldom,
 };
 
 /// Anyone who reaches the port can have requests refused, and must not fill the log with them.
 const REFUSALS: Duration = Duration::from_secs(10);
 
-/// What the handlers share.
+/// What the answers to all paths share.
 #[derive(Clone, Debug)]
 pub struct State {
     /// The policy in force; swapped by whoever watches the ConfigMap.
@@ -52,37 +52,36 @@ pub fn router(state: State) -> Router {
 
 /// The same with another judge, or other limits.
 pub fn routes(state: State, judge: Judge, limits: &Limits) -> Router {
-    let desk = Arc::new(Desk {
+    let handler = Arc::new(Handler {
         state,
         judge,
         bodies: Bodies::new(limits),
         policies: Arc::new(Semaphore::new(1)),
         patience: limits.policy,
-        refusals: Seldom::new(REFUSALS),
+        refusals: LogThrottle::new(REFUSALS),
     });
     let mut router = Router::new();
     for (path, hook) in Hook::ALL.iter().copied() {
-        let handler = async move |axum::extract::State(desk): axum::extract::State<Arc<Desk>>,
-                                  request: Request| {
-            desk.handle(hook, request).await
-        };
-        router = router.route(path, post(handler));
+        let answer =
+            async move |axum::extract::State(handler): axum::extract::State<Arc<Handler>>,
+                        request: Request| { handler.handle(hook, request).await };
+        router = router.route(path, post(answer));
     }
-    router.with_state(desk)
+    router.with_state(handler)
 }
 
 #[derive(Debug)]
-struct Desk {
+struct Handler {
     state: State,
     judge: Judge,
     bodies: Bodies,
     /// For one policy at a time: judging one takes longer, and more memory, than all other reviews.
     policies: Arc<Semaphore>,
     patience: Duration,
-    refusals: Seldom,
+    refusals: LogThrottle,
 }
 
-impl Desk {
+impl Handler {
     /// The body is parsed here and not by an extractor: the API server takes any 4xx for a broken webhook, and a
     /// review that can't be read deserves an answer that says so.
     async fn handle(&self, hook: Hook, mut request: Request) -> Response {
@@ -112,7 +111,7 @@ impl Desk {
 
     async fn answer(&self, hook: Hook, body: Received) -> Result<Answer, Refused> {
         let policy = self.state.policy.load_full();
-        let question = sound(&self.state.metrics, || Question::read(hook, &body.bytes));
+        let question = catch_panic(&self.state.metrics, || Question::read(hook, &body.bytes));
         let answer = match question {
             Some(question) if question.is_about_policy(&self.state.policy_name) => {
                 let uid = question.envelope();
@@ -124,7 +123,7 @@ impl Desk {
             Some(question) => {
                 let facts = Facts::gather(question.needs(&policy), &*self.state.cluster).await;
                 let basis = self.basis(&policy, &facts);
-                sound(&self.state.metrics, || (self.judge)(&question, &basis))
+                catch_panic(&self.state.metrics, || (self.judge)(&question, &basis))
             }
             None => None,
         };
@@ -147,7 +146,7 @@ impl Desk {
                 let _place = place;
                 let basis =
                     Basis { state: &policy, policy_name: &policy_name, today: today(), facts: &facts };
-                sound(&metrics, || judge(&question, &basis))
+                catch_panic(&metrics, || judge(&question, &basis))
             });
             work.await.unwrap_or_default()
         };
@@ -183,7 +182,7 @@ impl Desk {
 
 /// `None` after a panic. One in a rule is a mistake of ours, and still gets a whole answer: a connection that just ends
 /// tells the user nothing, and takes other reviews along.
-fn sound<T>(metrics: &Metrics, work: impl FnOnce() -> T) -> Option<T> {
+fn catch_panic<T>(metrics: &Metrics, work: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(work));
     if result.is_err() {
         metrics.panics.inc();

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Limits, Metrics, Tls, connection::Host, metrics::Raised, slots::Slots};
+use crate::{Limits, Metrics, Tls, connection::ConnectionHandler, metrics::Raised, slots::Slots};
 
 /// Who connected more recently than that isn't sent away for a newcomer: its request is on its way, or its
 /// last answer.
@@ -49,7 +49,14 @@ impl Server {
         let Self { router, tls, limits, metrics } = self;
         let closed = CancellationToken::new();
         let stopping = Arc::new(AtomicBool::new(false));
-        let host = Host { router, tls, limits, metrics, stopping: stopping.clone(), closed: closed.clone() };
+        let handler = ConnectionHandler {
+            router,
+            tls,
+            limits,
+            metrics,
+            stopping: stopping.clone(),
+            closed: closed.clone(),
+        };
         let connections = TaskTracker::new();
         let settled = async {
             stop.cancelled().await;
@@ -57,7 +64,7 @@ impl Server {
             sleep(limits.settle).await;
         };
         tokio::select! {
-            never = accept(&listener, &host, &connections) => match never {},
+            never = accept(&listener, &handler, &connections) => match never {},
             () = settled => {}
         }
         closed.cancel();
@@ -69,8 +76,12 @@ impl Server {
     }
 }
 
-async fn accept(listener: &TcpListener, host: &Host, connections: &TaskTracker) -> std::convert::Infallible {
-    let slots = Slots::new(host.limits.connections, GRACE);
+async fn accept(
+    listener: &TcpListener,
+    handler: &ConnectionHandler,
+    connections: &TaskTracker,
+) -> std::convert::Infallible {
+    let slots = Slots::new(handler.limits.connections, GRACE);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -83,10 +94,10 @@ async fn accept(listener: &TcpListener, host: &Host, connections: &TaskTracker) 
         };
         drop(stream.set_nodelay(true));
         let slot = slots.enter().await;
-        let host = host.clone();
+        let handler = handler.clone();
         connections.spawn(async move {
-            let _open = Raised::new(&host.metrics.connections);
-            host.attend(stream, slot).await;
+            let _open = Raised::new(&handler.metrics.connections);
+            handler.attend(stream, slot).await;
         });
     }
 }

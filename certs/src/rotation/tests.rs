@@ -44,7 +44,7 @@ impl World {
 
     /// All that a replica does when it looks once, with no other that comes between.
     fn pass(&mut self) -> String {
-        let moment = Moment {
+        let input = Input {
             state: &self.secret,
             seen: self.open.then_some(&self.seen),
             served: self.served.as_ref(),
@@ -52,7 +52,7 @@ impl World {
             now: self.now,
             timing: TIMING,
         };
-        let (state, notes) = step(moment).unwrap();
+        let (state, notes) = step(input).unwrap();
         self.secret = state;
         if self.open {
             self.seen.0.fill(self.secret.trusted());

@@ -108,7 +108,7 @@ impl Cluster {
             Progress::Saw(seen, version) => Progress::Read(seen, version, self.secret.clone()),
             Progress::Read(seen, version, stored) => {
                 let state = stored.as_ref().map(|(state, _)| state.clone()).unwrap_or_default();
-                let moment = Moment {
+                let input = Input {
                     state: &state,
                     seen: Some(&seen),
                     served: replica.served.as_ref(),
@@ -116,7 +116,7 @@ impl Cluster {
                     now,
                     timing: TIMING,
                 };
-                let (next, _) = step(moment).unwrap();
+                let (next, _) = step(input).unwrap();
                 let read = stored.map(|(_, version)| version);
                 if next == state {
                     Progress::Wrote(version, next)

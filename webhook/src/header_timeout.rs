@@ -23,7 +23,7 @@ const PREFACE: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
 /// With HTTP/1.1 that is from its first byte on: Go's client keeps spare connections that haven't seen a request
 /// yet, and those count as idle. With HTTP/2 it is the preface only, which a client sends at once; pings find out
 /// whether it lives from then on.
-pub(crate) struct Patience<T> {
+pub(crate) struct HeaderTimeout<T> {
     io: T,
     http2: bool,
     limit: Duration,
@@ -33,7 +33,7 @@ pub(crate) struct Patience<T> {
     read: usize,
 }
 
-impl<T> Patience<T> {
+impl<T> HeaderTimeout<T> {
     pub(crate) fn new(io: T, http2: bool, limit: Duration, slot: Arc<Slot>) -> Self {
         let due = http2.then(|| Box::pin(sleep(limit)));
         Self { io, http2, limit, due, slot, begun: 0, read: 0 }
@@ -50,7 +50,7 @@ impl<T> Patience<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Patience<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for HeaderTimeout<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let me = self.get_mut();
         // A request that was handed on had a whole head.
@@ -71,7 +71,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Patience<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Patience<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for HeaderTimeout<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
     }

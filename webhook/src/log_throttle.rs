@@ -7,13 +7,13 @@ use std::{
 };
 
 #[derive(Debug)]
-pub(crate) struct Seldom {
+pub(crate) struct LogThrottle {
     interval: Duration,
     /// By what is said: when it was, and how often it happened since.
     said: Mutex<BTreeMap<&'static str, (Instant, u64)>>,
 }
 
-impl Seldom {
+impl LogThrottle {
     pub(crate) fn new(interval: Duration) -> Self {
         Self { interval, said: Mutex::default() }
     }
@@ -45,12 +45,12 @@ mod tests {
 
     #[test]
     fn the_first_is_said_and_then_how_many_were_left_out() {
-        let seldom = Seldom::new(Duration::from_millis(50));
-        assert_eq!(seldom.now("too_large"), Some(0));
-        assert_eq!([seldom.now("too_large"), seldom.now("too_large")], [None, None]);
-        assert_eq!(seldom.now("broken"), Some(0), "another thing");
+        let throttle = LogThrottle::new(Duration::from_millis(50));
+        assert_eq!(throttle.now("too_large"), Some(0));
+        assert_eq!([throttle.now("too_large"), throttle.now("too_large")], [None, None]);
+        assert_eq!(throttle.now("broken"), Some(0), "another thing");
         std::thread::sleep(Duration::from_millis(60));
-        assert_eq!(seldom.now("too_large"), Some(2));
-        assert_eq!(seldom.now("too_large"), None);
+        assert_eq!(throttle.now("too_large"), Some(2));
+        assert_eq!(throttle.now("too_large"), None);
     }
 }
