@@ -157,6 +157,10 @@ impl Keeper {
         if next == state {
             return Ok(state);
         }
+        // Or what others have dropped since would be trusted again, as if it had been all the time.
+        if let Some(configurations) = configurations {
+            configurations.are_unchanged(&self.client, &self.config.configuration).await?;
+        }
         // The version that was read goes along, and makes the slower of two replicas fail.
         secret.metadata.managed_fields = None;
         next.write_to(&mut secret);

@@ -96,6 +96,12 @@ impl Configurations {
         write(client, name, self.mutating.as_ref(), cas).await.and(validating)
     }
 
+    /// Fails where somebody has changed one of them since.
+    pub async fn are_unchanged(&self, client: &Client, name: &str) -> Result<(), PublishError> {
+        is_unchanged(client, name, self.validating.as_ref()).await?;
+        is_unchanged(client, name, self.mutating.as_ref()).await
+    }
+
     /// Fails where somebody has changed one of them since, other than by [`Self::publish`] with these CAs.
     pub async fn still_hold(&self, client: &Client, name: &str, cas: &str) -> Result<(), PublishError> {
         still_holds(client, name, self.validating.as_ref(), cas).await?;
@@ -154,9 +160,20 @@ async fn still_holds<K: Configuration>(
 ) -> Result<(), PublishError> {
     // What had to be written was written to the version that was read, or not at all.
     let had_to_be_written = |read: &K| !patch("", &read.webhooks(), cas).0.is_empty();
-    let Some(read_before) = configuration.filter(|read| !had_to_be_written(read)) else { return Ok(()) };
+    match configuration {
+        Some(read) if !had_to_be_written(read) => is_unchanged(client, name, configuration).await,
+        _ => Ok(()),
+    }
+}
+
+async fn is_unchanged<K: Configuration>(
+    client: &Client,
+    name: &str,
+    configuration: Option<&K>,
+) -> Result<(), PublishError> {
+    let version = |found: Option<&K>| found.and_then(|found| found.meta().resource_version.clone());
     let now = read::<K>(client, name).await?;
-    if now.is_some_and(|now| now.meta().resource_version == read_before.meta().resource_version) {
+    if version(now.as_ref()) == version(configuration) {
         return Ok(());
     }
     Err(PublishError::Outdated { kind: K::kind(&()).into_owned(), name: name.to_owned() })

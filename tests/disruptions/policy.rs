@@ -105,7 +105,7 @@ fn a_policy_that_breaks_or_goes_leaves_the_last_good_one_in_force() {
 #[rstest]
 #[case::broken("azure: [", "DB402", "line 1")]
 #[case::unknown_key(&GOOD.replace("clusterName:", "clustername:"), "DB403", "did you mean clusterName?")]
-#[case::no_such_size(&GOOD.replace("sku: Standard_B1ms", "sku: Standard_B1m"), "DB404", "did you mean Standard_B1ms?")]
+#[case::no_such_size(&GOOD.replace("sku: Standard_B1ms", "sku: Standard_B1m"), "DB404", "use Standard_B1ms")]
 #[case::missing("", "DB401", "is missing")]
 fn without_a_good_policy_the_webhook_says_which_trouble_it_is(
     #[case] yaml: &str,

@@ -120,6 +120,9 @@ impl Cluster {
                 let read = stored.map(|(_, version)| version);
                 if next == state {
                     Progress::Wrote(version, next)
+                } else if version != self.published.len() {
+                    // Others have published since. This look and the write are one request here, and two in truth.
+                    Progress::Idle
                 } else if read == self.secret.as_ref().map(|(_, version)| *version) {
                     self.versions += 1;
                     self.secret = Some((next.clone(), self.versions));
