@@ -124,6 +124,7 @@ mod tests {
         body::Bytes,
         http::{Method, Request, Response},
     };
+    use base64::{Engine, engine::general_purpose::STANDARD};
     use certs::{Config, Keeper, Resolver, Timing};
     use http_body_util::{BodyExt, Full};
     use jiff::SignedDuration;
@@ -252,5 +253,33 @@ mod tests {
         // Both are trusted now, until the one of the Secret can sign.
         let bundle = cluster.lock().unwrap().bundle().clone();
         assert_ne!(bundle, newer);
+    }
+
+    /// A CA that was dropped after this replica had read the configurations would be published again, as if it had been trusted
+    /// all the time.
+    #[tokio::test]
+    async fn what_others_have_dropped_since_is_not_published_again() {
+        let now = "2026-12-01T12:00:00Z".parse().unwrap();
+        let [cluster, other] = [Cluster::new(), Cluster::new()].map(|cluster| Arc::new(Mutex::new(cluster)));
+        let mut replica = keeper(&cluster);
+        replica.pass(now).await.unwrap();
+        keeper(&other).pass(now).await.unwrap();
+        let pem = |cluster: &Mutex<Cluster>| {
+            let bundle = cluster.lock().unwrap().bundle().as_str().unwrap().to_owned();
+            String::from_utf8(STANDARD.decode(bundle).unwrap()).unwrap()
+        };
+        let (dropped, present) = (pem(&other), pem(&cluster));
+        let in_base64 = |bundle: &str| json!(STANDARD.encode(bundle));
+        cluster.lock().unwrap().publish(&in_base64(&format!("{dropped}{present}")));
+        cluster.lock().unwrap().at_the_next_look = Some(in_base64(&present));
+        cluster.lock().unwrap().secret["metadata"]["annotations"]["altinn.app/rotate"] = json!("ca");
+
+        replica.pass(now).await.unwrap();
+        let published = pem(&cluster);
+        assert!(
+            published.contains(present.trim()) && published.len() > present.len(),
+            "the next one is there, too"
+        );
+        assert!(!published.contains(dropped.trim()));
     }
 }

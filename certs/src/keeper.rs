@@ -118,12 +118,12 @@ impl Keeper {
     }
 
     async fn publish(&self, configurations: &Configurations, state: &State) -> Result<(), PublishError> {
-        let (name, cas) = (&self.config.configuration, state.trusted());
-        configurations.publish(&self.client, name, &cas).await?;
+        let name = &self.config.configuration;
+        // Where nothing has to be written, no write would fail for what others have changed.
         if self.served.as_ref().is_none_or(|served| served.leaf != state.leaf) {
-            configurations.still_hold(&self.client, name, &cas).await?;
+            configurations.are_unchanged(&self.client, name).await?;
         }
-        Ok(())
+        configurations.publish(&self.client, name, &state.trusted()).await
     }
 
     /// What the Secret holds, after what is to be changed in it was.

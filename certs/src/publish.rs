@@ -101,12 +101,6 @@ impl Configurations {
         is_unchanged(client, name, self.validating.as_ref()).await?;
         is_unchanged(client, name, self.mutating.as_ref()).await
     }
-
-    /// Fails where somebody has changed one of them since, other than by [`Self::publish`] with these CAs.
-    pub async fn still_hold(&self, client: &Client, name: &str, cas: &str) -> Result<(), PublishError> {
-        still_holds(client, name, self.validating.as_ref(), cas).await?;
-        still_holds(client, name, self.mutating.as_ref(), cas).await
-    }
 }
 
 /// What the webhooks of one configuration trust; nothing where it doesn't exist.
@@ -150,20 +144,6 @@ async fn write<K: Configuration>(
     let count = certificates(cas).count();
     tracing::info!(kind = %kind(), name, count, "published the webhook's CAs");
     Ok(())
-}
-
-async fn still_holds<K: Configuration>(
-    client: &Client,
-    name: &str,
-    configuration: Option<&K>,
-    cas: &str,
-) -> Result<(), PublishError> {
-    // What had to be written was written to the version that was read, or not at all.
-    let had_to_be_written = |read: &K| !patch("", &read.webhooks(), cas).0.is_empty();
-    match configuration {
-        Some(read) if !had_to_be_written(read) => is_unchanged(client, name, configuration).await,
-        _ => Ok(()),
-    }
 }
 
 async fn is_unchanged<K: Configuration>(

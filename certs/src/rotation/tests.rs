@@ -443,3 +443,21 @@ fn a_leaf_that_nobody_can_sign_yet_is_told() {
     let notes = world.rotate("leaf");
     assert!(notes.contains("no new certificate until a next CA can sign it"), "{notes}");
 }
+
+/// A replica whose look was outdated wrote it so: the CA in the Secret is one that was dropped, and counts what replaced it
+/// among the old ones.
+#[test]
+fn a_ca_that_is_not_published_signs_nothing_though_the_secret_counts_the_published_one_as_old() {
+    let mut world = World::new();
+    let dropped = (world.secret.authority.clone(), world.secret.leaf.clone());
+    world.rotate("ca");
+    world.run(TIMING.settle + TIMING.overlap + SECOND * 60);
+    let present = world.ca();
+    world.assert_published(1, &present);
+    let served = world.serves();
+    world.secret.old = std::mem::replace(&mut world.secret.authority, dropped.0).certificate;
+    world.secret.leaf = dropped.1;
+    world.pass();
+    assert_eq!(world.serves(), served);
+    world.assert_published(2, &present);
+}
