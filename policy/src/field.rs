@@ -268,7 +268,11 @@ pub const FIELDS: &[Field] = &[
         write: "write names with values below it, such as work_mem: 16384",
         form: Form::Map { most: 256, write: "write a text, a number, on or off" },
         judged_by: &["version", "sku", "extensions"],
-        value: Some(value!(Reset, parameters, |parameters| format!("{parameters:?}"))),
+        value: Some(value!(Reset, parameters, |parameters| parameters
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" "))),
     },
     Field {
         path: "authentication",
