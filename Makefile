@@ -77,6 +77,8 @@ lint: build ## Check format, lints, imports, chart and scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny rustdoc::broken_intra_doc_links" \
+	  $(CARGO) doc --quiet --locked --workspace --lib --no-deps --document-private-items
 	$(CARGO) test --quiet --locked --test imports
 	@helm=$$($(BIN)/database-sandbox tools | sed -n 's/^helm  *//p'); \
 	"$$helm" lint --quiet charts/database-operator; \

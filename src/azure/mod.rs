@@ -1,6 +1,6 @@
 //! Azure Service Operator's objects: the only place that knows their shapes.
 //!
-//! [`build`] turns an effective spec into every object that we want; it is pure and can't fail. A second
+//! [`build()`] turns an effective spec into every object that we want; it is pure and can't fail. A second
 //! provider would be a sibling of this module.
 
 mod build;

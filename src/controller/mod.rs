@@ -1,7 +1,8 @@
-//! The reconcile loop: `Database` → objects of Azure Service Operator → Secret, ServiceAccount, status.
+//! The reconcile loops: `Database` → objects of Azure Service Operator → Secret, ServiceAccount, status.
 //!
-//! Each stage has a file of its own. [`dereference`] reads from the caches and nothing else, [`resolve`] asks
-//! the policy, [`build`] is pure, [`apply`] writes what differs, [`status`] reports.
+//! [`database`] and [`retained`] each have the loop over one kind. What they do to a server is in [`server`], and what any loop
+//! needs is in [`engine`]. A folder takes nothing from one that stands above it in this order: `engine`, `server`, `retained`,
+//! `database`.
 
 mod database;
 mod engine;

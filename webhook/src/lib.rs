@@ -2,7 +2,7 @@
 //!
 //! - [`cluster`]: what reviews need to know of the cluster
 //! - [`review`]: the pure part, bytes to answer; the rules are the `policy` crate's
-//! - [`router`]: the HTTP paths, which can be tested without a socket
+//! - [`mod@router`]: the HTTP paths, which can be tested without a socket
 //! - [`server`]: connections, TLS and an end without loss; [`limits`]: how much and how long
 //! - [`metrics`]: what is counted
 

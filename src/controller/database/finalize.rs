@@ -74,16 +74,16 @@ pub(crate) async fn finalize(database: &Database, context: &Context) -> Result<F
     if matches!(observe::check(&context.caches), Err(observe::Error::NotSynced)) {
         return Ok(wait());
     }
-    let doomed = ServerRef { database: whose, server_name: &server_name };
+    let target = ServerRef { database: whose, server_name: &server_name };
     // By the day of the delete, so that a long one doesn't outlive its own confirmation.
     let Ok(retention) = retention(database, whose, None, deleted, context) else {
         return Ok(wait());
     };
     let mut plan = plan(retention, database.annotations(), deleted, context.now(), context.destroy_delay);
-    if !destroy::cancel_destroy(context, &doomed).await? {
+    if !destroy::cancel_destroy(context, &target).await? {
         return Ok(wait());
     }
-    let record = match keep(database, context, &doomed, deleted, &plan).await? {
+    let record = match keep(database, context, &target, deleted, &plan).await? {
         Kept::OnRecord(record) => record,
         Kept::Overruled { record, word } => {
             plan = Plan::in_doubt(Some(word));

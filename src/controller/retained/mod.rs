@@ -1,10 +1,8 @@
 //! Data whose `Database` is gone: kept, brought back, or brought to its end.
 //!
-//! [`let_go`] settles what becomes of the data before a `Database` goes, [`record`] is what a `RetainedDatabase` says,
-//! [`end`] says when it comes to its end. [`reconcile`] looks after it: what was [`seen`] makes a [`plan`], and [`act`] does it;
-//! [`told`] has the words, and [`status`] writes them. [`close`] sees that nobody gets at it meanwhile, [`recover`] gives it to another
-//! `Database`, as which [`relabel`] marks it, [`restore`] finds it when its object was deleted by hand, [`sweep`] finds
-//! servers that lost their owner, and [`remove`] is the only place that ends anything in Azure.
+//! [`reconcile`] is one pass over a `RetainedDatabase`: what was [`seen`] makes a [`plan`], and [`act`] does it. [`end`] says when
+//! the server comes to its end, [`told`] has the words for people, and [`status`] writes them. [`sweep`] finds servers that lost
+//! their owner.
 
 mod act;
 pub(crate) mod end;

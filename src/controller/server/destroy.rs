@@ -77,7 +77,7 @@ pub(crate) enum Step {
 pub(crate) async fn destroy(
     context: &Context,
     is_noted: bool,
-    doomed: &ServerRef<'_>,
+    target: &ServerRef<'_>,
     instead: &str,
 ) -> Result<Step, Error> {
     match observe::check(&context.caches) {
@@ -87,10 +87,10 @@ pub(crate) async fn destroy(
         Err(observe::Error::Blocked(_)) if is_noted => return Ok(Step::Wait),
         Err(observe::Error::Blocked(why)) => return Ok(Step::Kept(why)),
     }
-    let (namespace, server) = (&context.operator_namespace, doomed.server_name);
+    let (namespace, server) = (&context.operator_namespace, target.server_name);
     let destroying =
         Blocked::by(Reason::Destroying, format!("Server {server} is being destroyed with all its data"));
-    let found = own(context, &context.caches.servers.cache, server, doomed);
+    let found = own(context, &context.caches.servers.cache, server, target);
     // What only looks tells Azure nothing, and may be about somebody else's server.
     if let Some(found) = &found
         && claim::only_looks(found)
@@ -114,7 +114,7 @@ pub(crate) async fn destroy(
             None => Step::Kept(impossible(namespace, server, instead)),
         });
     }
-    Ok(match delete_in_order(context, doomed).await? {
+    Ok(match delete_in_order(context, target).await? {
         Removal::Done => Step::Done,
         Removal::UnderWay => Step::Destroying(destroying),
         Removal::Refused { reason, message } => Step::Destroying(Blocked::by(
@@ -138,37 +138,37 @@ fn impossible(namespace: &str, server: &str, instead: &str) -> Blocked {
 ///
 /// The server is first: with it go its databases, and no order can leave one without the other. What stands for its parts
 /// in the cluster is let go after that, and deletes nothing in Azure. The identity is last, for it holds no data.
-async fn delete_in_order(context: &Context, doomed: &ServerRef<'_>) -> Result<Removal, Error> {
+async fn delete_in_order(context: &Context, target: &ServerRef<'_>) -> Result<Removal, Error> {
     let caches = &context.caches;
-    let server = match own(context, &caches.servers.cache, doomed.server_name, doomed) {
+    let server = match own(context, &caches.servers.cache, target.server_name, target) {
         Some(found) if claim::finds_nothing(&found) && !is_going(&found) => {
             write::delete(context, &found).await?;
             Removal::UnderWay
         }
-        _ => remove(context, &caches.servers.cache, doomed.server_name, doomed).await?,
+        _ => remove(context, &caches.servers.cache, target.server_name, target).await?,
     };
     if server != Removal::Done {
         return Ok(server);
     }
     // Kubernetes' garbage collection is at it, too.
-    release(context, &caches.databases, doomed.server_name, doomed).await?;
-    release(context, &caches.administrators, doomed.server_name, doomed).await?;
-    for rule in caches.firewall_rules.of(&context.operator_namespace, doomed.database) {
-        release(context, &caches.firewall_rules.cache, &rule.name_any(), doomed).await?;
+    release(context, &caches.databases, target.server_name, target).await?;
+    release(context, &caches.administrators, target.server_name, target).await?;
+    for rule in caches.firewall_rules.of(&context.operator_namespace, target.database) {
+        release(context, &caches.firewall_rules.cache, &rule.name_any(), target).await?;
     }
-    for configuration in caches.configurations.of(&context.operator_namespace, doomed.database) {
-        release(context, &caches.configurations.cache, &configuration.name_any(), doomed).await?;
+    for configuration in caches.configurations.of(&context.operator_namespace, target.database) {
+        release(context, &caches.configurations.cache, &configuration.name_any(), target).await?;
     }
-    let credential = remove(context, &caches.credentials, doomed.server_name, doomed).await?;
+    let credential = remove(context, &caches.credentials, target.server_name, target).await?;
     if credential != Removal::Done {
         return Ok(credential);
     }
-    let identity = remove(context, &caches.identities, doomed.server_name, doomed).await?;
+    let identity = remove(context, &caches.identities, target.server_name, target).await?;
     if identity != Removal::Done {
         return Ok(identity);
     }
-    let secret = password::secret_name(doomed.server_name);
-    if let Some(secret) = own(context, &caches.secrets, &secret, doomed) {
+    let secret = password::secret_name(target.server_name);
+    if let Some(secret) = own(context, &caches.secrets, &secret, target) {
         write::delete(context, &secret).await?;
     }
     Ok(Removal::Done)
