@@ -29,7 +29,7 @@ use crate::{
             verdict::{Blocked, ToReady},
         },
         server::{
-            applied::Applied,
+            applied::{Applied, Stage},
             binding::{PORT, secret_name},
             known::Known,
         },
@@ -375,9 +375,9 @@ impl Seen<'_> {
     /// What stands in the way of the objects in Azure: first what a person must mend.
     fn trouble(&self) -> Option<Blocked> {
         let told = |gave_up: bool| {
-            self.applied.objects().find_map(move |(object, progress)| match progress {
-                Progress::GaveUp { reason, message } if gave_up => Some((object, reason, message)),
-                Progress::Retrying { reason, message } if !gave_up => Some((object, reason, message)),
+            self.applied.parts.iter().find_map(move |part| match &part.progress {
+                Progress::GaveUp { reason, message } if gave_up => Some((&part.name, reason, message)),
+                Progress::Retrying { reason, message } if !gave_up => Some((&part.name, reason, message)),
                 _ => None,
             })
         };
@@ -439,24 +439,27 @@ impl Seen<'_> {
         self.now.duration_since(since) >= LONG
     }
 
-    /// What Azure does.
+    /// What Azure does, in the first stage that isn't ready.
     fn progress(&self) -> Said {
         let (applied, server) = (self.applied, &self.known.server_name);
-        let (reason, message) = if self.known.host().is_none() && !self.was_ready {
-            let takes = if self.is_slow() { "" } else { "; that takes 5 to 15 minutes" };
-            (Reason::Creating, format!("Azure is creating server {server}{takes}"))
-        } else if self.was_ready && applied.server != Progress::Ready {
-            change(self.known, self.effective)
-        } else if applied.is_connectable() {
-            let names = applied.parameters.iter().map(|(name, _)| name.trim_start_matches("parameter "));
-            let names = names.collect::<Vec<_>>().join(", ");
-            (Reason::Configuring, format!("Azure sets {names} of server {server}, one at a time"))
-        } else {
-            // With the host it is there, whatever ASO compares from then on.
-            (
+        // With the host it is there, whatever Azure Service Operator compares from then on.
+        let is_there = self.known.host().is_some() || self.was_ready;
+        let (reason, message) = match applied.stage() {
+            _ if !is_there => {
+                let takes = if self.is_slow() { "" } else { "; that takes 5 to 15 minutes" };
+                (Reason::Creating, format!("Azure is creating server {server}{takes}"))
+            }
+            Some(Stage::Server) if self.was_ready => change(self.known, self.effective),
+            Some(Stage::Server | Stage::Access) => (
                 Reason::Configuring,
                 "The server is up; its database, firewall and login are being set up".to_owned(),
-            )
+            ),
+            Some(Stage::Parameters) | None => {
+                let names = applied.parts_of(Stage::Parameters);
+                let names: Vec<&str> = names.map(|part| part.name.trim_start_matches("parameter ")).collect();
+                let names = names.join(", ");
+                (Reason::Configuring, format!("Azure sets {names} of server {server}, one at a time"))
+            }
         };
         let slow = if self.is_slow() {
             "; this takes longer than usual, and the platform team can see at the FlexibleServer of that name what Azure \

@@ -5,14 +5,31 @@ use jiff::Timestamp;
 use super::account;
 use crate::azure::condition::Progress;
 
+/// What a `Database` waits for, in this order: each stage needs those before it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Stage {
+    /// The server itself.
+    Server,
+    /// What an app needs to log in: the database, the firewall, the login.
+    Access,
+    /// An app can log in without them.
+    Parameters,
+}
+
+/// One object in Azure.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) stage: Stage,
+    /// For messages. The server needs none.
+    pub(crate) name: String,
+    pub(crate) progress: Progress,
+}
+
 /// How far each object has come, after everything that differed was written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Applied {
-    pub(crate) server: Progress,
-    /// The others in Azure, each with a name for messages.
-    pub(crate) others: Vec<(String, Progress)>,
-    /// The server's parameters, each with a name for messages.
-    pub(crate) parameters: Vec<(String, Progress)>,
+    /// In the order in which they are written; the server is the first one.
+    pub(crate) parts: Vec<Part>,
     /// Whether what was written hasn't come back through the watch: the object may have been deleted in between, and nothing
     /// would tell.
     pub(crate) unconfirmed: bool,
@@ -29,9 +46,7 @@ pub(crate) struct Applied {
 impl Applied {
     pub(crate) fn new(server: Progress) -> Self {
         Self {
-            server,
-            others: Vec::new(),
-            parameters: Vec::new(),
+            parts: vec![Part { stage: Stage::Server, name: String::new(), progress: server }],
             unconfirmed: false,
             left_alone: Vec::new(),
             unseen: None,
@@ -40,25 +55,37 @@ impl Applied {
         }
     }
 
-    /// Whether everything in Azure is as wanted.
+    pub(crate) fn set_server(&mut self, progress: Progress) {
+        for part in self.parts.iter_mut().filter(|part| part.stage == Stage::Server) {
+            part.progress = progress.clone();
+        }
+    }
+
+    pub(crate) fn push(&mut self, stage: Stage, name: String, progress: Progress) {
+        self.parts.push(Part { stage, name, progress });
+    }
+
+    /// The first stage in which something isn't as wanted; `None` when everything in Azure is.
+    pub(crate) fn stage(&self) -> Option<Stage> {
+        self.parts.iter().filter(|part| part.progress != Progress::Ready).map(|part| part.stage).min()
+    }
+
     pub(crate) fn is_ready(&self) -> bool {
-        self.objects().all(|(_, progress)| *progress == Progress::Ready)
+        self.stage().is_none()
     }
 
     /// Whether an app can log in: only parameters may be missing.
     pub(crate) fn is_connectable(&self) -> bool {
-        self.server == Progress::Ready && self.others.iter().all(|(_, progress)| *progress == Progress::Ready)
+        self.stage().is_none_or(|stage| stage > Stage::Access)
     }
 
-    /// Whether nothing was written lately, and ASO at the most compares with Azure.
+    /// Whether nothing was written lately, and Azure Service Operator at the most compares with Azure.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.objects().all(|(_, progress)| matches!(progress, Progress::Ready | Progress::Working))
+        self.parts.iter().all(|part| matches!(part.progress, Progress::Ready | Progress::Working))
     }
 
-    /// Every object in Azure; the server, which needs no name in a message, comes first.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = (&str, &Progress)> {
-        let others = self.others.iter().map(|(name, progress)| (name.as_str(), progress));
-        let parameters = self.parameters.iter().map(|(name, progress)| (name.as_str(), progress));
-        std::iter::once(("", &self.server)).chain(others).chain(parameters)
+    /// Those of one stage.
+    pub(crate) fn parts_of(&self, stage: Stage) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(move |part| part.stage == stage)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     account,
-    applied::Applied,
+    applied::{Applied, Stage},
     binding,
     build::Desired,
     context::Context,
@@ -106,9 +106,9 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
     let credential = all.keep_up(&caches.credentials, &azure.credential, |_| false).await?;
     all.is_free = server == Progress::Ready;
     all.lifts = all.is_free;
-    all.applied.server = server;
-    all.applied.others.push((condition::describe(&azure.identity), identity));
-    all.applied.others.push((condition::describe(&azure.credential), credential));
+    all.applied.set_server(server);
+    all.applied.push(Stage::Access, condition::describe(&azure.identity), identity);
+    all.applied.push(Stage::Access, condition::describe(&azure.credential), credential);
 
     // The database belongs to who administers the server when it is made; before there is anybody, to Azure itself, and then
     // nobody can use it. <https://learn.microsoft.com/azure/postgresql/security/security-entra-configure>
@@ -214,7 +214,7 @@ async fn pause(context: &Context, azure: &azure::Objects) -> Result<Applied, Err
         context: &Context,
         cache: &Cache<K>,
         desired: &K,
-    ) -> Result<(String, Progress), Error> {
+    ) -> Result<Progress, Error> {
         let found = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any());
         let found = found.filter(|found| same_owner(found, desired));
         if let Some(found) = &found
@@ -226,22 +226,33 @@ async fn pause(context: &Context, azure: &azure::Objects) -> Result<Applied, Err
             amend(context, found, json!({"annotations": annotations})).await?;
         }
         let found = found.filter(|found| found.same_spec(desired));
-        let progress = found.map_or(Progress::Sent, |found| condition::progress(&found));
-        Ok((condition::describe(desired), progress))
+        Ok(found.map_or(Progress::Sent, |found| condition::progress(&found)))
+    }
+    async fn part<K: AsoObject>(
+        applied: &mut Applied,
+        stage: Stage,
+        context: &Context,
+        cache: &Cache<K>,
+        desired: &K,
+    ) -> Result<(), Error> {
+        let progress = leave(context, cache, desired).await?;
+        applied.push(stage, condition::describe(desired), progress);
+        Ok(())
     }
     let caches = &context.caches;
-    let mut applied = Applied::new(leave(context, &caches.servers.cache, &azure.server).await?.1);
-    applied.others.push(leave(context, &caches.identities, &azure.identity).await?);
-    applied.others.push(leave(context, &caches.credentials, &azure.credential).await?);
-    applied.others.push(leave(context, &caches.databases, &azure.database).await?);
+    let mut applied = Applied::new(leave(context, &caches.servers.cache, &azure.server).await?);
+    let all = &mut applied;
+    part(all, Stage::Access, context, &caches.identities, &azure.identity).await?;
+    part(all, Stage::Access, context, &caches.credentials, &azure.credential).await?;
+    part(all, Stage::Access, context, &caches.databases, &azure.database).await?;
     for rule in azure.firewall.iter().chain(&azure.firewall_removed) {
-        applied.others.push(leave(context, &caches.firewall_rules.cache, rule).await?);
+        part(all, Stage::Access, context, &caches.firewall_rules.cache, rule).await?;
     }
     if let Some(administrator) = &azure.administrator {
-        applied.others.push(leave(context, &caches.administrators, administrator).await?);
+        part(all, Stage::Access, context, &caches.administrators, administrator).await?;
     }
     for parameter in &azure.configurations {
-        applied.parameters.push(leave(context, &caches.configurations.cache, parameter).await?);
+        part(all, Stage::Parameters, context, &caches.configurations.cache, parameter).await?;
     }
     Ok(applied)
 }
@@ -319,7 +330,7 @@ impl All<'_> {
     /// The next object; `None` while what it is built from isn't known.
     async fn one_by_one<K: AsoObject>(&mut self, cache: &Cache<K>, desired: Option<&K>) -> Result<(), Error> {
         let Some(desired) = desired else {
-            self.applied.others.push((K::kind(&()).into_owned(), Progress::Sent));
+            self.applied.push(Stage::Access, K::kind(&()).into_owned(), Progress::Sent);
             self.is_free = false;
             return Ok(());
         };
@@ -330,7 +341,7 @@ impl All<'_> {
             Progress::Sent
         };
         self.is_free &= progress == Progress::Ready;
-        self.applied.others.push((condition::describe(desired), progress));
+        self.applied.push(Stage::Access, condition::describe(desired), progress);
         Ok(())
     }
 
@@ -351,7 +362,7 @@ impl All<'_> {
         };
         self.is_free = false;
         let progress = if progress == Progress::Ready { Progress::Working } else { progress };
-        self.applied.others.push((condition::describe(desired), progress));
+        self.applied.push(Stage::Access, condition::describe(desired), progress);
         Ok(())
     }
 
@@ -377,7 +388,8 @@ impl All<'_> {
                 Progress::Sent
             };
             is_free &= !progress.is_under_way();
-            self.applied.parameters.push((format!("parameter {}", desired.spec.azure_name), progress));
+            let name = format!("parameter {}", desired.spec.azure_name);
+            self.applied.push(Stage::Parameters, name, progress);
         }
         Ok(())
     }

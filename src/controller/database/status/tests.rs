@@ -91,6 +91,13 @@ fn retrying() -> Progress {
     retrying_for("InternalServerError")
 }
 
+/// A server, and one object of it.
+fn with(server: Progress, stage: Stage, name: &str, other: Progress) -> Applied {
+    let mut applied = Applied::new(server);
+    applied.push(stage, name.to_owned(), other);
+    applied
+}
+
 /// Ready, Reconciling, Stalled, reason and state.
 fn judged(
     server: Progress,
@@ -100,8 +107,7 @@ fn judged(
     let database = database(if was_ready { json!({"host": "h"}) } else { json!({"observedGeneration": -1}) });
     // Azure tells of a server when it has made it.
     let known = known(if server == Progress::Ready || was_ready { up() } else { json!({}) });
-    let applied =
-        Applied { others: vec![("FlexibleServersDatabase x".into(), other)], ..Applied::new(server) };
+    let applied = with(server, Stage::Access, "FlexibleServersDatabase x", other);
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known,
@@ -163,10 +169,7 @@ fn every_pass_reports_the_generation_that_it_saw_failures_too(#[case] stalled: b
 
 #[test]
 fn azures_words_are_passed_on_with_the_object_they_are_about() {
-    let applied = Applied {
-        others: vec![("FlexibleServersDatabase x".into(), gave_up())],
-        ..Applied::new(Progress::Ready)
-    };
+    let applied = with(Progress::Ready, Stage::Access, "FlexibleServersDatabase x", gave_up());
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -186,7 +189,7 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
 
 #[test]
 fn a_ready_database_tells_all_that_an_app_needs() {
-    let applied = Applied { others: vec![], ..Applied::new(Progress::Ready) };
+    let applied = Applied::new(Progress::Ready);
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -202,7 +205,7 @@ fn a_ready_database_tells_all_that_an_app_needs() {
 
 #[test]
 fn a_transition_keeps_its_time_until_the_status_changes() {
-    let applied = Applied { others: vec![], ..Applied::new(Progress::Ready) };
+    let applied = Applied::new(Progress::Ready);
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -275,11 +278,8 @@ fn a_wish_that_azure_does_not_take_ends_ready() {
 fn a_login_that_is_being_replaced_ends_ready() {
     let known = known(up());
     let first = told(&DatabaseStatus::default(), &Applied::new(Progress::Ready), &known, now());
-    let replacing = Applied {
-        others: vec![("FlexibleServersAdministrator x".into(), Progress::Sent)],
-        replaces_login: true,
-        ..Applied::new(Progress::Ready)
-    };
+    let replacing = with(Progress::Ready, Stage::Access, "FlexibleServersAdministrator x", Progress::Sent);
+    let replacing = Applied { replaces_login: true, ..replacing };
     assert_eq!(ready_and_synced(&told(&first, &replacing, &known, now())), ("Unknown", None));
 }
 
@@ -302,10 +302,7 @@ fn a_server_that_lets_nobody_in_is_told_as_what_it_is(#[case] state: &str, #[cas
     server["state"] = json!(state);
     // What Azure answers to a write of its administrator says less.
     let conflict = retrying_for("Conflict");
-    let applied = Applied {
-        others: vec![("FlexibleServersAdministrator x".into(), conflict)],
-        ..Applied::new(Progress::Working)
-    };
+    let applied = with(Progress::Working, Stage::Access, "FlexibleServersAdministrator x", conflict);
     let status = told(&first, &applied, &known(server), now());
     let ready = ready(Some(&status)).unwrap();
     assert_eq!((ready.status == "False").then_some(ready.reason.as_str()), reason);
@@ -391,7 +388,7 @@ fn that_nobody_works_on_it_is_told_after_a_while() {
 
 #[test]
 fn a_revision_alone_is_no_news() {
-    let applied = Applied { others: vec![], ..Applied::new(Progress::Ready) };
+    let applied = Applied::new(Progress::Ready);
     let (known, effective) = (known(up()), effective());
     let with = |revision| {
         let outcome = Outcome::Applied {
@@ -411,7 +408,7 @@ fn a_revision_alone_is_no_news() {
 
 #[test]
 fn what_was_known_before_survives_a_failure() {
-    let applied = Applied { others: vec![], ..Applied::new(Progress::Ready) };
+    let applied = Applied::new(Progress::Ready);
     let outcome = Outcome::Applied {
         applied: &applied,
         known: &known(up()),
@@ -445,7 +442,7 @@ fn what_the_policy_would_not_let_pass_today_is_a_condition_of_its_own() {
         text: text.to_owned(),
     };
     let breaches = [problem("spec.sku is not allowed here"), problem("spec.version is not allowed here")];
-    let applied = Applied { others: Vec::new(), ..Applied::new(Progress::Ready) };
+    let applied = Applied::new(Progress::Ready);
     let known = known(up());
     let effective = effective();
     let outcome = |breaches| Outcome::Applied {
@@ -511,7 +508,7 @@ fn a_parameter_that_waits_for_a_restart_is_named_until_it_is_in_effect() {
         }))
         .unwrap()
     };
-    let ready = Applied { others: Vec::new(), ..Applied::new(Progress::Ready) };
+    let ready = Applied::new(Progress::Ready);
     let told = |known: &Known| {
         let effective = effective();
         let outcome = Outcome::Applied {
