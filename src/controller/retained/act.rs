@@ -54,7 +54,7 @@ pub(super) async fn act(plan: Plan, seen: &Seen<'_>, context: &Context) -> Resul
         Plan::TakeBack { cancels } => {
             take_back(record, context).await?;
             if cancels {
-                destroy::cancel_destroy(context, kept).await?;
+                destroy::cancel_destroy(context, &seen.objects).await?;
             }
         }
         Plan::Recover { note } => return recover(seen, context, &note).await,
@@ -69,9 +69,9 @@ pub(super) async fn act(plan: Plan, seen: &Seen<'_>, context: &Context) -> Resul
         Plan::LookAnew { closes } => look_anew(seen, context, closes).await?,
         Plan::Destroy => return destroy(seen, context).await,
         Plan::Keep { told, again } => {
-            let is_cancelled = destroy::cancel_destroy(context, kept).await?;
-            let closed = revoke::revoke(context, kept, record.spec.since.0).await?;
-            let rests = is_cancelled && destroy::rest(context, kept).await?;
+            let is_cancelled = destroy::cancel_destroy(context, &seen.objects).await?;
+            let closed = revoke::revoke(context, kept, &seen.objects, record.spec.since.0).await?;
+            let rests = is_cancelled && destroy::rest(context, &seen.objects).await?;
             tell(record, context, &told).await?;
             if rests && closed == Removal::Done {
                 return Ok(requeue(again));
@@ -85,7 +85,7 @@ async fn look_anew(seen: &Seen<'_>, context: &Context, closes: bool) -> Result<(
     let (record, kept) = (seen.record, &seen.kept);
     let Some(server) = &seen.server else { return Ok(()) };
     if closes {
-        match revoke::revoke(context, kept, record.spec.since.0).await? {
+        match revoke::revoke(context, kept, &seen.objects, record.spec.since.0).await? {
             Removal::Done => {}
             Removal::UnderWay => return Ok(()),
             Removal::Refused { reason, message } => {
@@ -99,7 +99,9 @@ async fn look_anew(seen: &Seen<'_>, context: &Context, closes: bool) -> Result<(
             }
         }
     }
-    if destroy::cancel_destroy(context, kept).await? && destroy::let_go_of_object(context, server).await? {
+    if destroy::cancel_destroy(context, &seen.objects).await?
+        && destroy::delete_object(context, server).await?
+    {
         context.looks.asked(kept.server_name, server.uid());
     }
     Ok(())
@@ -108,7 +110,7 @@ async fn look_anew(seen: &Seen<'_>, context: &Context, closes: bool) -> Result<(
 async fn destroy(seen: &Seen<'_>, context: &Context) -> Result<Action, Error> {
     let (record, server) = (seen.record, seen.kept.server_name);
     let instead = format!("apply the manifest of Database {} again to have it back", record.spec.database);
-    match destroy::destroy(context, record.is_being_destroyed(), &seen.kept, &instead).await? {
+    match destroy::destroy(context, record.is_being_destroyed(), &seen.kept, &seen.objects, &instead).await? {
         Step::Wait => {}
         Step::Kept(why) => drop(tell(record, context, &Told::trouble(record, why)).await?),
         Step::Destroying(why) => drop(tell(record, context, &Told::destroying(record, why)).await?),

@@ -19,8 +19,8 @@ use crate::controller::{
     engine::backoff::LIMIT,
     server::{
         context::Context,
-        destroy::ServerRef,
         error::Error,
+        objects::ServerRef,
         observe,
         restore::{Restored, restore},
         transfer,

@@ -12,8 +12,8 @@ use crate::{
     azure::FlexibleServer,
     controller::server::{
         context::Context,
-        destroy::ServerRef,
         error::Error,
+        objects::{Objects, ServerRef},
         record::deletion_is_requested,
         retention::{self, NotKnown},
     },
@@ -25,6 +25,8 @@ pub(super) struct Seen<'a> {
     pub(super) record: &'a RetainedDatabase,
     pub(super) kept: ServerRef<'a>,
     pub(super) database: Owner,
+    /// What is labelled as the record's `Database` has it.
+    pub(super) objects: Objects,
     /// The server's object, whosever it is.
     pub(super) server: Option<FlexibleServer>,
     /// `None` while the namespaces aren't listed whose labels decide on it.
@@ -65,7 +67,8 @@ pub(super) async fn see<'a>(
         context.looks.asked(kept.server_name, None);
     }
     let is_fresh = server.as_ref().is_some_and(|server| context.looks.is_fresh(kept.server_name, server));
-    Ok(Seen { record, kept, database, server, end, is_over, is_fresh, now: context.now() })
+    let objects = Objects::of(&context.caches, &context.operator_namespace, &kept);
+    Ok(Seen { record, kept, database, objects, server, end, is_over, is_fresh, now: context.now() })
 }
 
 /// Two clocks must agree on it.

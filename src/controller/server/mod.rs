@@ -16,6 +16,7 @@ pub(crate) mod known;
 pub(crate) mod looks;
 pub(crate) mod notes;
 pub(crate) mod nudge;
+pub(crate) mod objects;
 pub(crate) mod observe;
 pub(crate) mod ownership;
 pub(crate) mod password;

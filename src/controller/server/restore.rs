@@ -8,8 +8,8 @@ use kube::api::ObjectMeta;
 use super::{
     apply, build,
     context::Context,
-    destroy::ServerRef,
     error::Error,
+    objects::ServerRef,
     observe::{self, Found, observe},
     resolve,
     surroundings::Surroundings,

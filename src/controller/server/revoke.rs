@@ -7,8 +7,9 @@ use kube::ResourceExt;
 use super::{
     build,
     context::Context,
-    destroy::{Removal, ServerRef, own, remove},
+    destroy::{Removal, plan},
     error::Error,
+    objects::{Objects, ServerRef, act},
     password::{self, Passwords, Told, Wanted, fresh_password},
     secrets, write,
 };
@@ -23,18 +24,13 @@ use crate::{
 pub(crate) async fn revoke(
     context: &Context,
     kept: &ServerRef<'_>,
+    objects: &Objects,
     since: Timestamp,
 ) -> Result<Removal, Error> {
-    let caches = &context.caches;
-    let mut closed = remove(context, &caches.credentials, kept.server_name, kept).await?;
-    for rule in caches.firewall_rules.of(&context.operator_namespace, kept.database) {
-        let rule = remove(context, &caches.firewall_rules.cache, &rule.name_any(), kept).await?;
-        if closed == Removal::Done {
-            closed = rule;
-        }
-    }
-    let password = change_password(context, kept, since).await?;
-    Ok(if closed == Removal::Done { password } else { closed })
+    let (acts, closed) = plan::close(objects);
+    act(context, objects, &acts).await?;
+    let password = change_password(context, kept, objects, since).await?;
+    Ok(closed.then(|| password))
 }
 
 /// Gives the administrator another password, once for each time that the server is kept: within its network it can still be
@@ -42,19 +38,16 @@ pub(crate) async fn revoke(
 async fn change_password(
     context: &Context,
     kept: &ServerRef<'_>,
+    objects: &Objects,
     since: Timestamp,
 ) -> Result<Removal, Error> {
-    let caches = &context.caches;
-    let (name, database) = (password::secret_name(kept.server_name), kept.database);
-    let Some(server) = own(context, &caches.servers.cache, kept.server_name, kept) else {
+    let name = password::secret_name(kept.server_name);
+    let Some(server) = objects.server.as_ref().filter(|server| !claim::only_looks(server)) else {
         return Ok(Removal::Done);
     };
-    if claim::only_looks(&server) {
-        return Ok(Removal::Done);
-    }
-    let existing = own(context, &caches.secrets, &name, kept);
+    let existing = objects.secret.as_ref();
     // A new one that the cache doesn't show yet would be made once more.
-    let version = existing.as_ref().and_then(ResourceExt::resource_version);
+    let version = existing.and_then(ResourceExt::resource_version);
     if context
         .in_flight
         .is_pending(&write::key::<Secret>(&context.operator_namespace, &name), version.as_deref())
@@ -63,14 +56,15 @@ async fn change_password(
     }
     let Some(told) = &server.spec.administrator_login_password else {
         // Without passwords none is kept either: turned on again, there are new ones.
-        let has_some = existing.is_some_and(|secret| secret.data.is_some_and(|data| !data.is_empty()));
+        let has_some =
+            existing.is_some_and(|secret| secret.data.as_ref().is_some_and(|data| !data.is_empty()));
         return if has_some { write(context, kept, None).await } else { Ok(Removal::Done) };
     };
-    let is_taken = condition::progress(&server) == condition::Progress::Ready;
+    let is_taken = condition::progress(server) == condition::Progress::Ready;
     // A record may have stayed through a `Database` that came and went.
-    let since = claim::taken(&server).map_or(since, |taken| since.max(taken));
+    let since = claim::taken(server).map_or(since, |taken| since.max(taken));
     let passwords = Passwords::plan(
-        existing.as_ref(),
+        existing,
         Told { key: Some(&told.key), is_taken },
         Wanted { made_since: Some(since), ..Wanted::default() },
         // A clock that is behind would make one after another.
@@ -90,11 +84,11 @@ async fn change_password(
     desired.spec.administrator_login_password = Some(reference);
     desired.metadata.namespace = server.namespace();
     desired.metadata.resource_version = server.resource_version();
-    desired.metadata.labels = Some(owner_labels(database));
+    desired.metadata.labels = Some(owner_labels(kept.database));
     // Azure is to be told; an object at rest only looks.
-    let policy = if has_policy(&server, MANAGE) { MANAGE } else { DETACH_ON_DELETE };
+    let policy = if has_policy(server, MANAGE) { MANAGE } else { DETACH_ON_DELETE };
     desired.metadata.annotations = Some(annotations(policy));
-    write::aso(context, &caches.servers.cache, &desired).await?;
+    write::aso(context, &context.caches.servers.cache, &desired).await?;
     tracing::info!(server = kept.server_name, "the password of a kept server is changed");
     Ok(Removal::UnderWay)
 }

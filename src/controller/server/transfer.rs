@@ -1,4 +1,4 @@
-//! Marks everything of a kept server as another `Database`'s. A record says whose it was, so that whoever starts anew goes
+//! Labels everything of a kept server as another `Database`'s. A record says whose it was, so that whoever starts anew goes
 //! on where it was left.
 
 use api::DatabaseRef;
@@ -10,96 +10,51 @@ use serde_json::{Value, json};
 use super::{
     caches::Caches,
     context::Context,
-    password,
+    objects::{Objects, ServerRef},
     write::{self, Error},
 };
-use crate::{
-    azure::{FlexibleServersConfiguration, FlexibleServersFirewallRule},
-    controller::engine::cache::{Cache, Indexed},
-    labels::{TRACKED, is_tracked, owner_labels},
-};
+use crate::labels::{TRACKED, is_tracked, owner_labels};
 
-/// Whether something of this server still bears the marks of who had it before, as far as the caches show.
+/// Whether something of this server is still labelled with who had it before, as far as the caches show.
 pub(crate) fn is_due(
     caches: &Caches,
     operator_namespace: &str,
     server_name: &str,
     formerly: DatabaseRef<'_>,
 ) -> bool {
-    let named = Named { operator_namespace, server_name, formerly };
-    named.of(&caches.servers.cache).is_some()
-        || named.of(&caches.databases).is_some()
-        || named.of(&caches.administrators).is_some()
-        || named.of(&caches.identities).is_some()
-        || named.of(&caches.credentials).is_some()
-        || named.secret(caches).is_some()
-        || !named.rules(caches).is_empty()
-        || !named.configurations(caches).is_empty()
+    let former = ServerRef { database: formerly, server_name };
+    !Objects::of(caches, operator_namespace, &former).is_empty()
 }
 
-/// Gives everything of a server that bears the marks of `formerly` those of another `Database`.
+/// Labels everything of a server that is labelled with `formerly` with another `Database`. The server is last.
 pub(crate) async fn transfer(
     context: &Context,
     server_name: &str,
     formerly: DatabaseRef<'_>,
     to: DatabaseRef<'_>,
 ) -> Result<(), Error> {
-    let caches = &context.caches;
-    let named = Named { operator_namespace: &context.operator_namespace, server_name, formerly };
-    mark(context, named.of(&caches.databases), to).await?;
-    mark(context, named.of(&caches.administrators), to).await?;
-    mark(context, named.of(&caches.identities), to).await?;
-    mark(context, named.of(&caches.credentials), to).await?;
-    mark(context, named.secret(caches), to).await?;
-    mark(context, named.rules(caches), to).await?;
-    mark(context, named.configurations(caches), to).await?;
-    mark(context, named.of(&caches.servers.cache), to).await
+    let former = ServerRef { database: formerly, server_name };
+    let Objects {
+        server,
+        database,
+        administrator,
+        identity,
+        credential,
+        secret,
+        firewall_rules,
+        configurations,
+    } = Objects::of(&context.caches, &context.operator_namespace, &former);
+    set_owner_labels(context, database, to).await?;
+    set_owner_labels(context, administrator, to).await?;
+    set_owner_labels(context, identity, to).await?;
+    set_owner_labels(context, credential, to).await?;
+    set_owner_labels(context, secret, to).await?;
+    set_owner_labels(context, firewall_rules, to).await?;
+    set_owner_labels(context, configurations, to).await?;
+    set_owner_labels(context, server, to).await
 }
 
-/// What there is of a server and its former `Database`.
-struct Named<'a> {
-    operator_namespace: &'a str,
-    server_name: &'a str,
-    formerly: DatabaseRef<'a>,
-}
-
-impl Named<'_> {
-    fn of<K: Resource<DynamicType = ()> + DeserializeOwned>(&self, cache: &Cache<K>) -> Option<K> {
-        self.get(cache, self.server_name)
-    }
-
-    fn secret(&self, caches: &Caches) -> Option<k8s_openapi::api::core::v1::Secret> {
-        self.get(&caches.secrets, &password::secret_name(self.server_name))
-    }
-
-    fn get<K: Resource<DynamicType = ()> + DeserializeOwned>(
-        &self,
-        cache: &Cache<K>,
-        name: &str,
-    ) -> Option<K> {
-        cache.own(self.operator_namespace, name, self.formerly)
-    }
-
-    fn rules(&self, caches: &Caches) -> Vec<FlexibleServersFirewallRule> {
-        self.all(&caches.firewall_rules, |rule| rule.spec.owner.name.as_deref())
-    }
-
-    fn configurations(&self, caches: &Caches) -> Vec<FlexibleServersConfiguration> {
-        self.all(&caches.configurations, |configuration| configuration.spec.owner.name.as_deref())
-    }
-
-    fn all<K: Resource<DynamicType = ()> + DeserializeOwned>(
-        &self,
-        cache: &Indexed<K>,
-        server: impl Fn(&K) -> Option<&str>,
-    ) -> Vec<K> {
-        let mut all = cache.of(self.operator_namespace, self.formerly);
-        all.retain(|object| server(object) == Some(self.server_name));
-        all
-    }
-}
-
-async fn mark<K>(
+async fn set_owner_labels<K>(
     context: &Context,
     found: impl IntoIterator<Item = K>,
     to: DatabaseRef<'_>,
@@ -117,7 +72,7 @@ where
         }
         if write::amend(context, &found, json!({"labels": labels})).await? {
             let (kind, object) = (K::kind(&()), found.name_any());
-            tracing::info!(%kind, object, database = %to, "marked as another Database's");
+            tracing::info!(%kind, object, database = %to, "labelled as another Database's");
         }
     }
     Ok(())

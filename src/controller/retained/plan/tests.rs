@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::controller::server::destroy::ServerRef;
+use crate::controller::server::objects::{Objects, ServerRef};
 
 const KEPT: ServerRef<'_> = ServerRef { database: DatabaseRef::new("orders", "main"), server_name: "srv" };
 const NOW: &str = "2026-11-20T12:00:00Z";
@@ -68,7 +68,8 @@ fn requested() -> Option<FlexibleServer> {
 
 fn seen(record: &RetainedDatabase, server: Option<FlexibleServer>, end: End, is_over: bool) -> Seen<'_> {
     let (database, now) = (Owner::Absent, at(NOW));
-    Seen { record, kept: KEPT, database, server, end: Some(end), is_over, is_fresh: false, now }
+    let objects = Objects::default();
+    Seen { record, kept: KEPT, database, objects, server, end: Some(end), is_over, is_fresh: false, now }
 }
 
 /// Only looked at, to see whose it is.
