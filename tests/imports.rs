@@ -248,3 +248,32 @@ fn no_folder_of_the_controller_takes_anything_from_one_above_it() {
     assert!(count > 100, "{count} imports of the verbs on a server");
     assert!(upward.is_empty(), "imports that lead upward:\n{}", upward.join("\n"));
 }
+
+/// Where the kinds of Azure Service Operator are.
+const KINDS: [&str; 3] =
+    ["src/azure/build.rs", "src/azure/database_for_postgresql.rs", "src/azure/managed_identity.rs"];
+
+/// A second provider would change the verbs on a server, and no loop.
+#[test]
+fn the_loops_name_no_kind_of_azure_service_operator() {
+    let is_loop = |path: &str| {
+        ["src/controller/database", "src/controller/retained"].iter().any(|folder| path.starts_with(folder))
+    };
+    let mut named = Vec::new();
+    let mut by_verbs = 0;
+    for one in house() {
+        for (from, to) in one.imports() {
+            let (from, to) = (one.path(from), one.path(&to));
+            if !KINDS.contains(&to.as_str()) {
+                continue;
+            }
+            if is_loop(&from) {
+                named.push(format!("  {from} takes something from {to}"));
+            }
+            by_verbs += usize::from(from.starts_with("src/controller/server"));
+        }
+    }
+    // Or the kinds have moved.
+    assert!(by_verbs > 10, "{by_verbs} imports of the verbs on a server");
+    assert!(named.is_empty(), "a loop names a kind of Azure Service Operator:\n{}", named.join("\n"));
+}

@@ -23,7 +23,7 @@ use super::{
     error::Error,
     finalize::{Fate, finalize},
     pause::{self, Pause},
-    recover, refused,
+    recover,
     report::report,
     status::Outcome,
 };
@@ -40,6 +40,7 @@ use crate::controller::{
         known::Known,
         observe::{self, Found},
         password::{self, Passwords, fresh_password},
+        refused,
         resolve::{self, Resolved},
         secrets,
         surroundings::Surroundings,

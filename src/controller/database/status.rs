@@ -12,14 +12,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use policy::{Effective, Problem};
 
-use super::{pause::Pause, refused};
+use super::pause::Pause;
 use crate::{
     api_error::one_line,
-    azure::{
-        FlexibleServer, claim,
-        condition::{self, Kind, Progress},
-        states,
-    },
+    azure::condition::{self, Kind, Progress},
     controller::{
         engine::{
             conditions::{
@@ -31,7 +27,9 @@ use crate::{
         server::{
             applied::{Applied, Stage},
             binding::{PORT, secret_name},
+            describe::Server,
             known::Known,
+            refused,
         },
     },
 };
@@ -132,11 +130,7 @@ fn out_of_sync(old: &[Condition]) -> Option<Said> {
 }
 
 fn restart_pending(writer: &Writer<'_>, known: &Known) -> Option<Condition> {
-    let waiting = known.configurations.iter().filter(|object| {
-        object.status.as_ref().is_some_and(|status| status.is_config_pending_restart == Some(true))
-    });
-    let mut waiting: Vec<&str> = waiting.map(|object| object.spec.azure_name.as_str()).collect();
-    waiting.sort_unstable();
+    let waiting = known.parameters_before_restart();
     let message = format!(
         "{} will be in effect after a restart of server {}, which the platform team can do in Azure",
         waiting.join(", "),
@@ -175,15 +169,15 @@ fn fill(
     effective: &Effective,
     revision: &str,
 ) {
-    let observed = known.server.as_ref().and_then(|server| server.status.as_ref());
+    let observed = known.server.as_ref().map(Server::describe).unwrap_or_default();
     let before = status.server.take().unwrap_or_default();
     status.server = Some(ServerStatus {
         name: known.server_name.clone(),
-        id: observed.and_then(|status| status.id.clone()).or(before.id),
-        created_at: known.server.as_ref().and_then(FlexibleServer::born).map(Time).or(before.created_at),
-        version: observed.and_then(|status| status.version.clone()).or(before.version),
-        sku: observed.and_then(|status| Some(status.sku.as_ref()?.name.clone())).or(before.sku),
-        size_gib: observed.and_then(|status| status.storage.as_ref()?.size_gib).or(before.size_gib),
+        id: observed.id.or(before.id),
+        created_at: observed.created_at.or(before.created_at),
+        version: observed.version.or(before.version),
+        sku: observed.sku.or(before.sku),
+        size_gib: observed.size_gib.or(before.size_gib),
         location: known.recorded.as_ref().and_then(|server| server.location.clone()).or(before.location),
     });
     status.accepted_empty.clone_from(&known.accepted_empty);
@@ -194,8 +188,7 @@ fn fill(
     });
     // Until Azure has been asked for the server, its data may turn out to be under another name. Told once it is made, that takes
     // no write of its own.
-    let is_made = |server: &FlexibleServer| !claim::only_looks(server) && server.made().is_some();
-    if known.server.as_ref().is_some_and(is_made) {
+    if known.server.as_ref().is_some_and(Server::is_made) {
         status.database_name = Some(effective.database_name.clone());
     }
     // Known from the start, so that a Deployment can be written before the server is up.
@@ -317,9 +310,9 @@ impl Seen<'_> {
 
     /// Why Azure lets nobody log in.
     fn not_serving(&self) -> Option<Blocked> {
-        let (_, reason, words) = states::not_serving(self.known.server.as_ref()?)?;
+        let (reason, words) = self.known.server.as_ref()?.not_serving()?;
         let server = &self.known.server_name;
-        Some(Blocked::by(*reason, format!("Server {server} {words}")))
+        Some(Blocked::by(reason, format!("Server {server} {words}")))
     }
 
     fn refused(&self, refused: &RefusedChange) -> Blocked {
@@ -432,10 +425,9 @@ impl Seen<'_> {
 
     /// Whether it takes longer than it should.
     fn is_slow(&self) -> bool {
-        let server =
-            self.known.server.as_ref().and_then(|server| server.metadata.creation_timestamp.as_ref());
+        let server = self.known.server.as_ref().and_then(Server::object_created_at);
         let begun = self.begun();
-        let since = server.map_or(begun, |created| begun.max(created.0));
+        let since = server.map_or(begun, |created| begun.max(created));
         self.now.duration_since(since) >= LONG
     }
 

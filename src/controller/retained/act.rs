@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{Database, Recovered, RetainedDatabaseStatus, Settled, reason::Reason};
 use kube::{
-    Api, Resource, ResourceExt,
+    Api, Resource,
     api::{Patch, PatchParams},
     runtime::controller::Action,
 };
@@ -22,7 +22,7 @@ use crate::controller::{
         context::Context,
         destroy::{self, Removal, Step},
         error::{Error, failed},
-        revoke, write,
+        revoke,
     },
 };
 
@@ -61,8 +61,8 @@ pub(super) async fn act(plan: Plan, seen: &Seen<'_>, context: &Context) -> Resul
         Plan::Settle { settled, note } => drop(settle(record, context, settled, &note).await?),
         Plan::LetAlone { note } => {
             // It only looks: nothing happens in Azure.
-            if let Some(looks) = &seen.server {
-                write::delete(context, looks).await?;
+            if let Some(probe) = &seen.server {
+                destroy::delete_object(context, probe).await?;
             }
             settle(record, context, Settled::Destroyed, &note).await?;
         }

@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use policy::{deleting::Retention, quote::quote, retained::days_after};
 
-use crate::azure::{FlexibleServer, claim};
+use crate::controller::server::describe::Server;
 
 /// So long before the end a warning goes out, and so long it stands.
 pub(crate) const WARNING: SignedDuration = SignedDuration::from_hours(24);
@@ -24,7 +24,7 @@ pub(crate) const WARNING: SignedDuration = SignedDuration::from_hours(24);
 pub(crate) struct Facts<'a> {
     pub(crate) record: &'a RetainedDatabase,
     /// The server's object, as Azure Service Operator saw the server last.
-    pub(crate) server: Option<&'a FlexibleServer>,
+    pub(crate) server: Option<&'a Server>,
     /// What the record's annotation `altinn.app/retention` comes to by the policy of today, or why it doesn't count; `None`
     /// when there is none.
     pub(crate) annotation: Option<Result<Retention, String>>,
@@ -183,8 +183,8 @@ pub(crate) fn end(facts: &Facts<'_>) -> End {
         }
         _ => return End::Never(doubt),
     };
-    let Some(server) = facts.server.filter(|server| server.made().is_some()) else { return end };
-    match claim::taken(server) {
+    let Some(server) = facts.server.filter(|server| server.is_known_to_azure()) else { return end };
+    match server.taken_at() {
         // Both are whole seconds, and in the same one either may have been first.
         Some(taken) if taken < record.spec.since.0 => end,
         Some(_) => End::Outdated,
@@ -208,6 +208,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::azure::FlexibleServer;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -240,17 +241,18 @@ mod tests {
     }
 
     /// As Azure has it: a `Database` took it at that time.
-    fn server(taken: Option<&str>) -> FlexibleServer {
+    fn server(taken: Option<&str>) -> Server {
         let mut tags = json!({"managed-by": "database-operator"});
         tags["database-operator-taken"] = json!(taken.unwrap_or("never"));
-        serde_json::from_value(json!({
+        let server: FlexibleServer = serde_json::from_value(json!({
             "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer", "metadata": {"name": "srv"},
             "spec": {"azureName": "srv", "owner": {}, "location": "x", "tags": tags}, "status": {"id": "/s", "tags": tags},
         }))
-        .unwrap()
+        .unwrap();
+        server.into()
     }
 
-    fn seen<'a>(record: &'a RetainedDatabase, server: Option<&'a FlexibleServer>) -> Facts<'a> {
+    fn seen<'a>(record: &'a RetainedDatabase, server: Option<&'a Server>) -> Facts<'a> {
         let destroy_delay = SignedDuration::from_mins(15);
         Facts { record, server, annotation: None, minimum_days: Some(7), destroy_delay }
     }
@@ -303,7 +305,7 @@ mod tests {
     #[case::confirmed(confirmed("u1"))]
     fn a_record_that_is_older_than_the_servers_last_database_ends_nothing(#[case] changes: Value) {
         let record = record(changes);
-        let end_with = |server: &FlexibleServer| end(&seen(&record, Some(server)));
+        let end_with = |server: &Server| end(&seen(&record, Some(server)));
         assert!(end_with(&server(Some("2026-11-01T11:59:59Z"))).due().is_some());
         assert_eq!(end_with(&server(Some("2026-11-01T12:00:00Z"))), End::Outdated);
         // Nothing tells.

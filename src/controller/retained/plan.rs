@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use api::{Database, DatabaseRef, Settled};
+use api::{Database, Settled};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
 
 use super::{
     end::{self, End, Notes, WARNING},
@@ -15,9 +14,11 @@ use super::{
     told,
 };
 use crate::{
-    azure::{FlexibleServer, claim, condition},
-    controller::{engine::verdict::Blocked, server::restore::Restored},
-    labels::{DATABASE_NAME, DATABASE_NAMESPACE},
+    azure::condition::Progress,
+    controller::{
+        engine::verdict::Blocked,
+        server::{describe::Server, restore::Restored},
+    },
 };
 
 /// A record at rest is looked at again after this long; its end is met to the second all the same.
@@ -82,7 +83,7 @@ pub(super) fn first(seen: &Seen<'_>) -> Option<Plan> {
     if !seen.is_over || seen.deletion_is_requested() || seen.is_fresh {
         return None;
     }
-    Some(if server.metadata.deletion_timestamp.is_some() {
+    Some(if server.is_going() {
         Plan::Wait
     } else if seen.record.is_being_destroyed() {
         // Or the object, once it is deleted to be made anew, would be taken for what Azure was told.
@@ -156,10 +157,9 @@ fn next(end: &End, now: Timestamp) -> Duration {
 }
 
 /// The `Database` that a server's object names, if it is another one.
-fn other_owner(server: &FlexibleServer, seen: &Seen<'_>) -> Option<String> {
-    let (namespace, name) = (server.labels().get(DATABASE_NAMESPACE)?, server.labels().get(DATABASE_NAME)?);
-    let named = DatabaseRef::new(namespace, name);
-    let is_other = named != seen.kept.database && !claim::only_looks(server);
+fn other_owner(server: &Server, seen: &Seen<'_>) -> Option<String> {
+    let named = server.labelled()?;
+    let is_other = named != seen.kept.database && !server.is_probe();
     is_other.then(|| named.to_string())
 }
 
@@ -185,14 +185,14 @@ fn returned(seen: &Seen<'_>, database: &Database) -> Plan {
     };
     let formerly = record.spec.formerly.as_deref();
     // Until Azure knows whose it is, the record tells.
-    let is_tagged = formerly.is_none() || claim::is_tagged(server, kept.database);
+    let is_tagged = formerly.is_none() || server.is_tagged(kept.database);
     if !is_tagged || (!seen.deletion_is_requested() && Notes::taken_back(record).is_some()) {
         return Plan::TakeBack { cancels: false };
     }
     let since = &record.spec.since;
     let recreated = told::recreated(record, server);
     let is_destroyed =
-        record.is_being_destroyed() && server.creation_timestamp().is_some_and(|created| created.0 > since.0);
+        record.is_being_destroyed() && server.object_created_at().is_some_and(|created| created > since.0);
     if is_destroyed || recreated.is_some() {
         // It came too late: this is another server of the same name.
         let note = recreated.map_or_else(
@@ -209,8 +209,8 @@ fn returned(seen: &Seen<'_>, database: &Database) -> Plan {
 
 /// Whether Azure has the server as the object says: what is told of one that is gone, or is being made anew, is about the
 /// former one.
-fn has_it(server: &FlexibleServer) -> bool {
-    !claim::only_looks(server) && condition::progress(server) == condition::Progress::Ready
+fn has_it(server: &Server) -> bool {
+    !server.is_probe() && server.progress() == Progress::Ready
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use crate::controller::{
 
 pub(crate) async fn reconcile(record: Arc<RetainedDatabase>, context: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
-    let passed = tokio::time::timeout(LIMIT, pass(&record, &context)).await;
+    let passed = tokio::time::timeout(LIMIT, Box::pin(pass(&record, &context))).await;
     let result = passed.map_err(|_| Error::TooLong).flatten();
     if result.is_ok() {
         context.retained_backoff.succeeded(&ObjectRef::from_obj(&*record));

@@ -8,15 +8,13 @@ use super::{
     end::{self, End, Facts},
     owner::{Owner, owner},
 };
-use crate::{
-    azure::FlexibleServer,
-    controller::server::{
-        context::Context,
-        error::Error,
-        objects::{Objects, ServerRef},
-        record::deletion_is_requested,
-        retention::{self, NotKnown},
-    },
+use crate::controller::server::{
+    context::Context,
+    describe::Server,
+    error::Error,
+    objects::{Objects, ServerRef},
+    record::deletion_is_requested,
+    retention::{self, NotKnown},
 };
 
 /// What was seen.
@@ -28,7 +26,7 @@ pub(super) struct Seen<'a> {
     /// What is labelled as the record's `Database` has it.
     pub(super) objects: Objects,
     /// The server's object, whosever it is.
-    pub(super) server: Option<FlexibleServer>,
+    pub(super) server: Option<Server>,
     /// `None` while the namespaces aren't listed whose labels decide on it.
     pub(super) end: Option<End>,
     /// Whether the end has come: by two clocks, or because somebody has asked for it.
@@ -52,7 +50,7 @@ pub(super) async fn see<'a>(
     context: &Context,
 ) -> Result<Seen<'a>, Error> {
     let database = owner(context, kept.database).await?;
-    let server = || context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
+    let server = || context.server(kept.server_name);
     let before = end(record, context, &kept, server().as_ref()).ok();
     let is_over = match &before {
         Some(end) if matches!(database, Owner::Absent) => is_over(end, context).await?,
@@ -84,7 +82,7 @@ fn end(
     record: &RetainedDatabase,
     context: &Context,
     kept: &ServerRef<'_>,
-    server: Option<&FlexibleServer>,
+    server: Option<&Server>,
 ) -> Result<End, NotKnown> {
     let profile = record.spec.profile.as_deref();
     let annotation = record

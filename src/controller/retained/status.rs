@@ -172,7 +172,7 @@ pub(crate) async fn confirm(
 /// Notes that the end which the record has so far was taken back: its `Database` was applied again. From when Azure was told,
 /// nothing does.
 pub(crate) async fn take_back(record: &RetainedDatabase, context: &Context) -> Result<(), Error> {
-    let server = context.caches.servers.cache.get(&context.operator_namespace, &record.spec.server.name);
+    let server = context.server(&record.spec.server.name);
     if deletion_is_requested(record, server.as_ref()) {
         return Ok(());
     }

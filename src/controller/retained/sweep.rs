@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 
 use api::{Database, DatabaseRef, reason::Reason};
 use kube::{
-    Api, Resource, ResourceExt,
+    Api, Resource,
     api::{ObjectMeta, PostParams},
     runtime::reflector::Store,
 };
@@ -13,12 +13,10 @@ use kube::{
 use super::owner::is_let_go;
 use crate::{
     api_error,
-    azure::{FlexibleServer, claim},
     controller::{
         engine::cache,
-        server::{context::Context, record, write},
+        server::{context::Context, describe::Server, destroy, record, write},
     },
-    labels::{DATABASE_NAME, DATABASE_NAMESPACE, belongs_to},
 };
 
 /// How often to look. Nothing is lost meanwhile: what stands in Azure stays there.
@@ -41,7 +39,7 @@ pub(super) async fn run(context: &Context, databases: &Store<Database>) {
 /// Every server that lost its owner gets a record.
 pub(crate) async fn once(context: &Context, databases: &Store<Database>) {
     for server in orphans(context, databases) {
-        let name = server.name_any();
+        let name = server.name();
         if let Err(error) = adopt(context, &server).await {
             tracing::warn!(server = name, %error, "a server without a Database gets no record; trying again");
         }
@@ -49,7 +47,7 @@ pub(crate) async fn once(context: &Context, databases: &Store<Database>) {
 }
 
 /// As far as the caches tell.
-fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer> {
+fn orphans(context: &Context, databases: &Store<Database>) -> Vec<Server> {
     if context.caches.servers.cache.check().is_err() {
         return Vec::new();
     }
@@ -69,7 +67,7 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer
     unowned
         .iter()
         .filter(|name| context.record_of(name).is_none())
-        .filter_map(|name| context.caches.servers.cache.get(&context.operator_namespace, name))
+        .filter_map(|name| context.server(name))
         // One that was given to another `Database` is noted for the former one, too.
         .filter(|server| {
             let DatabaseRef { namespace, name } = owner(server);
@@ -79,9 +77,8 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<FlexibleServer
 }
 
 /// The `Database` that its labels name.
-fn owner(server: &FlexibleServer) -> DatabaseRef<'_> {
-    let label = |key| server.labels().get(key).map(String::as_str).unwrap_or_default();
-    DatabaseRef::new(label(DATABASE_NAMESPACE), label(DATABASE_NAME))
+fn owner(server: &Server) -> DatabaseRef<'_> {
+    server.labelled().unwrap_or(DatabaseRef::new("", ""))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -93,9 +90,9 @@ enum Error {
 }
 
 /// The API server has the last word on whether there is a `Database`.
-async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> {
+async fn adopt(context: &Context, server: &Server) -> Result<(), Error> {
     let database = owner(server);
-    if !belongs_to(server, database) || server.metadata.deletion_timestamp.is_some() {
+    if !server.belongs_to(database) || server.is_going() {
         return Ok(());
     }
     let databases: Api<Database> = Api::namespaced(context.client.clone(), database.namespace);
@@ -103,9 +100,9 @@ async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> 
     if there.is_some_and(|database| !is_let_go(&database.metadata)) {
         return Ok(());
     }
-    if claim::only_looks(server) {
+    if server.is_probe() {
         // It was never ours: the object goes, and nothing in Azure.
-        write::delete(context, server).await?;
+        destroy::delete_object(context, server).await?;
         return Ok(());
     }
     let record = record::of_orphan(server, database, &context.operator_namespace, context.now());
@@ -114,13 +111,13 @@ async fn adopt(context: &Context, server: &FlexibleServer) -> Result<(), Error> 
             let note = format!(
                 "Database {database} is gone without a word on its data. Server {} is kept; apply the manifest \
                  again to bring it back",
-                server.name_any()
+                server.name()
             );
             context.count_write("RetainedDatabase");
             context.events.publish_of(&record.object_ref(&()), Reason::OwnerLost.as_str(), &note).await;
             tracing::warn!(
                 %database,
-                server = server.name_any(),
+                server = server.name(),
                 "its Database is gone; the server is kept"
             );
             Ok(())

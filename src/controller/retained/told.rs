@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use policy::quote::quote;
 
 use super::end::End;
-use crate::{azure::FlexibleServer, controller::engine::verdict::Blocked};
+use crate::controller::{engine::verdict::Blocked, server::describe::Server};
 
 /// `spec.database` names no `Database`.
 pub(super) fn unreadable(record: &RetainedDatabase) -> Blocked {
@@ -75,10 +75,10 @@ pub(super) fn outdated(record: &RetainedDatabase) -> Blocked {
 
 /// Whether Azure made the server after it was kept: somebody deleted it there, and Azure Service Operator, which makes what
 /// its objects say, made another one.
-pub(super) fn recreated(record: &RetainedDatabase, server: &FlexibleServer) -> Option<Blocked> {
+pub(super) fn recreated(record: &RetainedDatabase, server: &Server) -> Option<Blocked> {
     // One that was deleted while Azure was making its server is kept since before that.
     record.spec.server.id.as_ref()?;
-    let born = server.born().filter(|born| *born > record.spec.since.0)?;
+    let born = server.created_at().filter(|born| *born > record.spec.since.0)?;
     let name = &record.spec.server.name;
     Some(Blocked::by(
         Reason::ServerRecreated,

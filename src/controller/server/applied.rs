@@ -56,8 +56,8 @@ impl Applied {
     }
 
     pub(crate) fn set_server(&mut self, progress: Progress) {
-        for part in self.parts.iter_mut().filter(|part| part.stage == Stage::Server) {
-            part.progress = progress.clone();
+        if let Some(server) = self.parts.iter_mut().find(|part| part.stage == Stage::Server) {
+            server.progress = progress;
         }
     }
 

@@ -10,6 +10,7 @@ use policy::{Effective, document};
 
 use super::{
     binding::{self, BINDING_TYPE, CLIENT_ID, Login, secret_name},
+    describe::Server,
     known::Known,
     password::{self, Passwords},
 };
@@ -58,7 +59,7 @@ pub(crate) fn build(
         },
         accepts_empty: known.accepts_empty,
         existing: azure::Existing {
-            server: known.server.as_ref(),
+            server: known.server.as_ref().map(Server::object),
             database: known.inner.as_ref(),
             database_was_made: known.database_was_made,
             id: known.id.as_deref(),

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-use super::{caches::Caches, looks::Looks};
+use super::{caches::Caches, describe::Server, looks::Looks};
 
 pub(crate) struct Context {
     pub(crate) client: Client,
@@ -81,6 +81,11 @@ impl Context {
             // Without a receiver the process is ending.
             let _ = self.due_records.send(record);
         }
+    }
+
+    /// The server's object, whosever it is.
+    pub(crate) fn server(&self, server_name: &str) -> Option<Server> {
+        self.caches.servers.cache.get(&self.operator_namespace, server_name).map(Server::from)
     }
 
     /// The record of this server, if there is one.

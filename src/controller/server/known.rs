@@ -3,10 +3,10 @@
 use k8s_openapi::api::core::v1::Secret;
 use policy::Recorded;
 
-use super::password;
+use super::{describe::Server, password};
 use crate::azure::{
-    Claim, FlexibleServer, FlexibleServersConfiguration, FlexibleServersDatabase,
-    FlexibleServersFirewallRule, Identity, claim,
+    Claim, FlexibleServersConfiguration, FlexibleServersDatabase, FlexibleServersFirewallRule, Identity,
+    claim,
     condition::{self, Progress},
 };
 
@@ -15,7 +15,7 @@ use crate::azure::{
 pub(crate) struct Known {
     /// Name of the server in Azure: recorded, found, or derived for the first time.
     pub(crate) server_name: String,
-    pub(crate) server: Option<FlexibleServer>,
+    pub(crate) server: Option<Server>,
     /// The object of the database in it.
     pub(crate) inner: Option<FlexibleServersDatabase>,
     /// Whether Azure made that database once.
@@ -46,7 +46,7 @@ pub(crate) struct Known {
 impl Known {
     /// What Azure was told of passwords.
     pub(crate) fn told(&self) -> password::Told<'_> {
-        let server = self.server.as_ref().filter(|server| !claim::only_looks(server));
+        let server = self.server.as_ref().map(Server::object).filter(|server| !claim::only_looks(server));
         password::Told {
             key: server
                 .and_then(|server| server.spec.administrator_login_password.as_ref())
@@ -55,11 +55,22 @@ impl Known {
         }
     }
 
+    /// Parameters that Azure has taken, and that the server works by after a restart only, by their names in order.
+    pub(crate) fn parameters_before_restart(&self) -> Vec<&str> {
+        let waiting = self.configurations.iter().filter(|object| {
+            object.status.as_ref().is_some_and(|status| status.is_config_pending_restart == Some(true))
+        });
+        let mut waiting: Vec<&str> = waiting.map(|object| object.spec.azure_name.as_str()).collect();
+        waiting.sort_unstable();
+        waiting
+    }
+
     /// Host name of the server, which Azure tells when it has made it. Of a server that was only looked at, nobody has
     /// set up a login.
     pub(crate) fn host(&self) -> Option<&str> {
         self.server
             .as_ref()
+            .map(Server::object)
             .filter(|server| !claim::only_looks(server))?
             .status
             .as_ref()?

@@ -1,6 +1,6 @@
 //! Which servers this process had looked for anew. What the API server holds may have come back from a backup of it, status
-//! and all, so before a server is destroyed its object is made anew, and Azure asked what there is today. Before a server at rest is changed, Azure is asked
-//! for the same reason: it may be gone, and would be made anew and empty, or have grown.
+//! and all, so before a server is destroyed its object is made anew, and Azure asked what there is today. Before a server at
+//! rest is changed, Azure is asked for the same reason: it may be gone, and would be made anew and empty, or have grown.
 
 use std::{
     collections::HashMap,
@@ -10,6 +10,7 @@ use std::{
 
 use kube::ResourceExt;
 
+use super::describe::Server;
 use crate::{
     azure::{
         FlexibleServer,
@@ -46,7 +47,7 @@ impl Looks {
     }
 
     /// Whether an object was made since this process asked for that.
-    pub(crate) fn is_fresh(&self, server_name: &str, object: &FlexibleServer) -> bool {
+    pub(crate) fn is_fresh(&self, server_name: &str, object: &Server) -> bool {
         let looks = self.anew.lock().unwrap_or_else(PoisonError::into_inner);
         looks
             .get(server_name)

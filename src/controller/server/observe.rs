@@ -121,7 +121,7 @@ pub(crate) fn observe(database: &Database, around: Surroundings<'_>) -> Result<F
         cluster_uid: around.cluster_uid.to_owned(),
         inner,
         server_name,
-        server,
+        server: server.map(Into::into),
         id,
         claim,
         recorded,

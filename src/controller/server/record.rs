@@ -6,8 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{ResourceExt, api::ObjectMeta};
 use serde_json::json;
 
+use super::describe::Server;
 use crate::{
-    azure::{self, FlexibleServer, claim},
+    azure::{FlexibleServer, claim},
     labels::owner_labels,
 };
 
@@ -18,13 +19,13 @@ pub(crate) fn of_deleted(
     database: &Database,
     profile: Option<String>,
     server_name: &str,
-    server: Option<&FlexibleServer>,
+    server: Option<&Server>,
     namespace_uid: Option<String>,
     operator_namespace: &str,
     since: Timestamp,
     until: Option<Timestamp>,
 ) -> RetainedDatabase {
-    let whose = DatabaseRef::of(database);
+    let (whose, server) = (DatabaseRef::of(database), server.map(Server::object));
     let status = database.status.as_ref();
     let known_id = status.and_then(|status| status.server.as_ref()?.id.clone());
     RetainedDatabase {
@@ -52,11 +53,12 @@ pub(crate) fn of_deleted(
 
 /// Of a server whose `Database` is gone without a word. What it was made of is read from the server itself.
 pub(crate) fn of_orphan(
-    server: &FlexibleServer,
+    server: &Server,
     database: DatabaseRef<'_>,
     operator_namespace: &str,
     since: Timestamp,
 ) -> RetainedDatabase {
+    let server = server.object();
     let spec = &server.spec;
     let gib =
         server.status.as_ref().and_then(|status| status.storage.as_ref()?.size_gib).or(spec.storage.size_gib);
@@ -97,6 +99,6 @@ fn metadata(database: DatabaseRef<'_>, server_name: &str, operator_namespace: &s
 
 /// Whether Azure was told to destroy the server of a record, so that nothing brings it back: its object is on its way, or it has
 /// gone since that was written down.
-pub(crate) fn deletion_is_requested(record: &RetainedDatabase, server: Option<&FlexibleServer>) -> bool {
-    server.map_or_else(|| record.is_being_destroyed(), azure::is_being_ended)
+pub(crate) fn deletion_is_requested(record: &RetainedDatabase, server: Option<&Server>) -> bool {
+    server.map_or_else(|| record.is_being_destroyed(), Server::deletion_is_requested)
 }

@@ -60,7 +60,7 @@ pub(crate) async fn restore(
         Err(observe::Error::Blocked(why)) if why.is_by(Reason::ServerGone) => return Ok(Restored::Gone),
         Err(observe::Error::Blocked(why)) => return Ok(Restored::Blocked(why)),
     };
-    if known.server.as_ref().is_some_and(claim::finds_nothing) {
+    if known.server.as_ref().is_some_and(|server| claim::finds_nothing(server.object())) {
         return Ok(Restored::Gone);
     }
     let labels = context.namespaces.labels(kept.database.namespace);

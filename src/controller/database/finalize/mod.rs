@@ -11,12 +11,13 @@ use policy::deleting::Retention;
 use self::plan::{Kept, On, Plan};
 use super::{error::Error, report::report, status::Outcome};
 use crate::{
-    azure::{FlexibleServer, claim, names},
+    azure::{claim, names},
     controller::{
         engine::{backoff, cache::Unreadable},
         retained::status,
         server::{
             context::Context,
+            describe::Server,
             destroy,
             objects::{Objects, ServerRef},
             observe,
@@ -62,7 +63,7 @@ struct Seen<'a> {
     is_cancelled: bool,
     objects: Objects,
     /// The server's object, whosever it is.
-    server: Option<FlexibleServer>,
+    server: Option<Server>,
     /// The record of the server, as the API server has it.
     record: Option<Box<RetainedDatabase>>,
 }
@@ -101,7 +102,7 @@ async fn see<'a>(database: &'a Database, context: &'a Context) -> Result<Seen<'a
         seen.is_cancelled = destroy::is_cancelled(&seen.objects);
         let found = context.records().get_opt(server_name).await;
         seen.record = found.map_err(|error| failed(server_name, error))?.map(Box::new);
-        seen.server = context.caches.servers.cache.get(&context.operator_namespace, server_name);
+        seen.server = context.server(server_name);
     }
     Ok(seen)
 }

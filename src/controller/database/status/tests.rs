@@ -48,7 +48,7 @@ fn known(server_status: serde_json::Value) -> Known {
     .unwrap();
     Known {
         server_name: "prod-1-orders-main".into(),
-        server: Some(server),
+        server: Some(server.into()),
         inner: None,
         database_was_made: false,
         accepts_empty: false,

@@ -1,11 +1,14 @@
 #![allow(clippy::unnecessary_wraps, reason = "a case says what there is, and so do they")]
 
-use api::{RetainedDatabase, reason::Reason};
+use api::{DatabaseRef, RetainedDatabase, reason::Reason};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::controller::server::objects::{Objects, ServerRef};
+use crate::{
+    azure::FlexibleServer,
+    controller::server::objects::{Objects, ServerRef},
+};
 
 const KEPT: ServerRef<'_> = ServerRef { database: DatabaseRef::new("orders", "main"), server_name: "srv" };
 const NOW: &str = "2026-11-20T12:00:00Z";
@@ -68,7 +71,7 @@ fn requested() -> Option<FlexibleServer> {
 
 fn seen(record: &RetainedDatabase, server: Option<FlexibleServer>, end: End, is_over: bool) -> Seen<'_> {
     let (database, now) = (Owner::Absent, at(NOW));
-    let objects = Objects::default();
+    let (objects, server) = (Objects::default(), server.map(Server::from));
     Seen { record, kept: KEPT, database, objects, server, end: Some(end), is_over, is_fresh: false, now }
 }
 

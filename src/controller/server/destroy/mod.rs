@@ -9,12 +9,13 @@ pub(crate) use self::plan::Removal;
 use self::plan::Step as Planned;
 use super::{
     context::Context,
+    describe::Server,
     objects::{Objects, ServerRef, act},
     observe,
     write::{self, Error},
 };
 use crate::{
-    azure::{DETACH_ON_DELETE, FlexibleServer, SKIP, has_policy},
+    azure::{DETACH_ON_DELETE, SKIP, has_policy},
     controller::engine::verdict::Blocked,
 };
 
@@ -93,7 +94,8 @@ pub(crate) async fn rest(context: &Context, objects: &Objects) -> Result<bool, E
 
 /// Deletes a server's object, so that it is made anew, and tells whether it goes. Azure is told nothing: it has a reconcile
 /// policy that keeps the server.
-pub(crate) async fn delete_object(context: &Context, server: &FlexibleServer) -> Result<bool, Error> {
+pub(crate) async fn delete_object(context: &Context, server: &Server) -> Result<bool, Error> {
+    let server = server.object();
     let is_safe = has_policy(server, SKIP) || has_policy(server, DETACH_ON_DELETE);
     Ok(is_safe && write::delete(context, server).await?)
 }

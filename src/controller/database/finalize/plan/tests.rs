@@ -1,10 +1,15 @@
+#![allow(clippy::unnecessary_wraps, reason = "a case says what there is, and so do they")]
+
 use api::{Database, DatabaseRef, annotations::CONFIRM_DESTROY};
 use jiff::SignedDuration;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{azure::FlexibleServer, controller::server::objects::Objects};
+use crate::{
+    azure::FlexibleServer,
+    controller::server::{describe::Server, objects::Objects},
+};
 
 const DELETED: &str = "2026-11-01T12:00:00Z";
 const NOW: &str = "2026-11-01T12:00:05Z";
@@ -24,10 +29,6 @@ fn database() -> Database {
     .unwrap()
 }
 
-fn named() -> Option<ServerOf> {
-    Some(ServerOf::Named("srv".to_owned()))
-}
-
 /// A server that is kept for ever, with nothing on record yet.
 fn seen(database: &Database) -> Seen<'_> {
     Seen {
@@ -37,7 +38,7 @@ fn seen(database: &Database) -> Seen<'_> {
         deleted: at(DELETED),
         now: at(NOW),
         destroy_delay: SignedDuration::from_mins(15),
-        leaves: named(),
+        leaves: Some(ServerOf::Named("srv".to_owned())),
         kept_elsewhere: None,
         is_synced: true,
         retention: Some(Ok(Retention::Retain)),
@@ -98,8 +99,8 @@ fn days(days: u16) -> Option<Result<Retention, String>> {
 }
 
 /// The server's object is being deleted, and the server in Azure with it.
-fn being_destroyed() -> Option<FlexibleServer> {
-    serde_json::from_value(json!({
+fn being_destroyed() -> Option<Server> {
+    let server: FlexibleServer = serde_json::from_value(json!({
         "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
         "metadata": {
             "name": "srv", "deletionTimestamp": NOW,
@@ -107,7 +108,8 @@ fn being_destroyed() -> Option<FlexibleServer> {
         },
         "spec": {"azureName": "srv", "owner": {}, "location": "x", "tags": {"managed-by": "database-operator"}},
     }))
-    .unwrap()
+    .unwrap();
+    Some(server.into())
 }
 
 type Change = fn(&mut Seen<'_>);

@@ -9,14 +9,14 @@ use std::str::FromStr;
 use api::{Database, HighAvailability, RefusedChange, RefusedField, StorageTier};
 use policy::{Effective, catalogue::Catalogue};
 
+use super::known::Known;
 use crate::{
     api_error::one_line,
     azure::{
-        claim,
         condition::{self, Kind, Progress},
         settings,
     },
-    controller::{engine::conditions, server::known::Known},
+    controller::engine::conditions,
 };
 
 /// A field of the spec that a server has a value of.
@@ -27,14 +27,14 @@ struct Field {
     name: &'static str,
     unit: &'static str,
     /// Its value in the settings of a server, be they Azure's or asked for.
-    read: fn(&Server<'_>) -> Option<String>,
+    read: fn(&Settings<'_>) -> Option<String>,
     wanted: fn(&Effective) -> Option<String>,
     /// Takes a value back.
     write: fn(&mut Effective, &str, &Catalogue) -> Option<()>,
 }
 
 /// What a server has, as Azure tells it or as its object asks for.
-struct Server<'a> {
+struct Settings<'a> {
     version: Option<&'a str>,
     sku: Option<&'a str>,
     size_gib: Option<i32>,
@@ -44,10 +44,10 @@ struct Server<'a> {
     retention_days: Option<i32>,
 }
 
-macro_rules! server {
+macro_rules! read_settings {
     ($from:expr, $version:expr, $sku:expr, $storage:expr) => {{
         let (storage, backup) = ($storage, $from.backup.as_ref());
-        Server {
+        Settings {
             version: $version,
             sku: $sku,
             size_gib: storage.and_then(|storage| storage.size_gib),
@@ -123,11 +123,11 @@ fn put<T: FromStr>(place: &mut T, value: &str) -> Option<()> {
 
 /// What Azure has otherwise than it is wanted. What Azure doesn't tell, or nobody asks for, is no difference.
 pub(crate) fn differences(known: &Known, effective: &Effective) -> Vec<RefusedField> {
-    let Some(status) = known.server.as_ref().and_then(|server| server.status.as_ref()) else {
+    let Some(status) = known.server.as_ref().and_then(|server| server.object().status.as_ref()) else {
         return Vec::new();
     };
     let sku = status.sku.as_ref().map(|sku| sku.name.as_str());
-    let server = server!(status, status.version.as_deref(), sku, status.storage.as_ref());
+    let server = read_settings!(status, status.version.as_deref(), sku, status.storage.as_ref());
     let differs = |field: &Field| {
         let (from, to) = ((field.read)(&server)?, (field.wanted)(effective)?);
         let is_other = !from.is_empty() && !from.eq_ignore_ascii_case(&to);
@@ -175,10 +175,8 @@ fn standing(database: &Database) -> Option<&RefusedChange> {
 
 /// What Azure has just refused of this spec. Of a database for which nothing new is wanted, it is trouble and no refusal.
 fn refused(database: &Database, known: &Known, effective: &Effective) -> Option<RefusedChange> {
-    let server =
-        known.server.as_ref().filter(|server| server.made().is_some() && !claim::only_looks(server))?;
-    let (Progress::GaveUp { reason, message } | Progress::Retrying { reason, message }) =
-        condition::progress(server)
+    let server = known.server.as_ref().filter(|server| server.is_made())?;
+    let (Progress::GaveUp { reason, message } | Progress::Retrying { reason, message }) = server.progress()
     else {
         return None;
     };
@@ -188,8 +186,9 @@ fn refused(database: &Database, known: &Known, effective: &Effective) -> Option<
         return None;
     }
     let changes = differences(known, effective);
-    let spec = &server.spec;
-    let asked = server!(spec, Some(spec.version.as_str()), Some(spec.sku.name.as_str()), Some(&spec.storage));
+    let spec = &server.object().spec;
+    let asked =
+        read_settings!(spec, Some(spec.version.as_str()), Some(spec.sku.name.as_str()), Some(&spec.storage));
     // It may have been about an older spec.
     let was_asked = |change: &RefusedField| {
         let field = FIELDS.iter().find(|field| field.path == change.field);

@@ -76,7 +76,7 @@ fn server(spec: Value, condition: (&str, &str, &str)) -> FlexibleServer {
 fn known(server: FlexibleServer) -> Known {
     Known {
         server_name: "s".into(),
-        server: Some(server),
+        server: Some(server.into()),
         id: None,
         inner: None,
         database_was_made: false,
