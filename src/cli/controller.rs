@@ -10,7 +10,7 @@ use super::{Failure, Place, certificate::duration, stop_on_signal};
 use crate::{
     clock::Clock,
     cluster::{client, issuer, policy_watch::PolicyWatch},
-    controller::{self, Config, Metrics},
+    controller::{self, Config, Metrics, WatchedPolicy},
     leader::{self, Fence, Leader},
     telemetry::{Dropped, Readiness, serve_admin},
 };
@@ -80,14 +80,14 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     let clock = Clock::ahead(args.clock_ahead);
     let config = Config {
         operator_namespace: namespace,
-        policy_name: policy_configmap,
         clock,
         destroy_delay: SignedDuration::try_from(args.destroy_delay).unwrap_or(SignedDuration::MAX),
     };
+    let watched = WatchedPolicy { name: policy_configmap, state, changes, trouble };
     tokio::select! {
         // In this order: who has finished its work hasn't lost it.
         biased;
-        () = controller::run(client, config, state, changes, trouble, metrics, stop) => {}
+        () = controller::run(client, config, watched, metrics, stop) => {}
         lost = leader.lead() => return Err(lost.into()),
     }
     leader.release().await;

@@ -15,7 +15,7 @@ mod server;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use api::{Database, DatabaseRef, RetainedDatabase, reason::Reason};
+use api::{Database, RetainedDatabase, reason::Reason};
 use arc_swap::ArcSwap;
 use futures::{
     Stream, StreamExt,
@@ -30,7 +30,7 @@ use kube::{
     Api, Client, Resource,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
-        Controller, WatchStreamExt, controller,
+        WatchStreamExt, controller,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
@@ -49,12 +49,11 @@ use crate::{
         trim,
     },
 };
-use database::reconcile;
 pub use engine::metrics::Metrics;
 use engine::{
     backoff, cache, compliance, conditions, events, in_flight, nudges, quota, recorder::Recorder, states,
 };
-use server::{caches, context::Context, looks, ownership};
+use server::{caches, context::Context, looks};
 
 /// Reconciles that run at the same time. kube's default is without bound, which runs out of memory when all
 /// databases come due together.
@@ -69,47 +68,43 @@ fn bounded() -> controller::Config {
 pub struct Config {
     /// Namespace of the operator and of Azure Service Operator's objects.
     pub operator_namespace: String,
-    /// Name of the policy ConfigMap.
-    pub policy_name: String,
     /// By which what is kept comes to its end.
     pub clock: Clock,
     /// How long a confirmed `Destroy` can be taken back.
     pub destroy_delay: SignedDuration,
 }
 
+/// The policy, as it is watched.
+#[derive(Debug)]
+pub struct WatchedPolicy {
+    /// Name of the ConfigMap.
+    pub name: String,
+    pub state: Arc<ArcSwap<PolicyState>>,
+    /// Another number for each change.
+    pub changes: watch::Receiver<u64>,
+    /// What is wrong with it, as long as something is.
+    pub trouble: watch::Receiver<Option<String>>,
+}
+
 /// Runs until the token is cancelled.
 pub async fn run(
     client: Client,
     config: Config,
-    policy: Arc<ArcSwap<PolicyState>>,
-    policy_changes: watch::Receiver<u64>,
-    policy_trouble: watch::Receiver<Option<String>>,
+    policy: WatchedPolicy,
     metrics: Metrics,
     stop: CancellationToken,
 ) {
+    let WatchedPolicy { name: policy_name, state: policy, changes, trouble } = policy;
     let cluster_uid = cluster_uid(&client).await;
     let recorder = Recorder::new(client.clone());
-    let config_map = ObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some("ConfigMap".to_owned()),
-        namespace: Some(config.operator_namespace.clone()),
-        name: Some(config.policy_name.clone()),
-        ..ObjectReference::default()
-    };
+    let config_map = config_map(&config.operator_namespace, &policy_name);
     // Ends with the process, or when nobody watches the policy any more.
-    tokio::spawn(tell_of_policy(recorder.clone(), config_map, policy_trouble));
-    let unreadable =
-        Unreadable::new(metrics.unreadable.clone(), tell_of_unreadable::<Database>(recorder.clone()));
+    tokio::spawn(tell_of_policy(recorder.clone(), config_map, trouble));
     let unreadable_records = Unreadable::new(
         metrics.unreadable_records.clone(),
         tell_of_unreadable::<RetainedDatabase>(recorder.clone()),
     );
-    let databases = Api::<DeserializeGuard<Database>>::all(client.clone());
-    let (store, writer) = reflector::store();
-    let stream = readable(watcher(databases, cache::watch()).default_backoff(), unreadable)
-        .modify(trim::database)
-        .reflect(writer)
-        .touched_objects();
+    let (store, stream) = watch_databases(&client, &recorder, &metrics);
 
     let mut triggers = SelectAll::new();
     let (turned_sender, turned) = mpsc::unbounded_channel();
@@ -124,7 +119,7 @@ pub async fn run(
         events: events::Events::new(recorder),
         client,
         operator_namespace: config.operator_namespace,
-        policy_name: config.policy_name,
+        policy_name,
         policy,
         caches,
         namespaces,
@@ -145,40 +140,44 @@ pub async fn run(
         due_records: record_sender,
     });
 
-    let gone_context = context.clone();
     let kept =
         retained::run(context.clone(), retained_writer, unreadable_records, store.clone(), due_records);
-    let databases = Controller::for_stream(stream, store)
-        .with_config(bounded())
-        .reconcile_on(triggers)
+    let all = stream::select(
         // The first value is the policy at the start, when everything is reconciled anyway.
-        .reconcile_all_on(WatchStream::from_changes(policy_changes).map(|_| ()))
+        WatchStream::from_changes(changes).map(|_| ()),
         // Whoever failed because of a kind that is gone would wait long after it is back.
-        .reconcile_all_on(UnboundedReceiverStream::new(turned))
-        .graceful_shutdown_on(async move { stop.cancelled().await })
-        .run(reconcile::reconcile, reconcile::on_error, context)
-        .for_each(|result| async {
-            if let Err(error) = result {
-                match error {
-                    // Reported by `on_error`, with the object and its delay.
-                    controller::Error::ReconcilerFailed(..) => {}
-                    // It is gone since it was queued, perhaps without our finalizer.
-                    controller::Error::ObjectNotFound(gone) => {
-                        let gone =
-                            DatabaseRef::new(gone.namespace.as_deref().unwrap_or_default(), &gone.name);
-                        gone_context.forget(gone);
-                        // Something of a server that is kept has changed.
-                        if let Some(record) = ownership::kept(&gone_context.retained, gone) {
-                            gone_context.look_at_record(&record.spec.server.name);
-                        }
-                    }
-                    error => tracing::warn!(%error, "a watch was interrupted"),
-                }
-            }
-        });
+        UnboundedReceiverStream::new(turned),
+    );
     tokio::select! {
-        () = databases => {}
+        () = database::run(context, stream, store, triggers, all, stop) => {}
         () = kept => {}
+    }
+}
+
+/// All of them, and each as it changes.
+fn watch_databases(
+    client: &Client,
+    recorder: &Recorder,
+    metrics: &Metrics,
+) -> (Store<Database>, impl Stream<Item = Result<Database, watcher::Error>> + Send + use<>) {
+    let unreadable =
+        Unreadable::new(metrics.unreadable.clone(), tell_of_unreadable::<Database>(recorder.clone()));
+    let databases = Api::<DeserializeGuard<Database>>::all(client.clone());
+    let (store, writer) = reflector::store();
+    let stream = readable(watcher(databases, cache::watch()).default_backoff(), unreadable)
+        .modify(trim::database)
+        .reflect(writer)
+        .touched_objects();
+    (store, stream)
+}
+
+fn config_map(namespace: &str, name: &str) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("ConfigMap".to_owned()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        ..ObjectReference::default()
     }
 }
 

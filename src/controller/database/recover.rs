@@ -1,7 +1,7 @@
 //! A new `Database` that asks for the kept server of another one. The policy must allow it; then the record is rewritten,
 //! and from there on the server is kept for this `Database`, which gets it back as any other does.
 
-use api::{Database, DatabaseRef, reason::Reason};
+use api::{Database, DatabaseRef, RetainedDatabase, reason::Reason};
 use jiff::tz::TimeZone;
 use kube::{
     ResourceExt,
@@ -66,28 +66,37 @@ pub(crate) async fn recover(
     if !matches!(owner(context, source).await?, Owner::Absent) {
         return Ok(nothing(&format!("Database {from} is there itself, and has its server")));
     }
+    if let Some(why) = give(&record, whose, from, context).await? {
+        return Ok(why);
+    }
+    Ok(told(server_name, source))
+}
+
+/// Writes on the record that the server is kept for another `Database`, unless the webhook refuses that.
+async fn give(
+    record: &RetainedDatabase,
+    to: DatabaseRef<'_>,
+    from: &str,
+    context: &Context,
+) -> Result<Option<Blocked>, Error> {
+    let server_name = &record.spec.server.name;
     let body = json!({
-        "metadata": {"resourceVersion": record.resource_version(), "labels": owner_labels(whose)},
-        "spec": {"database": whose.to_string(), "formerly": from},
+        "metadata": {"resourceVersion": record.resource_version(), "labels": owner_labels(to)},
+        "spec": {"database": to.to_string(), "formerly": from},
     });
     let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     match context.records().patch(server_name, &params, &Patch::Merge(body)).await {
         Ok(_) => {
             context.count_write("RetainedDatabase");
-            tracing::info!(
-                database = %whose,
-                from,
-                server = server_name,
-                "a kept server is given to another Database"
-            );
+            tracing::info!(database = %to, from, server = server_name, "a kept server is given to another Database");
+            Ok(None)
         }
         // It is newer than the cache shows, or gone: the next pass sees.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(None),
         // The webhook's policy may be older than ours by a moment.
         Err(kube::Error::Api(status)) if status.code == 403 => {
-            return Ok(Blocked::by(Reason::Recovering, clean(&status.message)));
+            Ok(Some(Blocked::by(Reason::Recovering, clean(&status.message))))
         }
-        Err(error) => return Err(failed("the RetainedDatabase", "given to another Database")(error)),
+        Err(error) => Err(failed("the RetainedDatabase", "given to another Database")(error)),
     }
-    Ok(told(server_name, source))
 }

@@ -39,7 +39,6 @@ pub(crate) fn build(
     azure: &document::Azure,
     operator_namespace: &str,
 ) -> Desired {
-    let name = database.name_any();
     let reference = passwords.map(|passwords| SecretReference {
         name: password::secret_name(&known.server_name),
         key: passwords.newest.clone(),
@@ -76,6 +75,20 @@ pub(crate) fn build(
         },
         ..ServiceAccount::default()
     });
+    let secret = app_secret(database, known, effective, passwords);
+    // Passwords are forgotten when they are turned off: turned on again, there are new ones.
+    let admin_secret = (passwords.is_some() || known.admin_secret.is_some())
+        .then(|| admin_secret(DatabaseRef::of(database), &known.server_name, passwords, operator_namespace));
+    Desired { azure: objects, admin_secret, service_account, secret }
+}
+
+/// The Secret that the app reads, as soon as the host is known, and a login that works.
+fn app_secret(
+    database: &Database,
+    known: &Known,
+    effective: &Effective,
+    passwords: Option<&Passwords>,
+) -> Option<Secret> {
     let login = match passwords {
         None => Some(Login { user: &known.server_name, password: None }),
         // An app that has an older Secret goes on with it until there is one that works.
@@ -87,16 +100,12 @@ pub(crate) fn build(
     let client_id = known.identity.as_ref().map(|identity| identity.client_id.as_str());
     // Who logs in with a token needs it. A password is handed out whatever becomes of the identity.
     let login = login.filter(|login| login.password.is_some() || client_id.is_some());
-    let secret = known.host().zip(login).map(|(host, login)| Secret {
-        metadata: metadata(database, &secret_name(&name)),
+    known.host().zip(login).map(|(host, login)| Secret {
+        metadata: metadata(database, &secret_name(&database.name_any())),
         type_: Some(BINDING_TYPE.to_owned()),
         data: Some(binding::data(host, &effective.database_name, client_id, login)),
         ..Secret::default()
-    });
-    // Passwords are forgotten when they are turned off: turned on again, there are new ones.
-    let admin_secret = (passwords.is_some() || known.admin_secret.is_some())
-        .then(|| admin_secret(DatabaseRef::of(database), &known.server_name, passwords, operator_namespace));
-    Desired { azure: objects, admin_secret, service_account, secret }
+    })
 }
 
 /// The Secret that Azure Service Operator reads; without passwords an empty one.

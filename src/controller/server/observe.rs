@@ -39,30 +39,17 @@ pub(crate) enum Found {
 }
 
 pub(crate) fn observe(database: &Database, around: Surroundings<'_>) -> Result<Found, Error> {
-    let Surroundings { caches, records, operator_namespace, azure, .. } = around;
+    let Surroundings { caches, records, operator_namespace, .. } = around;
     check(caches)?;
     // One that will never be ready has ended with the process.
     if records.wait_until_ready().now_or_never().is_none() {
         return Err(Error::NotSynced);
     }
+    let server_name = match server_name(database, around)? {
+        Named::Here(server_name) => server_name,
+        Named::Elsewhere(from) => return Ok(Found::Elsewhere(from)),
+    };
     let whose = DatabaseRef::of(database);
-    let derived = names::server(&azure.cluster_name.value, whose);
-    let answer = if is_settled(database, &derived) {
-        ServerOf::Named(derived.clone())
-    } else {
-        let derived = Some(derived.clone());
-        server_of(&Traces::of(database, caches, records, operator_namespace, derived, around.here()))
-    };
-    let server_name = match answer {
-        ServerOf::Named(server_name) => server_name,
-        ServerOf::None => match database.annotations().get(RECOVER_FROM) {
-            Some(from) => return Ok(Found::Elsewhere(from.clone())),
-            None => derived,
-        },
-        ServerOf::Unclear(recorded) => {
-            return Err(Error::Blocked(guards::unknown(&recorded, &derived, operator_namespace)));
-        }
-    };
     let record = records.get(&ObjectRef::new(&server_name).within(operator_namespace));
     // One that is about another database, while an object of ours says that the server is this one's, is mistaken.
     let record = record.filter(|record| {
@@ -87,17 +74,51 @@ pub(crate) fn observe(database: &Database, around: Surroundings<'_>) -> Result<F
     if let Some(why) = guards::first(&there) {
         return Err(Error::Blocked(why));
     }
-    let claim = there.claim();
-    let inner = caches.databases.get(operator_namespace, &server_name);
+    known(database, &there).map(|known| Found::Known(Box::new(known)))
+}
+
+/// Where the server is of which a `Database` speaks.
+enum Named {
+    Here(String),
+    /// Kept of another `Database`, given as `<namespace>/<name>`.
+    Elsewhere(String),
+}
+
+/// The name of its server: the one that it has, or would get.
+fn server_name(database: &Database, around: Surroundings<'_>) -> Result<Named, Error> {
+    let Surroundings { caches, records, operator_namespace, azure, .. } = around;
+    let derived = names::server(&azure.cluster_name.value, DatabaseRef::of(database));
+    if is_settled(database, &derived) {
+        return Ok(Named::Here(derived));
+    }
+    let derived_too = Some(derived.clone());
+    let traces = Traces::of(database, caches, records, operator_namespace, derived_too, around.here());
+    match server_of(&traces) {
+        ServerOf::Named(server_name) => Ok(Named::Here(server_name)),
+        ServerOf::None => Ok(match database.annotations().get(RECOVER_FROM) {
+            Some(from) => Named::Elsewhere(from.clone()),
+            None => Named::Here(derived),
+        }),
+        ServerOf::Unclear(recorded) => {
+            Err(Error::Blocked(guards::unknown(&recorded, &derived, operator_namespace)))
+        }
+    }
+}
+
+/// Everything of a server that this `Database` may have, unless its data are gone.
+fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
+    let Surroundings { caches, operator_namespace, .. } = there.around;
+    let UnderName { name: server_name, record, server, identity, .. } = there.under;
+    let inner = caches.databases.get(operator_namespace, server_name);
     let evidence = Evidence {
-        server_name: &server_name,
-        server: server.as_ref(),
+        server_name,
+        server,
         inner: inner.as_ref(),
         status: database.status.as_ref(),
         // What it tells of is being destroyed, as was decided.
-        record: record.as_deref().filter(|record| !record.is_being_destroyed()),
+        record: record.filter(|record| !record.is_being_destroyed()),
         said: database.annotations().get(ACCEPT_EMPTY).map(String::as_str),
-        accepts_today: accepting::accepts(database.annotations(), &server_name, around.today),
+        accepts_today: accepting::accepts(database.annotations(), server_name, there.around.today),
     };
     if let Some(why) = evidence.loss() {
         return Err(Error::Blocked(why));
@@ -107,29 +128,27 @@ pub(crate) fn observe(database: &Database, around: Surroundings<'_>) -> Result<F
         let status = identity.status.as_ref()?;
         Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
     });
-    let configurations = caches.configurations.of(operator_namespace, whose);
-    let firewall_rules = caches.firewall_rules.of(operator_namespace, whose);
-    let recorded = recorded(database, server.as_ref(), &configurations, database_name);
-    let admin_secret = caches.secrets.get(operator_namespace, &password::secret_name(&server_name));
+    let configurations = caches.configurations.of(operator_namespace, there.database);
+    let recorded = recorded(database, server, &configurations, database_name);
     let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
-    let id = id.or_else(|| record.as_ref()?.spec.server.id.clone());
-    Ok(Found::Known(Box::new(Known {
+    let id = id.or_else(|| record?.spec.server.id.clone());
+    Ok(Known {
         database_was_made: evidence.database_was_made(),
         accepts_empty: evidence.accepts_empty(),
         accepted_empty: evidence.accepted_empty(),
-        namespace_uid: around.namespace_uid.map(str::to_owned),
-        cluster_uid: around.cluster_uid.to_owned(),
+        namespace_uid: there.around.namespace_uid.map(str::to_owned),
+        cluster_uid: there.around.cluster_uid.to_owned(),
         inner,
-        server_name,
-        server: server.map(Into::into),
+        server_name: server_name.to_owned(),
+        server: server.cloned().map(Into::into),
         id,
-        claim,
+        claim: there.claim(),
         recorded,
         identity,
         configurations,
-        firewall_rules,
-        admin_secret,
-    })))
+        firewall_rules: caches.firewall_rules.of(operator_namespace, there.database),
+        admin_secret: caches.secrets.get(operator_namespace, &password::secret_name(server_name)),
+    })
 }
 
 /// Whether all caches of what is in Azure and in the apps' namespaces can be believed.

@@ -192,6 +192,7 @@ pub(crate) fn has_owner_labels(
 }
 
 /// What there is under the name of a server.
+#[derive(Clone, Copy)]
 pub(crate) struct UnderName<'a> {
     pub(crate) name: &'a str,
     pub(crate) operator_namespace: &'a str,

@@ -123,7 +123,7 @@ fn a_destroy_is_noted_before_anything_is_deleted(
 #[case::azure_refuses(
     Objects { server: Some(refused()), ..all("skip") },
     &[],
-    Removal::Refused { reason: "Conflict".to_owned(), message: "locked".to_owned() }
+    refusal("Conflict", "locked")
 )]
 // Once it is gone.
 #[case::its_parts_are_released_and_its_login_ended(
@@ -173,7 +173,11 @@ fn a_server_goes_before_its_parts_and_its_identity_last(
 
 /// Azure Service Operator's own words for a server that isn't there.
 fn absent() -> Removal {
-    Removal::Refused { reason: "AzureResourceNotFound".to_owned(), message: String::new() }
+    refusal("AzureResourceNotFound", "")
+}
+
+fn refusal(reason: &str, message: &str) -> Removal {
+    Removal::Refused { reason: reason.to_owned(), message: message.to_owned() }
 }
 
 /// What a look shows is somebody's, or may be: it is never ended.
