@@ -18,6 +18,9 @@ use tower::service_fn;
 use super::THE_ROOTS;
 use crate::controller::server::binding::ROOTS;
 
+/// What it takes the time for: [`super::noon`].
+const NOON: &str = "Tue, 24 Nov 2026 12:05:00 GMT";
+
 /// What was asked of it, in order.
 #[derive(Clone, Default)]
 pub(super) struct ApiServer {
@@ -87,7 +90,7 @@ impl ApiServer {
             self.writes.lock().unwrap().push(Write { method: parts.method, path, body });
             (200, answer)
         };
-        Response::builder().status(code).body(Full::from(answer.to_string())).unwrap()
+        Response::builder().status(code).header("date", NOON).body(Full::from(answer.to_string())).unwrap()
     }
 
     fn find(&self, path: &str) -> Option<&Value> {

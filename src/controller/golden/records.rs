@@ -1,8 +1,11 @@
-//! One pass over one `RetainedDatabase`: what is written because of it.
+//! One pass over one `RetainedDatabase`, told as directories, as those over a `Database` are: `kept/<case>/there.yaml` has the
+//! record and what differs from a server at work. Below are those that need more than one pass, or caches that are behind.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use api::RetainedDatabase;
+use rstest::rstest;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{There, api_server::ApiServer, context};
@@ -80,6 +83,70 @@ async fn pass(record: &Value, cluster: &[Value]) -> ApiServer {
 
 async fn pass_after_a_look(record: &Value, cluster: &[Value]) -> ApiServer {
     pass_with(record, cluster, Caches::holding(cluster, &Health::Synced), Look::Fresh).await
+}
+
+/// What there is before the pass.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// What the case is about, for who reads it.
+    #[allow(dead_code, reason = "people read it")]
+    about: String,
+    /// What the record has otherwise than one that is kept for ever.
+    #[serde(default)]
+    record: serde_json::Map<String, Value>,
+    /// What the objects of the server have otherwise than those of one at work, by their kind; `null` for one that isn't there.
+    #[serde(default)]
+    changes: serde_json::Map<String, Value>,
+    /// What else there is.
+    #[serde(default)]
+    beside: Vec<Value>,
+    /// Whether Azure was asked a moment ago what there is.
+    #[serde(default)]
+    looked: bool,
+    #[serde(default)]
+    without_aso: bool,
+}
+
+impl Kept {
+    fn cluster(&self) -> Vec<Value> {
+        let mut cluster = there().cluster;
+        for (kind, change) in &self.changes {
+            let is_of_kind = |object: &Value| object["kind"] == kind.as_str();
+            assert!(cluster.iter().any(is_of_kind), "there is no {kind}");
+            if change.is_null() {
+                cluster.retain(|object| !is_of_kind(object));
+            }
+            for object in cluster.iter_mut().filter(|object| is_of_kind(object)) {
+                json_patch::merge(object, change);
+            }
+        }
+        [cluster, self.beside.clone()].concat()
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_pass_over_a_record_writes_what_differs_and_tells_the_truth(
+    #[files("src/controller/golden/kept/*/there.yaml")] path: PathBuf,
+) {
+    let kept: Kept = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let mut record = record("Kept", &json!({}));
+    json_patch::merge(&mut record, &Value::Object(kept.record.clone()));
+    let cluster = kept.cluster();
+    let health = if kept.without_aso { Health::UnknownKind } else { Health::Synced };
+    let look = if kept.looked { Look::Fresh } else { Look::Old };
+    let server = pass_with(&record, &cluster, Caches::holding(&cluster, &health), look).await;
+
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(path.parent().unwrap());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        insta::assert_snapshot!("written", server.written());
+        insta::assert_snapshot!("status", server.status());
+        insta::assert_snapshot!("events", server.events());
+    });
 }
 
 fn reason(server: &ApiServer) -> Option<String> {

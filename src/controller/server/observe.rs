@@ -176,11 +176,15 @@ pub(crate) fn check(caches: &Caches) -> Result<(), Error> {
         }
     }
     if let Some(first) = unknown.first() {
-        let more = if unknown.len() > 1 { format!(" and {} more", unknown.len() - 1) } else { String::new() };
-        return Err(Error::Blocked(Blocked::by(Reason::AzureServiceOperatorMissing,
+        let crds = match unknown.len() {
+            1 => format!("the CRD {first} is missing"),
+            all => format!("the CRD {first} and {} more are missing", all - 1),
+        };
+        return Err(Error::Blocked(Blocked::by(
+            Reason::AzureServiceOperatorMissing,
             format!(
-                "Azure Service Operator is not installed, or not for PostgreSQL: the CRD {first}{more} is missing. \
-                 The platform team must install it; this Database goes on by itself then"
+                "Azure Service Operator is not installed, or not for PostgreSQL: {crds}. The platform team must install it; then \
+                 everything goes on without another step"
             ),
         )
         .beside_the_app()));
