@@ -65,7 +65,7 @@ impl ApiServer {
         })
     }
 
-    async fn answer(&self, request: Request<Body>) -> Response<Full<Bytes>> {
+    pub(super) async fn answer(&self, request: Request<Body>) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
         let (code, answer) = if parts.method == Method::GET {

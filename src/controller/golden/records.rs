@@ -4,11 +4,14 @@
 use std::{path::PathBuf, sync::Arc};
 
 use api::RetainedDatabase;
+use arc_swap::ArcSwap;
+use axum::http::Request;
+use kube::client::Body;
 use rstest::rstest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{There, api_server::ApiServer, context};
+use super::{EXAMPLE, There, api_server::ApiServer, client_of, context, in_force};
 use crate::{
     azure::RECONCILE_POLICY,
     controller::{
@@ -600,4 +603,31 @@ async fn a_database_that_somebody_elses_finalizer_holds_is_gone() {
         written.contains("federatedidentitycredentials") && written.contains("reconcile-policy: manage"),
         "{written}"
     );
+}
+
+/// Somebody has written a policy that keeps data for longer, while the API server was asked for the time.
+#[tokio::test]
+async fn an_end_that_moves_while_it_is_looked_at_is_not_met() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/kept/end_has_come/there.yaml");
+    let kept: Kept = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut record = record("Kept", &json!({}));
+    json_patch::merge(&mut record, &Value::Object(kept.record.clone()));
+    for (days, deletes) in [(7, true), (70, false)] {
+        let all = [kept.cluster(), vec![record.clone()]].concat();
+        let server = ApiServer::holding(&all);
+        let policy = Arc::new(ArcSwap::from_pointee(there().policy()));
+        let (asked, changed) = (server.clone(), policy.clone());
+        let client = client_of(move |request: Request<Body>| {
+            if request.uri().path() == "/version" {
+                let more = format!("whenMissing: deny\n      minimumDays: {days}\n\n");
+                changed.store(Arc::new(in_force(EXAMPLE.replace("whenMissing: deny\n\n", &more))));
+            }
+            let asked = asked.clone();
+            async move { asked.answer(request).await }
+        });
+        let context = Context { policy, ..context(&There { cluster: all, ..there() }, client) };
+        let record = Arc::new(serde_json::from_value(record.clone()).unwrap());
+        Box::pin(reconcile(record, Arc::new(context))).await.unwrap();
+        assert_eq!(server.written().contains("DELETE"), deletes, "{days}: {}", server.written());
+    }
 }
