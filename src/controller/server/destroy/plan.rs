@@ -105,8 +105,8 @@ fn release<K: AsoObject>(part: Part, object: Option<&K>, acts: &mut Vec<Act>) {
     }
 }
 
-/// Whether an object only looks, so that Azure is told nothing by it, and which may be about somebody else's server.
-fn is_probe(server: &FlexibleServer) -> bool {
+/// Whether an object only looks, and may be about somebody else's server.
+fn may_be_anothers(server: &FlexibleServer) -> bool {
     claim::only_looks(server) && !claim::finds_nothing(server)
 }
 
@@ -117,7 +117,7 @@ pub(super) fn destroy(objects: &Objects, is_noted: bool) -> (Vec<Act>, Step) {
     let server = objects.server.as_ref();
     let standing = server.map(|server| Standing::of(Part::Server, server));
     let is_going = standing.as_ref().is_some_and(|standing| standing.is_going);
-    if server.is_some_and(is_probe) && !is_going {
+    if server.is_some_and(may_be_anothers) && !is_going {
         return (acts, Step::Impossible);
     }
     if is_noted {
