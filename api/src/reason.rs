@@ -21,9 +21,9 @@ pub enum Stance {
     Calm,
     /// Patience: work is under way.
     Working,
-    /// Attention: it goes on by itself, as soon as what is in the way is gone.
+    /// Attention: as soon as somebody has removed the cause, the operator goes on.
     Warning,
-    /// Action: nothing goes on before a person has done something.
+    /// Action: nothing goes on until a person has done something.
     Stalled,
 }
 
@@ -79,146 +79,153 @@ macro_rules! reasons {
 
 reasons! {
     // Of the condition `Ready` of a `Database`.
-    /// Azure makes the server, which takes 5 to 15 minutes; the message says so when it takes longer
-    Creating: Database, Working, "nobody, or the platform team if it takes longer";
-    /// the server is up; its database, firewall, login or parameters are being set
+    /// Azure creates the server. This takes 5 to 15 minutes. If it takes longer, the message says so
+    Creating: Database, Working, "nobody; if it takes longer, the platform team";
+    /// the server runs. The operator sets up its database, firewall, login or parameters
     Configuring: Database, Working, "nobody";
     /// an app can log in
     Ready: Database, Calm, "nobody";
-    /// Azure changes the server; the message tells from what to what
+    /// Azure changes the server. The message has the old and the new values
     Updating: Database, Working, "nobody";
-    /// Azure upgrades PostgreSQL; nobody can log in meanwhile
+    /// Azure upgrades PostgreSQL. Until this is done, nobody can log in
     Upgrading: Database, Working, "nobody";
-    /// Azure refused to upgrade PostgreSQL; the version that ran goes on. Azure is asked again when the spec changes
+    /// Azure refused to upgrade PostgreSQL. The server runs with the old version. If you change the spec, the operator
+    /// asks Azure again
     UpgradeRefused: Database, Stalled, "who wrote the spec";
-    /// Azure refused to change the server, as for a size that it doesn't have; it goes on as it was. Azure is asked
-    /// again when the spec changes. (A quota, an Azure Policy or a missing right is told by its own code, and the
-    /// change is made once the way is open.)
+    /// Azure refused to change the server, for example because it doesn't have the size. The server runs as before. If
+    /// you change the spec, the operator asks Azure again. (If a quota, an Azure Policy or a missing right is the cause,
+    /// the reason is Azure's own code, and the operator tries again until Azure allows the change)
     ChangeRefused: Database, Stalled, "who wrote the spec, or the platform team";
-    /// the server is stopped in Azure, so nobody can log in
-    ServerStopped: Database, Stalled, "who stopped it; after seven days Azure starts it by itself";
-    /// Azure has disabled the server, so nobody can log in
+    /// somebody has stopped the server in Azure. Nobody can log in
+    ServerStopped: Database, Stalled, "who stopped the server starts it; after seven days, Azure starts it";
+    /// Azure has disabled the server. Nobody can log in
     ServerDisabled: Database, Stalled, "the platform team";
-    /// Azure can't read the key that the server's disk is encrypted with, so nobody can log in
+    /// Azure can't read the key that encrypts the server's disk. Nobody can log in
     ServerInaccessible: Database, Stalled, "the platform team";
-    /// the spec has changed while `altinn.app/paused` has everything in Azure left alone
-    Paused: Database, Calm, "nobody, or who paused it";
-    /// the stored spec breaks the policy: it was changed past admission
+    /// the spec has changed, but the annotation `altinn.app/paused` stops all changes in Azure
+    Paused: Database, Calm, "nobody; to end the pause, who wrote the annotation removes it";
+    /// the stored spec breaks the policy: somebody changed it while admission did not check it
     PolicyDenied: Database, Stalled, "who wrote the spec, or the platform team";
-    /// the namespace has as many servers as the policy allows, kept ones included, and this Database is the youngest;
-    /// nothing is made for it. It goes on by itself when there is room, within five minutes at the most
-    TooManyDatabases: Database, Stalled, "who deletes one, or the platform team";
-    /// the policy depends on labels of the namespace, which can't be read yet
+    /// the namespace already has as many servers as the policy allows, retained ones included, and this Database is the
+    /// youngest. Nothing is created for it. When there is room, the operator creates it, within five minutes
+    TooManyDatabases: Database, Stalled, "who owns a Database that can be deleted, or the platform team";
+    /// the policy depends on labels of the namespace, and the operator can't read them yet
     NamespaceUnknown: Database, Warning, "nobody";
-    /// Azure has a server of that name, and its tags don't say that it is this Database's, or say that another
-    /// cluster has it; it is never touched, and the message says which tags to put back, or what to write in the
-    /// policy
+    /// Azure has a server of that name, but its tags don't say that it belongs to this Database, or they say that it
+    /// belongs to another cluster. The operator doesn't touch it. The message says which tags to restore, or what to
+    /// write in the policy
     ServerNotOurs: Database, Stalled, "the platform team";
-    /// Azure has the server no more; nothing empty is made in its place
-    ServerGone: Database, Stalled, "the platform team restores it, or who owns the Database accepts an empty one";
-    /// the server in Azure was made after the one that the Database had; nobody but a person can tell what it holds
+    /// Azure no longer has the server. The operator doesn't create an empty one in its place
+    ServerGone: Database, Stalled, "the platform team restores the server, or who owns the Database accepts an empty one";
+    /// the server in Azure is newer than the one that the Database had. The operator can't know what it holds
     ServerRecreated: Database, Stalled, "who owns the Database accepts it, or the platform team restores the other one";
-    /// the server has the Database's database no more; nothing empty is made in its place
+    /// the server no longer has the database of this Database. The operator doesn't create an empty one in its place
     DatabaseGone: Database, Stalled, "as for `ServerGone`";
-    /// the server was found, and nothing says what the database in it is called
+    /// the operator found the server, but it doesn't know the name of the database on it
     DatabaseNameUnknown: Database, Stalled, "who owns the Database writes `spec.databaseName`";
-    /// a server is kept of a Database of this name, in a namespace of this name that was deleted
+    /// there is a retained server of a Database of this name, but that Database was in an earlier namespace of this
+    /// name, which was deleted
     NamespaceRecreated: Database, Stalled, "the platform team";
-    /// the operator's namespace has a `FlexibleServer` or a record of that name that isn't this Database's
+    /// the operator's namespace has a `FlexibleServer` or a `RetainedDatabase` of that name, and it belongs to another
+    /// Database
     ServerNameTaken: Database, Stalled, "the platform team";
-    /// the status names a server that this Database would not get, and no object vouches for it
+    /// the status names a server whose name doesn't fit this Database, and no object in the operator's namespace says
+    /// that the server belongs to it
     ServerNameUnknown: Database, Stalled, "the platform team";
-    /// the server that was kept of another Database is being brought back here
+    /// the operator gives the retained server of another Database to this one
     Recovering: Database, Calm, "nobody";
-    /// `altinn.app/recover-from` was written past admission, and the policy doesn't allow it; nothing is made
-    RecoveryNotAllowed: Database, Stalled, "who wrote it, or the platform team";
-    /// nothing is kept of the Database that `altinn.app/recover-from` names; nothing is made
-    NothingToRecover: Database, Stalled, "who wrote it";
-    /// a Secret or object of that name exists and isn't this Database's; it is left alone. That is found before a
-    /// server is made
-    NameTaken: Database, Stalled, "whom it belongs to";
-    /// the Secret belongs to the Database of this name that was there before; Kubernetes removes it, and a new one is
-    /// made
+    /// the policy doesn't allow `altinn.app/recover-from`: somebody wrote it while admission did not check it. Nothing is
+    /// created
+    RecoveryNotAllowed: Database, Stalled, "who wrote the annotation, or the platform team";
+    /// there is no retained server of the Database that `altinn.app/recover-from` names. Nothing is created
+    NothingToRecover: Database, Stalled, "who wrote the annotation";
+    /// a Secret or another object of that name exists, and it doesn't belong to this Database. The operator doesn't
+    /// change it. It checks this before it creates a server
+    NameTaken: Database, Stalled, "who owns that object";
+    /// the Secret belongs to an earlier Database of this name. Kubernetes removes it, and the operator then creates a new
+    /// one
     SecretLeftOver: Database, Calm, "nobody";
-    /// the server that a Database of this name had is being destroyed; a new and empty one is made after that
+    /// Azure destroys the server of an earlier Database of this name. The operator then creates a new and empty one
     ServerBeingDestroyed: Database, Warning, "nobody";
-    /// its CRDs are not installed; the Database goes on by itself then
-    AzureServiceOperatorMissing: Database, Warning, "the platform team";
-    /// nobody has looked at an object for ten minutes: Azure Service Operator doesn't run, or not for this namespace.
-    /// The Database goes on by itself then
+    /// the CRDs of Azure Service Operator are not installed. When they are, the operator continues
+    AzureServiceOperatorMissing: Database, Warning, "the platform team installs Azure Service Operator";
+    /// Azure Service Operator hasn't reacted to an object for ten minutes: it doesn't run, or not for this namespace. When
+    /// it does, the operator continues
     AzureServiceOperatorSilent: Database, Warning, "the platform team";
-    /// somebody has written `reconcile-policy: skip` on an object of Azure Service Operator's, so the change isn't
-    /// made
-    LeftAlone: Database, Stalled, "who wrote it";
-    /// a kind can't be listed, so nothing is known; it is tried again
-    CacheNotSynced: Database, Warning, "the platform team, if it stays";
-    /// the API server refused a write; its words are in the message, and it is tried again
-    ApplyFailed: Database, Warning, "the platform team, if it stays";
-    /// the Database itself can't be written; it is tried again
-    FinalizerFailed: Database, Warning, "the platform team, if it stays";
+    /// somebody has written `reconcile-policy: skip` on an object of Azure Service Operator, so the change doesn't reach
+    /// Azure
+    LeftAlone: Database, Stalled, "who wrote it removes it";
+    /// the operator can't list a kind, so it doesn't know what there is. It tries again
+    CacheNotSynced: Database, Warning, "if it lasts, the platform team";
+    /// the API server refused a write. The message has its error. The operator tries again
+    ApplyFailed: Database, Warning, "if it lasts, the platform team";
+    /// the operator can't write the Database itself. It tries again
+    FinalizerFailed: Database, Warning, "if it lasts, the platform team";
     // Of the other conditions of a `Database`.
-    /// the policy would let the Database be made today
+    /// today's policy allows the Database
     Compliant: Condition, Calm, "nobody";
-    /// the policy would not let the Database be made today; it goes on as it is
+    /// today's policy would not allow anybody to create the Database. It stays as it is
     OutOfPolicy: Condition, Warning, "who wrote the spec, or the platform team";
-    /// parameters count only after the server was restarted; the message names them
+    /// some parameters take effect only after a restart of the server. The message names them
     ParameterChanged: Condition, Calm, "the platform team restarts the server";
-    /// the ServiceAccount's annotation `azure.workload.identity/client-id` was written by somebody else
+    /// somebody else wrote the ServiceAccount's annotation `azure.workload.identity/client-id`
     SetByOthers: Condition, Warning, "who owns the ServiceAccount";
-    /// the ServiceAccount has the client id of another Database that uses it, too
+    /// the ServiceAccount has the client id of another Database that also uses it
     SetForAnotherDatabase: Condition, Warning, "who owns the ServiceAccount";
-    /// `altinn.app/paused` does nothing; the message says what to write
-    Malformed: Condition, Warning, "who wrote it";
+    /// `altinn.app/paused` can't be read, so there is no pause. The message says what to write
+    Malformed: Condition, Warning, "who wrote the annotation";
     // Of the events alone.
-    /// Azure has what is wanted again
+    /// Azure again has what the spec and the policy say
     Synced: Event, Calm, "nobody";
-    /// what is in Azure is kept as it is written again
+    /// the pause is over: the operator changes Azure again to what the spec and the policy say
     PauseEnded: Event, Calm, "nobody";
-    /// the app's ServiceAccount logs in as somebody else; the message says what to do
+    /// the app's ServiceAccount logs in as another identity. The message says what to do
     ClientIdConflict: Event, Warning, "who owns the ServiceAccount";
-    /// the Secret holds a new password, and the old one no longer works
-    PasswordReplaced: Event, Calm, "who runs the pods that use it";
-    /// the Database is deleted, and its server and data are kept
+    /// the Secret has a new password, and the old one no longer works
+    PasswordReplaced: Event, Calm, "who runs the pods that use the Secret restarts them";
+    /// the Database is deleted, and its server is retained with the data
     DataKept: Event, Calm, "nobody";
-    /// the policy's ConfigMap is missing or broken; the message names the line
+    /// the policy's ConfigMap is missing or has an error. The message names the line
     PolicyInvalid: Event, Warning, "the platform team";
-    /// the policy holds again, and is in force
+    /// the policy's ConfigMap is valid again, and the operator uses it
     PolicyInForce: Event, Calm, "nobody";
     // Of the condition `Ready` of a `RetainedDatabase`, and of its events.
-    /// the server is kept without an end
+    /// the server is retained. No time is set at which it is destroyed
     Kept: Retained, Calm, "nobody";
-    /// the server is kept until `spec.until`
+    /// the server is retained until `spec.until`
     KeptUntil: Retained, Calm, "nobody";
-    /// it is destroyed within a day; this is a warning event, too
-    ExpiresSoon: Retained, Warning, "who needs the data: put `spec.until` off, or apply the manifest again";
-    /// its Database was deleted with `Destroy`: the server is destroyed at the time in the message. Until then the
-    /// manifest brings it back
-    DestroyConfirmed: Retained, Warning, "who wants the data back";
-    /// a Database had the server after the record was written, so it is from the past: it ends nothing, and touches
-    /// nothing
+    /// the server is destroyed within a day. This is also a warning event
+    ExpiresSoon: Retained, Warning, "who needs the data writes a later `spec.until`, or applies the manifest again";
+    /// the Database was deleted with `Destroy`: the server is destroyed at the time in the message. If you apply the
+    /// manifest before that time, the Database gets the server back
+    DestroyConfirmed: Retained, Warning, "who needs the data";
+    /// a Database used the server after this record was written, so the record is out of date. The operator does nothing
+    /// because of it
     RecordOutdated: Retained, Stalled, "the platform team";
-    /// the record names a Database whose server it isn't; it goes
+    /// the server doesn't belong to the Database that the record names. The operator deletes the record
     Mistaken: Retained, Warning, "nobody";
     /// Azure destroys the server with all its data
     Destroying: Retained, Calm, "nobody";
-    /// the end has come, and Azure refuses to close the ways in to the server; it is kept, and tried again
-    ClosingRefused: Retained, Warning, "the platform team, if it stays";
-    /// Azure refuses to destroy it; its words are in the message, and it is tried again
+    /// the time to destroy the server has come, but Azure refuses to revoke access to it. The server is retained, and the
+    /// operator tries again
+    ClosingRefused: Retained, Warning, "if it lasts, the platform team";
+    /// Azure refuses to destroy the server. The message has Azure's error. The operator tries again
     DestroyRefused: Retained, Warning, "the platform team";
-    /// the object that would tell Azure so is not there; the server is kept
+    /// the `FlexibleServer` object is missing or doesn't work, so the operator can't ask Azure to destroy the server. The
+    /// server is retained
     DestroyImpossible: Retained, Stalled, "the platform team";
-    /// the server's object was deleted by hand, and Azure doesn't say whether the server is there; its words are in
-    /// the message
-    ServerUnknown: Retained, Warning, "the platform team, if it stays";
-    /// the data are back with a Database, and the record goes; `status.recovered` of the Database tells since when,
-    /// and of which Database
+    /// somebody deleted the `FlexibleServer` object, and Azure doesn't say whether the server exists. The message has
+    /// Azure's error
+    ServerUnknown: Retained, Warning, "if it lasts, the platform team";
+    /// a Database has the data again, and the operator deletes the record. `status.recovered` of the Database says since
+    /// when, and of which Database the data were
     Recovered: Retained, Calm, "nobody";
-    /// the data are at their end, and the record goes
+    /// the data are destroyed, and the operator deletes the record
     Destroyed: Retained, Calm, "nobody";
-    /// the Database is gone without a decision on its data, which are kept
+    /// the Database disappeared, and nobody decided what happens to its data. They are retained
     OwnerLost: Retained, Warning, "the platform team";
-    /// the stored object can't be read, or `spec.database` is not of the form `<namespace>/<name>`; it is left as it
-    /// is, and others go on
+    /// the operator can't read the stored object, or `spec.database` is not of the form `<namespace>/<name>`. The object
+    /// stays as it is, and this doesn't stop other objects
     Unreadable: Retained, Stalled, "who wrote the object";
 }
 
@@ -233,7 +240,7 @@ impl Reason {
         self.stance() == Stance::Working
     }
 
-    /// Whether it is one of a change in Azure, whose message tells from what to what.
+    /// Whether it is one of a change in Azure, whose message has the old and the new values.
     pub fn is_change(self) -> bool {
         matches!(self, Self::Updating | Self::Upgrading)
     }
