@@ -7,7 +7,7 @@ use jiff::{ToSpan, civil::Date};
 
 use crate::{
     Policy, Problem, Recorded,
-    catalogue::{Catalogue, Extension, Support, Zones},
+    catalogue::{Catalogue, Support, Zones},
     defaults,
     deleting::{self, Deletion, Retention, RetentionRules},
     quote::{clean, quote},
@@ -63,78 +63,122 @@ pub fn on_terminating(deletion: &Deletion<'_>) -> Vec<String> {
     warnings
 }
 
+/// An update of a server that runs.
+struct Update<'a> {
+    new: &'a DatabaseSpec,
+    old: &'a DatabaseSpec,
+    recorded: &'a Recorded,
+    catalogue: &'a Catalogue,
+    /// The major version that the new spec names.
+    major: Option<u16>,
+}
+
+/// Each warns of one thing that an update does. The warnings are shown in this order.
+const ON_CHANGE: &[fn(&Update<'_>) -> Vec<String>] = &[
+    of_new_size,
+    of_upgrade,
+    of_other_role,
+    of_older_version,
+    of_new_libraries,
+    of_changed_parameters,
+    of_removed_parameters,
+];
+
 /// What an update does to a server that runs.
 pub fn on_change(
-    new_spec: &DatabaseSpec,
+    new: &DatabaseSpec,
     old: &DatabaseSpec,
     recorded: Option<&Recorded>,
     catalogue: &Catalogue,
 ) -> Vec<String> {
     let Some(recorded) = recorded else { return Vec::new() };
-    let mut warnings = Vec::new();
+    let major = new.version.as_ref().and_then(api::version::major);
+    let update = Update { new, old, recorded, catalogue, major };
+    ON_CHANGE.iter().flat_map(|warnings| warnings(&update)).collect()
+}
+
+fn of_new_size(update: &Update<'_>) -> Vec<String> {
+    let Update { new, old, recorded, .. } = update;
+    let Some(sku) = &new.sku else { return Vec::new() };
     // A default that gave way to the server stands in both, and does nothing.
-    let differs = |new: &String, old: Option<&String>| old.is_none_or(|old| !new.eq_ignore_ascii_case(old));
-    if let Some(sku) = &new_spec.sku
-        && differs(sku, old.sku.as_ref())
-        && differs(sku, recorded.running.sku.as_ref().or(old.sku.as_ref()))
-    {
-        warnings.push("spec.sku: the server restarts when its size changes".to_owned());
+    let differs = |old: Option<&String>| old.is_none_or(|old| !sku.eq_ignore_ascii_case(old));
+    let is_new = differs(old.sku.as_ref()) && differs(recorded.running.sku.as_ref().or(old.sku.as_ref()));
+    let warning = "spec.sku: the server restarts when its size changes";
+    is_new.then(|| warning.to_owned()).into_iter().collect()
+}
+
+fn of_upgrade(update: &Update<'_>) -> Vec<String> {
+    let Update { new: new_spec, old, .. } = update;
+    let (Some(new), Some(running)) = (update.major, update.recorded.major()) else { return Vec::new() };
+    if new <= running || old.version.as_ref().and_then(api::version::major) == Some(new) {
+        return Vec::new();
     }
-    let major = new_spec.version.as_ref().and_then(api::version::major);
-    if let (Some(new), Some(running)) = (major, recorded.major())
-        && new > running
-        && old.version.as_ref().and_then(api::version::major) != Some(new)
-    {
-        warnings.push(format!(
-            "spec.version: going from {running} to {new} takes the server down for minutes and can't be undone"
-        ));
-        let extensions = new_spec.extensions.iter().chain(&old.extensions).flatten();
-        warnings.extend(on_upgrade(extensions.map(String::as_str), running, new));
-    }
-    let before = recorded.running.authentication.or(old.authentication).unwrap_or(Authentication::Identity);
-    if new_spec.authentication.unwrap_or(Authentication::Identity) != before {
-        warnings.push(
-            "spec.authentication: the app logs in as another role, which doesn't own the tables it has made"
-                .to_owned(),
-        );
-    }
-    if let (Some(new), Some(running)) = (major, recorded.major())
-        && new < running
-    {
-        warnings.push(format!(
-            "spec.version: {new} is written, and {running} runs, which can't be undone; write {running}"
-        ));
-    }
-    let before: BTreeSet<String> =
-        old.extensions.iter().flatten().map(|name| name.to_ascii_lowercase()).collect();
-    for name in new_spec.extensions.iter().flatten() {
-        let is_new = !before.contains(&name.to_ascii_lowercase());
-        let needs_library = |extension: &Extension| extension.library_to_load().is_some();
-        if let Some(extension) = catalogue.extension(name).filter(|extension| needs_library(extension))
-            && is_new
-        {
-            warnings
-                .push(format!("spec.extensions: {} takes effect when the server restarts", extension.name));
-        }
-    }
-    let needs_restart =
-        |name: &str| catalogue.parameter(name, major).is_ok_and(|parameter| parameter.needs_restart);
-    for (name, value) in new_spec.parameters.iter().flatten() {
-        let is_new = old.parameters.as_ref().and_then(|old| old.get(name)) != Some(value);
-        if is_new && needs_restart(name) {
-            let name = cut(&quote(name), 40);
-            warnings.push(format!("spec.parameters[{name}]: takes effect when the server restarts"));
-        }
-    }
-    for name in old.parameters.iter().flat_map(BTreeMap::keys) {
-        let is_gone =
-            || !new_spec.parameters.iter().flat_map(BTreeMap::keys).any(|new| new.eq_ignore_ascii_case(name));
-        if needs_restart(name) && is_gone() {
-            let name = cut(&quote(name), 40);
-            warnings.push(format!("spec.parameters[{name}]: goes when the server restarts"));
-        }
-    }
+    let mut warnings = vec![format!(
+        "spec.version: going from {running} to {new} takes the server down for minutes and can't be undone"
+    )];
+    let extensions = new_spec.extensions.iter().chain(&old.extensions).flatten();
+    warnings.extend(on_upgrade(extensions.map(String::as_str), running, new));
     warnings
+}
+
+fn of_other_role(update: &Update<'_>) -> Vec<String> {
+    let running = update.recorded.running.authentication;
+    let before = running.or(update.old.authentication).unwrap_or(Authentication::Identity);
+    if update.new.authentication.unwrap_or(Authentication::Identity) == before {
+        return Vec::new();
+    }
+    vec![
+        "spec.authentication: the app logs in as another role, which doesn't own the tables it has made"
+            .to_owned(),
+    ]
+}
+
+fn of_older_version(update: &Update<'_>) -> Vec<String> {
+    match (update.major, update.recorded.major()) {
+        (Some(new), Some(running)) if new < running => vec![format!(
+            "spec.version: {new} is written, and {running} runs, which can't be undone; write {running}"
+        )],
+        _ => Vec::new(),
+    }
+}
+
+fn of_new_libraries(update: &Update<'_>) -> Vec<String> {
+    let before: BTreeSet<String> =
+        update.old.extensions.iter().flatten().map(|name| name.to_ascii_lowercase()).collect();
+    let names = update.new.extensions.iter().flatten();
+    names
+        .filter(|name| !before.contains(&name.to_ascii_lowercase()))
+        .filter_map(|name| update.catalogue.extension(name))
+        .filter(|extension| extension.library_to_load().is_some())
+        .map(|extension| format!("spec.extensions: {} takes effect when the server restarts", extension.name))
+        .collect()
+}
+
+impl Update<'_> {
+    fn needs_restart(&self, parameter: &str) -> bool {
+        self.catalogue.parameter(parameter, self.major).is_ok_and(|parameter| parameter.needs_restart)
+    }
+}
+
+fn of_changed_parameters(update: &Update<'_>) -> Vec<String> {
+    let before = |name: &str| update.old.parameters.as_ref().and_then(|old| old.get(name));
+    let parameters = update.new.parameters.iter().flatten();
+    parameters
+        .filter(|(name, value)| before(name) != Some(*value) && update.needs_restart(name))
+        .map(|(name, _)| cut(&quote(name), 40))
+        .map(|name| format!("spec.parameters[{name}]: takes effect when the server restarts"))
+        .collect()
+}
+
+fn of_removed_parameters(update: &Update<'_>) -> Vec<String> {
+    let names = || update.new.parameters.iter().flat_map(BTreeMap::keys);
+    let is_gone = |name: &str| !names().any(|new| new.eq_ignore_ascii_case(name));
+    let before = update.old.parameters.iter().flat_map(BTreeMap::keys);
+    before
+        .filter(|name| update.needs_restart(name) && is_gone(name))
+        .map(|name| cut(&quote(name), 40))
+        .map(|name| format!("spec.parameters[{name}]: goes when the server restarts"))
+        .collect()
 }
 
 /// Extensions that Azure's upgrade stumbles over, and the version to which it does; 0 for each.

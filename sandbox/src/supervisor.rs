@@ -209,13 +209,12 @@ impl Sandbox {
             sync_period: Duration::from_secs(options.aso_sync_seconds),
         };
         let aso = Aso::prepare(tools, &authority, &plane.cluster, &urls, &settings, &mut ports, path)?;
-        let control = ports.take()?;
         let state = State {
             ready: false,
             supervisor: std::process::id(),
             options: options.clone(),
             origin: origin.clone(),
-            control,
+            control: ports.take()?,
             kubeconfig: plane.kubectl.kubeconfig.clone(),
             kubectl: tools.kubectl.clone(),
             helm: tools.helm.clone(),
@@ -226,22 +225,9 @@ impl Sandbox {
         };
         let (state, requests) = serve_control(state).await?;
 
-        for spec in [plane.etcd.clone(), plane.api_server.clone()] {
-            let name = spec.name;
-            self.processes.add(spec)?;
-            self.processes.ready(name, READY).await?;
-            progress.say(&format!("{name} is ready"));
-        }
-
-        let kubectl = plane.kubectl.clone();
-        let runs_aso = !options.without_aso && !options.aso_crds_only;
-        if !options.without_aso {
-            aso.install_crds(&kubectl, if runs_aso { Crds::Converted } else { Crds::Newest }).await?;
-            progress.say("the CRDs of Azure Service Operator are installed");
-        }
-        if runs_aso {
-            self.processes.add(aso.spec.clone())?;
-        }
+        self.start(plane.etcd.clone(), progress).await?;
+        self.start(plane.api_server.clone(), progress).await?;
+        self.begin_aso(&aso, &plane.kubectl, options, progress).await?;
         let mut operator = Vec::new();
         if let Some(origin) = &origin {
             operator =
@@ -251,21 +237,59 @@ impl Sandbox {
         // After all CRDs: its garbage collector then knows them at once, and not only when it looks again, up to
         // half a minute later.
         self.processes.add(plane.controller_manager.clone())?;
-        if runs_aso {
-            self.processes.ready(ASO, READY).await?;
-            aso.install_webhooks(&kubectl).await?;
-            progress.say("Azure Service Operator is ready");
-        }
+        self.finish_aso(&aso, &plane.kubectl, progress).await?;
         for spec in operator {
             self.processes.add(spec)?;
         }
         for name in [CONTROLLER_MANAGER, WEBHOOK, CONTROLLER] {
-            if self.processes.has(name) {
-                self.processes.ready(name, READY).await?;
-                progress.say(&format!("{name} is ready"));
-            }
+            self.wait_for(name, progress).await?;
         }
-        Ok(Running { state, requests, kubectl, aso })
+        Ok(Running { state, requests, kubectl: plane.kubectl, aso })
+    }
+
+    /// Starts a program, and waits until it is ready.
+    async fn start(&mut self, spec: crate::process::Spec, progress: &Progress) -> Result<(), Error> {
+        let name = spec.name;
+        self.processes.add(spec)?;
+        self.wait_for(name, progress).await
+    }
+
+    /// Waits until a program is ready, if it is one of this sandbox's.
+    async fn wait_for(&mut self, name: &'static str, progress: &Progress) -> Result<(), Error> {
+        if self.processes.has(name) {
+            self.processes.ready(name, READY).await?;
+            progress.say(&format!("{name} is ready"));
+        }
+        Ok(())
+    }
+
+    /// Installs the CRDs of Azure Service Operator, and starts it, as far as this sandbox is to have it.
+    async fn begin_aso(
+        &mut self,
+        aso: &Aso,
+        kubectl: &Kubectl,
+        options: &Options,
+        progress: &Progress,
+    ) -> Result<(), Error> {
+        if options.without_aso {
+            return Ok(());
+        }
+        let runs = !options.aso_crds_only;
+        aso.install_crds(kubectl, if runs { Crds::Converted } else { Crds::Newest }).await?;
+        progress.say("the CRDs of Azure Service Operator are installed");
+        if runs {
+            self.processes.add(aso.spec.clone())?;
+        }
+        Ok(())
+    }
+
+    async fn finish_aso(&mut self, aso: &Aso, kubectl: &Kubectl, progress: &Progress) -> Result<(), Error> {
+        if self.processes.has(ASO) {
+            self.processes.ready(ASO, READY).await?;
+            aso.install_webhooks(kubectl).await?;
+            progress.say("Azure Service Operator is ready");
+        }
+        Ok(())
     }
 
     async fn start_azure(

@@ -101,33 +101,47 @@ fn tags(input: &Input<'_>, cluster: &str) -> BTreeMap<String, String> {
 
 /// Builds every object.
 pub fn build(input: &Input<'_>) -> Objects {
-    let Input { azure, effective, server_name, .. } = *input;
-    let Place { resource_group, location, tenant_id, cluster, network } = place(input);
-    let is_private = network.is_private();
-    let tags = tags(input, &cluster);
-    let known = input.existing.server.map(claim::found).map(|spec| spec.tags).unwrap_or_default();
-    let mut server_tags = tags.clone();
-    server_tags.extend(claim::more_tags(&input.provenance, &known));
-    let of_server = || Owner { name: Some(server_name.to_owned()), arm_id: None };
+    let place = place(input);
+    let (firewall, firewall_removed) = firewall(input, place.network.is_private());
+    Objects {
+        identity: identity(input, &place),
+        credential: credential(input),
+        administrator: input.identity.map(|identity| administrator(input, identity, &place.tenant_id)),
+        database: database(input),
+        configurations: configurations(input),
+        server: server(input, place),
+        firewall,
+        firewall_removed,
+    }
+}
 
+fn of_server(input: &Input<'_>) -> Owner {
+    Owner { name: Some(input.server_name.to_owned()), arm_id: None }
+}
+
+fn server(input: &Input<'_>, place: Place) -> FlexibleServer {
+    let Input { effective, server_name, .. } = *input;
+    let known = input.existing.server.map(claim::found).map(|spec| spec.tags).unwrap_or_default();
+    let mut tags = tags(input, &place.cluster);
+    tags.extend(claim::more_tags(&input.provenance, &known));
     let mut server = FlexibleServer::new(
         server_name,
         FlexibleServerSpec {
             azure_name: server_name.to_owned(),
-            owner: resource_group.clone(),
-            location: location.clone(),
-            tags: server_tags,
+            owner: place.resource_group,
+            location: place.location,
+            tags,
             version: effective.version.to_string(),
             sku: Sku { name: effective.size.name.clone(), tier: effective.size.tier.as_str().to_owned() },
             storage: Storage { size_gib: Some(effective.size_gib), ..Storage::default() },
             auth_config: AuthConfig {
                 active_directory_auth: "Enabled".to_owned(),
                 password_auth: settings::switch(input.administrator.is_some()),
-                tenant_id: tenant_id.clone(),
+                tenant_id: place.tenant_id,
             },
             administrator_login: input.administrator.map(|(login, _)| login.to_owned()),
             administrator_login_password: input.administrator.map(|(_, password)| password.clone()),
-            network,
+            network: place.network,
             ..FlexibleServerSpec::default()
         },
     );
@@ -141,77 +155,73 @@ pub fn build(input: &Input<'_>) -> Objects {
     } else if rests(input.existing.server, &server, input.accepts_empty) {
         rest(&mut server);
     }
+    server
+}
 
+fn database(input: &Input<'_>) -> FlexibleServersDatabase {
     let mut database = FlexibleServersDatabase::new(
-        server_name,
+        input.server_name,
         FlexibleServersDatabaseSpec {
-            azure_name: effective.database_name.clone(),
-            owner: of_server(),
+            azure_name: input.effective.database_name.clone(),
+            owner: of_server(input),
             // What Azure takes by itself, written down so that it never depends on a change of that.
             charset: "UTF8".to_owned(),
             collation: "en_US.utf8".to_owned(),
         },
     );
-    database.metadata = metadata(input, server_name);
+    database.metadata = metadata(input, input.server_name);
     // One that there was is looked for before anything is made, and then only looked at.
     let is_missing = input.existing.database_was_made && input.existing.database.is_none();
     if (is_missing && !input.accepts_empty) || rests(input.existing.database, &database, input.accepts_empty)
     {
         rest(&mut database);
     }
+    database
+}
 
-    let (firewall, firewall_removed) = firewall(input, is_private);
-
+fn identity(input: &Input<'_>, place: &Place) -> UserAssignedIdentity {
     let mut identity = UserAssignedIdentity::new(
-        server_name,
+        input.server_name,
         UserAssignedIdentitySpec {
-            azure_name: server_name.to_owned(),
-            owner: resource_group,
-            location,
-            tags,
+            azure_name: input.server_name.to_owned(),
+            owner: place.resource_group.clone(),
+            location: place.location.clone(),
+            tags: tags(input, &place.cluster),
         },
     );
-    identity.metadata = metadata(input, server_name);
+    identity.metadata = metadata(input, input.server_name);
+    identity
+}
 
+fn credential(input: &Input<'_>) -> FederatedIdentityCredential {
     let mut credential = FederatedIdentityCredential::new(
-        server_name,
+        input.server_name,
         FederatedIdentityCredentialSpec {
-            azure_name: server_name.to_owned(),
+            azure_name: input.server_name.to_owned(),
             // The identity is named as the server is.
-            owner: of_server(),
+            owner: of_server(input),
             audiences: vec![TOKEN_AUDIENCE.to_owned()],
-            issuer: azure.workload_identity.issuer.value.clone(),
+            issuer: input.azure.workload_identity.issuer.value.clone(),
             subject: subject(input),
         },
     );
-    credential.metadata = metadata(input, server_name);
+    credential.metadata = metadata(input, input.server_name);
+    credential
+}
 
-    let administrator = input.identity.map(|identity| {
-        let mut object = FlexibleServersAdministrator::new(
-            server_name,
-            FlexibleServersAdministratorSpec {
-                azure_name: identity.principal_id.clone(),
-                owner: of_server(),
-                principal_name: server_name.to_owned(),
-                principal_type: "ServicePrincipal".to_owned(),
-                tenant_id,
-            },
-        );
-        object.metadata = metadata(input, server_name);
-        object
-    });
-
-    let configurations = configurations(input);
-    Objects {
-        identity,
-        credential,
-        server,
-        database,
-        firewall,
-        firewall_removed,
-        administrator,
-        configurations,
-    }
+fn administrator(input: &Input<'_>, identity: &Identity, tenant_id: &str) -> FlexibleServersAdministrator {
+    let mut administrator = FlexibleServersAdministrator::new(
+        input.server_name,
+        FlexibleServersAdministratorSpec {
+            azure_name: identity.principal_id.clone(),
+            owner: of_server(input),
+            principal_name: input.server_name.to_owned(),
+            principal_type: "ServicePrincipal".to_owned(),
+            tenant_id: tenant_id.to_owned(),
+        },
+    );
+    administrator.metadata = metadata(input, input.server_name);
+    administrator
 }
 
 fn rest<K: kube::Resource>(object: &mut K) {
@@ -243,7 +253,7 @@ fn firewall(
     is_private: bool,
 ) -> (Vec<FlexibleServersFirewallRule>, Vec<FlexibleServersFirewallRule>) {
     let network = &input.azure.network;
-    let owner = Owner { name: Some(input.server_name.to_owned()), arm_id: None };
+    let owner = of_server(input);
     let wanted: Vec<_> = network
         .firewall
         .iter()
@@ -321,7 +331,7 @@ fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
                 &name,
                 FlexibleServersConfigurationSpec {
                     azure_name: parameter,
-                    owner: Owner { name: Some(input.server_name.to_owned()), arm_id: None },
+                    owner: of_server(input),
                     source: source.to_owned(),
                     value,
                 },

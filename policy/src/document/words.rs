@@ -62,72 +62,118 @@ fn meant(written: &str, known: &[&str]) -> String {
     meant.map(|meant| format!("did you mean {meant}? ")).unwrap_or_default()
 }
 
+/// What can't be read, and where.
+struct Slip<'a> {
+    error: &'a Error,
+    yaml: &'a str,
+    path: &'a str,
+    column: u64,
+}
+
+/// Each knows some mistakes, and no two of them know the same.
+const KNOWN_SLIPS: &[fn(&Slip<'_>) -> Option<String>] =
+    &[wrong_kind, wrong_end, repeated_key, tag, alias, too_much, wrong_bytes];
+
 fn unreadable(error: &Error, yaml: &str, path: &str) -> String {
     let column = error.location().map(|location| location.column()).unwrap_or_default();
-    // A value of another kind stands at a key, and is told beside it.
-    let must_be = |what: &str| {
-        if path.is_empty() { format!("the policy must be {what}") } else { format!("must be {what}") }
-    };
-    match error {
-        Error::Unexpected { expected: "mapping start", .. } => must_be("keys with values"),
-        Error::Unexpected { expected: "string scalar", .. } => must_be("text"),
-        Error::Unexpected { expected: "sequence start", .. } => must_be("a list"),
-        Error::InvalidScalar { ty, .. } => must_be(kind(ty)),
-        Error::InvalidBooleanStrict { .. } => must_be("true or false"),
+    let slip = Slip { error, yaml, path, column };
+    // The rest is what the grammar of YAML doesn't take.
+    KNOWN_SLIPS.iter().find_map(|known| known(&slip)).unwrap_or_else(|| no_yaml(error, yaml, path))
+}
+
+/// A value of another kind stands at a key, and is shown beside it.
+fn wrong_kind(slip: &Slip<'_>) -> Option<String> {
+    let what = match slip.error {
+        Error::Unexpected { expected: "mapping start", .. } => "keys with values",
+        Error::Unexpected { expected: "string scalar", .. } => "text",
+        Error::Unexpected { expected: "sequence start", .. } => "a list",
+        Error::InvalidScalar { ty, .. } => kind(ty),
+        Error::InvalidBooleanStrict { .. } => "true or false",
         Error::SerdeInvalidType { expected, .. }
         | Error::SerdeInvalidValue { expected, .. }
-        | Error::SerdeInvalidLength { expected, .. } => must_be(kind(expected)),
+        | Error::SerdeInvalidLength { expected, .. } => kind(expected),
         Error::NullIntoString { .. } | Error::InvalidCharNull { .. } => {
-            must_be("text, and is empty; write it, or leave the key out")
+            "text, and is empty; write it, or leave the key out"
         }
-        Error::Eof { .. }
-            if yaml.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#')) =>
-        {
-            "the policy is empty; write the keys azure and profiles".into()
+        _ => return None,
+    };
+    Some(if slip.path.is_empty() { format!("the policy must be {what}") } else { format!("must be {what}") })
+}
+
+/// The document ends too early, or another one follows it.
+fn wrong_end(slip: &Slip<'_>) -> Option<String> {
+    let is_blank = |line: &str| line.trim().is_empty() || line.trim().starts_with('#');
+    let text = match slip.error {
+        Error::Eof { .. } if slip.yaml.lines().all(is_blank) => {
+            "the policy is empty; write the keys azure and profiles"
         }
-        Error::Eof { .. } => "ends in the middle of a value; write the rest of it".into(),
+        Error::Eof { .. } => "ends in the middle of a value; write the rest of it",
         Error::MultipleDocuments { .. } => {
-            "is a second document (behind ---), and a policy is one; put all of it into the first".into()
+            "is a second document (behind ---), and a policy is one; put all of it into the first"
         }
-        Error::DuplicateMappingKey { key, .. } => {
-            let key = key.as_deref().map_or_else(|| "a key".to_owned(), quote);
-            format!("at column {column}: {key} is there already; leave one of the two out")
-        }
-        Error::UnknownAnchor { .. } => format!(
-            "at column {column}: the alias (*) has no anchor (&) of its name before it; write the value itself"
-        ),
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn repeated_key(slip: &Slip<'_>) -> Option<String> {
+    let Error::DuplicateMappingKey { key, .. } = slip.error else { return None };
+    let key = key.as_deref().map_or_else(|| "a key".to_owned(), quote);
+    Some(format!("at column {}: {key} is there already; leave one of the two out", slip.column))
+}
+
+fn tag(slip: &Slip<'_>) -> Option<String> {
+    let column = slip.column;
+    match slip.error {
         Error::UnsupportedTag { tag, .. } => {
-            format!("at column {column}: the tag {} means nothing here; leave it out", quote(tag))
+            Some(format!("at column {column}: the tag {} means nothing here; leave it out", quote(tag)))
         }
         Error::TaggedScalarCannotDeserializeIntoString { .. }
         | Error::TaggedEnumMismatch { .. }
         | Error::InvalidBinaryBase64 { .. }
         | Error::BinaryNotUtf8 { .. }
         | Error::TaggedStructFieldName { .. } => {
-            format!("at column {column}: a tag (!) means nothing here; leave it out")
+            Some(format!("at column {column}: a tag (!) means nothing here; leave it out"))
+        }
+        _ => None,
+    }
+}
+
+fn alias(slip: &Slip<'_>) -> Option<String> {
+    let text = match slip.error {
+        Error::UnknownAnchor { .. } => {
+            "the alias (*) has no anchor (&) of its name before it; write the value itself"
         }
         Error::MergeValueNotMapOrSeqOfMaps { .. } | Error::MergeKeyNotAllowed { .. } => {
-            format!(
-                "at column {column}: << takes keys with values or an alias (*) of them; write the keys themselves"
-            )
+            "<< takes keys with values or an alias (*) of them; write the keys themselves"
         }
         Error::AliasReplayCounterOverflow { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            format!(
-                "at column {column}: aliases (*) repeat too much, or each other; write the values themselves"
-            )
+            "aliases (*) repeat too much, or each other; write the values themselves"
         }
-        _ if is_of_all(error) => format!(
+        _ => return None,
+    };
+    Some(format!("at column {}: {text}", slip.column))
+}
+
+fn too_much(slip: &Slip<'_>) -> Option<String> {
+    is_of_all(slip.error).then(|| {
+        format!(
             "the policy holds more than is read: {NODES} keys and values, {DEPTH} levels deep, at the most; write fewer, and \
              what is the same in several profiles once"
-        ),
-        Error::FoldedBlockScalarMustIndentContent { .. } | Error::IndentationError { .. } => {
-            format!("at column {column}: is indented less than what it belongs to; put blanks in front")
-        }
-        Error::InvalidUtf8Input => "is no UTF-8; save the file as UTF-8".into(),
-        // The rest is what the grammar of YAML doesn't take.
-        _ => no_yaml(error, yaml, path),
+        )
+    })
+}
+
+fn wrong_bytes(slip: &Slip<'_>) -> Option<String> {
+    match slip.error {
+        Error::FoldedBlockScalarMustIndentContent { .. } | Error::IndentationError { .. } => Some(format!(
+            "at column {}: is indented less than what it belongs to; put blanks in front",
+            slip.column
+        )),
+        Error::InvalidUtf8Input => Some("is no UTF-8; save the file as UTF-8".to_owned()),
+        _ => None,
     }
 }
 

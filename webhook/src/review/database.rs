@@ -1,9 +1,9 @@
 //! A `Database` that is created, changed or deleted.
 
-use api::{Authentication, DatabaseRef, DatabaseSpec, annotations::DEFAULTED};
+use api::{Authentication, DatabaseRef, DatabaseSpec, DefaultedField, annotations::DEFAULTED};
 use kube::core::admission::Operation;
 use policy::{
-    Code, Denial, PolicyState, Problem, Verdict, accepting,
+    Code, Denial, PolicyState, Problem, Recorded, Verdict, accepting,
     catalogue::Catalogue,
     defaults,
     deleting::{self, Deletion},
@@ -135,18 +135,10 @@ fn apply(
     target: &Target<'_>,
     basis: &Basis<'_>,
 ) -> Result<Admitted, Denial> {
-    let profile = profile(basis, target.namespace);
-    let rules = profile.map(|profile| profile.retention);
-    let of_annotations = || {
-        let mut warnings = warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
-        warnings.extend(accepting::on_apply(metadata.accept_empty(), basis.today));
-        warnings.extend(pausing::on_apply(metadata.paused(), basis.today));
-        warnings
-    };
-    let Some(specs) = &change.specs else {
-        return Ok(Admitted { warnings: of_annotations(), ..Admitted::default() });
-    };
+    let mut warnings = on_annotations(metadata, target, basis);
+    let Some(specs) = &change.specs else { return Ok(Admitted { warnings, ..Admitted::default() }) };
     let recorded = change.recorded.as_ref();
+    let profile = profile(basis, target.namespace);
     let (stored, sent) = (old.and_then(Metadata::defaulted), metadata.defaulted());
     let noted =
         profile.map(|profile| defaults::noted(stored, specs.old.as_ref(), sent, profile)).unwrap_or_default();
@@ -170,41 +162,75 @@ fn apply(
         denial.problems.extend(recovery);
         return Err(denial);
     }
-    let mut warnings = of_annotations();
-    let others = || basis.facts.using.iter().filter(|other| *other != target.name);
-    warnings.extend(
-        others()
-            .next()
-            .filter(|_| named_account(change).is_some())
-            .map(|other| warning::on_shared_account(other)),
-    );
-    warnings.extend(warning::on_defaults(&specs.new, &noted, recorded));
+    warnings.extend(on_account(change, target, basis));
+    warnings.extend(on_spec(specs, &noted, recorded, basis));
+    warnings.extend(on_breaches(specs, &verdict, &request, recorded, basis));
+    let audited = verdict.warned.iter().chain(&verdict.audited).map(|problem| problem.code).collect();
+    Ok(Admitted { patch: None, warnings, audited, exception: exception(&verdict) })
+}
+
+fn on_annotations(metadata: &Metadata, target: &Target<'_>, basis: &Basis<'_>) -> Vec<String> {
+    let rules = profile(basis, target.namespace).map(|profile| profile.retention);
+    let mut warnings = warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
+    warnings.extend(accepting::on_apply(metadata.accept_empty(), basis.today));
+    warnings.extend(pausing::on_apply(metadata.paused(), basis.today));
+    warnings
+}
+
+/// That somebody else uses the ServiceAccount that is named.
+fn on_account(change: &Change, target: &Target<'_>, basis: &Basis<'_>) -> Option<String> {
+    named_account(change)?;
+    let mut others = basis.facts.using.iter().filter(|other| *other != target.name);
+    others.next().map(|other| warning::on_shared_account(other))
+}
+
+/// What the spec does on the server that runs, or is to be.
+fn on_spec(
+    specs: &Specs,
+    noted: &[DefaultedField],
+    recorded: Option<&Recorded>,
+    basis: &Basis<'_>,
+) -> Vec<String> {
+    let Specs { new, old, .. } = specs;
+    let mut warnings = warning::on_defaults(new, noted, recorded);
     if let Some(policy) = basis.state.policy() {
-        warnings.extend(warning::on_place(&specs.new, specs.old.as_ref(), recorded, policy));
-        warnings.extend(warning::on_support(&specs.new, recorded, policy.catalogue(), basis.today));
+        warnings.extend(warning::on_place(new, old.as_ref(), recorded, policy));
+        warnings.extend(warning::on_support(new, recorded, policy.catalogue(), basis.today));
     }
-    let mut breaches = Vec::new();
-    // All of a new one was judged just now.
-    if let Some(old) = &specs.old {
+    if let Some(old) = old {
         let known = match basis.state.policy() {
             Some(policy) => policy.catalogue(),
             None => Catalogue::known(),
         };
-        warnings.extend(warning::on_change(&specs.new, old, recorded, known));
-        breaches = basis.state.policy().map(|policy| policy.breaches(&request, recorded)).unwrap_or_default();
+        warnings.extend(warning::on_change(new, old, recorded, known));
     }
-    let told = breaches.iter().filter(|(level, _)| *level != Level::Audit);
-    warnings.extend(told.map(|(_, problem)| warning::of(problem)));
-    let is_told = |problem: &Problem| breaches.iter().any(|(_, told)| told.code == problem.code);
-    warnings.extend(verdict.warned.iter().filter(|problem| !is_told(problem)).map(warning::of));
-    let audited = verdict.warned.iter().chain(&verdict.audited).map(|problem| problem.code).collect();
+    warnings
+}
+
+/// What of the policy it breaks, and is admitted all the same; each code once.
+fn on_breaches(
+    specs: &Specs,
+    verdict: &Verdict,
+    request: &policy::Request<'_>,
+    recorded: Option<&Recorded>,
+    basis: &Basis<'_>,
+) -> Vec<String> {
+    // All of a new one was judged just now.
+    let policy = specs.old.as_ref().and(basis.state.policy());
+    let breaches = policy.map(|policy| policy.breaches(request, recorded)).unwrap_or_default();
+    let is_among = |problem: &Problem| breaches.iter().any(|(_, breach)| breach.code == problem.code);
+    let shown = breaches.iter().filter(|(level, _)| *level != Level::Audit).map(|(_, problem)| problem);
+    shown.chain(verdict.warned.iter().filter(|problem| !is_among(problem))).map(warning::of).collect()
+}
+
+/// The exceptions that let it through, as the audit log shows them.
+fn exception(verdict: &Verdict) -> Option<String> {
     let excepted: Vec<String> = verdict
         .excepted
         .iter()
         .map(|exception| format!("until {}: {}", exception.until, exception.reason))
         .collect();
-    let exception = (!excepted.is_empty()).then(|| excepted.join("; "));
-    Ok(Admitted { patch: None, warnings, audited, exception })
+    (!excepted.is_empty()).then(|| excepted.join("; "))
 }
 
 /// What the namespace has already. One that brings back a server that is kept in it takes no other one, and is never one

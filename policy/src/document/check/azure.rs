@@ -15,7 +15,25 @@ use crate::{
 /// The longest issuer that a federated credential takes.
 const LONGEST_ISSUER: usize = 600;
 
+/// Each judges one key, or one group, of `azure`.
+const CHECKS: &[fn(&raw::Azure, &mut Findings)] = &[
+    check_ids,
+    check_resource_group,
+    check_location,
+    check_cluster_name,
+    check_issuer,
+    check_network,
+    check_take_over_from,
+    |azure, findings| check_tags(&azure.tags, findings),
+];
+
 pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
+    for check in CHECKS {
+        check(azure, findings);
+    }
+}
+
+fn check_ids(azure: &raw::Azure, findings: &mut Findings) {
     for (name, id) in [("subscriptionId", &azure.subscription_id), ("tenantId", &azure.tenant_id)] {
         if !is_guid(&id.value) {
             let text =
@@ -23,40 +41,45 @@ pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
             findings.add(id.line, &format!("azure.{name}"), Code::PolicyMalformed, text);
         }
     }
-    shape(findings, "azure.resourceGroup", &azure.resource_group, 90, "letters, digits, - _ . ( )", |c| {
+}
+
+fn check_resource_group(azure: &raw::Azure, findings: &mut Findings) {
+    const PATH: &str = "azure.resourceGroup";
+    let group = &azure.resource_group;
+    shape(findings, PATH, group, 90, "letters, digits, - _ . ( )", |c| {
         c.is_alphanumeric() || "-_.()".contains(c)
     });
-    let group = &azure.resource_group;
     if group.value.ends_with('.') {
         let text = format!(
             "{} ends with a dot, and Azure takes no such name; write the name of a group that is there",
             quote(&group.value)
         );
-        findings.add(group.line, "azure.resourceGroup", Code::PolicyMalformed, text);
+        findings.add(group.line, PATH, Code::PolicyMalformed, text);
     }
-    shape(
-        findings,
-        "azure.location",
-        &azure.location,
-        40,
-        "lower-case letters and digits, such as norwayeast",
-        |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
-    );
-    // The name is the beginning of each server's name, and a server's name begins with a letter or digit.
-    shape(
-        findings,
-        "azure.clusterName",
-        &azure.cluster_name,
-        20,
-        "lower-case letters, digits and - between them",
-        |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-',
-    );
+}
+
+fn check_location(azure: &raw::Azure, findings: &mut Findings) {
+    let described = "lower-case letters and digits, such as norwayeast";
+    shape(findings, "azure.location", &azure.location, 40, described, |c| {
+        c.is_ascii_lowercase() || c.is_ascii_digit()
+    });
+}
+
+/// The name is the beginning of each server's name, and a server's name begins with a letter or digit.
+fn check_cluster_name(azure: &raw::Azure, findings: &mut Findings) {
+    const PATH: &str = "azure.clusterName";
     let cluster = &azure.cluster_name;
+    shape(findings, PATH, cluster, 20, "lower-case letters, digits and - between them", |c| {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+    });
     if cluster.value.starts_with('-') || cluster.value.ends_with('-') {
         let text =
             format!("{} begins or ends with -; Azure takes no such server name", quote(&cluster.value));
-        findings.add(cluster.line, "azure.clusterName", Code::PolicyMalformed, text);
+        findings.add(cluster.line, PATH, Code::PolicyMalformed, text);
     }
+}
+
+fn check_issuer(azure: &raw::Azure, findings: &mut Findings) {
     let issuer = &azure.workload_identity.issuer;
     let is_url = |rest: &str| {
         !rest.is_empty()
@@ -70,10 +93,16 @@ pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
         );
         findings.add(issuer.line, "azure.workloadIdentity.issuer", Code::PolicyMalformed, text);
     }
+}
+
+fn check_network(azure: &raw::Azure, findings: &mut Findings) {
     check_firewall(&azure.network.firewall, findings);
     if let Some(private) = &azure.network.private {
         check_private(private, &azure.network.firewall, findings);
     }
+}
+
+fn check_take_over_from(azure: &raw::Azure, findings: &mut Findings) {
     for (index, uid) in azure.take_over_from.iter().enumerate() {
         if !is_guid(uid) {
             let text = format!(
@@ -84,7 +113,6 @@ pub(super) fn check_azure(azure: &raw::Azure, findings: &mut Findings) {
             findings.add(0, &format!("azure.takeOverFrom[{index}]"), Code::PolicyMalformed, text);
         }
     }
-    check_tags(&azure.tags, findings);
 }
 
 /// As many leave room for the operator's own: Azure's limit is 50.

@@ -141,6 +141,21 @@ fn check_retention(raw: &raw::Retention, path: &str, findings: &mut Findings) ->
 
 fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &mut Findings) -> Allow {
     let path = format!("{path}.allow");
+    check_named(raw, &path, catalogue, findings);
+    check_not_empty(raw, &path, findings);
+    if let Some(max) = &raw.storage.max_gib
+        && max.value < DISK_SIZES_GIB[0]
+    {
+        let text = format!("{} is less than Azure's smallest disk, {}", max.value, DISK_SIZES_GIB[0]);
+        findings.add(max.line, &format!("{path}.storage.maxGiB"), Code::PolicyUnknownValue, text);
+    }
+    check_backup(&raw.backup, &path, findings);
+    check_lengths(raw, &path, findings);
+    allowed(raw)
+}
+
+/// What the catalogue must know: sizes, extensions, versions and parameters.
+fn check_named(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &mut Findings) {
     let sizes = || catalogue.sizes().iter().map(|size| size.name.as_str());
     check_patterns(list(raw.skus.as_ref()), &format!("{path}.skus"), ("size", "sizes"), sizes, findings);
     let extensions = || catalogue.extensions().iter().map(|extension| extension.name.as_ref());
@@ -160,6 +175,10 @@ fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &m
             check_parameter(pattern, &format!("{path}[{index}]"), catalogue, findings);
         }
     }
+}
+
+/// An empty list of extensions or parameters is no mistake: there, nothing is a choice.
+fn check_not_empty(raw: &raw::Allow, path: &str, findings: &mut Findings) {
     let empty = [
         ("skus", empty_at(raw.skus.as_ref())),
         ("versions", empty_at(raw.versions.as_ref())),
@@ -168,27 +187,26 @@ fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &m
         ("backup.geoRedundant", empty_at(raw.backup.geo_redundant.as_ref())),
         ("authentication", empty_at(raw.authentication.as_ref())),
     ];
-    // An empty list of extensions or parameters is no mistake: there, nothing is a choice.
     for (name, line) in empty.into_iter().filter_map(|(name, line)| Some((name, line?))) {
         let text = "is empty, so nothing is allowed; leave it out to allow all that Azure offers".into();
         findings.add(line, &format!("{path}.{name}"), Code::PolicyMalformed, text);
     }
-    if let Some(max) = &raw.storage.max_gib
-        && max.value < DISK_SIZES_GIB[0]
-    {
-        let text = format!("{} is less than Azure's smallest disk, {}", max.value, DISK_SIZES_GIB[0]);
-        findings.add(max.line, &format!("{path}.storage.maxGiB"), Code::PolicyUnknownValue, text);
-    }
-    check_backup(&raw.backup, &path, findings);
+}
+
+/// The other lists are looked at item by item, and their lengths with that.
+fn check_lengths(raw: &raw::Allow, path: &str, findings: &mut Findings) {
     let lengths = [
-        ("storage.tiers", raw.storage.tiers.as_ref().map(|list| (list.line, list.value.len()))),
-        ("highAvailability", raw.high_availability.as_ref().map(|list| (list.line, list.value.len()))),
-        ("backup.geoRedundant", raw.backup.geo_redundant.as_ref().map(|list| (list.line, list.value.len()))),
-        ("authentication", raw.authentication.as_ref().map(|list| (list.line, list.value.len()))),
+        ("storage.tiers", length_at(raw.storage.tiers.as_ref())),
+        ("highAvailability", length_at(raw.high_availability.as_ref())),
+        ("backup.geoRedundant", length_at(raw.backup.geo_redundant.as_ref())),
+        ("authentication", length_at(raw.authentication.as_ref())),
     ];
     for (key, (line, length)) in lengths.into_iter().filter_map(|(key, list)| Some((key, list?))) {
         findings.too_many(line, &format!("{path}.{key}"), length, ITEMS, "items");
     }
+}
+
+fn allowed(raw: &raw::Allow) -> Allow {
     // Of a list that is too long, the defaults are judged by its beginning.
     let patterns = |written: &[Located<String>]| {
         Patterns::new(written.iter().take(ITEMS).map(|pattern| pattern.value.as_str()))
@@ -231,6 +249,11 @@ fn line_of<T>(written: Option<&[Located<T>]>) -> u64 {
 /// The line of a list without items.
 fn empty_at<T>(written: Option<&Located<Vec<T>>>) -> Option<u64> {
     written.filter(|list| list.value.is_empty()).map(|list| list.line)
+}
+
+/// The line of a list, and how long it is.
+fn length_at<T>(written: Option<&Located<Vec<T>>>) -> Option<(u64, usize)> {
+    written.map(|list| (list.line, list.value.len()))
 }
 
 fn check_backup(raw: &raw::AllowBackup, path: &str, findings: &mut Findings) {
