@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use api::DatabaseSpec;
+use api::{DatabaseRef, DatabaseSpec};
 use divan::{Bencher, Divan, black_box, counter::BytesCount};
 use jiff::civil::{Date, date};
 use policy::{Policy, PolicyState, Request, defaults, document::Namespace};
@@ -69,16 +69,11 @@ fn judge(bencher: Bencher<'_, '_>, name: &str) {
     let request = from_slice::<Value>(&review.body).unwrap()["request"].take();
     let spec = |part: &str| from_value::<DatabaseSpec>(request[part]["spec"].clone()).ok();
     let (new, old) = (spec("object").unwrap(), spec("oldObject"));
+    let database = DatabaseRef::new("orders", "main");
     let request = Request {
-        policy_name: "database-policy",
-        namespace: "orders",
-        labels: None,
         databases: Some(0.into()),
-        name: "main",
-        new: &new,
         old: old.as_ref(),
-        defaulted: &[],
-        today: TODAY,
+        ..Request::new("database-policy", database, &new, TODAY)
     };
     bencher.bench_local(|| policy.judge(black_box(&request), None));
 }

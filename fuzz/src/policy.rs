@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::DatabaseSpec;
+use api::{DatabaseRef, DatabaseSpec};
 use jiff::civil::date;
 use policy::{
     Code, Policy, PolicyState, Request,
@@ -123,16 +123,11 @@ fn are_readable(text: &str, errors: &PolicyErrors) {
 fn keeps_its_promises(policy: &Policy, namespace: &str, spec: &DatabaseSpec) {
     let labels = Labels::from([("team".to_owned(), "x".to_owned())]);
     for labels in [None, Some(&labels)] {
+        let database = DatabaseRef::new(namespace, "main");
         let request = Request {
-            policy_name: "database-policy",
-            namespace,
             labels,
             databases: Some(1.into()),
-            name: "main",
-            new: spec,
-            old: None,
-            defaulted: &[],
-            today: date(2026, 11, 22),
+            ..Request::new("database-policy", database, spec, date(2026, 11, 22))
         };
         let verdict = policy.judge(&request, None);
         let resolved = policy.resolve(&request, None);

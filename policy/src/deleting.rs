@@ -33,7 +33,8 @@ pub enum Retention {
     Retain,
     /// The server is kept so many days, and then destroyed.
     Days(u16),
-    /// The server is destroyed at once.
+    /// The server is destroyed after a short delay, the chart's `controller.destroyDelay`. Until then it is kept, and applying
+    /// the manifest brings it back.
     Destroy,
 }
 

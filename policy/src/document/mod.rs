@@ -24,7 +24,7 @@ pub use limits::{LARGEST, NODES};
 pub use located::Located;
 pub use namespaces::{Labels, Namespace, NoProfile};
 pub use policy::Policy;
-pub use profile::{Allow, Patterns, Profile};
+pub use profile::{Allowed, Patterns, Profile};
 pub use raw::{Azure, Document, Firewall, Network, Private, WorkloadIdentity};
 pub use recovery::Recovery;
 

@@ -15,16 +15,17 @@ pub struct Profile {
     pub(super) namespaces: Namespaces,
     /// What is filled in when a field is left out.
     pub defaults: DatabaseSpec,
-    pub allow: Allow,
+    pub allow: Allowed,
     pub retention: RetentionRules,
     pub enforcement: Enforcement,
     /// Age in days at which a password is replaced.
     pub rotate_after_days: Option<u16>,
 }
 
-/// What may be written. `None` allows all that Azure offers.
+/// What may be written, as the rules ask it. `None` allows all that Azure offers. [`raw::Allow`](super::raw::Allow) is the
+/// same as it stands in the ConfigMap, with the lines that messages name; here patterns are ready to be matched.
 #[derive(Clone, Debug, Default)]
-pub struct Allow {
+pub struct Allowed {
     pub skus: Option<Patterns>,
     pub versions: Option<Vec<u16>>,
     /// Largest disk in GiB.
@@ -41,7 +42,7 @@ pub struct Allow {
     pub databases_per_namespace: Option<u32>,
 }
 
-impl Allow {
+impl Allowed {
     /// Whether the size may be used.
     pub fn sku(&self, name: &str) -> bool {
         self.skus.as_ref().is_none_or(|skus| skus.matches(name))

@@ -1,4 +1,7 @@
 //! The policy as it is written. Unknown keys are errors: a key that has no effect is a trap.
+//!
+//! The doc comments of types and fields here are the descriptions of the JSON Schema, docs/policy.schema.json: who writes a
+//! policy reads them in an editor. After a change, run `make generate`.
 
 use std::collections::BTreeMap;
 

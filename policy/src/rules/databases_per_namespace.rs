@@ -31,6 +31,7 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
+    use api::{DatabaseRef, DatabaseSpec};
     use jiff::civil::date;
     use rstest::rstest;
 
@@ -49,18 +50,9 @@ mod tests {
         let yaml = yaml.replacen("\nexceptions:", excepted, 1);
         let policy = Policy::parse(&yaml).unwrap();
         let quota = |namespace: &str, name: &str| {
-            let request = Request {
-                policy_name: "database-policy",
-                namespace,
-                labels: Some(&Labels::new()),
-                databases: None,
-                name,
-                new: &api::DatabaseSpec::default(),
-                old: None,
-                defaulted: &[],
-                today: date(2026, 11, 28),
-            };
-            policy.quota(&request)
+            let (database, spec) = (DatabaseRef::new(namespace, name), DatabaseSpec::default());
+            let request = Request::new("database-policy", database, &spec, date(2026, 11, 28));
+            policy.quota(&Request { labels: Some(&Labels::new()), ..request })
         };
         assert_eq!(quota("orders", "main"), most);
         assert_eq!(quota("orders", "free"), None, "by an exception");

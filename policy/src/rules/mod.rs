@@ -19,7 +19,7 @@ mod version;
 
 use std::cell::LazyCell;
 
-use api::{DatabaseSpec, DefaultedField};
+use api::{DatabaseRef, DatabaseSpec, DefaultedField};
 use jiff::civil::Date;
 
 use crate::{
@@ -61,6 +61,23 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// A `Database` that is created: no default of it is noted, and of its namespace nothing is known. Who knows more writes
+    /// it over this: `Request { old, ..Request::new(…) }`.
+    pub fn new(policy_name: &'a str, database: DatabaseRef<'a>, new: &'a DatabaseSpec, today: Date) -> Self {
+        let DatabaseRef { namespace, name } = database;
+        Self {
+            policy_name,
+            namespace,
+            labels: None,
+            databases: None,
+            name,
+            new,
+            old: None,
+            defaulted: &[],
+            today,
+        }
+    }
+
     /// The namespace, as profiles look at it.
     pub fn in_namespace(&self) -> Namespace<'a> {
         Namespace { name: self.namespace, labels: self.labels }
@@ -311,18 +328,8 @@ impl Policy {
     /// What is wrong with the defaults of a profile, as with the spec of a new database that has nothing else.
     pub(crate) fn judge_defaults(&self, profile: &Profile) -> Vec<(Ground, Problem)> {
         let new = &profile.defaults;
-        let request = &Request {
-            policy_name: POLICY_NAME,
-            namespace: "",
-            labels: None,
-            databases: None,
-            name: "",
-            new,
-            old: None,
-            defaulted: &[],
-            // A policy holds on every day or on none.
-            today: Date::MIN,
-        };
+        // A policy holds on every day or on none.
+        let request = &Request::new(POLICY_NAME, DatabaseRef::new("", ""), new, Date::MIN);
         let location = self.location(None);
         let context = Context {
             request,

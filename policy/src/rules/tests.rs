@@ -30,17 +30,8 @@ fn request<'a>(
     new: &'a DatabaseSpec,
     old: Option<&'a DatabaseSpec>,
 ) -> Request<'a> {
-    Request {
-        policy_name: POLICY_NAME,
-        namespace,
-        labels: None,
-        databases: None,
-        name,
-        new,
-        old,
-        defaulted: &[],
-        today: date(2026, 11, 22),
-    }
+    let database = DatabaseRef::new(namespace, name);
+    Request { old, ..Request::new(POLICY_NAME, database, new, date(2026, 11, 22)) }
 }
 
 /// Azure has made what is stored.

@@ -45,20 +45,11 @@ fn objects_beside(
     claim: &Claim,
 ) -> Objects {
     let policy = Policy::parse(policy).unwrap();
-    let request = Request {
-        policy_name: "database-policy",
-        namespace: "orders",
-        labels: None,
-        databases: None,
-        name: "my-app-db",
-        new: spec,
-        old: None,
-        defaulted: &[],
-        today: jiff::civil::date(2026, 11, 22),
-    };
+    let database = DatabaseRef::new("orders", "my-app-db");
+    let request = Request::new("database-policy", database, spec, jiff::civil::date(2026, 11, 22));
     let effective = policy.resolve(&request, None).unwrap();
     build(&Input {
-        database: DatabaseRef::new("orders", "my-app-db"),
+        database,
         operator_namespace: "database-operator",
         server_name: "prod-1-orders-my-app-db-0a1b2c3d",
         effective: &effective,

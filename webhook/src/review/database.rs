@@ -142,16 +142,13 @@ fn apply(
     let (stored, sent) = (old.and_then(Metadata::defaulted), metadata.defaulted());
     let noted =
         profile.map(|profile| defaults::noted(stored, specs.old.as_ref(), sent, profile)).unwrap_or_default();
+    let database = DatabaseRef::new(target.namespace, target.name);
     let request = policy::Request {
-        policy_name: basis.policy_name,
-        namespace: target.namespace,
         labels: labels(basis, target.namespace),
         databases: used(metadata, target, basis),
-        name: target.name,
-        new: &specs.new,
         old: specs.old.as_ref(),
         defaulted: &noted,
-        today: basis.today,
+        ..policy::Request::new(basis.policy_name, database, &specs.new, basis.today)
     };
     // Labels, annotations and finalizers are always free, with whatever policy or none.
     let verdict =

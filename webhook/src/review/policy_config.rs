@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use api::{Database, annotations::DEFAULTED};
+use api::{Database, DatabaseRef, annotations::DEFAULTED};
 use kube::{ResourceExt, core::admission::Operation};
 use policy::{
     Denial, Policy, Problem, Recorded, defaults,
@@ -195,16 +195,12 @@ fn newly_broken(policy: &Policy, database: &Database, basis: &Basis<'_>) -> Opti
     let (namespace, name) = (database.metadata.namespace.as_deref()?, database.metadata.name.as_deref()?);
     let noted = database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text));
     let noted = noted.unwrap_or_default();
+    let spec = &database.spec;
     let request = policy::Request {
-        policy_name: basis.policy_name,
-        namespace,
         labels: labels(basis, namespace),
-        databases: None,
-        name,
-        new: &database.spec,
-        old: Some(&database.spec),
+        old: Some(spec),
         defaulted: &noted,
-        today: basis.today,
+        ..policy::Request::new(basis.policy_name, DatabaseRef::new(namespace, name), spec, basis.today)
     };
     let recorded = Recorded::from_status(database.status.as_ref());
     let breaches = policy.breaches(&request, recorded.as_ref());

@@ -11,7 +11,7 @@ use crate::{
     catalogue::{Catalogue, DISK_SIZES_GIB, Unsettable, can_match_parameter, was_offered},
     deleting::{MOST_DAYS, Retention, RetentionRules},
     document::{
-        Allow, Located, Patterns, Policy, Profile,
+        Allowed, Located, Patterns, Policy, Profile,
         limits::{ITEMS, LABELS},
         namespaces::{Names, Namespaces},
         raw,
@@ -139,7 +139,7 @@ fn check_retention(raw: &raw::Retention, path: &str, findings: &mut Findings) ->
     RetentionRules { when_missing, destroy: raw.destroy, minimum_days }
 }
 
-fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &mut Findings) -> Allow {
+fn check_allow(raw: &raw::Allow, path: &str, catalogue: &Catalogue, findings: &mut Findings) -> Allowed {
     let path = format!("{path}.allow");
     check_named(raw, &path, catalogue, findings);
     check_not_empty(raw, &path, findings);
@@ -206,12 +206,12 @@ fn check_lengths(raw: &raw::Allow, path: &str, findings: &mut Findings) {
     }
 }
 
-fn allowed(raw: &raw::Allow) -> Allow {
+fn allowed(raw: &raw::Allow) -> Allowed {
     // Of a list that is too long, the defaults are judged by its beginning.
     let patterns = |written: &[Located<String>]| {
         Patterns::new(written.iter().take(ITEMS).map(|pattern| pattern.value.as_str()))
     };
-    Allow {
+    Allowed {
         skus: list(raw.skus.as_ref()).map(patterns),
         versions: list(raw.versions.as_ref())
             .map(|versions| versions.iter().map(|version| version.value).collect()),
