@@ -29,7 +29,7 @@ codes! {
     StorageShrink = 105,
     /// `spec.storage.sizeGiB` is outside what policy allows here.
     StorageLimit = 106,
-    /// `spec.storage.sizeGiB` is no disk size of Azure's.
+    /// `spec.storage.sizeGiB` is not a disk size that Azure offers.
     StorageSize = 107,
     /// `spec.storage.tier` doesn't fit the disk, or isn't allowed here.
     StorageTier = 108,
@@ -45,7 +45,7 @@ codes! {
     Parameter = 113,
     /// A name that Kubernetes, PostgreSQL or Azure won't take.
     Name = 114,
-    /// `spec.sku` is no size that is known.
+    /// `spec.sku` is not a known size.
     SkuUnknown = 115,
     /// The namespace has as many databases as policy allows.
     DatabasesPerNamespace = 116,

@@ -24,7 +24,7 @@ pub fn judge<'a>(claim: &Claim<'a>, policy: &Policy) -> Result<DatabaseRef<'a>, 
     let Claim { database, from, today } = *claim;
     let Some(source) = DatabaseRef::parse(from) else {
         let text = format!(
-            "{} is no database; write <namespace>/<name>, such as orders/main, or take it out",
+            "{} is not a database; write <namespace>/<name>, such as orders/main, or take it out",
             quote(from)
         );
         return Err(problem(Code::RecoveryImpossible, &text));

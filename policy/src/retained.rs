@@ -109,7 +109,7 @@ pub fn judge_new(
     }
     if DatabaseRef::parse(record.database).is_none() {
         let text = format!(
-            "{} is no database; write <namespace>/<name>, such as orders/main",
+            "{} is not a database; write <namespace>/<name>, such as orders/main",
             quote(record.database)
         );
         refuse("spec.database", text);

@@ -17,7 +17,7 @@ pub enum Error {
         path.display()
     )]
     Binary { path: PathBuf, source: io::Error },
-    #[error("can't tell where this program is: {0}")]
+    #[error("can't find out where this program is: {0}")]
     CurrentProgram(io::Error),
     #[error("can't read the chart {}: {source}", path.display())]
     Chart { path: PathBuf, source: io::Error },

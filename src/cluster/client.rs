@@ -8,7 +8,7 @@ use crate::{cluster::pages, leader::Fence};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClusterError {
     #[error(
-        "no cluster to talk to: there is no usable kubeconfig ({kubeconfig}) and this is no pod ({in_cluster}); \
+        "no cluster to talk to: there is no usable kubeconfig ({kubeconfig}) and this is not a pod ({in_cluster}); \
          set KUBECONFIG to a kubeconfig"
     )]
     NoConfig { kubeconfig: String, in_cluster: String },

@@ -41,7 +41,7 @@ pub(crate) fn gauge(registry: &mut Registry) -> Gauge {
     let gauge = Gauge::default();
     registry.register(
         "policy_issuer_matches",
-        "Whether the policy's issuer is the API server's: 1, 0 when no app can log in, -1 when it can't be told",
+        "Whether the policy's issuer is the API server's: 1, 0 when no app can log in, -1 when it isn't known",
         gauge.clone(),
     );
     gauge.set(-1);

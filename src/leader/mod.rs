@@ -92,7 +92,7 @@ impl Leader {
                     return;
                 }
                 Ok(Round::Waits(holder)) => format!("waiting: {holder} leads"),
-                Err(error) => format!("the Lease {NAME} can't be had, trying again: {error}"),
+                Err(error) => format!("the Lease {NAME} can't be acquired, trying again: {error}"),
             };
             if told != said {
                 tracing::info!("{told}");

@@ -179,7 +179,7 @@ fn a_slip_of_the_pen_is_recognised() {
     let story = story();
     let size = story.database("main", "{sku: Standard_B1m}").refused();
     assert!(
-        size.contains("is no size that this version of the operator knows; use Standard_B1ms,"),
+        size.contains("is not a size that this version of the operator knows; use Standard_B1ms,"),
         "{size}"
     );
     let extension = story.database("main", "{extensions: [pgcripto]}").refused();

@@ -64,7 +64,7 @@ impl Policy {
         let yaml = data.and_then(|data| data.get(KEY)).ok_or_else(|| {
             if data.is_some_and(|data| data.contains_key(KEY_OF_BYTES)) {
                 let text = format!(
-                    "the ConfigMap has {KEY_OF_BYTES}, since the file was no UTF-8 when it was made; save it as UTF-8 \
+                    "the ConfigMap has {KEY_OF_BYTES}, since the file was not UTF-8 when the ConfigMap was created; save it as UTF-8 \
                      and make the ConfigMap from it again"
                 );
                 let code = Code::PolicyUnreadable;

@@ -111,10 +111,10 @@ impl Policy {
             let size = profile.defaults.sku.as_deref().and_then(|sku| self.catalogue.size(sku));
             let absent = size
                 .filter(|size| !region.has(size))
-                .map(|size| ("sku", format!("{} isn't known to be had in {location}", size.name)));
+                .map(|size| ("sku", format!("{} isn't known to be available in {location}", size.name)));
             let outside = size
                 .filter(|size| is_private && size.is_v6())
-                .map(|size| ("sku", format!("{} can't be had in a virtual network", size.name)));
+                .map(|size| ("sku", format!("{} isn't available in a virtual network", size.name)));
             let mode = profile.defaults.high_availability;
             let closed = (mode == Some(HighAvailability::ZoneRedundant) && region.zones == Zones::Closed)
                 .then(|| {

@@ -381,7 +381,7 @@ fn defaults_that_azure_may_refuse_are_told_and_break_nothing() {
     assert_eq!(
         told,
         [
-            "production sku Standard_D2ds_v6 isn't known to be had in westeurope",
+            "production sku Standard_D2ds_v6 isn't known to be available in westeurope",
             "production highAvailability westeurope had no room for new ZoneRedundant standbys"
         ]
     );
@@ -520,7 +520,7 @@ fn of_many_mistakes_twenty_are_told_and_the_rest_is_counted() {
     let errors =
         Policy::parse(&with_profiles(&profile.replace('#', &numbered("work_men#, ", 250)))).unwrap_err();
     assert_eq!(errors.0.len(), 21);
-    assert_eq!(errors.0[20].to_string(), "230 more mistakes are told when these are mended [DB404]");
+    assert_eq!(errors.0[20].to_string(), "230 more mistakes are shown when these are corrected [DB404]");
     assert!(errors.to_string().len() < 5000);
 }
 

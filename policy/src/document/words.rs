@@ -15,11 +15,8 @@ pub(super) fn tell(error: &Error, yaml: &str, path: &str) -> (Code, String) {
     match error {
         Error::SerdeUnknownField { field, expected, .. } => {
             // The path ends with the key.
-            let text = format!(
-                "is no key that is known; {}known here: {}",
-                meant(field, expected),
-                expected.join(", ")
-            );
+            let text =
+                format!("is not a known key; {}known here: {}", meant(field, expected), expected.join(", "));
             (Code::PolicyUnknownKey, text)
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
@@ -172,7 +169,7 @@ fn wrong_bytes(slip: &Slip<'_>) -> Option<String> {
             "at column {}: is indented less than what it belongs to; put blanks in front",
             slip.column
         )),
-        Error::InvalidUtf8Input => Some("is no UTF-8; save the file as UTF-8".to_owned()),
+        Error::InvalidUtf8Input => Some("is not UTF-8; save the file as UTF-8".to_owned()),
         _ => None,
     }
 }
@@ -187,7 +184,7 @@ fn no_yaml(error: &Error, yaml: &str, path: &str) -> String {
         return format!("{is_below}at column {column}: a tab can't indent in YAML; write blanks");
     }
     format!(
-        "{is_below}at column {column}: this is no YAML; look here and in the lines beside for a quote, a bracket, a colon \
+        "{is_below}at column {column}: this is not YAML; look here and in the lines beside for a quote, a bracket, a colon \
          or a blank that is missing or too much"
     )
 }

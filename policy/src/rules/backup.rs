@@ -40,7 +40,7 @@ pub(super) fn days_possible(context: &Context<'_>) -> Option<Problem> {
         return None;
     }
     let (min, max) = allowed_days(context);
-    let text = format!("{wanted} is no number of days that Azure keeps backups; use {min} to {max}");
+    let text = format!("{wanted} is not a number of days for which Azure keeps backups; use {min} to {max}");
     Some(Problem::new(Code::Backup, "spec.backup.retentionDays", &text))
 }
 

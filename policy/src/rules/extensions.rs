@@ -63,7 +63,7 @@ pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
         .map(|(index, (field, name))| {
             if index >= SUGGESTED {
                 let text = format!(
-                    "{} is no extension that this version of the operator knows; leave it out {ADD}",
+                    "{} is not an extension that this version of the operator knows; leave it out {ADD}",
                     quote(name)
                 );
                 return Problem::new(Code::Extension, &field, &text);
@@ -72,12 +72,12 @@ pub(super) fn known(context: &Context<'_>) -> Vec<Problem> {
             // A list of all others helps nobody who misspelt one.
             let meant = did_you_mean(name, likely.iter().copied());
             let text = if was_offered(|known| known.eq_ignore_ascii_case(name)) {
-                format!("{} is no extension that Azure offers any more; leave it out", quote(name))
+                format!("{} is not an extension that Azure still offers; leave it out", quote(name))
             } else {
                 let advice =
                     meant.map_or_else(|| instead(&likely, NONE), |meant| format!("did you mean {meant}?"));
                 format!(
-                    "{} is no extension that this version of the operator knows; {advice} {ADD}",
+                    "{} is not an extension that this version of the operator knows; {advice} {ADD}",
                     quote(name)
                 )
             };

@@ -51,7 +51,7 @@ pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
         });
         let instead: Vec<String> = disabled.into_iter().chain(sized).collect();
         let instead = if instead.is_empty() { "another spec.sku".to_owned() } else { instead.join(", or ") };
-        let text = format!("{wanted} can't be had with the Burstable size {}; use {instead}", size.name);
+        let text = format!("{wanted} isn't available with the Burstable size {}; use {instead}", size.name);
         return Some(Problem::new(Code::HighAvailability, FIELD, &text));
     }
     if wanted == HighAvailability::ZoneRedundant && context.region().zones == Zones::None {

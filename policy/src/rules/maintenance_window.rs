@@ -9,6 +9,6 @@ pub(super) fn hour(context: &Context<'_>) -> Option<Problem> {
     if !context.changed(|spec| spec.maintenance_window.clone()) || (0..=23).contains(&window.hour) {
         return None;
     }
-    let text = format!("{} is no hour of the day; use 0 to 23, in UTC", window.hour);
+    let text = format!("{} is not an hour of the day; use 0 to 23, in UTC", window.hour);
     Some(Problem::new(Code::MaintenanceWindow, "spec.maintenanceWindow.hour", &text))
 }

@@ -80,7 +80,7 @@ pub(super) fn service_account_name_shape(context: &Context<'_>) -> Option<Proble
         return None;
     }
     let text = format!(
-        "{} is no name of a ServiceAccount; write a-z, 0-9, - and ., with a letter or digit at both ends and on both \
+        "{} is not a name for a ServiceAccount; write a-z, 0-9, - and ., with a letter or digit at both ends and on both \
          sides of each dot, at most {LONGEST_SUBDOMAIN} characters",
         quote(name)
     );

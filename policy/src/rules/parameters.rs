@@ -86,7 +86,7 @@ pub(super) fn settable(context: &Context<'_>) -> Vec<Problem> {
                 let advice =
                     meant.map_or_else(|| "leave it out".to_owned(), |meant| format!("did you mean {meant}?"));
                 changed.problem(&format!(
-                    "is no server parameter that this version of the operator knows; {advice} {ADD}"
+                    "is not a server parameter that this version of the operator knows; {advice} {ADD}"
                 ))
             }
             Unsettable::ReadOnly => changed.problem("is read-only, Azure sets it itself; leave it out"),

@@ -77,7 +77,7 @@ pub(super) fn known(context: &Context<'_>) -> Option<Problem> {
     let likely = sizes_like(context.catalogue(), sku, fitting(context));
     // One that is new is spelt like those that are known.
     let text = format!(
-        "{} is no size that this version of the operator knows; {}; if Azure has it, the platform team can add it under \
+        "{} is not a size that this version of the operator knows; {}; if Azure has it, the platform team can add it under \
          catalogue.sizes",
         quote(sku),
         instead(&likely, ASK)
@@ -107,12 +107,15 @@ pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
     let advice = instead(&nearest_sizes(size, fitting(context)), ASK);
     let text = match obstacle(context, &context.region(), size)? {
         Obstacle::Region => format!(
-            "{} is no size that this version of the operator knows {} to have; {advice}; if Azure has it there, the \
+            "{} is not a size that this version of the operator knows {} to have; {advice}; if Azure has it there, the \
              platform team can say so under catalogue.regions",
             size.name, context.location
         ),
         Obstacle::Network => {
-            format!("{} can't be had in a virtual network, where servers are made here; {advice}", size.name)
+            format!(
+                "{} isn't available in a virtual network, where servers are made here; {advice}",
+                size.name
+            )
         }
         Obstacle::Scaling(running) => format!(
             "{} can't follow {}: Azure scales no server between Burstable and v6 sizes; {advice}",

@@ -44,7 +44,8 @@ pub(super) fn size(context: &Context<'_>) -> Option<Problem> {
     if !context.changed(size_gib) || DISK_SIZES_GIB.contains(&wanted) {
         return None;
     }
-    let text = format!("{wanted} is no disk size of Azure's; {}", instead(&usable(context, wanted), ASK));
+    let text =
+        format!("{wanted} is not a disk size that Azure offers; {}", instead(&usable(context, wanted), ASK));
     Some(Problem::new(Code::StorageSize, FIELD, &text))
 }
 

@@ -154,7 +154,7 @@ fn strict(allow: &str) -> String {
 #[case::unknown(
     "happiness",
     "1",
-    Some("is no server parameter that this version of the operator knows; leave it out (if Azure has it")
+    Some("is not a server parameter that this version of the operator knows; leave it out (if Azure has it")
 )]
 #[case::read_only("fsync", "off", Some("is read-only"))]
 #[case::of_extensions("azure.extensions", "vector", Some("write the extension there"))]

@@ -89,7 +89,7 @@ pub(super) fn known(context: &Context<'_>) -> Option<Problem> {
         _ => "",
     };
     let text = format!(
-        "{} is no major version that this version of the operator knows; {}{or_add}",
+        "{} is not a major version that this version of the operator knows; {}{or_add}",
         context.major().map_or_else(|| quote(&written(version)), |major| major.to_string()),
         advice(context)
     );

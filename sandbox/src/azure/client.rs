@@ -19,7 +19,7 @@ pub use super::{Closed, Existing, Fault, Lock, Login, Ownership, Phase, Region, 
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    #[error("{0} is no address of a control endpoint")]
+    #[error("{0} is not the address of a control endpoint")]
     Address(String, #[source] axum::http::Error),
     #[error("the stand-in for Azure did not answer")]
     Unreachable(#[source] hyper_util::client::legacy::Error),

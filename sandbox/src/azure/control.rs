@@ -286,7 +286,7 @@ async fn act(State(shared): State<Shared>, Path(action): Path<String>, Query(by)
     match action.as_str() {
         "stop" => cloud.stop(&id),
         "start" => cloud.start(&id),
-        _ => return refused(StatusCode::NOT_FOUND, "a server can be told to stop and to start"),
+        _ => return refused(StatusCode::NOT_FOUND, "a server can only be stopped and started"),
     }
     StatusCode::NO_CONTENT.into_response()
 }

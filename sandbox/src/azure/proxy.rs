@@ -49,7 +49,7 @@ fn answer(
         let asked = request.uri().to_string();
         return refused(
             StatusCode::FORBIDDEN,
-            format!("{asked} is no host of Azure; this proxy knows no other"),
+            format!("{asked} is not a host of Azure; this proxy knows no other"),
         );
     }
     let stopping = stopping.clone();

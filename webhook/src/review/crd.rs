@@ -23,20 +23,22 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
     let Some(kind) = asked(request) else { return Ok(Admitted::default()) };
     let first = match kind {
         Kind::Database => "delete each Database first, by its own rules",
-        Kind::RetainedDatabase => "each is the record of data that are kept, and goes by itself with them",
+        Kind::RetainedDatabase => {
+            "each is the record of retained data, and the operator deletes it when the data are destroyed or have come back"
+        }
     };
     let (code, text) = match &basis.facts.objects {
         Some(objects) if objects.count == 0 => return Ok(Admitted::default()),
         Some(objects) => {
             let text = format!(
-                "has {} object(s), and deleting it would delete them all without a word on their data; {first}: {}",
+                "has {} object(s), and deleting it would delete them all, and nobody has decided what happens to their data; {first}: {}",
                 objects.count,
                 objects.named()
             );
             (Code::CrdHoldsDatabases, text)
         }
         None => {
-            let text = "can't be deleted at the moment, because it can't be told whether it has objects; try again in a minute";
+            let text = "can't be deleted at the moment, because the webhook can't find out whether it has objects; try again in a minute";
             (Code::CrdUnreadable, text.to_owned())
         }
     };

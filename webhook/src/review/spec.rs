@@ -215,7 +215,7 @@ fn unknown(group: &Field, name: &str) -> Problem {
     let shown = if is_plain(name) { name.to_owned() } else { quote(name) };
     let path = format!("{}.{shown}", path_of(group));
     let meant = meant(name, names.iter().copied()).unwrap_or_default();
-    let text = format!("{path} is no field that is known; {meant}use {}", names.join(", "));
+    let text = format!("{path} is not a known field; {meant}use {}", names.join(", "));
     Problem { code: Code::Shape, field: path, text }
 }
 

@@ -37,7 +37,7 @@ fn check_ids(azure: &raw::Azure, findings: &mut Findings) {
     for (name, id) in [("subscriptionId", &azure.subscription_id), ("tenantId", &azure.tenant_id)] {
         if !is_guid(&id.value) {
             let text =
-                format!("{} is no GUID, such as 00000000-0000-4000-8000-000000000001", quote(&id.value));
+                format!("{} is not a GUID, such as 00000000-0000-4000-8000-000000000001", quote(&id.value));
             findings.add(id.line, &format!("azure.{name}"), Code::PolicyMalformed, text);
         }
     }
@@ -88,7 +88,7 @@ fn check_issuer(azure: &raw::Azure, findings: &mut Findings) {
     };
     if !issuer.value.strip_prefix("https://").is_some_and(is_url) || issuer.value.len() > LONGEST_ISSUER {
         let text = format!(
-            "{} is no https URL; write the issuer that `kubectl get --raw /.well-known/openid-configuration` shows",
+            "{} is not an https URL; write the issuer that `kubectl get --raw /.well-known/openid-configuration` shows",
             quote(&issuer.value)
         );
         findings.add(issuer.line, "azure.workloadIdentity.issuer", Code::PolicyMalformed, text);
@@ -106,7 +106,7 @@ fn check_take_over_from(azure: &raw::Azure, findings: &mut Findings) {
     for (index, uid) in azure.take_over_from.iter().enumerate() {
         if !is_guid(uid) {
             let text = format!(
-                "{} is no uid; write what `kubectl get namespace kube-system -o jsonpath={{.metadata.uid}}` shows in that \
+                "{} is not a uid; write what `kubectl get namespace kube-system -o jsonpath={{.metadata.uid}}` shows in that \
                  cluster",
                 quote(uid)
             );
@@ -166,7 +166,7 @@ fn check_tags(tags: &Located<BTreeMap<String, Located<String>>>, findings: &mut 
         if let Some(earlier) = seen.insert(lower, name) {
             let earlier = quote(earlier);
             wrong(format!(
-                "is the same name as {earlier}: Azure doesn't tell upper from lower case; leave one out"
+                "is the same name as {earlier}: for Azure, upper and lower case are the same; leave one out"
             ));
         }
     }
@@ -193,7 +193,7 @@ fn check_firewall(firewall: &[raw::Firewall], findings: &mut Findings) {
         let mut address = |name: &str, written: &Located<String>| {
             let parsed = written.value.parse::<Ipv4Addr>().ok();
             if parsed.is_none() {
-                let text = format!("{} is no IPv4 address, such as 20.100.0.4", quote(&written.value));
+                let text = format!("{} is not an IPv4 address, such as 20.100.0.4", quote(&written.value));
                 findings.add(written.line, &format!("{path}.{name}"), Code::PolicyMalformed, text);
             }
             parsed
@@ -220,7 +220,7 @@ fn check_private(private: &raw::Private, firewall: &[raw::Firewall], findings: &
     let subnet = &private.subnet_id;
     if resource(&subnet.value, "Microsoft.Network", &["virtualNetworks", "subnets"]).is_none() {
         let text = format!(
-            "{} is no subnet's resource id, such as /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/\
+            "{} is not the resource id of a subnet, such as /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/\
              rg-network/providers/Microsoft.Network/virtualNetworks/cluster/subnets/databases",
             quote(&subnet.value)
         );
@@ -239,7 +239,7 @@ fn check_private(private: &raw::Private, firewall: &[raw::Firewall], findings: &
         }
         None => {
             let text = format!(
-                "{} is no private DNS zone's resource id, such as /subscriptions/00000000-0000-4000-8000-000000000001/\
+                "{} is not the resource id of a private DNS zone, such as /subscriptions/00000000-0000-4000-8000-000000000001/\
                  resourceGroups/rg-network/providers/Microsoft.Network/privateDnsZones/prod.postgres.database.azure.com",
                 quote(&zone.value)
             );

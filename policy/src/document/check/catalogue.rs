@@ -108,7 +108,8 @@ fn named(written: &Located<String>, more: &'static str, path: &str, findings: &m
 fn size(raw: &raw::CatalogueSize, path: &str, findings: &mut Findings) -> Size {
     named(&raw.name, "", &format!("{path}.name"), findings);
     if !raw.name.value.starts_with("Standard_") {
-        let text = format!("{} is no name of Azure's, such as Standard_D2ds_v5", quote(&raw.name.value));
+        let text =
+            format!("{} is not a name that Azure uses, such as Standard_D2ds_v5", quote(&raw.name.value));
         findings.add(raw.name.line, &format!("{path}.name"), Code::PolicyMalformed, text);
     }
     for (key, number) in [("vCores", &raw.vcores), ("memoryGiB", &raw.memory_gib)] {
@@ -128,7 +129,7 @@ fn size(raw: &raw::CatalogueSize, path: &str, findings: &mut Findings) -> Size {
 
 fn version(raw: &raw::CatalogueVersion, path: &str, findings: &mut Findings) -> Option<Version> {
     if !(10..=99).contains(&raw.major.value) {
-        let text = format!("{} is no major version, such as 19", raw.major.value);
+        let text = format!("{} is not a major version, such as 19", raw.major.value);
         findings.add(raw.major.line, &format!("{path}.major"), Code::PolicyMalformed, text);
     }
     let until = last_day(findings, &format!("{path}.until"), &raw.until);

@@ -33,7 +33,7 @@ fn check_exception(raw: &raw::Exception, path: &str, findings: &mut Findings) ->
         if Rule::parse(&rule.value).is_none() {
             let text = || {
                 let meant = meant(&rule.value, keys.iter().copied());
-                format!("{} is no rule{meant}; use {}", quote(&rule.value), alternatives(&keys))
+                format!("{} is not a rule{meant}; use {}", quote(&rule.value), alternatives(&keys))
             };
             findings.add_with(rule.line, &format!("{path}.rules[{index}]"), Code::PolicyUnknownValue, text);
         }

@@ -66,7 +66,7 @@ impl Findings {
 
     fn into_errors(mut self) -> PolicyErrors {
         if let (1.., Some(last)) = (self.more, self.told.last()) {
-            let text = format!("{} more mistakes are told when these are mended", self.more);
+            let text = format!("{} more mistakes are shown when these are corrected", self.more);
             self.told.push(PolicyError { line: 0, path: String::new(), code: last.code, text });
         }
         PolicyErrors(self.told)
@@ -141,7 +141,7 @@ fn check_earlier(earlier: &[Profile], profile: &Profile, line: u64, path: &str, 
     }
     if earlier.iter().any(|earlier| earlier.name == profile.name) {
         let text = format!(
-            "{} is the name of an earlier profile; names tell them apart in messages",
+            "{} is the name of an earlier profile; in messages, each profile needs a name of its own",
             quote(&profile.name)
         );
         findings.add(line, &format!("{path}.name"), Code::PolicyMalformed, text);
@@ -169,7 +169,7 @@ fn database(findings: &mut Findings, path: &str, written: &Located<String>) -> O
     let database = api::DatabaseRef::parse(&written.value);
     if database.is_none() {
         let text = format!(
-            "{} is no database; write <namespace>/<name>, such as orders/main",
+            "{} is not a database; write <namespace>/<name>, such as orders/main",
             quote(&written.value)
         );
         findings.add(written.line, path, Code::PolicyMalformed, text);
@@ -181,7 +181,7 @@ fn database(findings: &mut Findings, path: &str, written: &Located<String>) -> O
 fn last_day(findings: &mut Findings, path: &str, written: &Located<String>) -> Option<Date> {
     let until = day::parse(&written.value);
     if until.is_none() {
-        let text = format!("{} is no day; write its last day as 2027-01-31", quote(&written.value));
+        let text = format!("{} is not a day; write the last day as 2027-01-31", quote(&written.value));
         findings.add(written.line, path, Code::PolicyMalformed, text);
     }
     until

@@ -26,8 +26,7 @@ pub(super) fn check_version(
     if catalogue.version(version.value).is_none() {
         let known: Vec<u16> = catalogue.versions().iter().rev().map(|known| known.major).collect();
         let or_add = known.first().filter(|newest| version.value > **newest).map_or("", |_| ADD_VERSION);
-        let text =
-            format!("{} is no version that is known; use {}{or_add}", version.value, alternatives(&known));
+        let text = format!("{} is not a known version; use {}{or_add}", version.value, alternatives(&known));
         findings.add(version.line, path, Code::PolicyUnknownValue, text);
     }
 }

@@ -129,7 +129,7 @@ fn check_retention(raw: &raw::Retention, path: &str, findings: &mut Findings) ->
             Some(Retention::Days(days)) if days >= minimum_days => return Some(Retention::Days(days)),
             None if written.value == "deny" => return None,
             Some(Retention::Days(_)) => "is less than minimumDays",
-            Some(Retention::Destroy) => "would destroy data that nobody said a word about",
+            Some(Retention::Destroy) => "would destroy data although nobody has decided that",
             None => "is not known here",
         };
         let text = format!("{quoted} {meant}; use deny, Retain, or days such as {fewest}d");
@@ -309,7 +309,7 @@ fn check_parameter(pattern: &Located<String>, path: &str, catalogue: &Catalogue,
         return;
     }
     let is_pattern = pattern.value.contains(['*', '?']);
-    let what = if is_pattern { "matches no server parameter" } else { "is no server parameter" };
+    let what = if is_pattern { "matches no server parameter" } else { "is not a server parameter" };
     let text = || {
         let meant = meant_or_add(&pattern.value, "parameters", catalogue.parameter_names());
         format!("{} {what} that is known{meant}", quote(&pattern.value))

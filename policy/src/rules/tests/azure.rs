@@ -35,7 +35,7 @@ fn a_size_that_a_region_lacks_is_told_with_the_nearest_that_it_has() {
     let told = told(&policy_in("norwayeast", ""), json!({"sku": "Standard_D4ds_v6"}), None);
     assert_eq!(
         told[0].1,
-        "spec.sku Standard_D4ds_v6 is no size that this version of the operator knows norwayeast to have; use \
+        "spec.sku Standard_D4ds_v6 is not a size that this version of the operator knows norwayeast to have; use \
          Standard_D4ds_v5, Standard_D4ads_v5, Standard_D4ds_v4, Standard_D4s_v3 or Standard_D2ds_v5 (+67 more); if Azure \
          has it there, the platform team can say so under catalogue.regions"
     );
@@ -60,11 +60,9 @@ fn no_v6_size_is_made_in_a_virtual_network() {
     let told = told(&private(), json!({"sku": "Standard_D2ds_v6"}), None);
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].0, Code::SkuImpossible);
-    assert!(
-        told[0].1.contains(
-            "can't be had in a virtual network, where servers are made here; use Standard_D2ds_v5,"
-        )
-    );
+    assert!(told[0].1.contains(
+        "isn't available in a virtual network, where servers are made here; use Standard_D2ds_v5,"
+    ));
     assert_eq!(codes_by(&private(), json!({"sku": "Standard_D2ds_v5"}), None), []);
     // A server stays in the network in which it was made, which may be another than the policy's.
     let (new, old) = (json!({"sku": "Standard_D2ds_v6"}), json!({"sku": "Standard_D2ds_v5"}));

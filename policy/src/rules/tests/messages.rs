@@ -22,7 +22,7 @@ fn what_was_meant_is_told_only_where_it_is_allowed() {
 #[case::no_tier_for_a_larger_disk("storage: {tiers: [P6]}", json!({"storage": {"sizeGiB": 64}}), json!({"storage": {"sizeGiB": 8192}}), "P60 (as it is when left out) is not allowed here; leave spec.storage as it is")]
 #[case::no_older_version("versions: [16, 17]", json!({"version": 17}), json!({"version": 18}), "use 17 (until 2029-11-08) [")]
 #[case::older_than_all("versions: [16]", json!({"version": 17}), json!({"version": 18}), "18 is not allowed here; write 17 back [")]
-#[case::no_extension_known("extensions: []", json!({}), json!({"extensions": ["bitcoin"]}), "is no extension that this version of the operator knows; no extension is allowed here, leave it out (")]
+#[case::no_extension_known("extensions: []", json!({}), json!({"extensions": ["bitcoin"]}), "is not an extension that this version of the operator knows; no extension is allowed here, leave it out (")]
 #[case::no_extension_at_all("extensions: []", json!({}), json!({"extensions": ["vector"]}), "is not allowed here; no extension is, leave it out [")]
 #[case::standby_demanded_of_burstable("highAvailability: [SameZone], skus: [\"Standard_B*\", Standard_D2ds_v5]", json!({"sku": "Standard_D2ds_v5", "highAvailability": "SameZone"}), json!({"sku": "Standard_B2s", "highAvailability": "Disabled"}), "use another spec.sku")]
 fn no_message_sends_its_reader_into_the_next_refusal(

@@ -32,7 +32,7 @@ fn size<'a>(current: Option<&'a Server>, requested: &'a Server) -> Option<&'stat
     Server::effective(current, requested, |server| server.sku.name.as_deref()).and_then(sizes::find)
 }
 
-/// Sizes of version 6 can't be had in a virtual network. In which words Azure says so is not known.
+/// Sizes of version 6 isn't available in a virtual network. In which words Azure says so is not known.
 /// <https://learn.microsoft.com/azure/postgresql/overview#azure-regions>
 pub(super) fn v6_is_not_in_a_network(current: Option<&Server>, requested: &Server) -> Result<(), ArmError> {
     let subnet = Server::effective(current, requested, |server| {

@@ -16,7 +16,7 @@ fn a_broken_policy_is_refused_with_line_path_and_suggestion() {
     let yaml =
         POLICY.replace("sku: Standard_B1ms", "sku: Standard_B1m").replace("sizeGiB: 32}", "sizeGiB: 33}");
     let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
-    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"2 problems: (1) policy.yaml, line 45: profiles[1].defaults.sku "Standard_B1m" is no size that this version of the operator knows; use Standard_B1ms, Standard_B2s, Standard_B2ms, Standard_B4ms or Standard_B8ms (+3 more); if Azure has it, the platform team can add it under catalogue.sizes [DB404]; (2) policy.yaml, line 46: profiles[1].defaults.storage.sizeGiB 33 is no disk size of Azure's; use 32, 64, 128 or 256 [DB404]. Policy database-policy."#);
+    insta::assert_snapshot!(response["status"]["message"].as_str().unwrap(), @r#"2 problems: (1) policy.yaml, line 45: profiles[1].defaults.sku "Standard_B1m" is not a size that this version of the operator knows; use Standard_B1ms, Standard_B2s, Standard_B2ms, Standard_B4ms or Standard_B8ms (+3 more); if Azure has it, the platform team can add it under catalogue.sizes [DB404]; (2) policy.yaml, line 46: profiles[1].defaults.storage.sizeGiB 33 is not a disk size that Azure offers; use 32, 64, 128 or 256 [DB404]. Policy database-policy."#);
     assert_eq!(response["status"]["code"], 403);
     let response = apply_policy(config_map(POLICY), &good(), &facts(&[]));
     assert_eq!(response["allowed"], true);
