@@ -1,4 +1,4 @@
-//! Keeps the webhook's certificate: looks at it again and again, and tells of it in metrics, readiness and log.
+//! Keeps the webhook's certificate: looks at it again and again, and reports it in metrics, readiness and log.
 
 use std::time::Duration;
 

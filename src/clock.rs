@@ -45,14 +45,14 @@ impl Clock {
     ///
     /// # Errors
     ///
-    /// When the API server tells no time.
+    /// When the API server sends no time.
     pub async fn earliest(self, client: &Client) -> Result<Timestamp, Error> {
         let request = Request::get("/version").body(Body::empty());
         let request = request.map_err(|error| Error::Api(Box::new(kube::Error::HttpError(error))))?;
         let answer = client.send(request).await.map_err(|error| Error::Api(Box::new(error)))?;
         let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
-        let told = date.and_then(http_date).ok_or(Error::NoDate)?;
-        Ok(self.moved(told.min(self.still.unwrap_or_else(Timestamp::now))))
+        let sent = date.and_then(http_date).ok_or(Error::NoDate)?;
+        Ok(self.moved(sent.min(self.still.unwrap_or_else(Timestamp::now))))
     }
 
     fn moved(self, time: Timestamp) -> Timestamp {
@@ -84,15 +84,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_clock_of_this_machine_that_is_ahead_ends_nothing_early() {
-        let told = Clock::default().earliest(&telling("Sun, 06 Nov 1994 08:49:37 GMT")).await.unwrap();
-        assert_eq!(told, "1994-11-06T08:49:37Z".parse().unwrap());
+        let earliest = Clock::default().earliest(&telling("Sun, 06 Nov 1994 08:49:37 GMT")).await.unwrap();
+        assert_eq!(earliest, "1994-11-06T08:49:37Z".parse().unwrap());
     }
 
     #[tokio::test]
     async fn a_clock_of_the_api_server_that_is_ahead_ends_nothing_early_either() {
         let before = Timestamp::now();
-        let told = Clock::default().earliest(&telling("Tue, 06 Nov 2091 08:49:37 GMT")).await.unwrap();
-        assert!(before <= told && told <= Timestamp::now(), "{told}");
+        let earliest = Clock::default().earliest(&telling("Tue, 06 Nov 2091 08:49:37 GMT")).await.unwrap();
+        assert!(before <= earliest && earliest <= Timestamp::now(), "{earliest}");
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ thread_local! {
     static STILL: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
 }
 
-/// From now on time passes on this thread only when it is told.
+/// From now on, time passes on this thread only when a test says so.
 #[cfg(test)]
 pub(crate) fn stand_still() {
     STILL.set(Some(now()));

@@ -22,7 +22,7 @@ pub const FINALIZER: &str = "altinn.app/retain-data";
 /// takes the policy's consent.
 pub const RECOVER_FROM: &str = "altinn.app/recover-from";
 
-/// Lets an empty server, or an empty database in it, be made where there was one with data that Azure has no more: which
+/// Lets an empty server, or an empty database in it, be created where there was one with data that Azure no longer has: which
 /// server, and the last day on which this counts, as `<server>@<day>`, e.g. `prod-1-orders-main-fa6e2486@2026-11-30`.
 pub const ACCEPT_EMPTY: &str = "altinn.app/accept-empty";
 

@@ -13,7 +13,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
     vec![database(), retained_database()]
 }
 
-/// Makes one line of each paragraph: `kubectl explain` breaks lines by itself, and would keep those of the
+/// Makes one line of each paragraph: `kubectl explain` breaks the lines, and would keep those of the
 /// source as well.
 fn unwrap_descriptions(schema: &mut JSONSchemaProps) {
     if let Some(description) = &mut schema.description {

@@ -106,7 +106,7 @@ pub struct DatabaseSpec {
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
     /// Size in GiB, one of Azure's steps from 32 to 32767, e.g. `128`. Can only grow; it may be larger
-    /// in Azure than written here after the disk has grown by itself.
+    /// in Azure than written here after Azure has grown the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "sizeGiB")]
     pub size_gib: Option<i32>,

@@ -65,12 +65,12 @@ pub struct RetainedDatabaseSpec {
     pub last_spec: Option<serde_json::Value>,
 
     /// The profile of the policy that its namespace had. Its rules of retention count when the namespace is gone and no
-    /// other profile can be told.
+    /// other profile is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
 
     /// Why the server is kept: `Deleted`, by a rule of the policy or the annotation `altinn.app/retention`, or
-    /// `OwnerLost`, when the `Database` vanished without a word.
+    /// `OwnerLost`, when the `Database` disappeared and nobody decided what happens to its data.
     pub reason: RetainedReason,
 
     /// Since when there is no `Database`. Fixed.
@@ -159,7 +159,7 @@ pub struct RetainedDatabaseStatus {
     pub observed_generation: Option<i64>,
 
     /// The `metadata.uid` of the object that this status was written for. A status that came back with a copy of the object
-    /// counts for nothing.
+    /// doesn't count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
 
@@ -181,7 +181,7 @@ pub struct RetainedDatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<Confirmed>,
 
-    /// Azure is told to destroy the server. It is written down before that, and counts as long as it stands here.
+    /// The operator asks Azure to destroy the server. It is written here before that, and counts as long as it stands here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destroy: Option<Destroy>,
 
@@ -196,12 +196,12 @@ pub struct RetainedDatabaseStatus {
 }
 
 impl RetainedDatabaseStatus {
-    /// Whether the record may go. Before the field there was, the reason of the condition `Ready` told it.
+    /// Whether the record may go. Before this field existed, the reason of the condition `Ready` said so.
     pub fn is_settled(&self) -> bool {
         self.settled.is_some() || self.has_reason_of_old(&["Recovered", "Destroyed", "Mistaken"])
     }
 
-    /// Whether `Ready` has one of these reasons, in a status of a version that noted no uid.
+    /// Whether `Ready` has one of these reasons, in a status of a version that wrote no uid.
     fn has_reason_of_old(&self, reasons: &[&str]) -> bool {
         let mut conditions = self.conditions.iter();
         self.uid.is_none()

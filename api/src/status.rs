@@ -14,7 +14,7 @@ pub struct DatabaseStatus {
 
     /// `Ready` always: whether an app can log in to the database as it is written. `Reconciling` while work is under way;
     /// `Stalled` when a person must act; `Synced`, as `False`, while a ready database isn't in Azure as it should be, or that
-    /// can't be told; `Paused` while `altinn.app/paused` has Azure left alone; `PolicyCompliant` tells whether the policy would
+    /// isn't known; `Paused` while `altinn.app/paused` has Azure left alone; `PolicyCompliant` says whether the policy would
     /// let it be made today, and `RestartPending` names parameters that wait for a restart of the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -65,7 +65,7 @@ pub struct DatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_empty: Option<String>,
 
-    /// The kept server that this `Database` brought back. Missing for one that was made anew.
+    /// The kept server that this `Database` brought back. Missing for one that was created empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<Recovered>,
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// The major version as a number, from `17` as well as from `"17"`; `None` when it is no number.
+/// The major version as a number, from `17` as well as from `"17"`; `None` when it is not a number.
 pub fn major(version: &IntOrString) -> Option<u16> {
     match version {
         IntOrString::Int(number) => u16::try_from(*number).ok(),
@@ -11,7 +11,7 @@ pub fn major(version: &IntOrString) -> Option<u16> {
     }
 }
 
-/// The major version of a server that runs, as Azure tells it, e.g. `17`.
+/// The major version of a server that runs, as Azure reports it, e.g. `17`.
 pub fn of_server(text: &str) -> Option<IntOrString> {
     let major: u16 = text.parse().ok()?;
     Some(IntOrString::Int(i32::from(major)))

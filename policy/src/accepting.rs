@@ -10,7 +10,7 @@ use crate::{day, quote::quote, warning::cut};
 /// How far ahead the last day may lie: one that is forgotten must not wait for years.
 const AHEAD: i32 = 7;
 
-/// Whether the annotations accept that this server be made anew and empty on this day (UTC).
+/// Whether the annotations accept that this server is created again, empty, on this day (UTC).
 pub fn accepts(annotations: &BTreeMap<String, String>, server: &str, today: Date) -> bool {
     annotations.get(ACCEPT_EMPTY).is_some_and(|value| judge(value, today).is_ok_and(|named| named == server))
 }

@@ -33,7 +33,7 @@ codes! {
     StorageSize = 107,
     /// `spec.storage.tier` doesn't fit the disk, or isn't allowed here.
     StorageTier = 108,
-    /// `spec.highAvailability` can't be had with this size or region, or isn't allowed here.
+    /// `spec.highAvailability` isn't available with this size or region, or isn't allowed here.
     HighAvailability = 109,
     /// A field that is fixed at creation was changed.
     CreateOnly = 110,
@@ -59,7 +59,7 @@ codes! {
     Shape = 121,
     /// `spec.sku` is a size that the region doesn't have, that its network doesn't take, or that the server can't be scaled to.
     SkuImpossible = 124,
-    /// A delete without a word on what becomes of the data.
+    /// A delete that doesn't say what happens to the data.
     RetentionMissing = 201,
     /// `Destroy` without a confirmation of this database.
     DestroyUnconfirmed = 202,
@@ -83,13 +83,13 @@ codes! {
     RecoveryImpossible = 212,
     /// A recovery from another database that policy doesn't allow.
     RecoveryNotAllowed = 213,
-    /// A record of data that are kept that isn't of its form, or a change of what it tells.
+    /// A record of data that are kept that isn't of its form, or a change of what it says.
     RecordFixed = 214,
     /// A namespace with databases whose deletion would be refused.
     NamespaceHoldsDatabases = 301,
     /// A CRD of ours with objects.
     CrdHoldsDatabases = 302,
-    /// A CRD of ours, while it can't be told whether it has objects.
+    /// A CRD of ours, while it isn't known whether it has objects.
     CrdUnreadable = 303,
     /// There is no policy.
     PolicyMissing = 401,

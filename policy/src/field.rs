@@ -20,10 +20,10 @@ pub struct Field {
     /// What to write instead of a value that can't be read.
     pub write: &'static str,
     pub form: Form,
-    /// Paths of fields by which this one is judged, too: where one of them can't be read, what is wrong with this one can't
-    /// be told.
+    /// Paths of fields by which this one is judged, too: where one of them can't be read, nothing can be said about this
+    /// one.
     pub judged_by: &'static [&'static str],
-    /// `None` for what is no value by itself: a group, or a part of a value.
+    /// `None` for what is not a value of its own: a group, or a part of a value.
     pub(crate) value: Option<Value>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum LeftOut {
     Filled,
     /// It stays what it was when the server was made.
     Stays,
-    /// It is what it is by itself.
+    /// It gets the value that it has without anybody writing one.
     Reset,
 }
 

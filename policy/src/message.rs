@@ -3,7 +3,7 @@
 //! Git users see nothing but `message`, and often only its beginning, so it holds everything on one line:
 //! all problems at once, each with the field, the value, what to write and a stable code, and at the end
 //! the policy that decided. The same input gives the same text to the byte, because notification
-//! services tell messages apart by their hash.
+//! services distinguish messages by their hash.
 
 use std::fmt::Write;
 

@@ -34,7 +34,7 @@ impl From<u32> for Used {
 pub struct Claimant<'a> {
     /// Given by the API server.
     pub created: Option<Timestamp>,
-    /// Given by the API server: it tells those of one second apart.
+    /// Given by the API server: it distinguishes those of one second.
     pub uid: &'a str,
     /// It has a server, or one is being made for it.
     pub has_server: bool,

@@ -33,10 +33,10 @@ fn in_quotes(value: &str, longest: usize) -> String {
         .map_or_else(|| HIDDEN.to_owned(), |shown| format!("\"{}\"", shown.replace('"', "'")))
 }
 
-/// The value on one line, cut; `None` when it would set off a tool.
+/// The value on one line, cut; `None` when a tool would act on it.
 ///
 /// Control characters would break the single line; Argo CD cuts `map[…]` out of messages; and Flux takes
-/// the word "immutable" for a reason to delete the object and create it anew.
+/// the word "immutable" for a reason to delete the object and create it again.
 fn shown(value: &str, longest: usize) -> Option<String> {
     let mut shown = String::new();
     let mut length = 0;

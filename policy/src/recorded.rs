@@ -13,7 +13,7 @@ use crate::{
 /// What is known of a server that exists: it outranks defaults, and is what a change is a change from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recorded {
-    /// What runs, as a spec; what isn't known is absent. The disk may have grown by itself.
+    /// What runs, as a spec; what isn't known is absent. Azure may have grown the disk.
     pub running: DatabaseSpec,
     /// Whether all is known that a server can do without: of that, what is absent isn't there.
     pub is_whole: bool,
@@ -21,7 +21,7 @@ pub struct Recorded {
     pub location: Option<String>,
 }
 
-/// A server of which no more is known.
+/// A server of which nothing else is known.
 impl From<DatabaseSpec> for Recorded {
     fn from(running: DatabaseSpec) -> Self {
         Self { running, ..Self::default() }
@@ -60,7 +60,7 @@ impl Recorded {
         (value.text)(&self.running).is_some() || (value.left_out == LeftOut::Filled && self.is_whole)
     }
 
-    /// Of the fields whose stored values can't be told, one that isn't recorded either, although not every change of it is
+    /// Of the fields whose stored values aren't known, one that isn't recorded either, although not every change of it is
     /// safe on a server that exists; its path below `spec`.
     pub fn unknown(&self, is_lost: impl Fn(&str) -> bool) -> Option<&'static str> {
         field::values()
@@ -71,7 +71,7 @@ impl Recorded {
 
     /// The spec that this server stands for, beside a wanted one.
     ///
-    /// Storage and version are floors, and so is what hangs on them: a disk that has grown by itself to more than the spec
+    /// Storage and version are floors, and so is what hangs on them: a disk that Azure has grown to more than the spec
     /// says is no attempt to shrink it, and a server that was upgraded in Azure none to take that back. What isn't known of
     /// the server is taken to be as wanted.
     pub(crate) fn as_spec(&self, wanted: &DatabaseSpec) -> DatabaseSpec {

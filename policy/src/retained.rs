@@ -91,8 +91,8 @@ pub struct Identity<'a> {
     pub since: Timestamp,
 }
 
-/// Whether a record can be written anew: by the operator, by hand, or from a backup of another day. What it says is taken for
-/// no more than that something is kept; nothing ends, and nothing changes hands, because it is there.
+/// Whether a record can be created: by the operator, by hand, or from a backup of another day. All that a new record does is
+/// say that something is retained; nothing is destroyed, and nothing gets another owner, because it is there.
 pub fn judge_new(
     name: &str,
     record: &Identity<'_>,
@@ -131,7 +131,7 @@ pub fn judge_new(
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-/// Whether a record stays about the same data. It can be given to another database, which is judged by itself.
+/// Whether a record stays about the same data. It can be given to another database, which is judged on its own.
 pub fn judge_identity(old: &Identity<'_>, new: &Identity<'_>) -> Result<(), Problem> {
     let is_given = new.database != old.database && new.formerly == Some(old.database);
     let expected =
@@ -144,11 +144,11 @@ pub fn judge_identity(old: &Identity<'_>, new: &Identity<'_>) -> Result<(), Prob
     Err(Problem::new(Code::RecordFixed, fields, text))
 }
 
-/// Why a record can't be deleted: it would be made anew, and who deletes it believes that something happened.
+/// Why a record can't be deleted: the operator would create it again, and who deletes it believes that something happened.
 pub fn judge_delete(database: &str) -> Problem {
     let text = format!(
-        "is the record of data that are kept, and goes by itself with them. To bring them back, apply the manifest of \
-         Database {database} again; to end them, write spec.until, or annotate {RETENTION}: Destroy and \
+        "is the record of retained data; the operator deletes it when the data are destroyed or have come back. To bring them \
+         back, apply the manifest of Database {database} again; to destroy them, write spec.until, or annotate {RETENTION}: Destroy and \
          {CONFIRM_DESTROY}: {database}@<day>"
     );
     Problem::new(Code::RecordHoldsData, "metadata.name", &text)

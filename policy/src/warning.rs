@@ -212,7 +212,7 @@ fn on_upgrade<'a>(extensions: impl Iterator<Item = &'a str>, running: u16, new: 
         .collect()
 }
 
-/// How many days before the end of a version's standard support it is told.
+/// How many days before the end of a version's standard support the warning begins.
 const DAYS_BEFORE: i64 = 90;
 
 /// That Azure charges extra for the version that runs, or for the one that is wanted, or will soon.
@@ -245,7 +245,7 @@ pub fn on_support(
     }
 }
 
-/// What Azure may refuse where the server is, or is to be, which can't be told for sure.
+/// What Azure may refuse where the server is, or is to be, which isn't certain.
 pub fn on_place(
     new: &DatabaseSpec,
     old: Option<&DatabaseSpec>,
@@ -262,7 +262,7 @@ pub fn on_place(
             "spec.highAvailability: {location} had no room for new ZoneRedundant ones; if Azure refuses, use SameZone"
         ));
     }
-    // A server that exists stays in its network, and which that is can't be told here.
+    // A server that exists stays in its network, and which one that is isn't known here.
     let size = new.sku.as_deref().and_then(|sku| policy.catalogue().size(sku));
     let resized = old.is_some_and(|old| old.sku != new.sku) && recorded.is_some();
     if let Some(size) = size.filter(|size| size.is_v6())

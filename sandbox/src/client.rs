@@ -110,7 +110,7 @@ impl Sandbox {
         command
     }
 
-    /// Where the stand-in for Azure is told what to do, and asked what it saw: `http://127.0.0.1:PORT`.
+    /// Where the stand-in for Azure is controlled, and asked what it saw: `http://127.0.0.1:PORT`.
     pub fn azure_control(&self) -> &str {
         &self.state.azure.control
     }

@@ -49,7 +49,7 @@ pub enum Error {
 }
 
 /// Starts a sandbox and waits until it is ready. One that runs already is left as it is, unless the operator was built
-/// anew since: it then makes way for a fresh one.
+/// again since: it then makes way for a fresh one.
 pub(crate) async fn up(directory: &Directory, options: &Options) -> Result<(), Error> {
     let options = &options.absolute().map_err(Error::Start)?;
     if runs_already(directory, options).await? {
@@ -189,7 +189,7 @@ pub(crate) async fn down(directory: &Directory) -> Result<(), Error> {
 }
 
 /// SIGTERM, and SIGKILL for a supervisor that doesn't mind it: its programs die with it. Which process it is, if any,
-/// is asked again each time: it can't be told in the instant in which it starts.
+/// is asked again each time: it isn't known in the instant in which it starts.
 async fn end(mut running: impl FnMut() -> Result<Option<u32>, Error>) -> Result<(), Error> {
     let mut last = 0;
     for signal in [Signal::TERM, Signal::KILL] {

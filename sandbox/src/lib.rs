@@ -10,7 +10,7 @@
 //! - `control_plane`, `aso` and `operator` say what is run, and with which rights; `azure` runs in the supervisor;
 //! - `processes`, `process`, `probe` and `exec_child` run it, and see to it that nothing is left behind;
 //! - `tools` finds or builds the programs, and `aso_manifests` makes ASO's CRDs fit for an ASO outside the cluster;
-//! - `state` is the directory of a sandbox, and what it tells about itself; `origin` is what it was made of.
+//! - `state` is the directory of a sandbox, and what it says about itself; `origin` is what it was made of.
 
 mod aso;
 mod aso_manifests;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// The defaults are what `database-sandbox up` does by itself: everything, and Azure answers at once.
+/// The defaults are what `database-sandbox up` does without any option: everything, and Azure answers at once.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Options {

@@ -23,7 +23,7 @@ pub enum Error {
     Chart { path: PathBuf, source: io::Error },
 }
 
-/// Enough to tell one build from another without reading megabytes.
+/// Enough to distinguish builds without reading megabytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
@@ -86,7 +86,7 @@ fn add(digest: &mut Sha256, directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Eight hexadecimal digits: enough to tell apart what is ever compared here.
+/// Eight hexadecimal digits: enough to distinguish what is ever compared here.
 pub(crate) fn short(digest: Sha256) -> String {
     let [first, second, third, fourth, ..]: [u8; 32] = digest.finalize().into();
     format!("{:08x}", u32::from_be_bytes([first, second, third, fourth]))

@@ -1,4 +1,4 @@
-//! How to tell that a program does its work.
+//! How to find out whether a program does its work.
 
 use std::time::Duration;
 

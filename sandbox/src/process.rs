@@ -24,7 +24,7 @@ pub enum Error {
     Start { name: String, program: PathBuf, source: io::Error },
     #[error("can't open the log of {name}, {}: {source}", path.display())]
     Log { name: String, path: PathBuf, source: io::Error },
-    #[error("{name} ended by itself ({status}); the end of its log:\n{tail}")]
+    #[error("{name} ended unasked ({status}); the end of its log:\n{tail}")]
     Exited { name: String, status: ExitStatus, tail: String },
     #[error("{name} isn't ready after {seconds} s: {reason}; the end of its log:\n{tail}")]
     NotReady { name: String, seconds: u64, reason: String, tail: String },
@@ -133,7 +133,7 @@ impl Process {
         }
     }
 
-    /// SIGKILL. A process that is gone already is no failure.
+    /// SIGKILL. A process that is gone already is not a failure.
     pub(crate) async fn kill(&mut self) {
         if let Err(error) = self.child.kill().await {
             tracing::debug!(process = self.spec.name, %error, "nothing to kill");

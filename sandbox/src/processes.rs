@@ -1,4 +1,4 @@
-//! All programs of one sandbox: which run, which were stopped, which ended by themselves and are started again.
+//! All programs of one sandbox: which run, which were stopped, which ended unasked and are started again.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::process::{self, Process, Spec};
 use crate::progress::Progress;
 use crate::state::{self, Status};
 
-/// As the kubelet does, a program that ended by itself is started again; but not at once, and again, and again.
+/// As the kubelet does, a program that ended unasked is started again; but not at once, and again, and again.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
@@ -140,12 +140,12 @@ impl Processes {
         Ok(())
     }
 
-    /// Notices what ended by itself, and starts again what has waited long enough. Says whether anything changed.
+    /// Notices what ended unasked, and starts again what has waited long enough. Says whether anything changed.
     pub(crate) fn look_after(&mut self, progress: &Progress) -> bool {
         let mut changed = false;
         for (name, entry) in &mut self.entries {
             if let Some(status) = entry.process.as_mut().and_then(Process::exited) {
-                progress.say(&format!("{name} ended by itself ({status}) and is started again"));
+                progress.say(&format!("{name} ended unasked ({status}) and is started again"));
                 entry.process = None;
                 entry.set(Status::Exited);
                 changed = true;

@@ -1,4 +1,4 @@
-//! What a running sandbox tells about itself: to `status`, to `down`, to tests, and to whoever reads `state.json`.
+//! What a running sandbox says about itself: to `status`, to `down`, to tests, and to whoever reads `state.json`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -71,7 +71,7 @@ pub struct Azure {
 pub struct Process {
     pub status: Status,
     pub pid: Option<u32>,
-    /// How often it ended by itself and was started again.
+    /// How often it ended unasked and was started again.
     pub restarts: u32,
     pub log: PathBuf,
 }
@@ -185,7 +185,7 @@ impl Directory {
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(failed)?;
-        // Empty for the instants between taking the lock and writing, and on the way out: 0 is no process.
+        // Empty for the instants between taking the lock and writing, and on the way out: 0 is not a process.
         Ok(Some(text.trim().parse().unwrap_or_default()))
     }
 

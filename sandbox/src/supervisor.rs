@@ -63,7 +63,7 @@ pub enum Error {
     Origin(#[from] origin::Error),
 }
 
-/// Runs a sandbox until it is told to end. Must be called in the main thread's `block_on`, see [`crate::exec_child`].
+/// Runs a sandbox until it is asked to end. Must be called in the main thread's `block_on`, see [`crate::exec_child`].
 pub(crate) async fn supervise(
     directory: &Directory,
     options: &Options,

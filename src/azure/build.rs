@@ -39,7 +39,7 @@ pub struct Input<'a> {
     pub azure: &'a document::Azure,
     /// Whether the server may be written at all.
     pub claim: &'a Claim,
-    /// What the server's tags tell beside whose it is.
+    /// What the server's tags say beside whose it is.
     pub provenance: claim::Provenance<'a>,
     /// Whether an empty server or database may be made where there was one.
     pub accepts_empty: bool,
@@ -83,7 +83,7 @@ pub struct Objects {
     pub server: FlexibleServer,
     pub database: FlexibleServersDatabase,
     pub firewall: Vec<FlexibleServersFirewallRule>,
-    /// Rules that the policy has no more: they are to go, in Azure too.
+    /// Rules that the policy no longer has: they are to be deleted, in Azure too.
     pub firewall_removed: Vec<FlexibleServersFirewallRule>,
     /// Not before the identity has its object id.
     pub administrator: Option<FlexibleServersAdministrator>,
@@ -101,15 +101,15 @@ fn tags(input: &Input<'_>, cluster: &str) -> BTreeMap<String, String> {
 
 /// Builds every object.
 pub fn build(input: &Input<'_>) -> Objects {
-    let place = place(input);
-    let (firewall, firewall_removed) = firewall(input, place.network.is_private());
+    let placement = placement(input);
+    let (firewall, firewall_removed) = firewall(input, placement.network.is_private());
     Objects {
-        identity: identity(input, &place),
+        identity: identity(input, &placement),
         credential: credential(input),
-        administrator: input.identity.map(|identity| administrator(input, identity, &place.tenant_id)),
+        administrator: input.identity.map(|identity| administrator(input, identity, &placement.tenant_id)),
         database: database(input),
         configurations: configurations(input),
-        server: server(input, place),
+        server: server(input, placement),
         firewall,
         firewall_removed,
     }
@@ -119,17 +119,17 @@ fn of_server(input: &Input<'_>) -> Owner {
     Owner { name: Some(input.server_name.to_owned()), arm_id: None }
 }
 
-fn server(input: &Input<'_>, place: Place) -> FlexibleServer {
+fn server(input: &Input<'_>, placement: Placement) -> FlexibleServer {
     let Input { effective, server_name, .. } = *input;
     let known = input.existing.server.map(claim::found).map(|spec| spec.tags).unwrap_or_default();
-    let mut tags = tags(input, &place.cluster);
+    let mut tags = tags(input, &placement.cluster);
     tags.extend(claim::more_tags(&input.provenance, &known));
     let mut server = FlexibleServer::new(
         server_name,
         FlexibleServerSpec {
             azure_name: server_name.to_owned(),
-            owner: place.resource_group,
-            location: place.location,
+            owner: placement.resource_group,
+            location: placement.location,
             tags,
             version: effective.version.to_string(),
             sku: Sku { name: effective.size.name.clone(), tier: effective.size.tier.as_str().to_owned() },
@@ -137,11 +137,11 @@ fn server(input: &Input<'_>, place: Place) -> FlexibleServer {
             auth_config: AuthConfig {
                 active_directory_auth: "Enabled".to_owned(),
                 password_auth: settings::switch(input.administrator.is_some()),
-                tenant_id: place.tenant_id,
+                tenant_id: placement.tenant_id,
             },
             administrator_login: input.administrator.map(|(login, _)| login.to_owned()),
             administrator_login_password: input.administrator.map(|(_, password)| password.clone()),
-            network: place.network,
+            network: placement.network,
             ..FlexibleServerSpec::default()
         },
     );
@@ -151,7 +151,7 @@ fn server(input: &Input<'_>, place: Place) -> FlexibleServer {
         server.spec.tags.clear();
         // ASO reads Secrets even to look, and there is none before the server is ours.
         server.spec.administrator_login_password = None;
-        mark(&mut server, SKIP);
+        set_reconcile_policy(&mut server, SKIP);
     } else if rests(input.existing.server, &server, input.accepts_empty) {
         rest(&mut server);
     }
@@ -164,13 +164,13 @@ fn database(input: &Input<'_>) -> FlexibleServersDatabase {
         FlexibleServersDatabaseSpec {
             azure_name: input.effective.database_name.clone(),
             owner: of_server(input),
-            // What Azure takes by itself, written down so that it never depends on a change of that.
+            // Azure's own defaults, written down so that a change of them changes nothing here.
             charset: "UTF8".to_owned(),
             collation: "en_US.utf8".to_owned(),
         },
     );
     database.metadata = metadata(input, input.server_name);
-    // One that there was is looked for before anything is made, and then only looked at.
+    // One that existed before is looked for before anything is created, and then only read.
     let is_missing = input.existing.database_was_made && input.existing.database.is_none();
     if (is_missing && !input.accepts_empty) || rests(input.existing.database, &database, input.accepts_empty)
     {
@@ -179,14 +179,14 @@ fn database(input: &Input<'_>) -> FlexibleServersDatabase {
     database
 }
 
-fn identity(input: &Input<'_>, place: &Place) -> UserAssignedIdentity {
+fn identity(input: &Input<'_>, placement: &Placement) -> UserAssignedIdentity {
     let mut identity = UserAssignedIdentity::new(
         input.server_name,
         UserAssignedIdentitySpec {
             azure_name: input.server_name.to_owned(),
-            owner: place.resource_group.clone(),
-            location: place.location.clone(),
-            tags: tags(input, &place.cluster),
+            owner: placement.resource_group.clone(),
+            location: placement.location.clone(),
+            tags: tags(input, &placement.cluster),
         },
     );
     identity.metadata = metadata(input, input.server_name);
@@ -225,7 +225,7 @@ fn administrator(input: &Input<'_>, identity: &Identity, tenant_id: &str) -> Fle
 }
 
 fn rest<K: kube::Resource>(object: &mut K) {
-    mark(object, SKIP);
+    set_reconcile_policy(object, SKIP);
     object.meta_mut().annotations.get_or_insert_default().insert(AT_REST.to_owned(), "true".to_owned());
 }
 
@@ -239,7 +239,7 @@ fn rests<K: AsoObject>(found: Option<&K>, desired: &K, accepts_empty: bool) -> b
     }
     match condition::progress(found) {
         Progress::Ready => true,
-        // It says nothing new while it looks, and what Azure lost isn't made anew unless that is wanted.
+        // While ASO only reads, nothing new is known; and what Azure lost isn't created again unless somebody wants that.
         progress if has_policy(found, SKIP) => !(accepts_empty && claim::is_absent(&progress)),
         _ => false,
     }
@@ -294,12 +294,12 @@ fn rebuilt(
     let name = rule.metadata.name.clone().unwrap_or_default();
     let mut object = FlexibleServersFirewallRule::new(&name, rule.spec.clone());
     object.metadata = metadata(input, &name);
-    mark(&mut object, policy);
+    set_reconcile_policy(&mut object, policy);
     object
 }
 
 /// Gives an object another reconcile policy.
-fn mark<K: kube::Resource>(object: &mut K, policy: &str) {
+fn set_reconcile_policy<K: kube::Resource>(object: &mut K, policy: &str) {
     let annotations = object.meta_mut().annotations.get_or_insert_default();
     annotations.insert(RECONCILE_POLICY.to_owned(), policy.to_owned());
 }
@@ -317,7 +317,7 @@ fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
         .filter(|existing| !wanted.contains_key(&existing.spec.azure_name))
         .map(|existing| {
             let default = existing.status.as_ref().and_then(|status| status.default_value.clone());
-            // Written once: Azure knows its default without being told the value.
+            // Written once: Azure knows its default without the value.
             let was_reset = existing.spec.source == parameters::DEFAULT;
             let value = if was_reset { existing.spec.value.clone() } else { default };
             (existing.spec.azure_name.clone(), parameters::DEFAULT, value)
@@ -343,7 +343,7 @@ fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
 }
 
 /// What is fixed once Azure has made a server.
-struct Place {
+struct Placement {
     resource_group: Owner,
     location: String,
     tenant_id: String,
@@ -352,12 +352,12 @@ struct Place {
     network: Network,
 }
 
-fn place(input: &Input<'_>) -> Place {
+fn placement(input: &Input<'_>) -> Placement {
     let azure = input.azure;
     if let Some(server) = input.existing.server.filter(|server| server.made().is_some()) {
         let spec = claim::found(server);
         let tagged = spec.tags.get(CLUSTER_TAG);
-        return Place {
+        return Placement {
             cluster: tagged.unwrap_or(&azure.cluster_name.value).clone(),
             resource_group: spec.owner,
             location: spec.location,
@@ -379,7 +379,7 @@ fn place(input: &Input<'_>) -> Place {
         },
         None => Network { public_network_access: Some("Enabled".to_owned()), ..Network::default() },
     };
-    Place {
+    Placement {
         resource_group: Owner { name: None, arm_id: Some(arm_id) },
         location: azure.location.value.clone(),
         tenant_id: azure.tenant_id.value.clone(),
@@ -389,7 +389,7 @@ fn place(input: &Input<'_>) -> Place {
 }
 
 /// Annotations of every object of Azure Service Operator, with this reconcile policy. No `Database` can own them, which is
-/// in another namespace; so whoever counts objects without an owner is told that these are none of his.
+/// in another namespace; so these tell tools that count objects without an owner to leave them out.
 pub fn annotations(policy: &str) -> BTreeMap<String, String> {
     [
         (RECONCILE_POLICY, policy),

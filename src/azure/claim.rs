@@ -1,7 +1,7 @@
 //! Whether a server may be written: one that exists in Azure and isn't ours never is.
 //!
-//! ASO takes over whatever has the name that it is told. So a server's object is written twice when it is made: first with
-//! `reconcile-policy: skip` and without tags, with which ASO only looks; and once it is known that the name is free, or
+//! ASO takes over whatever has the name in the object. So a server's object is written twice when it is created: first as a
+//! probe, with `reconcile-policy: skip` and without tags, with which ASO only reads; and once it is known that the name is free, or
 //! that the server is ours, with what we want.
 //! <https://azure.github.io/azure-service-operator/guide/annotations/>
 
@@ -18,30 +18,30 @@ use super::{
 };
 use crate::labels::OPERATOR;
 
-/// Tag that tells by whom a server was made.
+/// Tag that says who created a server.
 const MANAGED_BY_TAG: &str = "managed-by";
-/// Tag that tells which cluster a server belongs to.
+/// Tag that says which cluster a server belongs to.
 pub(super) const CLUSTER_TAG: &str = "database-operator-cluster";
-/// Tag that tells in which namespace a server's `Database` is.
+/// Tag that says in which namespace a server's `Database` is.
 const NAMESPACE_TAG: &str = "database-operator-namespace";
-/// Tag that tells the name of a server's `Database`.
+/// Tag that says the name of a server's `Database`.
 const NAME_TAG: &str = "database-operator-name";
 
-/// Tag that tells the name of a server that its `Database` doesn't give: it had another one before.
+/// Tag that says the name of a server that its `Database` doesn't give: it had another one before.
 const SERVER_TAG: &str = "database-operator-server";
-/// Tag that tells the name of the database in the server, which nothing else in Azure tells of a server with several.
+/// Tag that says the name of the database in the server, which nothing else in Azure says of a server with several.
 const DATABASE_TAG: &str = "database-operator-database";
-/// Tag that tells which cluster really has the server: two can be given the same name.
+/// Tag that says which cluster really has the server: two can be given the same name.
 const CLUSTER_UID_TAG: &str = "database-operator-cluster-uid";
-/// Tag that tells the uid of the namespace of the server's `Database`: a name can be given to another team's.
+/// Tag that says the uid of the namespace of the server's `Database`: a name can be given to another team's.
 const NAMESPACE_UID_TAG: &str = "database-operator-namespace-uid";
-/// Tag that tells since when the server has the `Database` that it has: what was written before that is about the past.
+/// Tag that says since when the server has the `Database` that it has: what was written before that is about the past.
 const TAKEN_TAG: &str = "database-operator-taken";
 
 /// What may be done with a server's object.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Claim {
-    /// It isn't known yet whether Azure has such a server: ASO is to look.
+    /// It isn't known yet whether Azure has such a server: ASO is to read, and nothing else.
     Look,
     /// It is ours, or nobody's yet.
     Take,
@@ -66,7 +66,7 @@ pub enum Foreign {
 /// The cluster that looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Here<'a> {
-    /// The uid of its namespace `kube-system`, by which clusters are told apart.
+    /// The uid of its namespace `kube-system`, which distinguishes clusters.
     pub uid: &'a str,
     /// The uids of clusters whose servers it may take over.
     pub takes_over: &'a [String],
@@ -80,7 +80,7 @@ impl Here<'_> {
     }
 }
 
-/// What the tags tell beside whose server it is.
+/// What the tags say beside whose server it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Provenance<'a> {
     /// Name of the database in the server.
@@ -88,7 +88,7 @@ pub struct Provenance<'a> {
     pub cluster_uid: &'a str,
     /// `None` while it isn't known.
     pub namespace_uid: Option<&'a str>,
-    /// When the `Database` was made that has the server; `None` where none is live.
+    /// When the `Database` that has the server was created; `None` where none is live.
     pub taken: Option<Timestamp>,
 }
 
@@ -109,7 +109,7 @@ pub(super) fn more_tags(
         .filter_map(|(key, value)| Some((key.to_owned(), value.filter(|value| !value.is_empty())?)))
 }
 
-/// The tags of a server in Azure, as ASO saw them last; or those that it was told, before it has seen any.
+/// The tags of a server in Azure, as ASO saw them last; or those of its spec, before it has seen any.
 fn tags_of(server: &FlexibleServer) -> &BTreeMap<String, String> {
     server.made().map_or(&server.spec.tags, |status| &status.tags)
 }
@@ -144,7 +144,7 @@ pub(super) fn tags(cluster: &str, database: DatabaseRef<'_>, azure_name: &str) -
     .collect()
 }
 
-/// Whether an object only looks. Somebody else who writes `skip`, to have a server left alone for a while, leaves the tags.
+/// Whether an object is a probe, with which ASO only reads. Somebody else who writes `skip`, to have a server left alone for a while, leaves the tags.
 pub fn only_looks(server: &FlexibleServer) -> bool {
     has_policy(server, SKIP) && server.spec.tags.is_empty()
 }
@@ -187,7 +187,7 @@ pub fn is_absent(progress: &Progress) -> bool {
     matches!(progress, Progress::Retrying { reason, .. } if reason == "AzureResourceNotFound")
 }
 
-/// Whether an object only looks, and there is no such server in Azure.
+/// Whether an object is a probe, and Azure has no such server.
 pub fn finds_nothing(server: &FlexibleServer) -> bool {
     only_looks(server) && is_absent(&condition::progress(server))
 }
@@ -220,18 +220,18 @@ fn needed(server: &FlexibleServer, database: DatabaseRef<'_>) -> String {
 }
 
 fn described(tags: &BTreeMap<String, String>) -> String {
-    let told: Vec<String> = [MANAGED_BY_TAG, CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG, SERVER_TAG]
+    let ours: Vec<String> = [MANAGED_BY_TAG, CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG, SERVER_TAG]
         .iter()
         .filter_map(|key| Some(format!("{key}={}", tags.get(*key)?)))
         .collect();
-    if told.is_empty() {
+    if ours.is_empty() {
         "it has no tags of ours".to_owned()
     } else {
-        format!("its tags are {}", told.join(", "))
+        format!("its tags are {}", ours.join(", "))
     }
 }
 
-/// The spec that a server stands for which is ours and was found in Azure: an object that only looks holds wishes.
+/// The spec that a server stands for which is ours and was found in Azure: the spec of a probe holds wishes.
 pub fn found(server: &FlexibleServer) -> FlexibleServerSpec {
     let Some(status) = server.made().filter(|_| only_looks(server)) else { return server.spec.clone() };
     let wanted = server.spec.clone();

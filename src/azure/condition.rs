@@ -34,7 +34,7 @@ pub enum Progress {
     Sent,
     /// ASO works on what was written last. It also says so whenever it compares with Azure without a reason.
     Working,
-    /// ASO waits for something and tries again by itself. Azure's and ASO's own words.
+    /// ASO waits for something and tries again. Azure's and ASO's own words.
     Retrying { reason: String, message: String },
     /// ASO has given up until the object changes, or tries so rarely that a person should look. Azure's and
     /// ASO's own words.
@@ -51,9 +51,9 @@ impl Progress {
 /// What a code of Azure's, or a reason of ASO's, comes to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// It passes by itself in the ordinary course of a creation, and is no news.
+    /// It passes in the ordinary course of a creation, and nobody needs to know.
     Passing,
-    /// Azure or ASO is in trouble, and tries again: told, and nobody must act.
+    /// Azure or ASO is in trouble, and tries again: people see it, and nobody must act.
     Transient,
     /// What is asked for is refused, and would be again: a person must ask for something else.
     Wish,
@@ -83,7 +83,7 @@ const NO_GROUP: &str =
     "Azure has no such resource group: the platform team must make it, or mend azure.resourceGroup";
 
 /// In the order in which they are asked. Those of Azure's that ASO tries again soon, and those that it tries again as seldom
-/// as it compares with Azure at all, stand in its own list; of any other it goes by the HTTP status, which no condition tells.
+/// as it compares with Azure at all, stand in its own list; of any other it goes by the HTTP status, which no condition shows.
 /// <https://github.com/Azure/azure-service-operator/blob/v2.20.0/v2/internal/reconcilers/arm/errorclassification/error_classifier.go>
 #[rustfmt::skip]
 const CODES: &[Code] = &[
@@ -131,7 +131,7 @@ const CODES: &[Code] = &[
     ("SkuNotAvailable", "", Kind::Wish, "Azure has no such size for this subscription in this region now: write another spec.sku, or ask the platform team"),
     ("QuotaExceeded", "", Kind::Closed, NO_QUOTA),
     ("ResourceQuotaExceeded", "", Kind::Closed, NO_QUOTA),
-    // A code for much, by which a quota of cores is told, too.
+    // A code for much, by which Azure reports a quota of cores, too.
     // <https://learn.microsoft.com/azure/azure-resource-manager/templates/error-resource-quota>
     ("OperationNotAllowed", "quota", Kind::Closed, NO_QUOTA),
     ("ServerNameAlreadyExists", "", Kind::Wish, "Azure has given that name to another server, or holds it for some days after a deletion: wait, or give this Database another name"),
@@ -186,8 +186,8 @@ const CODES: &[Code] = &[
 
 /// What a code comes to, and what it means; nothing where Azure's own words must do.
 pub fn meaning(reason: &str, message: &str) -> (Kind, &'static str) {
-    let is_told = |(code, words, ..): &&Code| *code == reason && message.contains(words);
-    CODES.iter().find(is_told).map_or((Kind::Unknown, ""), |(_, _, kind, means)| (*kind, *means))
+    let is_meant = |(code, words, ..): &&Code| *code == reason && message.contains(words);
+    CODES.iter().find(is_meant).map_or((Kind::Unknown, ""), |(_, _, kind, means)| (*kind, *means))
 }
 
 /// How far ASO has come. A condition about an older generation says nothing.

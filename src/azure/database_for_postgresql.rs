@@ -83,7 +83,7 @@ pub struct Backup {
     pub geo_redundant: Option<String>,
 }
 
-/// A weekly window of an hour in UTC; without `Enabled`, Azure takes the rest for nothing.
+/// A weekly window of an hour in UTC; without `Enabled`, Azure ignores the other fields.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MaintenanceWindow {
@@ -201,13 +201,13 @@ pub struct SystemData {
 }
 
 impl FlexibleServer {
-    /// When Azure made it, as far as it tells: to the second, as what is stored of it.
+    /// When Azure created it, if it says so: to the second, as it is stored in the status.
     pub fn born(&self) -> Option<jiff::Timestamp> {
         let born: jiff::Timestamp = self.made()?.system_data.as_ref()?.created_at.as_ref()?.parse().ok()?;
         jiff::Timestamp::from_second(born.as_second()).ok()
     }
 
-    /// What Azure reports of a server that it has made; `None` before.
+    /// What Azure reports of a server that it has created; `None` before.
     pub fn made(&self) -> Option<&FlexibleServerStatus> {
         self.status.as_ref().filter(|status| status.id.is_some())
     }

@@ -33,7 +33,7 @@ pub const RECONCILE_POLICY: &str = "serviceoperator.azure.com/reconcile-policy";
 pub const DETACH_ON_DELETE: &str = "detach-on-delete";
 /// The value of [`RECONCILE_POLICY`] with which ASO only looks at what Azure has.
 pub const SKIP: &str = "skip";
-/// The value of [`RECONCILE_POLICY`] with which a resource in Azure goes with its object: for what is no data.
+/// The value of [`RECONCILE_POLICY`] with which a resource in Azure is deleted with its object: for what holds no data.
 pub const MANAGE: &str = "manage";
 
 /// Annotation of an object that only looks because nothing new is wanted of it. One that somebody else has left alone lacks

@@ -21,25 +21,25 @@ const NOT_SERVING: &[(&str, Reason, &str)] = &[
     (
         "Stopped",
         Reason::ServerStopped,
-        "is stopped in Azure, so no app can log in. Who stopped it must start it there; after seven days Azure starts it by \
-         itself. This Database goes on by itself then",
+        "is stopped in Azure, so no app can log in. Who stopped it must start it there; after seven days, Azure starts it. The \
+         operator then continues",
     ),
     (
         "Stopping",
         Reason::ServerStopped,
-        "is being stopped in Azure, so no app can log in. Who stops it must start it there again; this Database goes on by \
-         itself then",
+        "is being stopped in Azure, so no app can log in. Who stops it must start it there again; the operator then \
+         continues",
     ),
     (
         "Disabled",
         Reason::ServerDisabled,
-        "is disabled by Azure, so no app can log in. The platform team must see in Azure why; this Database goes on by itself \
-         then",
+        "is disabled by Azure, so no app can log in. The platform team must see in Azure why; when the server runs again, \
+         the operator continues",
     ),
     (
         "Inaccessible",
         Reason::ServerInaccessible,
         "can't be reached in Azure, mostly because the key that its disk is encrypted with can't be read. The platform team \
-         must give it back; this Database goes on by itself then",
+         must make the key readable again; the operator then continues",
     ),
 ];

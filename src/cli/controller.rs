@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
 
-use super::{Failure, Place, certificate::duration, stop_on_signal};
+use super::{Failure, OperatorArgs, certificate::duration, stop_on_signal};
 use crate::{
     clock::Clock,
     cluster::{client, issuer, policy_watch::PolicyWatch},
@@ -18,14 +18,14 @@ use crate::{
 #[derive(Args, Debug)]
 pub(super) struct ControllerArgs {
     #[command(flatten)]
-    place: Place,
+    operator: OperatorArgs,
     /// How long a controller that leads and falls silent is waited for before another takes its place
     #[arg(long, default_value = "15s", value_parser = lease_duration)]
     lease_duration: Duration,
     /// How long a `Destroy` that was confirmed can be taken back: so long after the delete the server is destroyed
     #[arg(long, default_value = "15m", value_parser = duration)]
     destroy_delay: Duration,
-    /// For tests: has the end of what is kept come so much earlier
+    /// For tests: retention periods expire so much earlier
     #[arg(long, hide = true, default_value = "0s")]
     clock_ahead: SignedDuration,
 }
@@ -44,7 +44,7 @@ const POLICY: &str = "the policy to be read";
 const CRDS: &str = "the CRDs of altinn.app to be installed";
 
 pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Failure> {
-    let Place { namespace, policy_configmap, admin_listen } = args.place;
+    let OperatorArgs { namespace, policy_configmap, admin_listen } = args.operator;
     let stop = stop_on_signal()?;
     let mut registry = Registry::with_prefix("database_operator");
     dropped.register(&mut registry);
@@ -66,7 +66,7 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
         readiness.done(POLICY);
         controller::wait_for_crds(&client, &namespace).await;
         readiness.done(CRDS);
-        // Who waits is ready: it takes over when it must.
+        // A standby is ready: it takes over when the leader stops.
         leader.elected().await;
         Ok::<_, tokio::sync::watch::error::RecvError>(())
     };

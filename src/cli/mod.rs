@@ -39,7 +39,7 @@ enum Command {
 
 /// Where the operator and its policy are.
 #[derive(Args, Debug)]
-struct Place {
+struct OperatorArgs {
     /// The operator's own namespace, where the policy and Azure Service Operator's objects are
     #[arg(long, env = "POD_NAMESPACE", default_value = "database-operator")]
     namespace: String,

@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use webhook::{Limits, Metrics, Server, State, Tls};
 
-use super::{Failure, Place, certificate::CertificateArgs, client_ca::ClientCa, stop_on_signal};
+use super::{Failure, OperatorArgs, certificate::CertificateArgs, client_ca::ClientCa, stop_on_signal};
 use crate::{
     certificate::{self, Expiry},
     cluster::{
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Args, Debug)]
 pub(super) struct WebhookArgs {
     #[command(flatten)]
-    place: Place,
+    operator: OperatorArgs,
     /// Address of the webhooks, in HTTPS
     #[arg(long, default_value = "127.0.0.1:8443")]
     pub(super) listen: SocketAddr,
@@ -41,7 +41,7 @@ const POLICY: &str = "the policy to be read";
 const DATABASES: &str = "the Databases to be listed";
 
 pub(super) async fn run(args: WebhookArgs, dropped: Dropped) -> Result<(), Failure> {
-    let Place { namespace, policy_configmap, admin_listen } = args.place;
+    let OperatorArgs { namespace, policy_configmap, admin_listen } = args.operator;
     let limits = Limits { settle: Duration::try_from(args.settle)?, ..Limits::default() };
     let stop = stop_on_signal()?;
     let resolver = Arc::new(Resolver::default());
@@ -61,7 +61,7 @@ pub(super) async fn run(args: WebhookArgs, dropped: Dropped) -> Result<(), Failu
     let client = client::connect().await?;
 
     let inventory = Inventory::watch(client.clone(), synced);
-    // Before that a namespace that holds databases would be let go.
+    // Before that, the delete of a namespace that holds databases would be admitted.
     let (listed, databases_listed) = (inventory.listed(), readiness.clone());
     tokio::spawn(async move {
         listed.await;

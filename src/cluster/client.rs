@@ -30,7 +30,7 @@ pub(crate) async fn connect_fenced(fence: &Fence) -> Result<Client, ClusterError
 }
 
 async fn config() -> Result<Config, ClusterError> {
-    // rustls is built with one provider; installing it twice, in tests, is no error.
+    // rustls is built with one provider; installing it twice, in tests, is not an error.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
         Ok(config) => Ok(config),

@@ -90,7 +90,7 @@ impl Inventory {
         let (databases, writer) = reflector::store();
         let (sender, listing) = watch::channel(Listing::Pending);
         let all = Api::<DeserializeGuard<Database>>::all(client.clone());
-        // The controller tells of them; a delete of one is refused, because it can't be judged.
+        // The controller reports them; a delete of one is refused, because it can't be judged.
         let unreadable = Unreadable::new(Gauge::default(), |_, _| {});
         let watch =
             readable(watcher(all, watcher::Config::default().page_size(PAGE)).default_backoff(), unreadable)
@@ -118,7 +118,7 @@ impl Inventory {
     }
 
     /// What is kept of each object. They come in pages, each of which takes far more than what is kept of it, and few
-    /// reviews list at a time: whoever fills a namespace, or asks without end, gets no more memory than that.
+    /// reviews list at a time: whoever fills a namespace, or asks without end, gets that much memory at the most.
     async fn all_of<K, T>(
         &self,
         api: &Api<K>,
@@ -389,7 +389,7 @@ mod tests {
         tokio::time::timeout(PATIENCE, met).await.unwrap();
     }
 
-    /// What is told where nobody listens is told nowhere from then on, in whatever test: tracing remembers that.
+    /// An event that nobody listens to is never recorded from then on, in whatever test: tracing remembers that.
     fn listening() -> tracing::subscriber::DefaultGuard {
         tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(std::io::sink).finish())
     }
@@ -449,12 +449,12 @@ mod tests {
     async fn a_namespace_is_listed_page_by_page() {
         let _guard = listening();
         let limits = Arc::new(Mutex::new(Vec::new()));
-        let noted = limits.clone();
+        let seen = limits.clone();
         let list = async move |RawQuery(query): RawQuery| {
             let query = query.unwrap_or_default();
             let value =
                 |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)).map(str::to_owned);
-            noted.lock().unwrap().push(value("limit="));
+            seen.lock().unwrap().push(value("limit="));
             let (name, next) = match value("continue=").as_deref() {
                 None => ("one", "more"),
                 Some("more") => ("two", "last"),

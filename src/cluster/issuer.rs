@@ -1,5 +1,5 @@
 //! Who the API server says that it is to others: the issuer of the tokens of ServiceAccounts, by which Microsoft Entra knows
-//! apps. A policy that names another one lets no app log in, and nothing else would tell.
+//! apps. A policy that names another one lets no app log in, and nothing else would show it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,14 +48,14 @@ pub(crate) fn gauge(registry: &mut Registry) -> Gauge {
     gauge
 }
 
-/// Compares whenever the policy changes, and from time to time, until it is dropped. Each trouble is told once.
+/// Compares whenever the policy changes, and from time to time, until it is dropped. Each trouble is logged once.
 pub(crate) async fn compare(
     client: Client,
     state: Arc<ArcSwap<PolicyState>>,
     mut changes: Receiver<u64>,
     gauge: Gauge,
 ) {
-    let mut told = None;
+    let mut logged = None;
     loop {
         changes.mark_unchanged();
         let actual = read(&client).await;
@@ -68,11 +68,11 @@ pub(crate) async fn compare(
             gauge.set(-1);
             None
         };
-        if trouble != told {
+        if trouble != logged {
             if let Some(trouble) = &trouble {
                 tracing::error!("the policy: {trouble}");
             }
-            told = trouble;
+            logged = trouble;
         }
         tokio::select! {
             result = changes.changed() => if result.is_err() { return },

@@ -87,7 +87,7 @@ impl Pages {
     }
 }
 
-/// How many objects a list asks for; `None` when it is no list, or one without pages.
+/// How many objects a list asks for; `None` when it is not a list, or one without pages.
 fn asked(request: &Request<Body>) -> Option<u32> {
     let parameters = || request.uri().query().unwrap_or_default().split('&');
     let is_watch = parameters().any(|parameter| parameter == "watch=true" || parameter == "watch=1");
@@ -121,16 +121,16 @@ mod tests {
     /// An API server with Secrets of these sizes, and how large the pages are that it was asked for.
     fn server(sizes: Vec<usize>) -> (Client, Arc<Mutex<Vec<u32>>>) {
         let limits = Arc::new(Mutex::new(Vec::new()));
-        let noted = limits.clone();
+        let seen = limits.clone();
         let service = service_fn(move |request: Request<Body>| {
-            let (sizes, noted) = (sizes.clone(), noted.clone());
+            let (sizes, seen) = (sizes.clone(), seen.clone());
             async move {
                 let parameter = |name: &str| {
                     let mut all = request.uri().query().unwrap_or_default().split('&');
                     all.find_map(|part| part.strip_prefix(name)?.strip_prefix('=')?.parse::<usize>().ok())
                 };
                 let limit = parameter("limit").unwrap_or(sizes.len());
-                noted.lock().unwrap().push(u32::try_from(limit).unwrap());
+                seen.lock().unwrap().push(u32::try_from(limit).unwrap());
                 let from = parameter("continue").unwrap_or(0);
                 let to = (from + limit).min(sizes.len());
                 let items: Vec<Value> = (from..to)

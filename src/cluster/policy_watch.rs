@@ -125,14 +125,14 @@ async fn applied(before: Arc<PolicyState>, config_map: ConfigMap) -> PolicyState
         let before = before.clone();
         tokio::task::spawn_blocking(move || before.applied(data(config_map).as_ref()))
     };
-    // A panic of the parser is no reason to lose the policy that holds.
+    // A panic of the parser must not lose the policy that holds.
     read.await.unwrap_or_else(|error| {
         tracing::error!(%error, "the policy ConfigMap can't be read; this is a bug");
         PolicyState::clone(&before)
     })
 }
 
-/// The data, with a mark for a policy that is none because of its bytes.
+/// The data, with a key for a policy that can't be one because of its bytes.
 fn data(config_map: ConfigMap) -> Option<BTreeMap<String, String>> {
     let mut data = config_map.data;
     if config_map.binary_data.is_some_and(|bytes| bytes.contains_key(KEY)) {

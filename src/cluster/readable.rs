@@ -7,16 +7,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, core::DeserializeGuard, runtime::watcher};
 use prometheus_client::metrics::gauge::Gauge;
 
-/// Which objects can't be read; each is told of once, and the gauge says how many there are.
+/// Which objects can't be read; each is reported once, and the gauge says how many there are.
 pub(crate) struct Unreadable<F> {
     names: HashSet<(String, String)>,
     gauge: Gauge,
-    tell: F,
+    report: F,
 }
 
 impl<F: Fn(&ObjectMeta, &str)> Unreadable<F> {
-    pub(crate) fn new(gauge: Gauge, tell: F) -> Self {
-        Self { names: HashSet::new(), gauge, tell }
+    pub(crate) fn new(gauge: Gauge, report: F) -> Self {
+        Self { names: HashSet::new(), gauge, report }
     }
 
     fn note(&mut self, metadata: &ObjectMeta, error: Option<&str>) {
@@ -26,7 +26,7 @@ impl<F: Fn(&ObjectMeta, &str)> Unreadable<F> {
             None => drop(self.names.remove(&name)),
             Some(error) => {
                 if self.names.insert(name) {
-                    (self.tell)(metadata, error);
+                    (self.report)(metadata, error);
                 }
             }
         }
@@ -108,8 +108,8 @@ mod tests {
             Delete(object("broken", &broken)),
             Apply(object("last", &broken)),
         ];
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let (gauge, notes) = (Gauge::default(), told.clone());
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let (gauge, notes) = (Gauge::default(), reported.clone());
         let unreadable = Unreadable::new(gauge.clone(), move |metadata, error| {
             assert!(error.contains("Expected a string"), "{error}");
             notes.lock().unwrap().push(metadata.name.clone().unwrap());
@@ -124,7 +124,7 @@ mod tests {
             .collect()
             .await;
         assert_eq!(read, ["init", "fine", "done", "other", "-broken"]);
-        assert_eq!(*told.lock().unwrap(), ["broken", "other", "last"]);
+        assert_eq!(*reported.lock().unwrap(), ["broken", "other", "last"]);
         assert_eq!(gauge.get(), 1);
     }
 }

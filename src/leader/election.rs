@@ -139,7 +139,7 @@ mod tests {
         let waiting = Decision::Wait { holder: "a".into() };
         assert_eq!(b.decide(Some(&lease), &mut observed, now(), start), waiting);
         assert_eq!(b.decide(Some(&lease), &mut observed, now(), start + SECOND * 14), waiting);
-        // A renewal starts the count anew.
+        // A renewal starts the count again.
         lease.spec.as_mut().unwrap().renew_time = Some(MicroTime(now()));
         assert_eq!(b.decide(Some(&lease), &mut observed, now(), start + SECOND * 14), waiting);
         assert_eq!(b.decide(Some(&lease), &mut observed, now(), start + SECOND * 28), waiting);

@@ -22,7 +22,7 @@ pub(crate) struct Fence {
 pub(crate) struct NotLeading;
 
 impl Fence {
-    /// This process leads until then, or no more.
+    /// This process leads until then; `None` if it doesn't lead.
     pub(super) fn set(&self, until: Option<Instant>) {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }

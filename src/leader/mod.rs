@@ -85,7 +85,7 @@ impl Leader {
     pub(crate) async fn elected(&mut self) {
         let mut said = String::new();
         loop {
-            let told = match self.round().await {
+            let message = match self.round().await {
                 Ok(Round::Leads) => {
                     tracing::info!(name = self.candidate.name, "leading");
                     self.gauge.set(1);
@@ -94,9 +94,9 @@ impl Leader {
                 Ok(Round::Waits(holder)) => format!("waiting: {holder} leads"),
                 Err(error) => format!("the Lease {NAME} can't be acquired, trying again: {error}"),
             };
-            if told != said {
-                tracing::info!("{told}");
-                said = told;
+            if message != said {
+                tracing::info!("{message}");
+                said = message;
             }
             tokio::time::sleep(self.pace()).await;
         }
@@ -181,7 +181,7 @@ async fn within<T>(
     tokio::time::timeout(limit, request).await.unwrap_or_else(no_answer)
 }
 
-/// The pod's name, and what tells its containers apart, one after another.
+/// The pod's name, and what distinguishes its containers, one after another.
 fn name() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "controller".to_owned());
     format!("{host}_{}_{}", std::process::id(), Timestamp::now().as_millisecond())

@@ -100,13 +100,13 @@ mod tests {
     #[test]
     fn it_says_what_is_waited_for_and_that_it_stops() {
         let readiness = Readiness::waiting_for(&["the policy to be read", "the certificate"]);
-        let told = || readiness.answer();
+        let answer = || readiness.answer();
         let waiting = "waiting for the policy to be read, the certificate\n".to_owned();
-        assert_eq!(told(), (StatusCode::SERVICE_UNAVAILABLE, waiting));
+        assert_eq!(answer(), (StatusCode::SERVICE_UNAVAILABLE, waiting));
         readiness.done("the policy to be read");
         readiness.done("the certificate");
-        assert_eq!(told(), (StatusCode::OK, "ok\n".to_owned()));
+        assert_eq!(answer(), (StatusCode::OK, "ok\n".to_owned()));
         readiness.stopping();
-        assert_eq!(told(), (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()));
+        assert_eq!(answer(), (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()));
     }
 }

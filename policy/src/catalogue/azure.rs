@@ -16,7 +16,7 @@ fn capabilities() -> Value {
     serde_json::from_str(CAPABILITIES).unwrap()
 }
 
-/// A parameter as Azure tells it.
+/// A parameter as Azure describes it.
 struct Row {
     name: &'static str,
     kind: &'static str,

@@ -55,7 +55,7 @@ static KNOWN: LazyLock<Catalogue> = LazyLock::new(|| Catalogue {
 });
 
 impl Catalogue {
-    /// What this version of the operator knows by itself.
+    /// What this version of the operator knows without a policy.
     pub fn known() -> &'static Self {
         &KNOWN
     }

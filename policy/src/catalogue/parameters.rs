@@ -92,7 +92,7 @@ pub struct Parameter {
 pub enum Unsettable {
     /// None of that name is known.
     Unknown,
-    /// Azure sets it, or it belongs to what Azure does by itself.
+    /// Azure sets it, or it belongs to what Azure manages.
     ReadOnly,
     /// `spec.extensions` sets it.
     Extensions,

@@ -47,7 +47,7 @@ impl Region {
         )
     }
 
-    /// Whether servers of this size can be had in it.
+    /// Whether servers of this size are available in it.
     pub fn has(&self, size: &Size) -> bool {
         match &self.sizes {
             Sizes::All => true,

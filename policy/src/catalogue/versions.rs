@@ -16,7 +16,7 @@ pub struct Version {
     pub major: u16,
     /// The last day of Azure's standard support.
     pub until: Date,
-    /// The last day of Azure's paid Extended Support, into which each server of the version goes by itself.
+    /// The last day of Azure's paid Extended Support, into which Azure puts each server of the version.
     pub extended_until: Option<Date>,
 }
 

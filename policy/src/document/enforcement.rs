@@ -13,14 +13,14 @@ pub enum Level {
     Enforce,
     /// It is admitted with a warning.
     Warn,
-    /// It is admitted in silence; status, metric and audit log tell.
+    /// It is admitted without a warning; status, metric and audit log show it.
     Audit,
 }
 
 /// The rules, a row for each: its name, and its key in `allow` as a field and as it is written.
 macro_rules! rules {
     ($($rule:ident: $field:ident = $key:literal,)+) => {
-        /// A rule that the platform makes: a key of `allow`. What Azure or PostgreSQL can't do is no rule of this kind, and
+        /// A rule that the platform makes: a key of `allow`. What Azure or PostgreSQL can't do is not a rule of this kind, and
         /// nothing lets it pass.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub enum Rule {

@@ -1,4 +1,4 @@
-//! How much a policy may hold. Judging one takes no more time and memory than its size in bytes accounts for, whoever
+//! How much a policy may hold. Judging one takes time and memory by its size in bytes alone, whoever
 //! has written it; what these allow is several times what large platforms write.
 
 /// The largest policy, in bytes. It is parsed and judged within a review's few seconds, beside other reviews.
@@ -31,5 +31,5 @@ pub(super) const GRANTS: usize = 500;
 /// Rules of the firewall: each of them is an object for each server.
 pub(super) const FIREWALL: usize = 100;
 
-/// As many mistakes are told; the rest is counted.
+/// As many mistakes are shown; the rest is counted.
 pub(super) const FINDINGS: usize = 20;

@@ -137,8 +137,8 @@ fn shown(path: &serde_path_to_error::Path) -> String {
     shown
 }
 
-/// First twelve hexadecimal digits of the document's SHA-256: short enough to read, and enough to tell
-/// two revisions apart.
+/// First twelve hexadecimal digits of the document's SHA-256: short enough to read, and enough to
+/// distinguish two revisions.
 fn revision(yaml: &str) -> String {
     let digest = format!("{:x}", Sha256::digest(yaml.as_bytes()));
     digest[..12].to_owned()
@@ -189,7 +189,7 @@ impl PolicyError {
 
     fn from_yaml(error: &serde_saphyr::Error, yaml: &str, path: String) -> Self {
         let line = error.location().map_or(0, |location| location.line());
-        let (code, text) = words::tell(error, yaml, &path);
+        let (code, text) = words::describe(error, yaml, &path);
         let path = if words::is_of_all(error) { String::new() } else { path };
         Self { line, path, code, text }
     }

@@ -22,7 +22,7 @@ impl<'a> Namespace<'a> {
     }
 }
 
-/// Why no profile can be told.
+/// Why the profile isn't known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NoProfile {
     /// None matches.

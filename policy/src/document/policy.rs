@@ -66,7 +66,7 @@ impl Policy {
         self.profiles.iter().any(|profile| !profile.namespaces.labels.is_empty())
     }
 
-    /// The profiles that let go of a database whose delete says nothing of the data.
+    /// The profiles that admit a delete that says nothing about the data.
     pub fn silent_deletes(&self) -> impl Iterator<Item = &str> {
         let silent = self.profiles.iter().filter(|profile| profile.retention.when_missing.is_some());
         silent.map(|profile| profile.name.as_str())

@@ -51,7 +51,7 @@ pub struct Azure {
     /// The cluster's OIDC issuer, which Entra trusts for the apps' ServiceAccounts.
     pub workload_identity: WorkloadIdentity,
     /// Clusters whose servers this one may take over, after a disaster: for each the uid of its namespace `kube-system`,
-    /// as the message of `ServerNotOurs` tells it.
+    /// as the message of `ServerNotOurs` shows it.
     #[serde(default)]
     pub take_over_from: Vec<String>,
     /// Tags for each server and identity: at most 40, names of at most 512 and values of at most 256 characters.
@@ -157,7 +157,7 @@ pub struct CatalogueVersion {
     pub major: Located<u16>,
     /// The last day of Azure's standard support in UTC, e.g. `2031-11-13`.
     pub until: Located<String>,
-    /// The last day of Azure's paid Extended Support in UTC; left out, where Azure has told none.
+    /// The last day of Azure's paid Extended Support in UTC; left out, where Azure has announced none.
     pub extended_until: Option<Located<String>>,
 }
 
@@ -207,7 +207,7 @@ pub struct CatalogueParameter {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CatalogueRegion {
-    /// The sizes that can be had there; `*` stands for any characters, `?` for one.
+    /// The sizes that are available there; `*` stands for any characters, `?` for one.
     pub sizes: Option<Located<Vec<Located<String>>>>,
     /// Whether a standby can stand in another zone.
     pub zones: Option<bool>,

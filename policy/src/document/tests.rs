@@ -31,7 +31,7 @@ fn a_control_character_is_told_by_line_and_number(#[case] yaml: &str, #[case] to
     assert!(errors.starts_with(told) && errors.ends_with("[DB402]"), "{errors}");
 }
 
-/// Of the parser, which tells of its functions and options.
+/// Of the parser, which speaks of its functions and options.
 const WORDS: &[&str] = &[
     "from_",
     "DuplicateKeyPolicy",

@@ -1,4 +1,4 @@
-//! What is wrong with YAML, in words of ours: those of a parser tell of its own functions and options, and change with it.
+//! What is wrong with YAML, in our own words: those of a parser speak of its functions and options, and change with it.
 
 use serde_saphyr::Error;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What is wrong at this place, and what to write; `path` is empty where no key is known.
-pub(super) fn tell(error: &Error, yaml: &str, path: &str) -> (Code, String) {
+pub(super) fn describe(error: &Error, yaml: &str, path: &str) -> (Code, String) {
     let error = inner(error);
     match error {
         Error::SerdeUnknownField { field, expected, .. } => {
@@ -36,7 +36,7 @@ pub(super) fn tell(error: &Error, yaml: &str, path: &str) -> (Code, String) {
     }
 }
 
-/// Whether it is told of the whole policy, wherever the parser stands.
+/// Whether it concerns the whole policy, wherever the parser stands.
 pub(super) fn is_of_all(error: &Error) -> bool {
     matches!(
         inner(error),
@@ -46,7 +46,7 @@ pub(super) fn is_of_all(error: &Error) -> bool {
     )
 }
 
-/// The error behind an alias, which is told where the alias stands.
+/// The error behind an alias, which is reported where the alias stands.
 fn inner(error: &Error) -> &Error {
     match error {
         Error::AliasError { error, .. } | Error::WithSnippet { error, .. } => inner(error),

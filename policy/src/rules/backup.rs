@@ -5,7 +5,7 @@ use api::DatabaseSpec;
 use super::Context;
 use crate::{Code, Problem, catalogue::BACKUP_DAYS};
 
-/// What Azure does by itself.
+/// What Azure does if nothing is written.
 const AZURES_DAYS: i32 = 7;
 
 fn days(spec: &DatabaseSpec) -> i32 {

@@ -1,7 +1,7 @@
 //! Fields that are fixed at creation.
 //!
 //! The words matter: Flux and `kubectl apply --force` answer certain phrases, and the codes 409 and 422, by
-//! deleting the object and creating it anew, so they are used nowhere.
+//! deleting the object and creating it again, so they are used nowhere.
 
 use api::DatabaseSpec;
 

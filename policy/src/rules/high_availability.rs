@@ -41,7 +41,7 @@ pub(super) fn possible(context: &Context<'_>) -> Option<Problem> {
     if let Some(size) = context.size().filter(|size| size.tier == Tier::Burstable) {
         let others = nearest_sizes(size, sku::usable(context).filter(|size| size.tier != Tier::Burstable));
         let disabled = is_allowed(context, HighAvailability::Disabled).then(|| "Disabled".to_owned());
-        // A size that isn't allowed is told by itself, with the others.
+        // A size that isn't allowed is a problem of its own, among the others.
         let sized = (!others.is_empty()).then(|| {
             if context.profile.allow.sku(&size.name) {
                 format!("for spec.sku {}", alternatives(&others))

@@ -61,7 +61,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A `Database` that is created: no default of it is noted, and of its namespace nothing is known. Who knows more writes
+    /// A `Database` that is created: it has no recorded defaults, and nothing is known about its namespace. Who knows more writes
     /// it over this: `Request { old, ..Request::new(…) }`.
     pub fn new(policy_name: &'a str, database: DatabaseRef<'a>, new: &'a DatabaseSpec, today: Date) -> Self {
         let DatabaseRef { namespace, name } = database;
@@ -302,7 +302,7 @@ impl Policy {
     }
 
     /// What this policy wouldn't let pass if the database were made today, and how strictly it takes that.
-    /// Exceptions count, and quotas don't: which database is one too many can't be told.
+    /// Exceptions count, and quotas don't: it isn't known which database is one too many.
     pub fn breaches(&self, request: &Request<'_>, recorded: Option<&Recorded>) -> Vec<(Level, Problem)> {
         let profile = match self.profile(request.in_namespace()) {
             Ok(profile) => profile,

@@ -142,7 +142,7 @@ pub(super) fn form(context: &Context<'_>) -> Vec<Problem> {
         .collect()
 }
 
-/// A parameter of an extension needs the extension, and one of another library can't be had.
+/// A parameter of an extension needs the extension, and one of another library isn't available.
 pub(super) fn library(context: &Context<'_>) -> Vec<Problem> {
     let has = |spec: &DatabaseSpec, name: &str| {
         spec.extensions.iter().flatten().any(|extension| extension.eq_ignore_ascii_case(name))

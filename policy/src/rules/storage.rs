@@ -14,7 +14,7 @@ fn within_limit(context: &Context<'_>, size: i32) -> bool {
 /// The size that the disk of a server has at least; a growth that Azure hasn't fulfilled can be taken back.
 fn floor(context: &Context<'_>) -> Option<i32> {
     let stored = size_gib(context.stored?)?;
-    // A disk that has grown by itself may stay written smaller than it is.
+    // A disk that Azure has grown may stay written smaller than it is.
     Some(context.recorded?.size_gib().unwrap_or(stored).min(stored))
 }
 

@@ -39,7 +39,7 @@ fn advice(context: &Context<'_>, wanted: StorageTier) -> String {
 pub(super) fn fitting(context: &Context<'_>) -> Option<Problem> {
     let (tier_wanted, size) = (tier(context.new)?, size_gib(context.new)?);
     let is_judged = context.changed(tier) || context.changed(size_gib);
-    // A size that doesn't exist has no tiers, and is told by itself.
+    // A size that doesn't exist has no tiers, and is a problem of its own.
     let exists = catalogue::tiers(size).next().is_some();
     if !is_judged || !exists || catalogue::tiers(size).any(|known| known == tier_wanted) {
         return None;

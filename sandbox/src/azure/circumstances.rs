@@ -32,7 +32,7 @@ pub enum Lock {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Region {
-    /// No new server can be had.
+    /// No new server is available.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
     /// Only sizes whose names match one of these, with `*` and `?` as wildcards.

@@ -155,7 +155,7 @@ impl Client {
         self.send(Method::POST, &format!("/servers/start?id={}", in_query(id)), None::<&()>).await.map(drop)
     }
 
-    /// Plays somebody who writes a resource's tags anew in the portal, past every rule: those that were there are gone.
+    /// Plays somebody who replaces a resource's tags in the portal, past every rule: those that were there are gone.
     pub async fn replace_tags(&self, id: &str, tags: &Value) -> Result<(), Error> {
         self.patch_resource(id, &json!({"tags": null})).await?;
         self.patch_resource(id, &json!({"tags": tags})).await.map(drop)

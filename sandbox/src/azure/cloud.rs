@@ -118,7 +118,7 @@ impl Cloud {
         }
     }
 
-    /// The time that this Azure goes by.
+    /// The time that this Azure uses.
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::now().saturating_add(self.ahead).unwrap_or(Timestamp::MAX)
     }

@@ -1,4 +1,4 @@
-//! A stand-in for Azure that the real Azure Service Operator can't tell from the real one.
+//! A stand-in for Azure that the real Azure Service Operator can't distinguish from the real one.
 //!
 //! It answers three parties, each on a free loopback port:
 //!

@@ -35,7 +35,7 @@ const ASO_PACKAGES: [&str; 2] = [
 /// Says which Go is needed, before minutes are spent without it.
 pub(super) async fn check_go(directory: &Path, tools: &str) -> Result<(), Error> {
     let needed = GoMod::read(&directory.join("go.mod"))?.go;
-    // Any Go tells its version. One that is too old for the module, and can't fetch a newer one, says so when it reads
+    // Any Go shows its version. One that is too old for the module, and can't fetch a newer one, says so when it reads
     // go.mod.
     for arguments in [["version"].as_slice(), &["list", "-m"]] {
         let asked = go(directory).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).output().await;

@@ -214,31 +214,31 @@ fn what_a_server_loads_is_written_whole_from_the_first_library_on() {
         let objects = objects_of(&spec, there);
         let libraries =
             objects.configurations.iter().find(|object| object.spec.azure_name == "shared_preload_libraries");
-        let told = libraries.map(|object| (object.spec.source.clone(), object.spec.value.clone()));
-        (told, objects.configurations)
+        let sent = libraries.map(|object| (object.spec.source.clone(), object.spec.value.clone()));
+        (sent, objects.configurations)
     };
     let ours = |list: &str| Some(("user-override".to_owned(), Some(list.to_owned())));
     // One that was adopted or changed by hand may load less than a new one does.
-    let (told, _) = loads(serde_json::json!({"extensions": ["pg_cron"]}), &[]);
-    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
-    let (told, there) = loads(serde_json::json!({"extensions": ["pg_cron", "pgaudit"]}), &[]);
-    assert_eq!(told, ours("pg_cron,pg_stat_statements,pgaudit"));
+    let (sent, _) = loads(serde_json::json!({"extensions": ["pg_cron"]}), &[]);
+    assert_eq!(sent, ours("pg_cron,pg_stat_statements"));
+    let (sent, there) = loads(serde_json::json!({"extensions": ["pg_cron", "pgaudit"]}), &[]);
+    assert_eq!(sent, ours("pg_cron,pg_stat_statements,pgaudit"));
     // What was there stays loaded when another goes, and when all go.
-    let (told, _) = loads(serde_json::json!({"extensions": ["pg_cron"]}), &there);
-    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
-    let (told, there) = loads(serde_json::json!({}), &there);
-    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    let (sent, _) = loads(serde_json::json!({"extensions": ["pg_cron"]}), &there);
+    assert_eq!(sent, ours("pg_cron,pg_stat_statements"));
+    let (sent, there) = loads(serde_json::json!({}), &there);
+    assert_eq!(sent, ours("pg_cron,pg_stat_statements"));
     // So does what an earlier version of the operator gave its default back.
     let mut reset = there;
     for object in &mut reset {
         object.spec.source = "system-default".to_owned();
         object.spec.value = Some("pg_stat_statements".to_owned());
     }
-    let (told, _) = loads(serde_json::json!({}), &reset);
-    assert_eq!(told, ours("pg_cron,pg_stat_statements"));
+    let (sent, _) = loads(serde_json::json!({}), &reset);
+    assert_eq!(sent, ours("pg_cron,pg_stat_statements"));
     // Nobody asked for any.
-    let (told, _) = loads(serde_json::json!({"extensions": ["pgcrypto"]}), &[]);
-    assert_eq!(told, None);
+    let (sent, _) = loads(serde_json::json!({"extensions": ["pgcrypto"]}), &[]);
+    assert_eq!(sent, None);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_parameter_that_is_left_out_gets_its_default_back_once() {
     assert_eq!(after.configurations[0].metadata, there.metadata, "the same object");
     assert_eq!(parameters::read([&after.configurations[0].spec]), (Vec::new(), BTreeMap::new()));
 
-    // What Azure says later is no reason to write again.
+    // What Azure says later doesn't cause another write.
     let mut reset = after.configurations[0].clone();
     reset.status = Some(serde_json::from_value(serde_json::json!({"defaultValue": "5000"})).unwrap());
     let again = objects_of(&serde_json::json!({}), &[reset]);
@@ -382,7 +382,7 @@ fn nobody_administers_before_the_identity_exists() {
 fn said(desired: &FlexibleServer, policy: &str, status: &str, reason: &str) -> FlexibleServer {
     let mut server = desired.clone();
     server.metadata.generation = Some(1);
-    mark(&mut server, policy);
+    set_reconcile_policy(&mut server, policy);
     let severity = if status == "True" { "" } else { "Warning" };
     server.status = serde_json::from_value(serde_json::json!({
         "id": "/subscriptions/s/x", "tags": desired.spec.tags,
@@ -412,7 +412,7 @@ fn what_holds_data_only_looks_while_nothing_new_is_wanted(
     let first = objects(Some(&identity()));
     let found = said(&first.server, policy, status, reason);
     assert_eq!(rests(Some(&found), &first.server, accepts_empty), expected == "skip");
-    // A wish is told to Azure.
+    // A wish is sent to Azure.
     let mut wanted = first.server.clone();
     wanted.spec.version = "18".to_owned();
     assert!(!rests(Some(&found), &wanted, accepts_empty));

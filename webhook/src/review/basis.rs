@@ -25,7 +25,7 @@ pub(super) fn labels<'a>(basis: &Basis<'a>, namespace: &str) -> Option<&'a Label
     basis.facts.labels.get(namespace)
 }
 
-/// The profile in force for a namespace, if there is one and it can be told.
+/// The profile in force for a namespace, if there is one and it is known.
 pub(super) fn profile<'a>(basis: &Basis<'a>, namespace: &str) -> Option<&'a Profile> {
     let namespace = Namespace { name: namespace, labels: labels(basis, namespace) };
     basis.state.policy()?.profile(namespace).ok()

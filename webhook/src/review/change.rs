@@ -47,7 +47,7 @@ impl Mistakes {
         self.lost.is_empty() && self.unknown.is_empty()
     }
 
-    /// These, and what else is wrong, as far as that can be told.
+    /// These, and what else is wrong, as far as that is known.
     fn and(&self, others: Vec<Problem>) -> Vec<Problem> {
         let is_told = |problem: &Problem| {
             let field = problem.field.strip_prefix("spec.");
@@ -138,7 +138,7 @@ impl Specs {
         if let Some(field) = self.unknown(recorded) {
             let field = format!("spec.{field}");
             let text = format!(
-                "{field} can't be read as it is stored, and the status doesn't record it, so nothing tells whether this \
+                "{field} can't be read as it is stored, and the status doesn't record it, so it isn't known whether this \
                  change is safe; set altinn.app/retention to \"Retain\", delete the Database and apply the manifest \
                  again, which finds the same server and its data"
             );
@@ -156,7 +156,7 @@ impl Specs {
         recorded?.unknown(|field| self.lost.iter().any(|lost| lost.covers(field)))
     }
 
-    /// Adds what a new database would be told about the fields that are lost: one of them may have been changed to what
+    /// Adds what would be wrong, in a new database, with the fields that are lost: one of them may have been changed to what
     /// it is when it is left out.
     fn judge_lost(
         &self,

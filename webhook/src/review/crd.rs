@@ -24,7 +24,7 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
     let first = match kind {
         Kind::Database => "delete each Database first, by its own rules",
         Kind::RetainedDatabase => {
-            "each is the record of retained data, and the operator deletes it when the data are destroyed or have come back"
+            "each is the record of retained data, and the operator deletes it when they are destroyed or have come back"
         }
     };
     let (code, text) = match &basis.facts.objects {

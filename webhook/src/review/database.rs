@@ -68,7 +68,7 @@ pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> A
     let Some((patch, noted)) = defaulting(request, change, basis) else { return Admitted::default() };
     let annotations = request.new.as_ref().and_then(|metadata| metadata.annotations.as_ref());
     let room = ANNOTATIONS.saturating_sub(annotations.map_or(0, Annotations::size_of_others));
-    // A default that nothing tells from what somebody wrote could change a server that is found again. Without one, the
+    // A default that looks like what somebody wrote could change a server that is found again. Without one, the
     // validating hook and the controller fill in the same.
     if noted.is_some_and(|noted| DEFAULTED.len() + noted.len() > room) {
         let text = "metadata.annotations leave no room for altinn.app/defaulted, so no default is written into the spec";
@@ -287,7 +287,7 @@ fn terminating(
 }
 
 fn delete(old: &Metadata, target: &Target<'_>, basis: &Basis<'_>) -> Result<Admitted, Denial> {
-    // It was let go, and asking again changes nothing: the finalizer decides from here.
+    // The delete was admitted before, and asking again changes nothing: the finalizer decides from here.
     if old.is_going() {
         return Ok(Admitted::default());
     }

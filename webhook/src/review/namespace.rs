@@ -39,7 +39,7 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
     if let Some(kept) = basis.facts.kept.as_ref().filter(|kept| kept.count > 0) {
         return Err(denial(basis, of_records(target.name, kept)));
     }
-    // Each database is guarded by itself: not knowing them here lets nothing be lost.
+    // Each database has its own guard: not knowing them here lets nothing be lost.
     let Some(inside) = &basis.facts.inside else { return Ok(Admitted::default()) };
     let inside: Vec<_> = inside.iter().filter(|database| database.deletion_timestamp.is_none()).collect();
     let profile = profile(basis, target.name);

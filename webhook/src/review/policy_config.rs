@@ -60,7 +60,7 @@ impl<'de> Visitor<'de> for FewKeys {
             }
             if key == KEY {
                 // Each byte of the text takes six in JSON at the most. What is longer is too large in any case, and isn't
-                // copied to be told so.
+                // copied for the answer.
                 let is_endless = value.get().len() > 6 * LARGEST + 2;
                 let text =
                     if is_endless { Ok(" ".repeat(LARGEST + 1)) } else { serde_json::from_str(value.get()) };

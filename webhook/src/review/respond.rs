@@ -8,7 +8,7 @@ use policy::{Code, Denial};
 
 use super::{answer::Admitted, basis::Basis, hook::Hook, sent::Target};
 
-/// As many problems are told one by one; the message counts them all.
+/// As many problems are shown one by one; the message counts them all.
 const CAUSES: usize = 32;
 
 /// An answer that admits, and says nothing else.

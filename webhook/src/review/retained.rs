@@ -61,7 +61,7 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
         }
         return Ok(Admitted::default());
     };
-    // Its namespace may be gone, whose labels would tell.
+    // Its namespace may be gone, whose labels would say it.
     let profile = profile(basis, namespace).or_else(|| {
         let name = record.old.as_ref().or(record.new.as_ref())?.profile.as_deref()?;
         basis.state.policy()?.profile_named(name)
@@ -94,7 +94,7 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
     let is_new = request.old.is_none();
     if let (Some(old), Some(new)) = (stands, &record.new) {
         let until = |spec: &RetainedDatabaseSpec| spec.until.as_ref().map(|until| until.0);
-        // A later delete of the same name tells of itself, and nobody gains days by an earlier one.
+        // A later delete of the same name speaks for itself, and nobody gains days by an earlier one.
         let since = old.since.0.max(new.since.0);
         let end = End { since, old: until(old), new: until(new), today: basis.today };
         problems.extend(retained::judge_end(&end, rules).err());

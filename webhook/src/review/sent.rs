@@ -256,7 +256,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// A review, with the parts of its objects that each hook reads by itself.
+/// A review, with the parts of its objects that each hook reads on its own.
 pub(super) struct Sent<'a> {
     pub(super) request: Request,
     pub(super) new_spec: Raw<'a>,

@@ -1,4 +1,4 @@
-//! A spec, read field by field: of one that can't be read as a whole the rest still counts, and each mistake in it is told.
+//! A spec, read field by field: of one that can't be read as a whole the rest still counts, and each mistake in it is shown.
 //!
 //! Which fields there are, [`policy::field`] says; what their values are, the type of the API.
 
@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use super::sent::{Key, Raw};
 
-/// As many fields that nobody knows are told of in a group.
+/// As many unknown fields are shown in a group.
 const UNKNOWN: usize = 8;
 
 /// What can be read of a spec.
@@ -45,7 +45,7 @@ impl Lost {
         is_within(field, self.field)
     }
 
-    /// What is wrong with this field can't be told without the one that is lost.
+    /// What is wrong with this field isn't known without the one that is lost.
     pub(super) fn hides(&self, path: &str) -> bool {
         let judged = FIELDS.iter().filter(|field| is_within(path, field.path));
         self.covers(path) || judged.flat_map(|field| field.judged_by).any(|by| self.covers(by))
@@ -81,7 +81,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// All at once where that can be, and else what can be read by itself.
+    /// All at once where that can be, and else what can be read on its own.
     fn spec(&mut self, sent: &RawValue) -> Option<DatabaseSpec> {
         let parts = self.parts(&SPEC, sent)?;
         let is_whole = self.lost.is_empty() && !self.is_ambiguous;
@@ -153,12 +153,12 @@ impl Reader {
         (!is_half).then(|| format!("{{{}}}", kept.join(",")))
     }
 
-    /// Whether the value can be read by itself; what is wrong with it is noted.
+    /// Whether the value can be read on its own; what is wrong with it is recorded.
     fn reads(&mut self, field: &'static Field, sent: &RawValue) -> bool {
         if is_read(field, sent.get()) {
             return true;
         }
-        let told = self.lost.len();
+        let before = self.lost.len();
         match field.form {
             Form::Word(words) => {
                 let words = words();
@@ -186,8 +186,8 @@ impl Reader {
             }
             Form::Scalar | Form::Fields | Form::AllFields => {}
         }
-        // What isn't told would be taken for left out.
-        if self.lost.len() == told {
+        // What isn't reported would be taken for left out.
+        if self.lost.len() == before {
             self.lose(field, &is(sent));
         }
         false

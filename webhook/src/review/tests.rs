@@ -90,7 +90,7 @@ fn a_delete_is_judged_by_its_annotation(#[case] annotations: Value, #[case] code
     let response = ask(Hook::Validate, &review("DELETE", Value::Null, old.clone()), &good());
     assert_eq!(response["allowed"], code.is_none());
     assert_eq!(response["auditAnnotations"]["codes"].as_str(), code);
-    // Without a policy nothing is let go but what is kept for ever.
+    // Without a policy, only a delete that keeps the data for ever is admitted.
     let is_kept = old["metadata"]["annotations"]["altinn.app/retention"] == "Retain";
     let response = ask(Hook::Validate, &review("DELETE", Value::Null, old), &PolicyState::Missing);
     assert_eq!(response["allowed"], is_kept);

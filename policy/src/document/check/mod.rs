@@ -28,7 +28,7 @@ use crate::{
 /// The mistakes found so far: the first ones, and how many there are besides.
 #[derive(Default)]
 struct Findings {
-    told: Vec<PolicyError>,
+    shown: Vec<PolicyError>,
     more: usize,
 }
 
@@ -37,10 +37,10 @@ impl Findings {
         self.add_with(line, path, code, || text);
     }
 
-    /// The same where finding the words takes long: they are looked for as long as they are told.
+    /// The same where finding the words takes long: they are looked for as long as they are shown.
     fn add_with(&mut self, line: u64, path: &str, code: Code, text: impl FnOnce() -> String) {
-        if self.told.len() < FINDINGS {
-            self.told.push(PolicyError { line, path: path.to_owned(), code, text: text() });
+        if self.shown.len() < FINDINGS {
+            self.shown.push(PolicyError { line, path: path.to_owned(), code, text: text() });
         } else {
             self.more += 1;
         }
@@ -56,20 +56,20 @@ impl Findings {
     }
 
     fn is_empty(&self) -> bool {
-        self.told.is_empty()
+        self.shown.is_empty()
     }
 
     /// What is found from now on is counted alone.
     fn is_full(&self) -> bool {
-        self.told.len() == FINDINGS
+        self.shown.len() == FINDINGS
     }
 
     fn into_errors(mut self) -> PolicyErrors {
-        if let (1.., Some(last)) = (self.more, self.told.last()) {
+        if let (1.., Some(last)) = (self.more, self.shown.last()) {
             let text = format!("{} more mistakes are shown when these are corrected", self.more);
-            self.told.push(PolicyError { line: 0, path: String::new(), code: last.code, text });
+            self.shown.push(PolicyError { line: 0, path: String::new(), code: last.code, text });
         }
-        PolicyErrors(self.told)
+        PolicyErrors(self.shown)
     }
 }
 

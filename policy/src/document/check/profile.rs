@@ -285,7 +285,7 @@ fn check_patterns<'a, I: Iterator<Item = &'a str>>(
 ) {
     for (index, pattern) in few(patterns, path, line_of(patterns), findings).iter().enumerate() {
         let matcher = Patterns::new([pattern.value.as_str()]);
-        // What Azure offers no more was no mistake when it was written.
+        // What Azure no longer offers was right when it was written.
         if !known().any(|name| matcher.matches(name)) && !was_offered(|name| matcher.matches(name)) {
             let text = || {
                 format!(

@@ -37,7 +37,7 @@ fn no_message_sends_its_reader_into_the_next_refusal(
     assert!(message.contains(expected) && !message.contains("nothing"), "{message}");
 }
 
-/// What is out of policy is told with what could be done about it, and not with what would be refused.
+/// What is out of policy says what could be done about it, and not with what would be refused.
 #[rstest]
 #[case::disk("storage: {maxGiB: 64}", json!({"storage": {"sizeGiB": 128}}), "leave it as it is, or ask the platform team")]
 #[case::older("versions: [16]", json!({"version": 17}), "17 is not allowed here; no newer one is, so ask the platform team")]

@@ -1,4 +1,4 @@
-//! What holds for whatever is written, stored, running and noted, under whatever policy.
+//! What holds for whatever is written, stored, running and recorded as a default, under whatever policy.
 
 use proptest::{option, prelude::*};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{document::Namespace, quote::clean};
 
-/// What the webhook knows of a server: the status tells no more.
+/// What the webhook knows of a server: the status says nothing else.
 fn as_the_webhook_sees_it(recorded: &Recorded) -> Recorded {
     let location = recorded.location.clone();
     let database_name = recorded.running.database_name.clone();
@@ -151,7 +151,7 @@ proptest! {
         }
     }
 
-    /// A kept server that an empty manifest found again: its defaults are noted, and something else runs.
+    /// A kept server that an empty manifest found again: its defaults are recorded, and something else runs.
     #[test]
     fn a_change_of_a_server_that_was_found_again_can_be_built(
         policy in any::policy(), kept in plain_spec(), other in plain_spec(), which in 0..CHANGES,
@@ -240,7 +240,7 @@ proptest! {
         sku in prop::sample::select(vec!["Standard_B1ms", "Standard_B20ms", "Standard_D2ds_v5"]),
         actual in prop::sample::select(crate::catalogue::DISK_SIZES_GIB),
     ) {
-        // As the webhook stores it: filled in, and noted.
+        // As the webhook stores it: filled in, with the defaults recorded.
         let stored = filled(&policy, &DatabaseSpec::default(), None, None, &[]);
         let runs = spec(json!({"version": major, "sku": sku, "storage": {"sizeGiB": actual}}));
         let recorded = Recorded { is_whole: true, ..runs.into() };

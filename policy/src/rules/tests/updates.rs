@@ -20,7 +20,7 @@ fn what_gets_past_admission_is_judged_against_what_runs(#[case] new: Value, #[ca
     assert_eq!(codes(resolved.err()), expected);
 }
 
-/// Azure grows disks by itself, and people upgrade servers in Azure: that is no wish to take it back.
+/// Azure grows disks, and people upgrade servers in Azure: nobody asks to undo that.
 #[rstest]
 #[case::grown(json!({"storage": {"sizeGiB": 64, "tier": "P6", "autoGrow": true}}), (17, 128, Some(StorageTier::P10)))]
 #[case::grown_with_a_faster_tier(json!({"storage": {"sizeGiB": 64, "tier": "P20"}}), (17, 128, Some(StorageTier::P20)))]
@@ -142,7 +142,7 @@ fn a_server_is_judged_where_it_is_and_its_size_in_any_case() {
     assert!(moved.resolve(&request, Some(&recorded)).is_ok());
 }
 
-/// A kept server that is found again: the default that the new object noted changes nothing of it, for any judge.
+/// A kept server that is found again: the default that the new object records changes nothing of it, for any judge.
 #[rstest]
 #[case::standby_of_what_runs(json!({"sku": "Standard_B1ms", "highAvailability": "SameZone"}), &[])]
 #[case::as_it_runs(json!({"sku": "Standard_D4ds_v5"}), &[])]

@@ -11,7 +11,7 @@ use crate::azure::cloud::Cloud;
 /// The group and the parent of `id` exist, and the group is not on its way out. A group itself may be missing.
 /// <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-parent-resource>
 pub(super) fn of_parents(cloud: &Cloud, id: &ResourceId, verb: &str) -> Result<(), ArmError> {
-    // Who reads what lies on a server is told of the server, even where its group is gone, too (recorded so with API
+    // Who reads what lies on a server gets an answer about the server, even where its group is gone, too (recorded so with API
     // version 2025-08-01).
     let server = id.parent().filter(|parent| parent.kind == Kind::FlexibleServer);
     if let Some(server) = server.filter(|server| verb == "read" && cloud.get(server).is_none()) {

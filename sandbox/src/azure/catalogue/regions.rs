@@ -13,7 +13,7 @@ struct Region {
     is_paired: bool,
 }
 
-/// Whether zone-redundant servers can be had.
+/// Whether zone-redundant servers are available.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Zones {
     Yes,
@@ -112,7 +112,7 @@ pub(in crate::azure) fn short_name(location: &str) -> String {
     location.chars().filter(|character| !character.is_whitespace()).collect::<String>().to_lowercase()
 }
 
-/// `Norway East` for `norwayeast`; `None` for what is no region.
+/// `Norway East` for `norwayeast`; `None` for what is not a region.
 pub(in crate::azure) fn display_name(location: &str) -> Option<&'static str> {
     find(location).map(|region| region.display)
 }

@@ -27,7 +27,7 @@ impl Tier {
 /// Whose machines a size runs on: not every region has each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::azure) enum Make {
-    /// Burstable sizes are to be had everywhere.
+    /// Burstable sizes are available everywhere.
     Any,
     Intel,
     Amd,

@@ -2,7 +2,7 @@
 
 use super::capabilities::capabilities;
 
-/// Those that a new server can have. The documentation says that retired ones can't be had any more
+/// Those that a new server can have. The documentation says that retired ones are no longer available
 /// (<https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-version-policy>), but the API itself
 /// offered 11 to 18 when it was asked in April and in October 2026.
 pub(in crate::azure) fn offered() -> impl Iterator<Item = &'static str> {

@@ -43,7 +43,7 @@ pub(super) fn not_on_burstable(current: Option<&Server>, requested: &Server) -> 
     Ok(())
 }
 
-/// Zone redundancy needs zones. Not every region has them, and some take no more zone-redundant servers than they have.
+/// Zone redundancy needs zones. Not every region has them, and some take only the zone-redundant servers that they have.
 /// <https://learn.microsoft.com/azure/reliability/availability-zones-region-support>
 pub(super) fn region_has_zones(current: Option<&Server>, requested: &Server) -> Result<(), ArmError> {
     let location = Server::effective(current, requested, |server| server.location.as_deref());

@@ -36,7 +36,7 @@ pub(in crate::azure) fn is_open(
     })
 }
 
-/// A size that the region has no machines for can't be had, neither by a new server nor by another that changes its size
+/// A size that the region has no machines for isn't available, neither for a new server nor for another that changes its size
 /// (MicrosoftDocs/azure-docs issue 103996).
 pub(in crate::azure) fn sells_size(
     current: Option<&Server>,

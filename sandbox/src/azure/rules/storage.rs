@@ -82,7 +82,7 @@ pub(in crate::azure) fn tier_has_rested(
     Ok(())
 }
 
-/// Premium SSD v2 is not for the burstable tier and doesn't grow by itself; Ultra Disk is not offered.
+/// Premium SSD v2 is not for the burstable tier and doesn't grow automatically; Ultra Disk is not offered.
 /// <https://learn.microsoft.com/azure/postgresql/compute-storage/concepts-storage-premium-ssd-v2#limitations>
 pub(super) fn suits_compute_tier(current: Option<&Server>, requested: &Server) -> Result<(), ArmError> {
     match requested.properties.storage.kind.as_deref() {

@@ -257,19 +257,19 @@ async fn a_stopped_server_takes_no_change() {
 async fn a_server_that_is_made_again_is_younger() {
     let setup = Setup::start().await;
     let path = server_path("orders");
-    let born = async || {
+    let created_at = async || {
         let server = setup.get(&path).await.body;
         let first = server["properties"]["backup"]["earliestRestoreDate"].clone();
         (server["systemData"]["createdAt"].clone(), first)
     };
     setup.write(&path, plain_server()).await;
-    let before = born().await;
+    let before = created_at().await;
     setup.write(&path, plain_server()).await;
-    assert_eq!(born().await, before, "a change makes no other server of it");
+    assert_eq!(created_at().await, before, "a change makes no other server of it");
     setup.control.delete_resource(&path).await.expect("deleted");
     setup.control.forget_dropped_servers().await.expect("forgotten");
     setup.write(&path, plain_server()).await;
-    let after = born().await;
+    let after = created_at().await;
     assert!(
         before.0.as_str() < after.0.as_str() && before.1.as_str() < after.1.as_str(),
         "{before:?} {after:?}"

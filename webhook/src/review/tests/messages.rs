@@ -37,7 +37,7 @@ fn message(response: &Value) -> &str {
     response["status"]["message"].as_str().unwrap()
 }
 
-/// What Flux and kubectl answer by deleting the object and making it anew, if they are told to force.
+/// What Flux and kubectl answer by deleting the object and creating it again, if they are asked to force.
 ///
 /// Flux: `IsImmutableError` of github.com/fluxcd/pkg/ssa/errors: a conflict, an invalid object, or a message with
 /// "is immutable" or "immutable field". kubectl: `apply --force` on a conflict or an invalid object.

@@ -15,7 +15,7 @@ fn a_namespace_with_databases_that_say_nothing_is_refused_and_names_them() {
     assert_eq!(response["allowed"], true);
     assert_eq!(response["warnings"], json!(["1 Database(s) go with it, and their servers are kept"]));
     assert_eq!(delete_namespace(&inside(&[going]))["warnings"], Value::Null);
-    // Not knowing what is in it lets nothing be lost: each database is guarded by itself.
+    // Not knowing what is in it lets nothing be lost: each database has its own guard.
     assert_eq!(delete_namespace(&Facts::default())["allowed"], true);
 }
 
