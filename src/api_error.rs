@@ -8,7 +8,7 @@ use std::error::Error;
 use kube::runtime::{finalizer, watcher};
 
 /// The longest text that is shown whole: an event has room for so much, and people read one line.
-const LONGEST: usize = 900;
+const LONGEST_ERROR: usize = 900;
 
 /// What an error of kube's client says.
 pub fn words(error: &kube::Error) -> String {
@@ -64,7 +64,7 @@ fn innermost(error: &dyn Error) -> String {
 pub fn one_line(text: &str) -> String {
     let line = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = line.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST) {
+    match line.char_indices().nth(LONGEST_ERROR) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
@@ -115,6 +115,6 @@ mod tests {
     #[test]
     fn a_text_without_end_is_cut() {
         let words = words(&api(json!({"code": 403, "message": "ü".repeat(5000)})));
-        assert_eq!(words.chars().count(), LONGEST + 1);
+        assert_eq!(words.chars().count(), LONGEST_ERROR + 1);
     }
 }

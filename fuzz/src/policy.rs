@@ -7,7 +7,7 @@ use jiff::civil::date;
 use policy::{
     Code, Policy, PolicyState, Request,
     document::{KEY, Labels, PolicyErrors},
-    message::LONGEST,
+    message::LONGEST_MESSAGE,
 };
 
 use super::{POLICY, line, menu::Menu};
@@ -117,7 +117,7 @@ fn are_readable(text: &str, errors: &PolicyErrors) {
     let state = PolicyState::default().applied(Some(&data));
     let denial = state.require("database-policy").expect_err("the policy is broken");
     line::is_plain(&denial.message());
-    line::fits(&denial.message(), LONGEST);
+    line::fits(&denial.message(), LONGEST_MESSAGE);
 }
 
 fn keeps_its_promises(policy: &Policy, namespace: &str, spec: &DatabaseSpec) {
@@ -138,7 +138,7 @@ fn keeps_its_promises(policy: &Policy, namespace: &str, spec: &DatabaseSpec) {
             (Some(denial), Ok(_)) => panic!("refused, and can be built: {}", denial.message()),
             (Some(denial), Err(_)) => {
                 line::is_plain(&denial.message());
-                line::fits(&denial.message(), LONGEST);
+                line::fits(&denial.message(), LONGEST_MESSAGE);
                 if *spec == DatabaseSpec::default() {
                     refused_for_what_is_not_the_defaults(&denial.codes());
                 }

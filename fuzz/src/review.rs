@@ -171,7 +171,7 @@ fn response_of(hook: Hook, body: &[u8], sent: &Value, answer: &Value) -> Value {
     assert!(!is_meant || response["uid"] == *uid, "{uid} was answered as {}", response["uid"]);
     for warning in response["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         line::is_plain(warning);
-        line::fits(warning, warning::LONGEST);
+        line::fits(warning, warning::LONGEST_WARNING);
     }
     if response["allowed"] != true {
         assert_ne!(hook, Hook::Mutate);
@@ -180,7 +180,7 @@ fn response_of(hook: Hook, body: &[u8], sent: &Value, answer: &Value) -> Value {
         let text = status["message"].as_str().unwrap_or_default();
         assert!(text.contains(" [DB"), "{text}");
         line::is_plain(text);
-        line::fits(text, message::LONGEST);
+        line::fits(text, message::LONGEST_MESSAGE);
         for cause in status["details"]["causes"].as_array().into_iter().flatten() {
             line::is_plain(cause["message"].as_str().unwrap_or_default());
         }

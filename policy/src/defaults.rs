@@ -25,7 +25,7 @@ pub struct Filled {
 }
 
 /// Fills the absent fields of `new`: from the stored spec, else from the running server, else from the
-/// profile. `before` are the fields that a default filled earlier; they stay noted as long as they hold its value.
+/// profile. `before` are the fields that a default filled earlier; they stay in the notes as long as they hold its value.
 pub fn fill(
     new: &DatabaseSpec,
     old: Option<&DatabaseSpec>,
@@ -57,7 +57,7 @@ pub fn fill(
         let value = (value.text)(&spec)?;
         Some(DefaultedField { field: field.path.to_owned(), value, profile: profile.name.clone() })
     });
-    let defaulted = union(&in_effect(before, &spec), fresh);
+    let defaulted = merge_notes(&in_effect(before, &spec), fresh);
     Filled { spec, defaulted }
 }
 
@@ -91,7 +91,7 @@ fn drop_outgrown_tier(
     fresh: &mut Vec<(&Field, &Value)>,
 ) {
     let (Some(size), Some(filled)) = (size_gib(spec), tier(spec)) else { return };
-    let is_noted = || in_effect(before, new).iter().any(|noted| noted.field == "storage.tier");
+    let is_noted = || in_effect(before, new).iter().any(|note| note.field == "storage.tier");
     if tier(new).is_some() && !is_noted() {
         return;
     }
@@ -104,50 +104,50 @@ fn drop_outgrown_tier(
 }
 
 /// The notes whose value still stands in the spec; the others were overwritten by somebody.
-pub fn in_effect(noted: &[DefaultedField], spec: &DatabaseSpec) -> Vec<DefaultedField> {
-    noted.iter().filter(|noted| value(&noted.field, spec).as_ref() == Some(&noted.value)).cloned().collect()
+pub fn in_effect(notes: &[DefaultedField], spec: &DatabaseSpec) -> Vec<DefaultedField> {
+    notes.iter().filter(|note| value(&note.field, spec).as_ref() == Some(&note.value)).cloned().collect()
 }
 
 /// Both, each field once, in the order of their names.
-pub(crate) fn union(
-    noted: &[DefaultedField],
+pub(crate) fn merge_notes(
+    notes: &[DefaultedField],
     fresh: impl IntoIterator<Item = DefaultedField>,
 ) -> Vec<DefaultedField> {
-    let mut all: Vec<DefaultedField> = noted.iter().cloned().chain(fresh).collect();
+    let mut all: Vec<DefaultedField> = notes.iter().cloned().chain(fresh).collect();
     all.sort_by(|a, b| a.field.cmp(&b.field));
     all.dedup_by(|a, b| a.field == b.field);
     all
 }
 
 /// The spec with the running server's values where it holds nothing but a default.
-pub(crate) fn yielding(
+pub(crate) fn effective_over_defaults(
     spec: &DatabaseSpec,
     defaulted: &[DefaultedField],
     recorded: Option<&Recorded>,
 ) -> DatabaseSpec {
-    let mut yielding = spec.clone();
-    let Some(recorded) = recorded else { return yielding };
-    for noted in in_effect(defaulted, spec) {
-        if let Some(value) = with_default(&noted.field).filter(|value| recorded.knows(value)) {
-            (value.copy)(&mut yielding, &recorded.running);
+    let mut effective = spec.clone();
+    let Some(recorded) = recorded else { return effective };
+    for note in in_effect(defaulted, spec) {
+        if let Some(value) = with_default(&note.field).filter(|value| recorded.knows(value)) {
+            (value.copy)(&mut effective, &recorded.running);
         }
     }
-    yielding
+    effective
 }
 
-/// The defaults that are noted in a spec and not in effect, because the server was there before them: field, noted
+/// The defaults that the notes name and that are not in effect, because the server was there before them: field, noted
 /// value and running value.
 pub(crate) fn not_in_effect(
     spec: &DatabaseSpec,
-    noted: &[DefaultedField],
+    notes: &[DefaultedField],
     recorded: &Recorded,
 ) -> Vec<(String, String, String)> {
-    let running = yielding(spec, noted, Some(recorded));
-    in_effect(noted, spec)
+    let running = effective_over_defaults(spec, notes, Some(recorded));
+    in_effect(notes, spec)
         .into_iter()
-        .filter_map(|noted| {
-            let actual = value(&noted.field, &running)?;
-            (actual != noted.value).then_some((noted.field, noted.value, actual))
+        .filter_map(|note| {
+            let actual = value(&note.field, &running)?;
+            (actual != note.value).then_some((note.field, note.value, actual))
         })
         .collect()
 }
@@ -160,7 +160,7 @@ fn value(path: &str, spec: &DatabaseSpec) -> Option<String> {
 /// The annotation's text: `sku=Standard_B1ms@default,version=17@default`.
 pub fn to_annotation(defaulted: &[DefaultedField]) -> String {
     let notes: Vec<String> =
-        defaulted.iter().map(|noted| format!("{}={}@{}", noted.field, noted.value, noted.profile)).collect();
+        defaulted.iter().map(|note| format!("{}={}@{}", note.field, note.value, note.profile)).collect();
     notes.join(",")
 }
 
@@ -190,26 +190,26 @@ pub fn from_annotation(text: &str) -> Vec<DefaultedField> {
 /// What filled in a spec before this request, or in an earlier pass over it: the annotations as stored, with the stored
 /// spec, and as sent.
 ///
-/// Anyone can write the annotation that is sent, so of it only what this profile would have noted counts, and nothing about
+/// Anyone can write the annotation that is sent, so of it only what this profile would have written counts, and nothing about
 /// a field that has a stored value. Nor does a stored note whose value somebody replaced while no webhook looked.
-pub fn noted(
+pub fn recorded_defaults(
     stored: Option<&str>,
     old: Option<&DatabaseSpec>,
     sent: Option<&str>,
     profile: &Profile,
 ) -> Vec<DefaultedField> {
     let mut sent = sent.map(from_annotation).unwrap_or_default();
-    sent.retain(|noted| {
-        noted.profile == profile.name
-            && value(&noted.field, &profile.defaults).as_ref() == Some(&noted.value)
-            && old.is_none_or(|old| value(&noted.field, old).is_none())
+    sent.retain(|note| {
+        note.profile == profile.name
+            && value(&note.field, &profile.defaults).as_ref() == Some(&note.value)
+            && old.is_none_or(|old| value(&note.field, old).is_none())
     });
-    let mut noted = stored.map(from_annotation).unwrap_or_default();
+    let mut notes = stored.map(from_annotation).unwrap_or_default();
     if let Some(old) = old {
-        noted = in_effect(&noted, old);
+        notes = in_effect(&notes, old);
     }
-    noted.extend(sent);
-    noted
+    notes.extend(sent);
+    notes
 }
 
 /// What the annotation says after a request; `None` when there is to be none.
@@ -225,13 +225,11 @@ pub fn note(
     let anew = (!filled.defaulted.is_empty()).then(|| to_annotation(&filled.defaulted));
     let Some(text) = sent else { return anew };
     let [stored, sent] = [stored.unwrap_or_default(), text].map(from_annotation);
-    let was_in_effect = |noted: &&DefaultedField| {
-        stored.contains(*noted)
-            && old.is_some_and(|old| value(&noted.field, old).as_ref() == Some(&noted.value))
+    let was_in_effect = |note: &&DefaultedField| {
+        stored.contains(*note) && old.is_some_and(|old| value(&note.field, old).as_ref() == Some(&note.value))
     };
-    let is_replaced =
-        |noted: &DefaultedField| value(&noted.field, &filled.spec).as_ref() != Some(&noted.value);
-    let is_whole = filled.defaulted.iter().all(|noted| sent.contains(noted));
+    let is_replaced = |note: &DefaultedField| value(&note.field, &filled.spec).as_ref() != Some(&note.value);
+    let is_whole = filled.defaulted.iter().all(|note| sent.contains(note));
     if is_whole && !sent.iter().filter(was_in_effect).any(is_replaced) {
         return Some(text.to_owned());
     }
@@ -252,7 +250,7 @@ mod tests {
         Policy::parse(include_str!("../../examples/policy.yaml")).unwrap()
     }
 
-    fn noted(fields: &[(&str, &str)]) -> Vec<DefaultedField> {
+    fn notes(fields: &[(&str, &str)]) -> Vec<DefaultedField> {
         fields
             .iter()
             .map(|(field, value)| DefaultedField {
@@ -274,7 +272,7 @@ mod tests {
         let grown = |before: &[DefaultedField]| fill(&spec(128), Some(&spec(32)), None, profile, before);
         let tier = |filled: Filled| filled.spec.storage.unwrap().tier;
         assert_eq!(tier(grown(&[])), Some(StorageTier::P6), "somebody wrote it");
-        assert_eq!(tier(grown(&noted(&[("storage.tier", "P6")]))), None);
+        assert_eq!(tier(grown(&notes(&[("storage.tier", "P6")]))), None);
     }
 
     #[test]
@@ -283,8 +281,9 @@ mod tests {
         let profile = policy.profile(Namespace::named("orders")).unwrap();
         let spec = |sku: &str| DatabaseSpec { sku: Some(sku.into()), ..DatabaseSpec::default() };
         let note = Some("sku=Standard_B1ms@default");
-        let ours = noted(&[("sku", "Standard_B1ms")]);
-        let by = |stored, old: Option<&DatabaseSpec>, sent| super::noted(stored, old, sent, profile);
+        let ours = notes(&[("sku", "Standard_B1ms")]);
+        let by =
+            |stored, old: Option<&DatabaseSpec>, sent| super::recorded_defaults(stored, old, sent, profile);
         assert_eq!(by(note, Some(&spec("Standard_B1ms")), None), ours);
         assert_eq!(by(note, Some(&spec("Standard_B2s")), None), [], "replaced while no webhook looked");
         assert_eq!(by(None, None, note), ours, "a second pass over a creation");
@@ -316,7 +315,7 @@ mod tests {
         #[case] expected: Option<&str>,
     ) {
         let spec = |sku: &str| DatabaseSpec { sku: Some(sku.into()), ..DatabaseSpec::default() };
-        let filled = Filled { spec: spec("Standard_B1ms"), defaulted: noted(defaulted) };
+        let filled = Filled { spec: spec("Standard_B1ms"), defaulted: notes(defaulted) };
         let old = old.map(spec);
         assert_eq!(note(stored, old.as_ref(), sent, &filled).as_deref(), expected);
     }
@@ -336,7 +335,7 @@ mod tests {
         assert_eq!(filled.spec.storage, Some(Storage { size_gib: Some(32), ..Storage::default() }));
         assert_eq!(
             filled.defaulted,
-            noted(&[("sku", "Standard_B1ms"), ("storage.sizeGiB", "32"), ("version", "17")])
+            notes(&[("sku", "Standard_B1ms"), ("storage.sizeGiB", "32"), ("version", "17")])
         );
     }
 
@@ -409,31 +408,31 @@ mod tests {
         let mut changed = stored.spec.clone();
         changed.sku = Some("Standard_B2s".into());
         let filled = fill(&changed, Some(&stored.spec), None, profile, &stored.defaulted);
-        assert_eq!(filled.defaulted, noted(&[("storage.sizeGiB", "32"), ("version", "17")]));
+        assert_eq!(filled.defaulted, notes(&[("storage.sizeGiB", "32"), ("version", "17")]));
     }
 
     #[test]
     fn the_annotation_reads_back_and_drops_what_is_not_its_own() {
-        let defaulted = noted(&[("sku", "Standard_B1ms"), ("storage.sizeGiB", "32")]);
+        let defaulted = notes(&[("sku", "Standard_B1ms"), ("storage.sizeGiB", "32")]);
         assert_eq!(from_annotation(&to_annotation(&defaulted)), defaulted);
         let garbage = "sku=Standard_B1ms@default,,x=y@z,sku,=,version=17@default,version=18";
-        assert_eq!(from_annotation(garbage), noted(&[("sku", "Standard_B1ms"), ("version", "17")]));
+        assert_eq!(from_annotation(garbage), notes(&[("sku", "Standard_B1ms"), ("version", "17")]));
     }
 
     #[test]
     fn of_many_notes_the_first_of_each_field_counts() {
         let text = "sku=Standard_B1ms@default,version=17@default,".to_owned()
             + &"sku=Standard_B2s@default,".repeat(10_000);
-        assert_eq!(from_annotation(&text), noted(&[("sku", "Standard_B1ms"), ("version", "17")]));
+        assert_eq!(from_annotation(&text), notes(&[("sku", "Standard_B1ms"), ("version", "17")]));
     }
 
     #[test]
     fn a_note_ends_with_the_value_that_it_tells_of() {
         let spec = DatabaseSpec { sku: Some("Standard_B2s".into()), ..DatabaseSpec::default() };
-        assert_eq!(in_effect(&noted(&[("sku", "Standard_B1ms")]), &spec), vec![]);
+        assert_eq!(in_effect(&notes(&[("sku", "Standard_B1ms")]), &spec), vec![]);
         let runs = DatabaseSpec { sku: Some("Standard_B8ms".into()), ..DatabaseSpec::default() };
         let recorded = Recorded::from(runs);
-        let by = |note| yielding(&spec, &noted(&[("sku", note)]), Some(&recorded));
+        let by = |note| effective_over_defaults(&spec, &notes(&[("sku", note)]), Some(&recorded));
         assert_eq!(by("Standard_B1ms"), spec, "somebody wrote another size");
         assert_eq!(by("Standard_B2s").sku.as_deref(), Some("Standard_B8ms"));
     }

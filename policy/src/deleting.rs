@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     Code, Problem, day,
-    quote::{quote, sets_off},
+    quote::{quote, triggers_tool},
 };
 
 /// The longest time that a server is kept before it is destroyed, in days: ten years.
@@ -149,7 +149,7 @@ fn confirmed(deletion: &Deletion<'_>) -> Result<(), Problem> {
     let last = today.saturating_add(CONFIRMED_AHEAD.days());
     let own = format!("{namespace}/{name}");
     // A namespace may well be called `immutable-infra`, and the message must not.
-    let own_shown = if sets_off(&own) { "<namespace>/<name>" } else { &own };
+    let own_shown = if triggers_tool(&own) { "<namespace>/<name>" } else { &own };
     let write = format!("write \"{own_shown}@{last}\", or a day before");
     let fail = |code, text: String| Err(Problem::new(code, &field, &format!("{text}; {write}")));
     let Some(value) = deletion.confirmation else {

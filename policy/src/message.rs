@@ -10,7 +10,7 @@ use std::fmt::Write;
 use crate::{Code, quote::clean};
 
 /// The longest message, in characters. Commit statuses and chat tools cut what is longer.
-pub const LONGEST: usize = 1000;
+pub const LONGEST_MESSAGE: usize = 1000;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,7 +49,7 @@ impl Denial {
         }
         source.push('.');
 
-        numbered(&self.problems, LONGEST - source.chars().count()) + &source
+        numbered(&self.problems, LONGEST_MESSAGE - source.chars().count()) + &source
     }
 
     /// The codes, each once, in order.
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted_and_the_source_always_stands() {
         let message = denial(40, 60).message();
-        assert!(message.chars().count() <= LONGEST, "{} characters", message.chars().count());
+        assert!(message.chars().count() <= LONGEST_MESSAGE, "{} characters", message.chars().count());
         assert!(message.contains("(+30 more)") || message.contains(" more)."), "{message}");
         assert!(message.ends_with(". Policy database-policy, profile production."), "{message}");
     }
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn the_first_of_several_endless_problems_is_cut_and_keeps_its_code() {
         let message = denial(3, 5000).message();
-        assert_eq!(message.chars().count(), LONGEST);
+        assert_eq!(message.chars().count(), LONGEST_MESSAGE);
         assert!(message.starts_with("3 problems: (1) spec.sku 0xxx"), "{message}");
         let end = "… [DB101] (+2 more). Policy database-policy, profile production.";
         assert!(message.ends_with(end), "{message}");
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_single_endless_problem_is_cut() {
         let message = denial(1, 5000).message();
-        assert_eq!(message.chars().count(), LONGEST);
+        assert_eq!(message.chars().count(), LONGEST_MESSAGE);
         assert!(message.ends_with("… [DB101]. Policy database-policy, profile production."), "{message}");
     }
 }

@@ -6,7 +6,7 @@ use jiff::{ToSpan, civil::Date};
 use crate::{
     day,
     quote::{clean, quote},
-    warning::{LONGEST, cut},
+    warning::{LONGEST_WARNING, cut},
 };
 
 /// As many days ahead may its end be: what is forgotten must not be left alone for ever.
@@ -62,7 +62,7 @@ pub fn on_apply(value: Option<&str>, today: Date) -> Vec<String> {
         Err(Ignored::Over) => "its last day is over, so it does nothing; take it off".to_owned(),
         Err(Ignored::Wrong(text)) => format!("does nothing: {text}"),
     };
-    vec![cut(&format!("{PAUSED}: {text}"), LONGEST)]
+    vec![cut(&format!("{PAUSED}: {text}"), LONGEST_WARNING)]
 }
 
 #[cfg(test)]
@@ -99,7 +99,10 @@ mod tests {
     fn what_is_wrong_does_nothing_and_says_what_to_write(#[case] value: &str, #[case] says: &str) {
         assert_eq!(judge(value, TODAY), Err(Ignored::Wrong(says.to_owned())));
         let warnings = on_apply(Some(value), TODAY);
-        assert!(warnings[0].chars().count() <= LONGEST && warnings[0].starts_with(PAUSED), "{warnings:?}");
+        assert!(
+            warnings[0].chars().count() <= LONGEST_WARNING && warnings[0].starts_with(PAUSED),
+            "{warnings:?}"
+        );
     }
 
     #[test]

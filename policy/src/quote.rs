@@ -1,7 +1,7 @@
 //! Showing a stranger's value in a message.
 
 /// The longest value that is shown whole.
-const LONGEST: usize = 63;
+const LONGEST_VALUE: usize = 63;
 /// The longest text of another program that is shown whole.
 const LONGEST_TEXT: usize = 300;
 
@@ -10,7 +10,7 @@ const HIDDEN: &str = "(a value that can't be shown)";
 
 /// The value in double quotes, safe to stand in a message that Git users read through several tools.
 pub fn quote(value: &str) -> String {
-    in_quotes(value, LONGEST)
+    in_quotes(value, LONGEST_VALUE)
 }
 
 /// A longer text of another program, such as a parser's error, shown in the same way.
@@ -24,7 +24,7 @@ pub fn clean(text: &str) -> String {
 }
 
 /// Whether a text must not stand in a message as it is.
-pub(crate) fn sets_off(text: &str) -> bool {
+pub(crate) fn triggers_tool(text: &str) -> bool {
     shown(text, usize::MAX).is_none_or(|shown| shown != text)
 }
 
@@ -110,9 +110,9 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut() {
-        assert_eq!(quote(&"x".repeat(64)).chars().count(), LONGEST + 3);
-        assert_eq!(quote(&"x".repeat(63)).chars().count(), LONGEST + 2);
+        assert_eq!(quote(&"x".repeat(64)).chars().count(), LONGEST_VALUE + 3);
+        assert_eq!(quote(&"x".repeat(63)).chars().count(), LONGEST_VALUE + 2);
         // One that is written longer than it is has no more room.
-        assert!(quote(&"\u{200b}".repeat(63)).chars().count() <= LONGEST + 3);
+        assert!(quote(&"\u{200b}".repeat(63)).chars().count() <= LONGEST_VALUE + 3);
     }
 }

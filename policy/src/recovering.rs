@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use crate::{
     Code, Policy, Problem,
-    quote::{quote, sets_off},
+    quote::{quote, triggers_tool},
 };
 
 /// A `Database` that refers to the data of another one.
@@ -59,8 +59,8 @@ pub fn has_server(from: &str) -> Problem {
 fn not_allowed(claim: &Claim<'_>, why: &str) -> Problem {
     let Claim { database, from, .. } = *claim;
     let to = database.to_string();
-    // A namespace may well be called what sets off a tool.
-    let entry = if sets_off(from) || sets_off(&to) {
+    // A namespace may well be called something on which a tool would act.
+    let entry = if triggers_tool(from) || triggers_tool(&to) {
         "{from: <namespace>/<name>, to: <namespace>/<name>, until: <last day>, reason: <why>}".to_owned()
     } else {
         format!("{{from: {from}, to: {to}, until: <last day>, reason: <why>}}")
@@ -118,7 +118,7 @@ mod tests {
     #[case::ended("orders/old", "orders/main")]
     #[case::itself("sales/main", "sales/main")]
     #[case::no_database("orders", "sales/main")]
-    #[case::sets_off("immutable-infra/main", "sales/main")]
+    #[case::triggers_tool("immutable-infra/main", "sales/main")]
     #[case::has_server("orders/main", "")]
     fn the_refusal_says_what_to_write(#[context] context: Context, #[case] from: &str, #[case] to: &str) {
         let problem = DatabaseRef::parse(to).map_or_else(

@@ -85,7 +85,7 @@ impl Policy {
     pub fn resolve(&self, request: &Request<'_>, recorded: Option<&Recorded>) -> Result<Effective, Denial> {
         // A default never changes a live server, not even one that was kept and is found again: what nobody
         // wrote is as it runs.
-        let mut new = defaults::yielding(request.new, request.defaulted, recorded);
+        let mut new = defaults::effective_over_defaults(request.new, request.defaulted, recorded);
         if let Some(recorded) = recorded {
             new.database_name = new.database_name.or_else(|| recorded.running.database_name.clone());
         }
@@ -119,7 +119,7 @@ impl Policy {
             extensions: extensions(spec, catalogue),
             parameters: parameters(spec, version, catalogue),
             profile: profile.name.clone(),
-            defaulted: defaults::union(
+            defaulted: defaults::merge_notes(
                 &defaults::in_effect(request.defaulted, request.new),
                 filled.defaulted,
             ),

@@ -9,7 +9,7 @@ use crate::{
 const SHOWN: usize = 5;
 /// The longest text that is compared with what is known: each known name is shorter, and comparing takes the longer the
 /// longer the text is.
-const LONGEST: usize = 63;
+const LONGEST_WRITTEN: usize = 63;
 
 /// `use A`, `use A or B`, or what to do when there is nothing to use.
 pub(crate) fn instead<T: ToString>(all: &[T], otherwise: &str) -> String {
@@ -58,7 +58,7 @@ pub(crate) fn sizes_like<'a>(
 
 /// The candidate that was probably meant.
 pub fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if written.len() > LONGEST {
+    if written.len() > LONGEST_WRITTEN {
         return None;
     }
     let written = written.to_ascii_lowercase();

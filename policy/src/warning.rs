@@ -14,12 +14,12 @@ use crate::{
 };
 
 /// The longest warning, in characters: the API server's own recommendation.
-pub const LONGEST: usize = 120;
+pub const LONGEST_WARNING: usize = 120;
 
 /// A problem that is only warned of, cut so that its code still stands at the end.
 pub fn of(problem: &Problem) -> String {
     let code = format!(" [{}]", problem.code);
-    cut(&problem.text, LONGEST - code.chars().count()) + &code
+    cut(&problem.text, LONGEST_WARNING - code.chars().count()) + &code
 }
 
 /// The text, cut to so many characters with an ellipsis.
@@ -280,14 +280,14 @@ pub fn on_place(
 /// Defaults that stand in the spec but give way to the server, which was there before them.
 pub fn on_defaults(
     spec: &DatabaseSpec,
-    noted: &[DefaultedField],
+    notes: &[DefaultedField],
     recorded: Option<&Recorded>,
 ) -> Vec<String> {
     let Some(recorded) = recorded else { return Vec::new() };
-    defaults::not_in_effect(spec, noted, recorded)
+    defaults::not_in_effect(spec, notes, recorded)
         .into_iter()
-        .map(|(field, noted, running)| {
-            format!("spec.{field}: {noted} is only a default, the server keeps {running}; write another to change it")
+        .map(|(field, default, running)| {
+            format!("spec.{field}: {default} is only a default, the server keeps {running}; write another to change it")
         })
         .collect()
 }
@@ -308,17 +308,17 @@ mod tests {
     fn a_default_that_gives_way_to_the_server_is_told() {
         let spec = DatabaseSpec { sku: Some("Standard_B1ms".into()), ..DatabaseSpec::default() };
         let recorded = runs(json!({"sku": "Standard_D192ds_v6"}));
-        let noted = defaults::from_annotation("sku=Standard_B1ms@default");
-        let warnings = on_defaults(&spec, &noted, Some(&recorded));
+        let notes = defaults::from_annotation("sku=Standard_B1ms@default");
+        let warnings = on_defaults(&spec, &notes, Some(&recorded));
         assert_eq!(
             warnings,
             [
                 "spec.sku: Standard_B1ms is only a default, the server keeps Standard_D192ds_v6; write another to change it"
             ]
         );
-        assert!(warnings[0].len() <= LONGEST);
+        assert!(warnings[0].len() <= LONGEST_WARNING);
         assert!(on_defaults(&spec, &[], Some(&recorded)).is_empty());
-        assert!(on_defaults(&spec, &noted, None).is_empty());
+        assert!(on_defaults(&spec, &notes, None).is_empty());
     }
 
     fn deletion<'a>(retention: Option<&'a str>, confirmation: Option<&'a str>) -> Deletion<'a> {
@@ -354,7 +354,7 @@ mod tests {
         let long = "x".repeat(63);
         (deletion.namespace, deletion.name) = (&long, &long);
         for warning in on_terminating(&deletion) {
-            assert!(warning.chars().count() <= LONGEST, "{warning}");
+            assert!(warning.chars().count() <= LONGEST_WARNING, "{warning}");
         }
     }
 
@@ -371,7 +371,7 @@ mod tests {
         all.extend(on_change(&new, &DatabaseSpec::default(), Some(&recorded), Catalogue::known()));
         assert_eq!(all.len(), 3);
         for warning in all {
-            assert!(warning.chars().count() <= LONGEST, "{warning}");
+            assert!(warning.chars().count() <= LONGEST_WARNING, "{warning}");
             assert!(!warning.contains(char::is_control));
         }
         assert!(of(&problem).ends_with("… [DB101]"));
@@ -442,7 +442,7 @@ mod tests {
         let told = on_support(&spec, Some(&recorded), Catalogue::known(), today);
         assert_eq!(told.is_some(), expected.is_some(), "{told:?}");
         let told = told.unwrap_or_default();
-        assert!(told.contains(expected.unwrap_or_default()) && told.len() <= LONGEST, "{told}");
+        assert!(told.contains(expected.unwrap_or_default()) && told.len() <= LONGEST_WARNING, "{told}");
     }
 
     #[rstest]
@@ -463,7 +463,7 @@ mod tests {
         let told = on_place(&spec(new), Some(&spec(old)), None, &policy);
         assert_eq!(!told.is_empty(), expected.is_some(), "{told:?}");
         assert!(told.first().is_none_or(|told| told.starts_with(expected.unwrap())), "{told:?}");
-        assert!(told.iter().all(|told| told.len() <= LONGEST));
+        assert!(told.iter().all(|told| told.len() <= LONGEST_WARNING));
     }
 
     #[test]

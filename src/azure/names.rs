@@ -5,7 +5,7 @@ use api::DatabaseRef;
 use sha2::{Digest, Sha256};
 
 /// Azure's longest server name. <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules>
-const LONGEST: usize = 63;
+const LONGEST_SERVER_NAME: usize = 63;
 
 /// `<cluster>-<namespace>-<name>-<hash>`, cut to 63 characters. The hash keeps apart what is cut, and
 /// `a-b/c` from `a/b-c`.
@@ -16,7 +16,7 @@ pub fn server(cluster: &str, database: DatabaseRef<'_>) -> String {
         .to_ascii_lowercase()
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .take(LONGEST - 1 - hash.len())
+        .take(LONGEST_SERVER_NAME - 1 - hash.len())
         .collect();
     format!("{}-{hash}", readable.trim_matches('-'))
 }
@@ -80,7 +80,7 @@ mod tests {
             name in "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
         ) {
             let server = server(&cluster, DatabaseRef::new(&namespace, &name));
-            prop_assert!((3..=LONGEST).contains(&server.len()), "{server}");
+            prop_assert!((3..=LONGEST_SERVER_NAME).contains(&server.len()), "{server}");
             prop_assert!(server.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
             prop_assert!(!server.starts_with('-') && !server.ends_with('-'));
         }

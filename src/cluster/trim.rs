@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 
 /// As many characters of an annotation are kept: a longer one counts for nothing anyway.
-const LONGEST: usize = 4096;
+const LONGEST_ANNOTATION: usize = 4096;
 /// As many annotations are kept. We know a handful.
 const MOST: usize = 32;
 
@@ -30,7 +30,7 @@ fn metadata(metadata: &mut ObjectMeta) {
     let is_ours = |key: &str| key.split_once('/').is_some_and(|(group, _)| group == api::GROUP);
     let ours = annotations.into_iter().filter(|(key, _)| is_ours(key)).take(MOST);
     let kept = ours.map(|(key, mut value)| {
-        if let Some((end, _)) = value.char_indices().nth(LONGEST) {
+        if let Some((end, _)) = value.char_indices().nth(LONGEST_ANNOTATION) {
             value.truncate(end);
             value.push('…');
             value.shrink_to_fit();
@@ -67,9 +67,13 @@ mod tests {
         database(&mut found);
         let kept = found.metadata.annotations.as_ref().unwrap();
         assert_eq!(kept["altinn.app/retention"], "Retain");
-        assert_eq!(kept["altinn.app/confirm-destroy"].chars().count(), LONGEST + 1, "still not what it was");
+        assert_eq!(
+            kept["altinn.app/confirm-destroy"].chars().count(),
+            LONGEST_ANNOTATION + 1,
+            "still not what it was"
+        );
         assert_eq!(kept.len(), MOST);
         assert_eq!(found.metadata.finalizers.as_ref().unwrap().len(), 1);
-        assert!(serde_json::to_vec(&found).unwrap().len() < 4 * LONGEST);
+        assert!(serde_json::to_vec(&found).unwrap().len() < 4 * LONGEST_ANNOTATION);
     }
 }

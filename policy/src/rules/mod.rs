@@ -91,9 +91,9 @@ impl<'a> Request<'a> {
         recorded: Option<&Recorded>,
         profile: &Profile,
     ) -> DatabaseSpec {
-        let yielding = |spec| defaults::yielding(spec, self.defaulted, recorded);
-        let old = old.map(yielding);
-        defaults::fill(&yielding(spec), old.as_ref(), recorded, profile, self.defaulted).spec
+        let effective = |spec| defaults::effective_over_defaults(spec, self.defaulted, recorded);
+        let old = old.map(effective);
+        defaults::fill(&effective(spec), old.as_ref(), recorded, profile, self.defaulted).spec
     }
 }
 

@@ -6,7 +6,7 @@ use super::Context;
 use crate::{Code, Problem, quote::quote};
 
 /// Longest `metadata.name`: it becomes a label of everything that belongs to the database.
-const LONGEST: usize = 63;
+const LONGEST_NAME: usize = 63;
 
 /// Longest name of a ServiceAccount.
 const LONGEST_SUBDOMAIN: usize = 253;
@@ -28,11 +28,11 @@ pub fn service_account_name(object_name: &str, spec: &DatabaseSpec) -> String {
 /// `metadata.name` fits into a label: no dots, at most 63 characters.
 pub(super) fn object_name(context: &Context<'_>) -> Option<Problem> {
     let name = context.request.name;
-    if context.old.is_some() || (name.len() <= LONGEST && !name.contains('.') && !name.is_empty()) {
+    if context.old.is_some() || (name.len() <= LONGEST_NAME && !name.contains('.') && !name.is_empty()) {
         return None;
     }
     let text =
-        format!("{} must be at most {LONGEST} characters of a-z, 0-9 and -, without dots", quote(name));
+        format!("{} must be at most {LONGEST_NAME} characters of a-z, 0-9 and -, without dots", quote(name));
     Some(Problem::new(Code::Name, "metadata.name", &text))
 }
 
@@ -55,11 +55,11 @@ pub(super) fn database_name_shape(context: &Context<'_>) -> Option<Problem> {
     }
     let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let holds_well = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if begins_well && holds_well && name.len() <= LONGEST {
+    if begins_well && holds_well && name.len() <= LONGEST_NAME {
         return None;
     }
     let text = format!(
-        "{}{hint} must begin with a letter or _ and go on with letters, digits, _ or -, at most {LONGEST} characters",
+        "{}{hint} must begin with a letter or _ and go on with letters, digits, _ or -, at most {LONGEST_NAME} characters",
         quote(&name)
     );
     Some(Problem::new(Code::Name, field, &text))

@@ -33,7 +33,7 @@ impl Written<'_> {
 
 fn all<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Written<'a>> {
     context.new.parameters.iter().flatten().map(|(name, value)| Written {
-        // The key is a stranger's text, and a path is no place for one that sets off a tool.
+        // The key is a stranger's text, and a path is no place for one on which a tool would act.
         field: format!("spec.parameters[{}]", quote(name)),
         name,
         value,

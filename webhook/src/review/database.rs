@@ -65,12 +65,12 @@ const ANNOTATIONS: usize = 256 * 1024;
 
 /// The defaults as a patch, or why they are left out.
 pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> Admitted {
-    let Some((patch, noted)) = defaulting(request, change, basis) else { return Admitted::default() };
+    let Some((patch, annotation)) = defaulting(request, change, basis) else { return Admitted::default() };
     let annotations = request.new.as_ref().and_then(|metadata| metadata.annotations.as_ref());
     let room = ANNOTATIONS.saturating_sub(annotations.map_or(0, Annotations::size_of_others));
     // A default that looks like what somebody wrote could change a server that is found again. Without one, the
     // validating hook and the controller fill in the same.
-    if noted.is_some_and(|noted| DEFAULTED.len() + noted.len() > room) {
+    if annotation.is_some_and(|annotation| DEFAULTED.len() + annotation.len() > room) {
         let text = "metadata.annotations leave no room for altinn.app/defaulted, so no default is written into the spec";
         return Admitted { warnings: vec![text.to_owned()], ..Admitted::default() };
     }
@@ -92,22 +92,22 @@ fn defaulting(
     let stored = request.old.as_ref().and_then(Metadata::defaulted);
     // The API server asks again when another webhook changed the object: what was filled in then stands in it already.
     let sent = metadata.defaulted();
-    let before = defaults::noted(stored, old.as_ref(), sent, profile);
+    let before = defaults::recorded_defaults(stored, old.as_ref(), sent, profile);
     let filled = defaults::fill(new, old.as_ref(), change.recorded.as_ref(), profile, &before);
-    let noted = defaults::note(stored, old.as_ref(), sent, &filled);
-    if noted.as_deref() == sent && filled.spec == *new {
+    let annotation = defaults::note(stored, old.as_ref(), sent, &filled);
+    if annotation.as_deref() == sent && filled.spec == *new {
         return None;
     }
     let has_annotations = metadata.annotations.is_some();
     let before = document(is_written.then_some(new), sent, has_annotations);
-    let after = document(Some(&filled.spec), noted.as_deref(), has_annotations);
-    Some((json_patch::diff(&before, &after), noted))
+    let after = document(Some(&filled.spec), annotation.as_deref(), has_annotations);
+    Some((json_patch::diff(&before, &after), annotation))
 }
 
 /// The parts of an object that defaults touch. Comparing whole documents gives a patch whose parents exist.
-fn document(spec: Option<&DatabaseSpec>, noted: Option<&str>, has_annotations: bool) -> Value {
-    let metadata = match noted {
-        Some(noted) => json!({"annotations": {DEFAULTED: noted}}),
+fn document(spec: Option<&DatabaseSpec>, annotation: Option<&str>, has_annotations: bool) -> Value {
+    let metadata = match annotation {
+        Some(annotation) => json!({"annotations": {DEFAULTED: annotation}}),
         None if has_annotations => json!({"annotations": {}}),
         None => json!({}),
     };
@@ -140,14 +140,15 @@ fn apply(
     let recorded = change.recorded.as_ref();
     let profile = profile(basis, target.namespace);
     let (stored, sent) = (old.and_then(Metadata::defaulted), metadata.defaulted());
-    let noted =
-        profile.map(|profile| defaults::noted(stored, specs.old.as_ref(), sent, profile)).unwrap_or_default();
+    let defaulted = profile
+        .map(|profile| defaults::recorded_defaults(stored, specs.old.as_ref(), sent, profile))
+        .unwrap_or_default();
     let database = DatabaseRef::new(target.namespace, target.name);
     let request = policy::Request {
         labels: labels(basis, target.namespace),
         databases: used(metadata, target, basis),
         old: specs.old.as_ref(),
-        defaulted: &noted,
+        defaulted: &defaulted,
         ..policy::Request::new(basis.policy_name, database, &specs.new, basis.today)
     };
     // Labels, annotations and finalizers are always free, with whatever policy or none.
@@ -160,7 +161,7 @@ fn apply(
         return Err(denial);
     }
     warnings.extend(on_account(change, target, basis));
-    warnings.extend(on_spec(specs, &noted, recorded, basis));
+    warnings.extend(on_spec(specs, &defaulted, recorded, basis));
     warnings.extend(on_breaches(specs, &verdict, &request, recorded, basis));
     let audited = verdict.warned.iter().chain(&verdict.audited).map(|problem| problem.code).collect();
     Ok(Admitted { patch: None, warnings, audited, exception: exception(&verdict) })
@@ -184,12 +185,12 @@ fn on_account(change: &Change, target: &Target<'_>, basis: &Basis<'_>) -> Option
 /// What the spec does on the server that runs, or is to be.
 fn on_spec(
     specs: &Specs,
-    noted: &[DefaultedField],
+    defaulted: &[DefaultedField],
     recorded: Option<&Recorded>,
     basis: &Basis<'_>,
 ) -> Vec<String> {
     let Specs { new, old, .. } = specs;
-    let mut warnings = warning::on_defaults(new, noted, recorded);
+    let mut warnings = warning::on_defaults(new, defaulted, recorded);
     if let Some(policy) = basis.state.policy() {
         warnings.extend(warning::on_place(new, old.as_ref(), recorded, policy));
         warnings.extend(warning::on_support(new, recorded, policy.catalogue(), basis.today));

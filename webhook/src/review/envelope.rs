@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A field is not read that is longer than the API server ever sends one, and would be copied into the answer.
-const LONGEST: usize = 16 * 1024;
+const LONGEST_FIELD: usize = 16 * 1024;
 
 /// What surrounds a review. Of each field it has what can be read of it: a name that is a number must not cost the answer
 /// its uid.
@@ -105,7 +105,7 @@ fn operation(text: Option<&str>) -> &'static str {
 fn lenient<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     // Text of the body, since a tree of it may take a hundred times as much.
     let text = <&RawValue>::deserialize(deserializer)?.get();
-    Ok((text.len() <= LONGEST).then(|| serde_json::from_str(text).ok()).flatten())
+    Ok((text.len() <= LONGEST_FIELD).then(|| serde_json::from_str(text).ok()).flatten())
 }
 
 #[cfg(test)]

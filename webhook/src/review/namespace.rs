@@ -10,7 +10,7 @@ use policy::{
     deleting::{self, Deletion, Retention},
     message::and_more,
     quote::{clean, quote},
-    warning::{self, LONGEST},
+    warning::{self, LONGEST_WARNING},
 };
 
 use super::{
@@ -70,7 +70,8 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
         let problem = problem(target.name, &refused);
         return Err(refusal(vec![problem], profile, basis));
     }
-    let warnings = (!fates.is_empty()).then(|| warning::cut(&fate(&fates), LONGEST)).into_iter().collect();
+    let warnings =
+        (!fates.is_empty()).then(|| warning::cut(&fate(&fates), LONGEST_WARNING)).into_iter().collect();
     Ok(Admitted { warnings, ..Admitted::default() })
 }
 

@@ -8,7 +8,7 @@ use policy::{
     Denial, Policy, Problem, Recorded, defaults,
     document::{KEY, KEY_OF_BYTES, LARGEST},
     quote::clean,
-    warning::{self, LONGEST},
+    warning::{self, LONGEST_WARNING},
 };
 use serde::{
     Deserializer,
@@ -111,10 +111,13 @@ fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
             "profile {profile}: standard support of the default version {} ended on {}; write a newer one",
             version.major, version.until
         );
-        warning::cut(&text, LONGEST)
+        warning::cut(&text, LONGEST_WARNING)
     }));
     warnings.extend(policy.doubtful_defaults().map(|(profile, field, why)| {
-        warning::cut(&format!("profile {profile}: defaults.{field}: {why}; Azure may refuse it"), LONGEST)
+        warning::cut(
+            &format!("profile {profile}: defaults.{field}: {why}; Azure may refuse it"),
+            LONGEST_WARNING,
+        )
     }));
     warnings.extend(ended(policy, basis));
     warnings
@@ -146,7 +149,7 @@ fn ended(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
     });
     let ended: Vec<_> = exceptions.chain(recoveries).collect();
     let more = ended.len().saturating_sub(SHOWN);
-    let shown = ended.iter().take(SHOWN).map(|text| warning::cut(text, LONGEST));
+    let shown = ended.iter().take(SHOWN).map(|text| warning::cut(text, LONGEST_WARNING));
     let rest = (more > 0).then(|| format!("and {more} more exceptions or recoveries have ended"));
     shown.chain(rest).collect()
 }
@@ -171,7 +174,7 @@ fn out_of_policy(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
         vec![format!("{databases} in {in_namespaces} would no longer comply; none of them is changed")];
     warnings.extend(out.iter().take(SHOWN).map(|broken| {
         let database = clean(&format!("{}/{}", broken.namespace, broken.name));
-        warning::cut(&format!("{database}: {}", broken.text), LONGEST)
+        warning::cut(&format!("{database}: {}", broken.text), LONGEST_WARNING)
     }));
     if out.len() > SHOWN {
         warnings.push(format!("and {} more", out.len() - SHOWN));
@@ -193,13 +196,13 @@ struct Broken {
 
 fn newly_broken(policy: &Policy, database: &Database, basis: &Basis<'_>) -> Option<Broken> {
     let (namespace, name) = (database.metadata.namespace.as_deref()?, database.metadata.name.as_deref()?);
-    let noted = database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text));
-    let noted = noted.unwrap_or_default();
+    let defaulted = database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text));
+    let defaulted = defaulted.unwrap_or_default();
     let spec = &database.spec;
     let request = policy::Request {
         labels: labels(basis, namespace),
         old: Some(spec),
-        defaulted: &noted,
+        defaulted: &defaulted,
         ..policy::Request::new(basis.policy_name, DatabaseRef::new(namespace, name), spec, basis.today)
     };
     let recorded = Recorded::from_status(database.status.as_ref());

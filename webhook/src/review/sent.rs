@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::hook::Hook;
 
 /// The longest name, uid or user.
-const LONGEST: usize = 4096;
+const LONGEST_NAME: usize = 4096;
 
 /// A part of an object as it stands in the body; `None` when it is left out, or null.
 pub(super) type Raw<'a> = Option<&'a RawValue>;
@@ -70,9 +70,9 @@ struct Short(String);
 impl<'de> Deserialize<'de> for Short {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Key(text) = Key::deserialize(deserializer)?;
-        if text.len() > LONGEST {
+        if text.len() > LONGEST_NAME {
             return Err(D::Error::custom(format!(
-                "a name has {} bytes, and {LONGEST} are the most",
+                "a name has {} bytes, and {LONGEST_NAME} are the most",
                 text.len()
             )));
         }

@@ -244,7 +244,7 @@ fn who_names_a_service_account_that_another_database_uses_is_told() {
     };
     let expected =
         "spec.serviceAccountName: Database other uses it, too; set AZURE_CLIENT_ID by the Secret's client-id";
-    assert!(expected.len() <= policy::warning::LONGEST - 5);
+    assert!(expected.len() <= policy::warning::LONGEST_WARNING - 5);
     assert!(told("CREATE", &named("api"), &Value::Null, &facts).contains(expected));
     assert!(told("UPDATE", &named("api"), &plain, &facts).contains(expected));
     let own = Facts { using: vec!["main".to_owned()], ..Facts::default() };

@@ -24,7 +24,7 @@ const MOST_REGIONS: usize = 100;
 /// Words that the value of a parameter can be, patterns of the sizes of a region, versions of an extension.
 const MOST_WORDS: usize = 100;
 /// The longest name: PostgreSQL's own limit.
-const LONGEST: usize = 63;
+const LONGEST_NAME: usize = 63;
 /// No server of Azure's has more vCores or GiB of memory.
 const LARGEST: u16 = 32_768;
 
@@ -100,7 +100,7 @@ impl Once {
 fn named(written: &Located<String>, more: &'static str, path: &str, findings: &mut Findings) {
     let more_of_them: Vec<String> = more.chars().map(String::from).collect();
     let described = ["letters, digits, _", &more_of_them.join(" ")].join(" ");
-    shape(findings, path, written, LONGEST, described.trim_end(), |c| {
+    shape(findings, path, written, LONGEST_NAME, described.trim_end(), |c| {
         c.is_ascii_alphanumeric() || c == '_' || more.contains(c)
     });
 }
@@ -253,7 +253,7 @@ fn range<T: PartialOrd + Copy + std::fmt::Display>(
 /// Words that can stand between commas.
 fn words(written: &Located<Vec<String>>, path: &str, findings: &mut Findings) -> Option<Name> {
     let is_word = |word: &String| {
-        word.chars().count() <= LONGEST && !word.contains(',') && !word.chars().any(char::is_control)
+        word.chars().count() <= LONGEST_NAME && !word.contains(',') && !word.chars().any(char::is_control)
     };
     if !within(written.value.len(), MOST_WORDS, written.line, path, findings) {
         return None;
@@ -264,7 +264,7 @@ fn words(written: &Located<Vec<String>>, path: &str, findings: &mut Findings) ->
     }
     if let Some(word) = written.value.iter().find(|word| !is_word(word)) {
         let text =
-            format!("{} must be at most {LONGEST} characters on one line, without a comma", quote(word));
+            format!("{} must be at most {LONGEST_NAME} characters on one line, without a comma", quote(word));
         findings.add(written.line, path, Code::PolicyMalformed, text);
     }
     Some(written.value.join(",").into())

@@ -22,7 +22,7 @@ use crate::{
     Code,
     catalogue::Catalogue,
     day,
-    quote::{quote, sets_off},
+    quote::{quote, triggers_tool},
 };
 
 /// The mistakes found so far: the first ones, and how many there are besides.
@@ -193,7 +193,7 @@ const LONGEST_REASON: usize = 200;
 /// Why it is granted.
 fn reason(findings: &mut Findings, path: &str, written: &Located<String>) -> String {
     let reason = written.value.trim();
-    if reason.is_empty() || reason.chars().count() > LONGEST_REASON || sets_off(reason) {
+    if reason.is_empty() || reason.chars().count() > LONGEST_REASON || triggers_tool(reason) {
         let text = format!(
             "{} must be one line of 1 to {LONGEST_REASON} characters that says why; people read it in the audit log",
             quote(reason)

@@ -16,7 +16,7 @@ use crate::{
         namespaces::{Names, Namespaces},
         raw,
     },
-    quote::{clean, quote, sets_off},
+    quote::{clean, quote, triggers_tool},
 };
 
 pub(super) fn check_profile(
@@ -28,7 +28,7 @@ pub(super) fn check_profile(
     shape(findings, &format!("{path}.name"), &raw.name, 63, "letters, digits and -", |c| {
         c.is_ascii_alphanumeric() || c == '-'
     });
-    if sets_off(&raw.name.value) {
+    if triggers_tool(&raw.name.value) {
         let text =
             "can't stand in a denial, since tools take some words for more than a name; write another".into();
         findings.add(raw.name.line, &format!("{path}.name"), Code::PolicyMalformed, text);

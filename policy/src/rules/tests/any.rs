@@ -254,8 +254,8 @@ pub(super) fn notes_of(spec: &DatabaseSpec, some: [bool; 5]) -> Vec<DefaultedFie
         ("highAvailability", spec.high_availability.map(|mode| mode.to_string())),
         ("backup.retentionDays", backup.retention_days.map(|days| days.to_string())),
     ];
-    let noted = values.into_iter().zip(some).filter(|(_, is_noted)| *is_noted);
-    noted
+    let defaults = values.into_iter().zip(some).filter(|(_, is_default)| *is_default);
+    defaults
         .filter_map(|((field, value), _)| {
             Some(DefaultedField { field: field.into(), value: value?, profile: "any".into() })
         })

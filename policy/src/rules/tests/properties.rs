@@ -97,14 +97,14 @@ proptest! {
     #[test]
     fn a_denial_is_one_line_that_no_tool_stumbles_over(
         policy in any::policy(), new in any_spec(), old in option::of(any_spec()), runs in option::of(recorded()),
-        noted in any::<[bool; 5]>(),
+        are_defaults in any::<[bool; 5]>(),
     ) {
-        let notes = notes_of(old.as_ref().unwrap_or(&new), noted);
+        let notes = notes_of(old.as_ref().unwrap_or(&new), are_defaults);
         let request = Request { defaulted: &notes, ..request("orders", "main", &new, old.as_ref()) };
         let judge = || policy.judge(&request, runs.as_ref());
         if let Some(denial) = judge().denial {
             let text = denial.message();
-            prop_assert!(text.chars().count() <= message::LONGEST, "{}", text);
+            prop_assert!(text.chars().count() <= message::LONGEST_MESSAGE, "{}", text);
             prop_assert!(!text.contains(char::is_control), "{text:?}");
             prop_assert_eq!(clean(&text), text.chars().take(300).collect::<String>() + if text.chars().count() > 300 { "…" } else { "" });
             prop_assert!(!text.contains("use nothing") && !text.contains("use ;") && !text.contains("use  ["), "{text}");
@@ -187,9 +187,9 @@ proptest! {
     #[test]
     fn defaults_are_idempotent(
         policy in any::policy(), new in any_spec(), old in option::of(any_spec()), runs in option::of(recorded()),
-        noted in any::<[bool; 5]>(),
+        are_defaults in any::<[bool; 5]>(),
     ) {
-        let notes = notes_of(old.as_ref().unwrap_or(&new), noted);
+        let notes = notes_of(old.as_ref().unwrap_or(&new), are_defaults);
         // As the controller fills in, and as the webhook does.
         let told = runs.as_ref().map(as_the_webhook_sees_it);
         for (old, runs) in [(None, &runs), (old.as_ref(), &told)] {
@@ -210,9 +210,9 @@ proptest! {
 
     #[test]
     fn an_unchanged_spec_is_never_refused(
-        policy in any::policy(), stored in any_spec(), runs in option::of(recorded()), noted in any::<[bool; 5]>(),
+        policy in any::policy(), stored in any_spec(), runs in option::of(recorded()), are_defaults in any::<[bool; 5]>(),
     ) {
-        let notes = notes_of(&stored, noted);
+        let notes = notes_of(&stored, are_defaults);
         let request = Request { defaulted: &notes, ..request("orders", "main", &stored, Some(&stored)) };
         let denial = policy.judge(&request, runs.as_ref()).denial;
         let problems = denial.map(|denial| denial.problems).unwrap_or_default();

@@ -155,8 +155,8 @@ fn a_default_that_gave_way_is_judged_as_what_runs(#[case] change: Value, #[case]
     let new = spec(new);
     let mut recorded = made(&stored);
     recorded.running.sku = Some("Standard_D4ds_v5".into());
-    let noted = defaults::from_annotation("sku=Standard_B1ms@default");
-    let request = Request { defaulted: &noted, ..request("orders", "main", &new, Some(&stored)) };
+    let defaulted = defaults::from_annotation("sku=Standard_B1ms@default");
+    let request = Request { defaulted: &defaulted, ..request("orders", "main", &new, Some(&stored)) };
     assert_eq!(codes(policy.judge(&request, Some(&recorded)).denial), expected);
     let built = policy.resolve(&Request { old: None, ..request }, Some(&recorded));
     assert_eq!(codes(built.err()), expected);

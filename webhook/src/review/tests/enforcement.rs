@@ -103,7 +103,7 @@ fn what_a_version_costs_and_a_region_may_refuse_is_warned_of() {
 
 /// The longest that a warning may be.
 fn warning(text: &str) -> String {
-    policy::warning::cut(text, policy::warning::LONGEST)
+    policy::warning::cut(text, policy::warning::LONGEST_WARNING)
 }
 
 #[test]
