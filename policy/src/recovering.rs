@@ -11,7 +11,7 @@ use crate::{
 
 /// A `Database` that refers to the data of another one.
 #[derive(Clone, Copy, Debug)]
-pub struct Claim<'a> {
+pub struct RecoveryRequest<'a> {
     pub database: DatabaseRef<'a>,
     /// The annotation `altinn.app/recover-from`.
     pub from: &'a str,
@@ -20,8 +20,8 @@ pub struct Claim<'a> {
 }
 
 /// The database whose kept server it may have; else what stands in the way.
-pub fn judge<'a>(claim: &Claim<'a>, policy: &Policy) -> Result<DatabaseRef<'a>, Problem> {
-    let Claim { database, from, today } = *claim;
+pub fn judge<'a>(request: &RecoveryRequest<'a>, policy: &Policy) -> Result<DatabaseRef<'a>, Problem> {
+    let RecoveryRequest { database, from, today } = *request;
     let Some(source) = DatabaseRef::parse(from) else {
         let text = format!(
             "{} is not a database; write <namespace>/<name>, such as orders/main, or take it out",
@@ -38,10 +38,10 @@ pub fn judge<'a>(claim: &Claim<'a>, policy: &Policy) -> Result<DatabaseRef<'a>, 
     }
     let granted = policy.recoveries.iter().filter(|recovery| recovery.is_about(source, database));
     let Some(last) = granted.map(|recovery| recovery.until).max() else {
-        return Err(not_allowed(claim, "is not allowed by the policy"));
+        return Err(not_allowed(request, "is not allowed by the policy"));
     };
     if today > last {
-        return Err(not_allowed(claim, &format!("was allowed by the policy until {last} (UTC)")));
+        return Err(not_allowed(request, &format!("was allowed by the policy until {last} (UTC)")));
     }
     Ok(source)
 }
@@ -56,8 +56,8 @@ pub fn has_server(from: &str) -> Problem {
     problem(Code::RecoveryImpossible, &text)
 }
 
-fn not_allowed(claim: &Claim<'_>, why: &str) -> Problem {
-    let Claim { database, from, .. } = *claim;
+fn not_allowed(request: &RecoveryRequest<'_>, why: &str) -> Problem {
+    let RecoveryRequest { database, from, .. } = *request;
     let to = database.to_string();
     // A namespace may well be called something on which a tool would act.
     let entry = if triggers_tool(from) || triggers_tool(&to) {
@@ -109,8 +109,9 @@ mod tests {
     #[case::a_pattern("orders/*", "sales/main", Some(Code::RecoveryImpossible))]
     #[case::with_an_uid("orders/main/x", "sales/main", Some(Code::RecoveryImpossible))]
     fn data_go_where_the_policy_lets_them(#[case] from: &str, #[case] to: &str, #[case] code: Option<Code>) {
-        let claim = Claim { database: DatabaseRef::parse(to).unwrap(), from, today: date(2026, 11, 30) };
-        assert_eq!(judge(&claim, &policy()).err().map(|problem| problem.code), code);
+        let request =
+            RecoveryRequest { database: DatabaseRef::parse(to).unwrap(), from, today: date(2026, 11, 30) };
+        assert_eq!(judge(&request, &policy()).err().map(|problem| problem.code), code);
     }
 
     #[rstest]
@@ -123,7 +124,9 @@ mod tests {
     fn the_refusal_says_what_to_write(#[context] context: Context, #[case] from: &str, #[case] to: &str) {
         let problem = DatabaseRef::parse(to).map_or_else(
             || has_server(from),
-            |database| judge(&Claim { database, from, today: date(2026, 11, 22) }, &policy()).unwrap_err(),
+            |database| {
+                judge(&RecoveryRequest { database, from, today: date(2026, 11, 22) }, &policy()).unwrap_err()
+            },
         );
         let denial = Denial { problems: vec![problem], policy: "database-policy".to_owned(), profile: None };
         insta::assert_snapshot!(context.description.unwrap(), denial.message());

@@ -7,11 +7,11 @@ use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
 use super::{
-    AT_REST, AsoObject, Claim, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
+    AT_REST, Adoption, AsoObject, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
     FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
     FlexibleServersFirewallRule, MANAGE, Owner, RECONCILE_POLICY, SKIP, SecretReference,
     UserAssignedIdentity,
-    claim::{self, CLUSTER_TAG},
+    adoption::{self, CLUSTER_TAG},
     condition::{self, Progress},
     database_for_postgresql::{
         AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersConfigurationSpec,
@@ -38,9 +38,9 @@ pub struct Input<'a> {
     pub effective: &'a Effective,
     pub azure: &'a document::Azure,
     /// Whether the server may be written at all.
-    pub claim: &'a Claim,
+    pub adoption: &'a Adoption,
     /// What the server's tags say beside whose it is.
-    pub provenance: claim::Provenance<'a>,
+    pub provenance: adoption::Provenance<'a>,
     /// Whether an empty server or database may be made where there was one.
     pub accepts_empty: bool,
     /// The objects that there are.
@@ -95,7 +95,7 @@ pub struct Objects {
 fn tags(input: &Input<'_>, cluster: &str) -> BTreeMap<String, String> {
     let tags = input.azure.tags.value.iter().map(|(name, value)| (name.clone(), value.value.clone()));
     let mut tags: BTreeMap<String, String> = tags.collect();
-    tags.extend(claim::tags(cluster, input.database, input.server_name));
+    tags.extend(adoption::tags(cluster, input.database, input.server_name));
     tags
 }
 
@@ -121,9 +121,9 @@ fn of_server(input: &Input<'_>) -> Owner {
 
 fn server(input: &Input<'_>, placement: Placement) -> FlexibleServer {
     let Input { effective, server_name, .. } = *input;
-    let known = input.existing.server.map(claim::found).map(|spec| spec.tags).unwrap_or_default();
+    let known = input.existing.server.map(adoption::found).map(|spec| spec.tags).unwrap_or_default();
     let mut tags = tags(input, &placement.cluster);
-    tags.extend(claim::more_tags(&input.provenance, &known));
+    tags.extend(adoption::more_tags(&input.provenance, &known));
     let mut server = FlexibleServer::new(
         server_name,
         FlexibleServerSpec {
@@ -147,7 +147,7 @@ fn server(input: &Input<'_>, placement: Placement) -> FlexibleServer {
     );
     settings::write(&effective.settings, &mut server.spec);
     server.metadata = metadata(input, server_name);
-    if *input.claim != Claim::Take {
+    if *input.adoption != Adoption::Manage {
         server.spec.tags.clear();
         // ASO reads Secrets even to look, and there is none before the server is ours.
         server.spec.administrator_login_password = None;
@@ -240,7 +240,7 @@ fn rests<K: AsoObject>(found: Option<&K>, desired: &K, accepts_empty: bool) -> b
     match condition::progress(found) {
         Progress::Ready => true,
         // While ASO only reads, nothing new is known; and what Azure lost isn't created again unless somebody wants that.
-        progress if has_policy(found, SKIP) => !(accepts_empty && claim::is_absent(&progress)),
+        progress if has_policy(found, SKIP) => !(accepts_empty && adoption::is_absent(&progress)),
         _ => false,
     }
 }
@@ -354,8 +354,8 @@ struct Placement {
 
 fn placement(input: &Input<'_>) -> Placement {
     let azure = input.azure;
-    if let Some(server) = input.existing.server.filter(|server| server.made().is_some()) {
-        let spec = claim::found(server);
+    if let Some(server) = input.existing.server.filter(|server| server.created_status().is_some()) {
+        let spec = adoption::found(server);
         let tagged = spec.tags.get(CLUSTER_TAG);
         return Placement {
             cluster: tagged.unwrap_or(&azure.cluster_name.value).clone(),

@@ -202,13 +202,14 @@ pub struct SystemData {
 
 impl FlexibleServer {
     /// When Azure created it, if it says so: to the second, as it is stored in the status.
-    pub fn born(&self) -> Option<jiff::Timestamp> {
-        let born: jiff::Timestamp = self.made()?.system_data.as_ref()?.created_at.as_ref()?.parse().ok()?;
-        jiff::Timestamp::from_second(born.as_second()).ok()
+    pub fn created_at(&self) -> Option<jiff::Timestamp> {
+        let created_at: jiff::Timestamp =
+            self.created_status()?.system_data.as_ref()?.created_at.as_ref()?.parse().ok()?;
+        jiff::Timestamp::from_second(created_at.as_second()).ok()
     }
 
     /// What Azure reports of a server that it has created; `None` before.
-    pub fn made(&self) -> Option<&FlexibleServerStatus> {
+    pub fn created_status(&self) -> Option<&FlexibleServerStatus> {
         self.status.as_ref().filter(|status| status.id.is_some())
     }
 }

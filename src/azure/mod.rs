@@ -3,8 +3,8 @@
 //! [`build()`] turns an effective spec into every object that we want; it is pure and can't fail. A second
 //! provider would be a sibling of this module.
 
+pub mod adoption;
 mod build;
-pub mod claim;
 pub mod condition;
 mod database_for_postgresql;
 mod managed_identity;
@@ -13,8 +13,8 @@ pub mod parameters;
 pub mod settings;
 pub(crate) mod states;
 
+pub use adoption::Adoption;
 pub use build::{Existing, Identity, Input, Objects, annotations, build};
-pub use claim::Claim;
 pub use database_for_postgresql::{
     FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
     FlexibleServersFirewallRule, SecretReference,

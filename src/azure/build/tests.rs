@@ -5,7 +5,7 @@ use policy::{Policy, Request};
 use super::*;
 use crate::azure::AsoObject;
 
-const PROVENANCE: claim::Provenance<'_> = claim::Provenance {
+const PROVENANCE: adoption::Provenance<'_> = adoption::Provenance {
     database_name: "my_app_db",
     cluster_uid: "00000000-0000-4000-8000-0000000000c1",
     namespace_uid: Some("00000000-0000-4000-8000-0000000000a1"),
@@ -34,7 +34,7 @@ fn objects_with(
     configurations: &[FlexibleServersConfiguration],
 ) -> Objects {
     let existing = Existing { server: existing, configurations, ..Existing::default() };
-    objects_beside(policy, identity, existing, spec, &Claim::Take)
+    objects_beside(policy, identity, existing, spec, &Adoption::Manage)
 }
 
 fn objects_beside(
@@ -42,7 +42,7 @@ fn objects_beside(
     identity: Option<&Identity>,
     existing: Existing<'_>,
     spec: &api::DatabaseSpec,
-    claim: &Claim,
+    adoption: &Adoption,
 ) -> Objects {
     let policy = Policy::parse(policy).unwrap();
     let database = DatabaseRef::new("orders", "my-app-db");
@@ -54,7 +54,7 @@ fn objects_beside(
         server_name: "prod-1-orders-my-app-db-0a1b2c3d",
         effective: &effective,
         azure: &policy.azure,
-        claim,
+        adoption,
         provenance: PROVENANCE,
         accepts_empty: false,
         existing,
@@ -144,7 +144,8 @@ fn a_server_whose_object_is_gone_is_where_its_recorded_id_says() {
               prod-1-orders-my-app-db-0a1b2c3d";
     let owner = |id| {
         let existing = Existing { id, ..Existing::default() };
-        let objects = objects_beside(&policy, None, existing, &api::DatabaseSpec::default(), &Claim::Look);
+        let objects =
+            objects_beside(&policy, None, existing, &api::DatabaseSpec::default(), &Adoption::Probe);
         assert_eq!(objects.server.spec.owner, objects.identity.spec.owner);
         objects.server.spec.owner.arm_id.unwrap()
     };
@@ -322,10 +323,10 @@ fn private() -> String {
 #[test]
 fn an_object_that_only_looks_carries_nothing_by_which_a_server_would_be_ours() {
     let spec = api::DatabaseSpec::default();
-    let objects = objects_beside(POLICY, None, Existing::default(), &spec, &Claim::Look);
-    assert!(claim::only_looks(&objects.server));
-    let taken = objects_beside(POLICY, None, Existing::default(), &spec, &Claim::Take).server;
-    assert!(!claim::only_looks(&taken));
+    let objects = objects_beside(POLICY, None, Existing::default(), &spec, &Adoption::Probe);
+    assert!(adoption::is_probe(&objects.server));
+    let taken = objects_beside(POLICY, None, Existing::default(), &spec, &Adoption::Manage).server;
+    assert!(!adoption::is_probe(&taken));
     assert_ne!(taken.spec, objects.server.spec, "so that ASO's word on one is none on the other");
 }
 
@@ -336,7 +337,7 @@ fn a_rule_that_the_policy_has_no_more_goes_in_azure_too() {
     let renamed = POLICY.replace("name: cluster-egress", "name: office");
     let spec = api::DatabaseSpec::default();
     let beside = Existing { firewall: &existing, ..Existing::default() };
-    let after = objects_beside(&renamed, None, beside, &spec, &Claim::Take);
+    let after = objects_beside(&renamed, None, beside, &spec, &Adoption::Manage);
     let names = |rules: &[FlexibleServersFirewallRule]| {
         rules
             .iter()
@@ -351,7 +352,7 @@ fn a_rule_that_the_policy_has_no_more_goes_in_azure_too() {
 #[test]
 fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
     let spec = api::DatabaseSpec::default();
-    let new = objects_beside(&private(), None, Existing::default(), &spec, &Claim::Take);
+    let new = objects_beside(&private(), None, Existing::default(), &spec, &Adoption::Manage);
     assert!(new.server.spec.network.is_private() && new.firewall.is_empty());
     assert_eq!(new.server.spec.network.public_network_access, None);
 
@@ -361,7 +362,7 @@ fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
     public.server.status = Some(serde_json::from_value(status).unwrap());
     let rules = public.firewall.clone();
     let beside = Existing { server: Some(&public.server), firewall: &rules, ..Existing::default() };
-    let after = objects_beside(&private(), None, beside, &spec, &Claim::Take);
+    let after = objects_beside(&private(), None, beside, &spec, &Adoption::Manage);
     assert_eq!(after.server.spec.network, public.server.spec.network);
     assert_eq!((after.firewall, after.firewall_removed), (public.firewall, Vec::new()));
 
@@ -369,7 +370,7 @@ fn a_server_is_in_a_virtual_network_from_the_start_or_never() {
     let mut inside = new.server;
     inside.status = public.server.status;
     let beside = Existing { server: Some(&inside), ..Existing::default() };
-    let after = objects_beside(POLICY, None, beside, &spec, &Claim::Take);
+    let after = objects_beside(POLICY, None, beside, &spec, &Adoption::Manage);
     assert!(after.server.spec.network.is_private() && after.firewall.is_empty());
 }
 

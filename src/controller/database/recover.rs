@@ -10,7 +10,7 @@ use kube::{
 use policy::{
     Denial, Policy,
     quote::{clean, quote},
-    recovering::{self, Claim},
+    recovering::{self, RecoveryRequest},
 };
 use serde_json::json;
 
@@ -38,7 +38,7 @@ pub(crate) async fn recover(
     let whose = DatabaseRef::of(database);
     let today = context.now().to_zoned(TimeZone::UTC).date();
     // It was judged at admission, and is judged once more: admission can be bypassed.
-    let source = match recovering::judge(&Claim { database: whose, from, today }, policy) {
+    let source = match recovering::judge(&RecoveryRequest { database: whose, from, today }, policy) {
         Ok(source) => source,
         Err(problem) => {
             let problems = vec![problem];

@@ -32,7 +32,7 @@ pub(super) fn is_of_azure(kind: &str) -> bool {
 pub(super) struct Server {
     /// Of no other server.
     pub(super) data: u64,
-    born: Timestamp,
+    created_at: Timestamp,
     spec: Value,
 }
 
@@ -149,9 +149,12 @@ impl Azure {
                 return Some(Happened::TakenFromAnother { server: name });
             }
             let is_new = !self.servers.contains_key(&name);
-            let born = Timestamp::from_second(now.as_second()).unwrap();
-            let server =
-                self.servers.entry(name.clone()).or_insert(Server { data: number, born, spec: Value::Null });
+            let created_at = Timestamp::from_second(now.as_second()).unwrap();
+            let server = self.servers.entry(name.clone()).or_insert(Server {
+                data: number,
+                created_at,
+                spec: Value::Null,
+            });
             server.spec = object["spec"].clone();
             return is_new.then_some(Happened::Made { server: name, data: number });
         }
@@ -174,14 +177,14 @@ impl Azure {
     fn find(&self, kind: &str, object: &Value) -> Option<Value> {
         let name = Self::name(object);
         if kind == SERVERS {
-            let Server { born, spec, .. } = self.servers.get(&name)?;
+            let Server { created_at, spec, .. } = self.servers.get(&name)?;
             return Some(json!({
                 "id": format!("/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-databases/providers/\
                     Microsoft.DBforPostgreSQL/flexibleServers/{name}"),
                 "fullyQualifiedDomainName": format!("{name}.postgres.database.azure.com"),
                 "version": spec["version"], "sku": spec["sku"], "storage": spec["storage"], "tags": spec["tags"],
                 "location": spec["location"], "network": spec["network"], "state": "Ready",
-                "systemData": {"createdAt": born.to_string()},
+                "systemData": {"createdAt": created_at.to_string()},
             }));
         }
         if kind == IDENTITIES {

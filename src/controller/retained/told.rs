@@ -78,12 +78,12 @@ pub(super) fn outdated(record: &RetainedDatabase) -> Blocked {
 pub(super) fn recreated(record: &RetainedDatabase, server: &Server) -> Option<Blocked> {
     // One that was deleted while Azure was making its server is kept since before that.
     record.spec.server.id.as_ref()?;
-    let born = server.created_at().filter(|born| *born > record.spec.since.0)?;
+    let created_at = server.created_at().filter(|created_at| *created_at > record.spec.since.0)?;
     let name = &record.spec.server.name;
     Some(Blocked::by(
         Reason::ServerRecreated,
         format!(
-            "Server {name} in Azure was made at {born}, after the one that was kept: that one was deleted in Azure. The new \
+            "Server {name} in Azure was made at {created_at}, after the one that was kept: that one was deleted in Azure. The new \
              one is empty, unless somebody has restored it"
         ),
     ))

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     azure::{
         self, AT_REST, AsoObject, DETACH_ON_DELETE, FlexibleServer, FlexibleServersAdministrator,
-        FlexibleServersConfiguration, MANAGE, Owner, RECONCILE_POLICY, SKIP, claim,
+        FlexibleServersConfiguration, MANAGE, Owner, RECONCILE_POLICY, SKIP, adoption,
         condition::{self, Progress},
         states,
     },
@@ -55,7 +55,7 @@ pub(crate) async fn apply(
         pause(context, azure).await?
     } else if make_anew(context, azure).await? {
         return Ok(Applied::new(Progress::Sent));
-    } else if claim::only_looks(&azure.server) {
+    } else if adoption::is_probe(&azure.server) {
         let server = apply_server(context, azure).await?;
         let mut applied = Applied::new(server);
         applied.unseen = unseen(&context.caches.servers.cache, &azure.server);
@@ -93,7 +93,7 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
     let server = if look_first(context, &azure.server).await? {
         Progress::Sent
     } else {
-        all.keep_up(&caches.servers.cache, &azure.server, claim::only_looks).await?
+        all.keep_up(&caches.servers.cache, &azure.server, adoption::is_probe).await?
     };
     // Nobody would look at it for an hour, and see that it is up again.
     let name = azure.server.name_any();
@@ -169,10 +169,10 @@ async fn make_anew(context: &Context, azure: &azure::Objects) -> Result<bool, Er
         let found = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any());
         let Some(found) = found.filter(|found| same_owner(found, desired)) else { return Ok(false) };
         let ((owner, is_made), progress) = (of(&found), condition::progress(&found));
-        let was_refused = matches!(progress, Progress::GaveUp { .. }) || claim::is_absent(&progress);
+        let was_refused = matches!(progress, Progress::GaveUp { .. }) || adoption::is_absent(&progress);
         let stays_in_azure = azure::has_policy(&found, SKIP) || azure::has_policy(&found, DETACH_ON_DELETE);
-        let only_looks = azure::has_policy(&found, SKIP);
-        if owner == of(desired).0 || is_made || !stays_in_azure || !(was_refused || only_looks) {
+        let is_probe = azure::has_policy(&found, SKIP);
+        if owner == of(desired).0 || is_made || !stays_in_azure || !(was_refused || is_probe) {
             return Ok(false);
         }
         if found.meta().deletion_timestamp.is_none() {
@@ -182,7 +182,7 @@ async fn make_anew(context: &Context, azure: &azure::Objects) -> Result<bool, Er
     }
     let caches = &context.caches;
     let server = take(context, &caches.servers.cache, &azure.server, |server| {
-        (server.spec.owner.clone(), server.made().is_some())
+        (server.spec.owner.clone(), server.created_status().is_some())
     });
     let identity = take(context, &caches.identities, &azure.identity, |identity| {
         let status = identity.status.as_ref();
@@ -266,9 +266,9 @@ fn is_paused<K: Resource>(found: &K) -> bool {
 pub(crate) async fn apply_server(context: &Context, azure: &azure::Objects) -> Result<Progress, Error> {
     let progress = aso(context, &context.caches.servers.cache, &azure.server).await?;
     Ok(match progress {
-        progress if !claim::only_looks(&azure.server) => progress,
-        // The cache may have moved since the claim was judged; the next pass takes what is free.
-        progress if claim::is_absent(&progress) => Progress::Sent,
+        progress if !adoption::is_probe(&azure.server) => progress,
+        // The cache may have moved since the adoption was judged; the next pass takes what is free.
+        progress if adoption::is_absent(&progress) => Progress::Sent,
         // What keeps ASO from looking is worth telling.
         progress @ (Progress::GaveUp { .. } | Progress::Retrying { .. }) => progress,
         _ => Progress::Sent,
@@ -409,7 +409,7 @@ async fn refuse_taken_names(context: &Context, database: &Database, desired: &De
     let (caches, azure) = (&context.caches, &desired.azure);
     let (namespace, server) = (azure.server.namespace().unwrap_or_default(), azure.server.name_any());
     let is_new = !caches.servers.cache.contains(&namespace, &server);
-    if !is_new && !claim::only_looks(&azure.server) {
+    if !is_new && !adoption::is_probe(&azure.server) {
         return Ok(());
     }
     refuse_taken(&caches.servers.cache, &azure.server)?;

@@ -49,8 +49,8 @@ pub(crate) fn build(
         server_name: &known.server_name,
         effective,
         azure,
-        claim: &known.claim,
-        provenance: azure::claim::Provenance {
+        adoption: &known.adoption,
+        provenance: azure::adoption::Provenance {
             database_name: &effective.database_name,
             cluster_uid: &known.cluster_uid,
             namespace_uid: known.namespace_uid.as_deref(),

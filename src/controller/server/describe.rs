@@ -7,7 +7,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::{
     azure::{
-        self, FlexibleServer, claim,
+        self, FlexibleServer, adoption,
         condition::{self, Progress},
         states,
     },
@@ -56,7 +56,7 @@ impl Server {
 
     /// Whether it is only looked for, to see whose it is.
     pub(crate) fn is_probe(&self) -> bool {
-        claim::only_looks(&self.0)
+        adoption::is_probe(&self.0)
     }
 
     /// The `Database` that its labels name.
@@ -67,12 +67,12 @@ impl Server {
 
     /// Whether its tags in Azure name this `Database`.
     pub(crate) fn is_tagged(&self, database: DatabaseRef<'_>) -> bool {
-        claim::is_tagged(&self.0, database)
+        adoption::is_tagged(&self.0, database)
     }
 
     /// When a `Database` took it last, by its tags in Azure.
     pub(crate) fn taken_at(&self) -> Option<Timestamp> {
-        claim::taken(&self.0)
+        adoption::taken(&self.0)
     }
 
     /// How far Azure has come with it.
@@ -82,7 +82,7 @@ impl Server {
 
     /// Whether Azure has told of a server by this name.
     pub(crate) fn is_known_to_azure(&self) -> bool {
-        self.0.made().is_some()
+        self.0.created_status().is_some()
     }
 
     /// Whether Azure has it, and it is more than looked for.
@@ -92,7 +92,7 @@ impl Server {
 
     /// When Azure made it.
     pub(crate) fn created_at(&self) -> Option<Timestamp> {
-        self.0.born()
+        self.0.created_at()
     }
 
     /// Whether its labels name this `Database`.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     azure::{
-        AsoObject, FlexibleServer, FlexibleServersDatabase, SKIP, claim,
+        AsoObject, FlexibleServer, FlexibleServersDatabase, SKIP, adoption,
         condition::{self, Progress},
         has_policy,
     },
@@ -38,7 +38,7 @@ impl Evidence<'_> {
     fn server_was_made(&self) -> bool {
         let in_status = self.status.and_then(|status| status.server.as_ref()?.id.as_ref()).is_some();
         let in_record = self.record.is_some_and(|record| record.spec.server.id.is_some());
-        let in_azure = self.server.is_some_and(|server| server.made().is_some());
+        let in_azure = self.server.is_some_and(|server| server.created_status().is_some());
         // It is made in the server.
         in_status || in_record || in_azure || self.inner.is_some_and(was_seen)
     }
@@ -51,7 +51,7 @@ impl Evidence<'_> {
     }
 
     /// When Azure made the server that has the data, as it was seen then.
-    fn born_before(&self) -> Option<Timestamp> {
+    fn created_before(&self) -> Option<Timestamp> {
         // One that was deleted while Azure was making its server is kept since before that.
         let in_record =
             self.record.filter(|record| record.spec.server.id.is_some()).map(|record| record.spec.since.0);
@@ -102,8 +102,9 @@ impl Evidence<'_> {
                 ),
             ));
         }
-        if let Some((born, before)) = self.server.and_then(FlexibleServer::born).zip(self.born_before())
-            && born > before
+        if let Some((created_at, before)) =
+            self.server.and_then(FlexibleServer::created_at).zip(self.created_before())
+            && created_at > before
         {
             return Some(Blocked::by(
                 Reason::ServerRecreated,
@@ -136,9 +137,10 @@ impl Evidence<'_> {
             .inner
             .and_then(|inner| some(&inner.spec.azure_name))
             .or_else(|| some(self.record?.spec.database_name.as_deref()?))
-            .or_else(|| some(claim::database_name(self.server?)?))
+            .or_else(|| some(adoption::database_name(self.server?)?))
             .or_else(|| some(self.status?.database_name.as_deref()?));
-        let is_found = self.server.is_some_and(|server| claim::only_looks(server) && server.made().is_some());
+        let is_found =
+            self.server.is_some_and(|server| adoption::is_probe(server) && server.created_status().is_some());
         if known.is_some() || !is_found || spec.database_name.is_some() {
             return Ok(known);
         }
@@ -155,7 +157,7 @@ impl Evidence<'_> {
 
 /// Whether ASO says that Azure has no such resource.
 fn is_gone<K: AsoObject>(object: &K) -> bool {
-    claim::is_absent(&condition::progress(object))
+    adoption::is_absent(&condition::progress(object))
 }
 
 /// Whether ASO has seen the resource in Azure: only what was ready once is left to be looked at.
@@ -309,12 +311,12 @@ mod tests {
     #[case::deleted_while_it_was_made("2026-11-01T12:00:05Z", json!({}), Some(json!({})), None)]
     #[case::nothing_tells("2026-11-20T12:00:00Z", json!({}), None, None)]
     fn a_server_that_was_made_later_is_another_one(
-        #[case] born: &str,
+        #[case] created_at: &str,
         #[case] told: Value,
         #[case] kept: Option<Value>,
         #[case] expected: Option<&str>,
     ) {
-        let azure = json!({"id": "/s", "systemData": {"createdAt": born}});
+        let azure = json!({"id": "/s", "systemData": {"createdAt": created_at}});
         let (status, record, server) = (status(told), kept.map(record), server("Succeeded", azure));
         let evidence =
             Evidence { server: Some(&server), status: Some(&status), record: record.as_ref(), ..NOTHING };

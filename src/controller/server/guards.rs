@@ -5,8 +5,8 @@ use api::{DatabaseRef, reason::Reason};
 use super::{ownership::UnderName, surroundings::Surroundings, transfer};
 use crate::{
     azure::{
-        self, Claim,
-        claim::{self, Foreign},
+        self, Adoption,
+        adoption::{self, Foreign},
     },
     controller::engine::verdict::Blocked,
 };
@@ -29,8 +29,8 @@ impl There<'_> {
     }
 
     /// Whether the server may be written.
-    pub(crate) fn claim(&self) -> Claim {
-        claim::claim(self.under.server, self.database, self.formerly(), self.around.here())
+    pub(crate) fn adoption(&self) -> Adoption {
+        adoption::judge(self.under.server, self.database, self.formerly(), self.around.here())
     }
 }
 
@@ -100,7 +100,7 @@ fn is_of_another_namespace(there: &There<'_>) -> Option<Blocked> {
 
 /// What Azure has under this server's name is another's. Nothing here advises to remove it: it may hold data.
 fn is_not_ours(there: &There<'_>) -> Option<Blocked> {
-    let Claim::Foreign(foreign) = there.claim() else { return None };
+    let Adoption::Foreign(foreign) = there.adoption() else { return None };
     let (server_name, policy_name) = (there.under.name, there.around.policy_name);
     let message = match foreign {
         Foreign::Tags { told, needed } => format!(

@@ -5,8 +5,8 @@ use policy::Recorded;
 
 use super::{describe::Server, password};
 use crate::azure::{
-    Claim, FlexibleServersConfiguration, FlexibleServersDatabase, FlexibleServersFirewallRule, Identity,
-    claim,
+    Adoption, FlexibleServersConfiguration, FlexibleServersDatabase, FlexibleServersFirewallRule, Identity,
+    adoption,
     condition::{self, Progress},
 };
 
@@ -31,7 +31,7 @@ pub(crate) struct Known {
     /// Azure's id of the server, as it was recorded.
     pub(crate) id: Option<String>,
     /// Whether the server may be written.
-    pub(crate) claim: Claim,
+    pub(crate) adoption: Adoption,
     /// What the existing server is; `None` before it exists.
     pub(crate) recorded: Option<Recorded>,
     pub(crate) identity: Option<Identity>,
@@ -46,7 +46,7 @@ pub(crate) struct Known {
 impl Known {
     /// What Azure was told of passwords.
     pub(crate) fn told(&self) -> password::Told<'_> {
-        let server = self.server.as_ref().map(Server::object).filter(|server| !claim::only_looks(server));
+        let server = self.server.as_ref().map(Server::object).filter(|server| !adoption::is_probe(server));
         password::Told {
             key: server
                 .and_then(|server| server.spec.administrator_login_password.as_ref())
@@ -71,7 +71,7 @@ impl Known {
         self.server
             .as_ref()
             .map(Server::object)
-            .filter(|server| !claim::only_looks(server))?
+            .filter(|server| !adoption::is_probe(server))?
             .status
             .as_ref()?
             .fully_qualified_domain_name

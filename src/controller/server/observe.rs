@@ -20,7 +20,7 @@ use super::{
     surroundings::Surroundings,
 };
 use crate::{
-    azure::{FlexibleServer, FlexibleServersConfiguration, Identity, claim, names, parameters, settings},
+    azure::{FlexibleServer, FlexibleServersConfiguration, Identity, adoption, names, parameters, settings},
     controller::engine::{cache::Unreadable, verdict::Blocked},
 };
 
@@ -142,7 +142,7 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
         server_name: server_name.to_owned(),
         server: server.cloned().map(Into::into),
         id,
-        claim: there.claim(),
+        adoption: there.adoption(),
         recorded,
         identity,
         configurations,
@@ -214,16 +214,16 @@ fn recorded(
 ) -> Option<Recorded> {
     let from_status = Recorded::from_status(database.status.as_ref());
     let Some(server) = server else { return from_status };
-    let Some(status) = server.made() else {
+    let Some(status) = server.created_status() else {
         // An object that has yet to look says nothing of a server that was known before.
-        return from_status.filter(|_| claim::only_looks(server));
+        return from_status.filter(|_| adoption::is_probe(server));
     };
-    let spec = claim::found(server);
+    let spec = adoption::found(server);
     let actual = status.version.as_ref().unwrap_or(&spec.version);
     let actual_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
     let sku = if spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&spec.sku) };
     // Those of a server that was found are not known yet.
-    let set = (!claim::only_looks(server))
+    let set = (!adoption::is_probe(server))
         .then(|| parameters::read(configurations.iter().map(|object| &object.spec)));
     let (extensions, parameters) = set.unzip();
     let mut running = DatabaseSpec {
@@ -233,7 +233,7 @@ fn recorded(
             .or_else(|| from_status.and_then(|recorded| recorded.running.database_name)),
         extensions,
         parameters,
-        authentication: (!claim::only_looks(server)).then(|| {
+        authentication: (!adoption::is_probe(server)).then(|| {
             let has_passwords = settings::is_on(&spec.auth_config.password_auth) == Some(true);
             if has_passwords { Authentication::Password } else { Authentication::Identity }
         }),

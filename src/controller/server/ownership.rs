@@ -13,7 +13,7 @@ use kube::{
 
 use super::caches::Caches;
 use crate::{
-    azure::{Claim, FlexibleServer, UserAssignedIdentity, claim},
+    azure::{Adoption, FlexibleServer, UserAssignedIdentity, adoption},
     controller::engine::cache::Unreadable,
     labels::belongs_to,
 };
@@ -69,15 +69,16 @@ impl Traces {
         records: &Store<RetainedDatabase>,
         operator_namespace: &str,
         derived: Option<String>,
-        here: claim::Here<'_>,
+        here: adoption::Here<'_>,
     ) -> Self {
         let whose = DatabaseRef::of(database);
         let status = database.status.as_ref();
         let server = status.and_then(|status| status.server.as_ref());
         let recorded = recorded(database).map(str::to_owned);
         let servers = caches.servers.of(operator_namespace, whose).into_iter().map(|server| {
-            let is_foreign = matches!(claim::claim(Some(&server), whose, None, here), Claim::Foreign(_));
-            let object = match claim::only_looks(&server) {
+            let is_foreign =
+                matches!(adoption::judge(Some(&server), whose, None, here), Adoption::Foreign(_));
+            let object = match adoption::is_probe(&server) {
                 false => Object::Manages,
                 true if is_foreign => Object::FoundAnothers,
                 true => Object::Looks,

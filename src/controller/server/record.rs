@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::describe::Server;
 use crate::{
-    azure::{FlexibleServer, claim},
+    azure::{FlexibleServer, adoption},
     labels::owner_labels,
 };
 
@@ -33,13 +33,14 @@ pub(crate) fn of_deleted(
         spec: RetainedDatabaseSpec {
             database: whose.to_string(),
             formerly: None,
-            namespace_uid: namespace_uid.or_else(|| server.and_then(claim::namespace_uid).map(str::to_owned)),
+            namespace_uid: namespace_uid
+                .or_else(|| server.and_then(adoption::namespace_uid).map(str::to_owned)),
             server: RetainedServer { name: server_name.to_owned(), id: server.and_then(id).or(known_id) },
             // Before an app could connect, there was none.
             database_name: status
                 .filter(|status| status.host.is_some())
                 .and_then(|status| status.database_name.clone())
-                .or_else(|| server.and_then(claim::database_name).map(str::to_owned)),
+                .or_else(|| server.and_then(adoption::database_name).map(str::to_owned)),
             service_account_name: status.and_then(|status| status.service_account_name.clone()),
             last_spec: serde_json::to_value(&database.spec).ok(),
             profile,
@@ -67,7 +68,7 @@ pub(crate) fn of_orphan(
         spec: RetainedDatabaseSpec {
             database: database.to_string(),
             formerly: None,
-            namespace_uid: claim::namespace_uid(server).map(str::to_owned),
+            namespace_uid: adoption::namespace_uid(server).map(str::to_owned),
             server: RetainedServer { name: server.name_any(), id: id(server) },
             last_spec: Some(
                 json!({"version": spec.version, "sku": spec.sku.name, "storage": {"sizeGiB": gib}}),
@@ -75,7 +76,7 @@ pub(crate) fn of_orphan(
             profile: None,
             reason: RetainedReason::OwnerLost,
             since: Time(since),
-            database_name: claim::database_name(server).map(str::to_owned),
+            database_name: adoption::database_name(server).map(str::to_owned),
             service_account_name: None,
             until: None,
         },

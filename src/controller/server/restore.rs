@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     azure::{
-        claim,
+        adoption,
         condition::{self, Progress},
         names,
     },
@@ -41,9 +41,9 @@ pub(crate) async fn restore(
     context: &Context,
 ) -> Result<Restored, Error> {
     let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
-    if let Some(server) = server.filter(|server| !claim::only_looks(server)) {
+    if let Some(server) = server.filter(|server| !adoption::is_probe(server)) {
         // At rest it only looks, and tells when Azure has lost the server.
-        let is_gone = claim::is_absent(&condition::progress(&server));
+        let is_gone = adoption::is_absent(&condition::progress(&server));
         return Ok(if is_gone { Restored::Gone } else { Restored::There });
     }
     let state = context.policy.load_full();
@@ -60,7 +60,7 @@ pub(crate) async fn restore(
         Err(observe::Error::Blocked(why)) if why.is_by(Reason::ServerGone) => return Ok(Restored::Gone),
         Err(observe::Error::Blocked(why)) => return Ok(Restored::Blocked(why)),
     };
-    if known.server.as_ref().is_some_and(|server| claim::finds_nothing(server.object())) {
+    if known.server.as_ref().is_some_and(|server| adoption::probe_found_nothing(server.object())) {
         return Ok(Restored::Gone);
     }
     let labels = context.namespaces.labels(kept.database.namespace);

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     azure::{
-        DETACH_ON_DELETE, FlexibleServer, MANAGE, SecretReference, annotations, claim, condition, has_policy,
+        DETACH_ON_DELETE, FlexibleServer, MANAGE, SecretReference, adoption, annotations, condition,
+        has_policy,
     },
     labels::owner_labels,
 };
@@ -42,7 +43,7 @@ async fn change_password(
     since: Timestamp,
 ) -> Result<Removal, Error> {
     let name = password::secret_name(kept.server_name);
-    let Some(server) = objects.server.as_ref().filter(|server| !claim::only_looks(server)) else {
+    let Some(server) = objects.server.as_ref().filter(|server| !adoption::is_probe(server)) else {
         return Ok(Removal::Done);
     };
     let existing = objects.secret.as_ref();
@@ -62,7 +63,7 @@ async fn change_password(
     };
     let is_taken = condition::progress(server) == condition::Progress::Ready;
     // A record may have stayed through a `Database` that came and went.
-    let since = claim::taken(server).map_or(since, |taken| since.max(taken));
+    let since = adoption::taken(server).map_or(since, |taken| since.max(taken));
     let passwords = Passwords::plan(
         existing,
         Told { key: Some(&told.key), is_taken },

@@ -6,7 +6,7 @@ use kube::runtime::reflector::Store;
 use policy::{Policy, document};
 
 use super::{caches::Caches, context::Context};
-use crate::azure::claim;
+use crate::azure::adoption;
 
 /// Everything around it.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    pub(crate) fn here(&self) -> claim::Here<'a> {
-        claim::Here { uid: self.cluster_uid, takes_over: &self.azure.take_over_from }
+    pub(crate) fn here(&self) -> adoption::Here<'a> {
+        adoption::Here { uid: self.cluster_uid, takes_over: &self.azure.take_over_from }
     }
 }

@@ -10,7 +10,7 @@ use policy::{
     document::Level,
     pausing,
     quota::Used,
-    recovering::{self, Claim},
+    recovering::{self, RecoveryRequest},
     warning,
 };
 use serde_json::{Value, json};
@@ -260,8 +260,8 @@ fn recovery(
     }
     let policy = basis.state.require(basis.policy_name)?;
     let database = DatabaseRef::new(target.namespace, target.name);
-    let claim = Claim { database, from, today: basis.today };
-    Ok(recovering::judge(&claim, policy).err())
+    let request = RecoveryRequest { database, from, today: basis.today };
+    Ok(recovering::judge(&request, policy).err())
 }
 
 /// While an object is being deleted, finalizers must be removable; its spec stays, and the fate of its data can only

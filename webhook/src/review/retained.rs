@@ -4,7 +4,7 @@ use api::{DatabaseRef, RetainedDatabaseSpec, RetainedDatabaseStatus};
 use policy::{
     Denial, PolicyState, Problem,
     deleting::Deletion,
-    recovering::{self, Claim},
+    recovering::{self, RecoveryRequest},
     retained::{self, End, Identity},
 };
 use serde::Deserialize;
@@ -135,6 +135,6 @@ fn given_to_another(record: &Record, basis: &Basis<'_>) -> Result<Option<Problem
     // What is no database's name, no policy allows.
     let database = read(&new.database);
     let policy = basis.state.require(basis.policy_name)?;
-    let claim = Claim { database, from: &old.database, today: basis.today };
-    Ok(recovering::judge(&claim, policy).err())
+    let request = RecoveryRequest { database, from: &old.database, today: basis.today };
+    Ok(recovering::judge(&request, policy).err())
 }

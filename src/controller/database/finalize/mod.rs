@@ -11,7 +11,7 @@ use policy::deleting::Retention;
 use self::plan::{Kept, On, Plan};
 use super::{error::Error, report::report, status::Outcome};
 use crate::{
-    azure::{claim, names},
+    azure::{adoption, names},
     controller::{
         engine::{backoff, cache::Unreadable},
         retained::status,
@@ -115,7 +115,7 @@ fn server_left_by(database: &Database, context: &Context) -> Option<ServerOf> {
     let state = context.policy.load();
     let azure = state.policy().map(|policy| &policy.azure);
     let derived = azure.map(|azure| names::server(&azure.cluster_name.value, DatabaseRef::of(database)));
-    let here = claim::Here {
+    let here = adoption::Here {
         uid: &context.cluster_uid,
         takes_over: azure.map_or(&[][..], |azure| &azure.take_over_from),
     };

@@ -57,7 +57,7 @@ fn known(server_status: serde_json::Value) -> Known {
         cluster_uid: String::new(),
         id: None,
         recorded: None,
-        claim: crate::azure::Claim::Take,
+        adoption: crate::azure::Adoption::Manage,
         identity: None,
         configurations: Vec::new(),
         firewall_rules: Vec::new(),

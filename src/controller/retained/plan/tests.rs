@@ -38,18 +38,18 @@ fn noted() -> RetainedDatabase {
 }
 
 /// The server's object: made by Azure on that day of October or November, with this reconcile policy.
-fn server(born: &str, policy: &str, is_going: bool) -> FlexibleServer {
+fn server(created_at: &str, policy: &str, is_going: bool) -> FlexibleServer {
     serde_json::from_value(json!({
         "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
         "metadata": {
-            "name": "srv", "generation": 1, "creationTimestamp": born,
+            "name": "srv", "generation": 1, "creationTimestamp": created_at,
             "deletionTimestamp": is_going.then_some(NOW),
             "labels": {"altinn.app/database-namespace": "orders", "altinn.app/database-name": "main"},
             "annotations": {"serviceoperator.azure.com/reconcile-policy": policy},
         },
         "spec": {"azureName": "srv", "owner": {}, "location": "x", "tags": {"managed-by": "database-operator"}},
         "status": {
-            "id": "/s", "systemData": {"createdAt": born},
+            "id": "/s", "systemData": {"createdAt": created_at},
             "conditions": [{"type": "Ready", "status": "True", "reason": "Succeeded", "observedGeneration": 1}],
         },
     }))

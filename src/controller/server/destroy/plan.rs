@@ -5,7 +5,7 @@
 
 use crate::{
     azure::{
-        self, AsoObject, FlexibleServer, claim,
+        self, AsoObject, FlexibleServer, adoption,
         condition::{self, Progress},
     },
     controller::server::objects::{Act, Objects, Part, Policy},
@@ -107,7 +107,7 @@ fn release<K: AsoObject>(part: Part, object: Option<&K>, acts: &mut Vec<Act>) {
 
 /// Whether an object only looks, and may be about somebody else's server.
 fn may_be_anothers(server: &FlexibleServer) -> bool {
-    claim::only_looks(server) && !claim::finds_nothing(server)
+    adoption::is_probe(server) && !adoption::probe_found_nothing(server)
 }
 
 /// Goes on destroying a server. `is_noted` tells whether its record says so already: who starts anew must know why the server
@@ -124,11 +124,11 @@ pub(super) fn destroy(objects: &Objects, is_noted: bool) -> (Vec<Act>, Step) {
         let removal = end(objects, &mut acts);
         return (acts, Step::GoOn(removal));
     }
-    let finds_nothing = server.is_some_and(claim::finds_nothing);
+    let probe_found_nothing = server.is_some_and(adoption::probe_found_nothing);
     let step = match standing {
         // Somebody else deletes it, and the server stays.
         Some(server) if server.is_going && !server.deletes_azure_resource() => Step::Wait,
-        Some(server) if server.deletes_azure_resource() || finds_nothing => Step::Note,
+        Some(server) if server.deletes_azure_resource() || probe_found_nothing => Step::Note,
         Some(_) => {
             acts.push(Act::SetPolicy(Part::Server, Policy::Manage));
             Step::Wait
@@ -143,7 +143,9 @@ pub(super) fn destroy(objects: &Objects, is_noted: bool) -> (Vec<Act>, Step) {
 /// the cluster is deleted after that, and deletes nothing in Azure. The identity is last, for it holds no data.
 fn end(objects: &Objects, acts: &mut Vec<Act>) -> Removal {
     let server = match &objects.server {
-        Some(found) if claim::finds_nothing(found) && found.metadata.deletion_timestamp.is_none() => {
+        Some(found)
+            if adoption::probe_found_nothing(found) && found.metadata.deletion_timestamp.is_none() =>
+        {
             acts.push(Act::Delete(Part::Server));
             Removal::UnderWay
         }

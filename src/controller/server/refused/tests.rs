@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::azure::{Claim, FlexibleServer};
+use crate::azure::{Adoption, FlexibleServer};
 
 fn effective(spec: Value, recorded: Option<&Recorded>) -> Effective {
     let policy = include_str!("../../../../examples/policy.yaml").replacen(
@@ -85,7 +85,7 @@ fn known(server: FlexibleServer) -> Known {
         namespace_uid: None,
         cluster_uid: String::new(),
         recorded: None,
-        claim: Claim::Take,
+        adoption: Adoption::Manage,
         identity: None,
         configurations: Vec::new(),
         firewall_rules: Vec::new(),

@@ -40,11 +40,11 @@ const TAKEN_TAG: &str = "database-operator-taken";
 
 /// What may be done with a server's object.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Claim {
+pub enum Adoption {
     /// It isn't known yet whether Azure has such a server: ASO is to read, and nothing else.
-    Look,
+    Probe,
     /// It is ours, or nobody's yet.
-    Take,
+    Manage,
     /// Somebody else's.
     Foreign(Foreign),
 }
@@ -111,7 +111,7 @@ pub(super) fn more_tags(
 
 /// The tags of a server in Azure, as ASO saw them last; or those of its spec, before it has seen any.
 fn tags_of(server: &FlexibleServer) -> &BTreeMap<String, String> {
-    server.made().map_or(&server.spec.tags, |status| &status.tags)
+    server.created_status().map_or(&server.spec.tags, |status| &status.tags)
 }
 
 /// The name of the database in a server, by its tag.
@@ -126,7 +126,7 @@ pub fn namespace_uid(server: &FlexibleServer) -> Option<&str> {
 
 /// Since when the server has the `Database` that it has, or had last, by its tag in Azure.
 pub fn taken(server: &FlexibleServer) -> Option<Timestamp> {
-    server.made()?.tags.get(TAKEN_TAG)?.parse().ok()
+    server.created_status()?.tags.get(TAKEN_TAG)?.parse().ok()
 }
 
 /// The tags by which a server is known for one of ours.
@@ -145,39 +145,40 @@ pub(super) fn tags(cluster: &str, database: DatabaseRef<'_>, azure_name: &str) -
 }
 
 /// Whether an object is a probe, with which ASO only reads. Somebody else who writes `skip`, to have a server left alone for a while, leaves the tags.
-pub fn only_looks(server: &FlexibleServer) -> bool {
+pub fn is_probe(server: &FlexibleServer) -> bool {
     has_policy(server, SKIP) && server.spec.tags.is_empty()
 }
 
 /// What may be done with the object of the server of this `Database`, by what ASO found. `formerly` is the one that had the
 /// server before it.
-pub fn claim(
+pub fn judge(
     server: Option<&FlexibleServer>,
     database: DatabaseRef<'_>,
     formerly: Option<DatabaseRef<'_>>,
     here: Here<'_>,
-) -> Claim {
-    let Some(server) = server else { return Claim::Look };
+) -> Adoption {
+    let Some(server) = server else { return Adoption::Probe };
     // Also of one that was ours: another cluster may have taken it over.
-    let stranger = || Some(Claim::Foreign(Foreign::Cluster(here.stranger(&server.made()?.tags)?)));
-    if !only_looks(server) {
-        return stranger().unwrap_or(Claim::Take);
+    let stranger =
+        || Some(Adoption::Foreign(Foreign::Cluster(here.stranger(&server.created_status()?.tags)?)));
+    if !is_probe(server) {
+        return stranger().unwrap_or(Adoption::Manage);
     }
     match condition::progress(server) {
-        progress if is_absent(&progress) => Claim::Take,
-        Progress::Ready => match server.made() {
-            Some(_) if is_tagged(server, database) => stranger().unwrap_or(Claim::Take),
+        progress if is_absent(&progress) => Adoption::Manage,
+        Progress::Ready => match server.created_status() {
+            Some(_) if is_tagged(server, database) => stranger().unwrap_or(Adoption::Manage),
             Some(_) if formerly.is_some_and(|formerly| is_tagged(server, formerly)) => {
-                stranger().unwrap_or(Claim::Take)
+                stranger().unwrap_or(Adoption::Manage)
             }
-            Some(status) => Claim::Foreign(Foreign::Tags {
+            Some(status) => Adoption::Foreign(Foreign::Tags {
                 told: described(&status.tags),
                 needed: needed(server, database),
             }),
             // ASO says so only of what it has read.
-            None => Claim::Look,
+            None => Adoption::Probe,
         },
-        _ => Claim::Look,
+        _ => Adoption::Probe,
     }
 }
 
@@ -188,14 +189,14 @@ pub fn is_absent(progress: &Progress) -> bool {
 }
 
 /// Whether an object is a probe, and Azure has no such server.
-pub fn finds_nothing(server: &FlexibleServer) -> bool {
-    only_looks(server) && is_absent(&condition::progress(server))
+pub fn probe_found_nothing(server: &FlexibleServer) -> bool {
+    is_probe(server) && is_absent(&condition::progress(server))
 }
 
 /// Whether the server has, in Azure, the tags of this `Database`. They alone give its name, by whatever cluster it was made
 /// in: those of a copy of the server don't.
 pub fn is_tagged(server: &FlexibleServer, database: DatabaseRef<'_>) -> bool {
-    let Some(status) = server.made() else { return false };
+    let Some(status) = server.created_status() else { return false };
     let Some(cluster) = status.tags.get(CLUSTER_TAG) else { return false };
     let ours = tags(cluster, database, &server.spec.azure_name);
     ours.iter().all(|(key, value)| status.tags.get(key) == Some(value))
@@ -205,7 +206,7 @@ pub fn is_tagged(server: &FlexibleServer, database: DatabaseRef<'_>) -> bool {
 fn needed(server: &FlexibleServer, database: DatabaseRef<'_>) -> String {
     let name_of_cluster = |cluster: &String| names::server(cluster, database) == server.spec.azure_name;
     let cluster = server
-        .made()
+        .created_status()
         .and_then(|status| status.tags.get(CLUSTER_TAG))
         .filter(|cluster| name_of_cluster(cluster));
     let cluster = cluster.map_or("<azure.clusterName>", String::as_str);
@@ -233,7 +234,9 @@ fn described(tags: &BTreeMap<String, String>) -> String {
 
 /// The spec that a server stands for which is ours and was found in Azure: the spec of a probe holds wishes.
 pub fn found(server: &FlexibleServer) -> FlexibleServerSpec {
-    let Some(status) = server.made().filter(|_| only_looks(server)) else { return server.spec.clone() };
+    let Some(status) = server.created_status().filter(|_| is_probe(server)) else {
+        return server.spec.clone();
+    };
     let wanted = server.spec.clone();
     let reference = |id: &Option<String>| id.clone().map(|arm_id| Reference { arm_id });
     let network = status.network.as_ref().map_or_else(Network::default, |network| Network {
@@ -294,8 +297,8 @@ mod tests {
 
     const HERE: Here<'static> = Here { uid: "c1", takes_over: &[] };
 
-    fn foreign(told: &str, cluster: &str) -> Claim {
-        Claim::Foreign(Foreign::Tags {
+    fn foreign(told: &str, cluster: &str) -> Adoption {
+        Adoption::Foreign(Foreign::Tags {
             told: told.to_owned(),
             needed: format!(
                 "managed-by=database-operator, database-operator-cluster={cluster}, database-operator-namespace=orders, \
@@ -305,15 +308,15 @@ mod tests {
     }
 
     #[rstest]
-    #[case::ours("c1", &[], Claim::Take)]
-    #[case::of_an_older_version("", &[], Claim::Take)]
-    #[case::of_another_cluster("c2", &[], Claim::Foreign(Foreign::Cluster("c2".into())))]
-    #[case::of_one_that_is_gone("c2", &["c3", "c2"], Claim::Take)]
-    #[case::of_a_third("c2", &["c3"], Claim::Foreign(Foreign::Cluster("c2".into())))]
+    #[case::ours("c1", &[], Adoption::Manage)]
+    #[case::of_an_older_version("", &[], Adoption::Manage)]
+    #[case::of_another_cluster("c2", &[], Adoption::Foreign(Foreign::Cluster("c2".into())))]
+    #[case::of_one_that_is_gone("c2", &["c3", "c2"], Adoption::Manage)]
+    #[case::of_a_third("c2", &["c3"], Adoption::Foreign(Foreign::Cluster("c2".into())))]
     fn the_server_of_another_cluster_is_taken_only_where_the_policy_says_so(
         #[case] uid: &str,
         #[case] takes_over: &[&str],
-        #[case] expected: Claim,
+        #[case] expected: Adoption,
     ) {
         let takes_over: Vec<String> = takes_over.iter().map(|uid| (*uid).to_owned()).collect();
         let mut tags = own_tags("prod-1", "orders", "main");
@@ -323,7 +326,7 @@ mod tests {
         {
             let server = server(policy, spec, seen(&tags));
             let here = Here { uid: "c1", takes_over: &takes_over };
-            assert_eq!(claim(Some(&server), MAIN, None, here), expected, "{policy}");
+            assert_eq!(judge(Some(&server), MAIN, None, here), expected, "{policy}");
         }
     }
 
@@ -352,11 +355,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case::not_seen_yet(json!({}), Claim::Look)]
-    #[case::being_looked_for(json!({"conditions": condition("False", "Info", "Reconciling")}), Claim::Look)]
-    #[case::azure_does_not_say(json!({"conditions": condition("False", "Warning", "AuthorizationFailed")}), Claim::Look)]
-    #[case::free(json!({"conditions": condition("False", "Warning", "AzureResourceNotFound")}), Claim::Take)]
-    #[case::ours(seen(&own_tags("prod-1", "orders", "main")), Claim::Take)]
+    #[case::not_seen_yet(json!({}), Adoption::Probe)]
+    #[case::being_looked_for(json!({"conditions": condition("False", "Info", "Reconciling")}), Adoption::Probe)]
+    #[case::azure_does_not_say(json!({"conditions": condition("False", "Warning", "AuthorizationFailed")}), Adoption::Probe)]
+    #[case::free(json!({"conditions": condition("False", "Warning", "AzureResourceNotFound")}), Adoption::Manage)]
+    #[case::ours(seen(&own_tags("prod-1", "orders", "main")), Adoption::Manage)]
     #[case::another_database(
         seen(&own_tags("prod-1", "orders", "other")),
         foreign("its tags are managed-by=database-operator, database-operator-cluster=prod-1, \
@@ -368,9 +371,9 @@ mod tests {
                  database-operator-namespace=orders, database-operator-name=main", "<azure.clusterName>")
     )]
     #[case::made_by_hand(seen(&BTreeMap::new()), foreign("it has no tags of ours", "<azure.clusterName>"))]
-    fn a_server_is_taken_only_when_it_is_free_or_ours(#[case] status: Value, #[case] expected: Claim) {
+    fn a_server_is_taken_only_when_it_is_free_or_ours(#[case] status: Value, #[case] expected: Adoption) {
         let server = server("skip", json!({}), status);
-        assert_eq!(claim(Some(&server), MAIN, None, HERE), expected);
+        assert_eq!(judge(Some(&server), MAIN, None, HERE), expected);
     }
 
     #[test]
@@ -378,26 +381,29 @@ mod tests {
         let (here, before) = (DatabaseRef::new("sales", "db"), MAIN);
         let mut moved = tags("prod-1", here, &names::server("prod-1", MAIN));
         assert_eq!(moved.len(), 5, "{moved:?}");
-        let claim = |tags: &BTreeMap<String, String>, formerly| {
-            claim(Some(&server("skip", json!({}), seen(tags))), here, formerly, HERE)
+        let judge = |tags: &BTreeMap<String, String>, formerly| {
+            judge(Some(&server("skip", json!({}), seen(tags))), here, formerly, HERE)
         };
-        assert_eq!(claim(&moved, None), Claim::Take);
+        assert_eq!(judge(&moved, None), Adoption::Manage);
         // Until it has these tags, it has the old ones.
         let old = own_tags("prod-1", "orders", "main");
-        assert_eq!(claim(&old, Some(before)), Claim::Take);
-        assert!(matches!(claim(&old, None), Claim::Foreign(_)));
+        assert_eq!(judge(&old, Some(before)), Adoption::Manage);
+        assert!(matches!(judge(&old, None), Adoption::Foreign(_)));
         // A copy of it.
         moved.insert(SERVER_TAG.to_owned(), "another".to_owned());
-        assert!(matches!(claim(&moved, None), Claim::Foreign(_)));
+        assert!(matches!(judge(&moved, None), Adoption::Foreign(_)));
     }
 
     #[test]
     fn what_was_taken_once_is_ours() {
         let tags = json!({"managed-by": "database-operator"});
         for policy in ["detach-on-delete", "manage", "skip"] {
-            assert_eq!(claim(Some(&server(policy, tags.clone(), json!({}))), MAIN, None, HERE), Claim::Take);
+            assert_eq!(
+                judge(Some(&server(policy, tags.clone(), json!({}))), MAIN, None, HERE),
+                Adoption::Manage
+            );
         }
-        assert_eq!(claim(None, MAIN, None, HERE), Claim::Look);
+        assert_eq!(judge(None, MAIN, None, HERE), Adoption::Probe);
     }
 
     #[test]
