@@ -2,6 +2,7 @@
 //! their own, and those that share one go one after another.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::too_many_lines, reason = "one course of events is read from its beginning to its end")]
 
 #[path = "../common/mod.rs"]
 mod common;

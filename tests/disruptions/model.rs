@@ -195,7 +195,6 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
-    #[allow(clippy::too_many_lines, reason = "a step is an arm, and each is short")]
     fn take(&mut self, step: Step, number: usize) {
         let subject = &mut self.databases[number];
         let story = subject.story();
