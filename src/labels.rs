@@ -15,7 +15,7 @@ pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub(crate) const OPERATOR: &str = "database-operator";
 
 /// Label by which Argo CD knows what belongs to an Application, unless it is configured otherwise: an object without an owner
-/// that bears an Application's name counts as a part of it, and is pruned. Objects had it once, with the name of their
+/// that has an Application's name counts as a part of it, and is pruned. Objects had it once, with the name of their
 /// `Database`. <https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/>
 pub(crate) const TRACKED: &str = "app.kubernetes.io/instance";
 

@@ -64,8 +64,8 @@ mod tests {
 
     #[test]
     fn a_value_that_does_not_count_is_told_in_one_short_line() {
-        let told = on_apply(Some(&"x".repeat(300)), date(2026, 11, 28));
-        insta::assert_snapshot!(told[0], @r#"altinn.app/accept-empty: "xxxxxxxxxxxxxxxxxxxxxxxxxxxx… is not <server>@<last day>, and doesn't count"#);
-        assert!(told[0].chars().count() <= crate::warning::LONGEST_WARNING);
+        let shown = on_apply(Some(&"x".repeat(300)), date(2026, 11, 28));
+        insta::assert_snapshot!(shown[0], @r#"altinn.app/accept-empty: "xxxxxxxxxxxxxxxxxxxxxxxxxxxx… is not <server>@<last day>, and doesn't count"#);
+        assert!(shown[0].chars().count() <= crate::warning::LONGEST_WARNING);
     }
 }

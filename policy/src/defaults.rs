@@ -82,7 +82,7 @@ fn with_default(path: &str) -> Option<&'static Value> {
     with_defaults().find(|(field, _)| field.path == path).map(|(_, value)| value)
 }
 
-/// A tier that nobody wrote, in this request or as far as notes tell, goes when it doesn't fit the size of the disk: then Azure's own for the
+/// A tier that nobody wrote, in this request or as far as the notes say, goes when it doesn't fit the size of the disk: then Azure's own for the
 /// size is meant.
 fn drop_outgrown_tier(
     spec: &mut DatabaseSpec,
@@ -215,15 +215,15 @@ pub fn recorded_defaults(
 /// What the annotation says after a request; `None` when there is to be none.
 ///
 /// One that is sent stays to the letter where it can: it may stand in Git, as that of an exported object does, and would be
-/// put back again and again. It is written anew when a default has to be added to it, and when this request replaces one.
+/// put back again and again. It is replaced when a default has to be added to it, and when this request replaces one.
 pub fn note(
     stored: Option<&str>,
     old: Option<&DatabaseSpec>,
     sent: Option<&str>,
     filled: &Filled,
 ) -> Option<String> {
-    let anew = (!filled.defaulted.is_empty()).then(|| to_annotation(&filled.defaulted));
-    let Some(text) = sent else { return anew };
+    let replaced = (!filled.defaulted.is_empty()).then(|| to_annotation(&filled.defaulted));
+    let Some(text) = sent else { return replaced };
     let [stored, sent] = [stored.unwrap_or_default(), text].map(from_annotation);
     let was_in_effect = |note: &&DefaultedField| {
         stored.contains(*note) && old.is_some_and(|old| value(&note.field, old).as_ref() == Some(&note.value))
@@ -233,7 +233,7 @@ pub fn note(
     if is_whole && !sent.iter().filter(was_in_effect).any(is_replaced) {
         return Some(text.to_owned());
     }
-    anew
+    replaced
 }
 
 #[cfg(test)]

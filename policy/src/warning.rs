@@ -345,12 +345,12 @@ mod tests {
     #[case::destroyed(Some("Destroy"), 2)]
     fn who_applies_what_is_being_deleted_is_told(#[case] retention: Option<&str>, #[case] count: usize) {
         let mut deletion = deletion(retention, None);
-        let told = on_terminating(&deletion);
+        let shown = on_terminating(&deletion);
         assert_eq!(
-            told[0],
+            shown[0],
             "orders/main is being deleted, and applying it doesn't bring it back; wait until it is gone and apply again"
         );
-        assert_eq!(told.len(), count, "{told:?}");
+        assert_eq!(shown.len(), count, "{shown:?}");
         let long = "x".repeat(63);
         (deletion.namespace, deletion.name) = (&long, &long);
         for warning in on_terminating(&deletion) {
@@ -401,8 +401,8 @@ mod tests {
         let known = Catalogue::known();
         assert_eq!(on_change(&new, &DatabaseSpec::default(), Some(&recorded), known), expected);
         assert!(on_change(&new, &DatabaseSpec::default(), None, known).is_empty(), "nothing runs yet");
-        let told = on_change(&new, &new, Some(&recorded), known);
-        assert!(told.is_empty(), "nothing is changed: {told:?}");
+        let shown = on_change(&new, &new, Some(&recorded), known);
+        assert!(shown.is_empty(), "nothing is changed: {shown:?}");
     }
 
     #[rstest]
@@ -414,9 +414,9 @@ mod tests {
         #[case] new: u16,
         #[case] expected: &[&str],
     ) {
-        let told = on_upgrade(["hll", "TimescaleDB", "vector", "hll"].into_iter(), running, new);
-        assert_eq!(told.len(), expected.len(), "{told:?}");
-        assert!(told.iter().zip(expected).all(|(told, name)| told.contains(name)), "{told:?}");
+        let shown = on_upgrade(["hll", "TimescaleDB", "vector", "hll"].into_iter(), running, new);
+        assert_eq!(shown.len(), expected.len(), "{shown:?}");
+        assert!(shown.iter().zip(expected).all(|(shown, name)| shown.contains(name)), "{shown:?}");
     }
 
     #[rstest]
@@ -439,10 +439,10 @@ mod tests {
     ) {
         let recorded = runs(json!({"version": running}));
         let spec = DatabaseSpec::default();
-        let told = on_support(&spec, Some(&recorded), Catalogue::known(), today);
-        assert_eq!(told.is_some(), expected.is_some(), "{told:?}");
-        let told = told.unwrap_or_default();
-        assert!(told.contains(expected.unwrap_or_default()) && told.len() <= LONGEST_WARNING, "{told}");
+        let shown = on_support(&spec, Some(&recorded), Catalogue::known(), today);
+        assert_eq!(shown.is_some(), expected.is_some(), "{shown:?}");
+        let shown = shown.unwrap_or_default();
+        assert!(shown.contains(expected.unwrap_or_default()) && shown.len() <= LONGEST_WARNING, "{shown}");
     }
 
     #[rstest]
@@ -460,10 +460,10 @@ mod tests {
         let yaml = include_str!("../../examples/policy.yaml").replace("norwayeast", location);
         let policy = Policy::parse(&format!("{yaml}{catalogue}\n")).unwrap();
         let spec = |value| serde_json::from_value::<DatabaseSpec>(value).unwrap();
-        let told = on_place(&spec(new), Some(&spec(old)), None, &policy);
-        assert_eq!(!told.is_empty(), expected.is_some(), "{told:?}");
-        assert!(told.first().is_none_or(|told| told.starts_with(expected.unwrap())), "{told:?}");
-        assert!(told.iter().all(|told| told.len() <= LONGEST_WARNING));
+        let shown = on_place(&spec(new), Some(&spec(old)), None, &policy);
+        assert_eq!(!shown.is_empty(), expected.is_some(), "{shown:?}");
+        assert!(shown.first().is_none_or(|shown| shown.starts_with(expected.unwrap())), "{shown:?}");
+        assert!(shown.iter().all(|shown| shown.len() <= LONGEST_WARNING));
     }
 
     #[test]

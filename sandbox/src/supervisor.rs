@@ -26,7 +26,7 @@ use crate::progress::Progress;
 use crate::state::{self, Directory, Keep, Lock, State};
 use crate::tools::{self, Tools};
 
-/// How long each program may take until it is ready; on two busy cores, with room to spare.
+/// How long each program may take until it is ready; on two busy cores, with a margin.
 const READY: Duration = Duration::from_mins(2);
 /// How often the supervisor looks at what it looks after.
 const TICK: Duration = Duration::from_millis(200);

@@ -389,7 +389,7 @@ fn placement(input: &Input<'_>) -> Placement {
 }
 
 /// Annotations of every object of Azure Service Operator, with this reconcile policy. No `Database` can own them, which is
-/// in another namespace; so these tell tools that count objects without an owner to leave them out.
+/// in another namespace; so these make tools leave them out that count objects without an owner.
 pub fn annotations(policy: &str) -> BTreeMap<String, String> {
     [
         (RECONCILE_POLICY, policy),

@@ -31,16 +31,16 @@ use serde::{Deserialize, Serialize};
 pub const RECONCILE_POLICY: &str = "serviceoperator.azure.com/reconcile-policy";
 /// The value of [`RECONCILE_POLICY`] that every object carries.
 pub const DETACH_ON_DELETE: &str = "detach-on-delete";
-/// The value of [`RECONCILE_POLICY`] with which ASO only looks at what Azure has.
+/// The value of [`RECONCILE_POLICY`] with which ASO only reads what Azure has.
 pub const SKIP: &str = "skip";
 /// The value of [`RECONCILE_POLICY`] with which a resource in Azure is deleted with its object: for what holds no data.
 pub const MANAGE: &str = "manage";
 
-/// Annotation of an object that only looks because nothing new is wanted of it. One that somebody else has left alone lacks
+/// Annotation of an object with which ASO only reads because nothing new is wanted of it. One that somebody else has left alone lacks
 /// it.
 pub const AT_REST: &str = "altinn.app/at-rest";
 
-/// Whether an object only looks because nothing new is wanted of it.
+/// Whether ASO only reads with an object because nothing new is wanted of it.
 pub fn is_at_rest<K: kube::ResourceExt>(object: &K) -> bool {
     has_policy(object, SKIP) && object.annotations().contains_key(AT_REST)
 }

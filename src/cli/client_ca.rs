@@ -16,7 +16,7 @@ pub(super) struct ClientCa {
     /// PEM file with the CA of the API server's client certificate; only clients that present one are served
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
-    /// With --client-ca: a common name or DNS name that the certificate must bear; repeat it for several
+    /// With --client-ca: a common name or DNS name that the certificate must have; repeat it for several
     #[arg(long = "client-name", value_name = "NAME", requires = "client_ca")]
     client_names: Vec<String>,
 }

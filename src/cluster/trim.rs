@@ -5,7 +5,7 @@ use api::Database;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 
-/// As many characters of an annotation are kept: a longer one counts for nothing anyway.
+/// As many characters of an annotation are kept: a longer one doesn't count anyway.
 const LONGEST_ANNOTATION: usize = 4096;
 /// As many annotations are kept. We know a handful.
 const MOST: usize = 32;

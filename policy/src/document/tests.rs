@@ -26,9 +26,9 @@ fn the_example_holds() {
 #[case::nul("azure:\n  tags: {a: b\0}", "line 2: has the control character U+0000")]
 #[case::escape("azure:\n\n# \u{1b}[2J", "line 3: has the control character U+001B")]
 #[case::delete("\u{7f}", "line 1: has the control character U+007F")]
-fn a_control_character_is_told_by_line_and_number(#[case] yaml: &str, #[case] told: &str) {
+fn a_control_character_is_told_by_line_and_number(#[case] yaml: &str, #[case] shown: &str) {
     let errors = errors(yaml);
-    assert!(errors.starts_with(told) && errors.ends_with("[DB402]"), "{errors}");
+    assert!(errors.starts_with(shown) && errors.ends_with("[DB402]"), "{errors}");
 }
 
 /// Of the parser, which speaks of its functions and options.
@@ -203,15 +203,15 @@ fn each_mistake_names_the_line_and_what_to_write(
 #[case::no_value("n", "", None)]
 #[case::a_name_that_only_holds_ours("team-managed-by", "v", None)]
 #[case::a_name_that_only_holds_azures("our.azure", "v", None)]
-fn a_tag_is_as_long_as_azure_takes_it(#[case] name: &str, #[case] value: &str, #[case] told: Option<&str>) {
+fn a_tag_is_as_long_as_azure_takes_it(#[case] name: &str, #[case] value: &str, #[case] shown: Option<&str>) {
     let yaml = with("costcenter: \"4711\"", &format!("\"{name}\": \"{value}\""));
-    match (Policy::parse(&yaml), told) {
+    match (Policy::parse(&yaml), shown) {
         (Ok(_), None) => {}
-        (Err(errors), Some(told)) => {
+        (Err(errors), Some(shown)) => {
             let errors = errors.to_string();
-            assert!(errors.starts_with("line 15: azure.tags[") && errors.contains(told), "{errors}");
+            assert!(errors.starts_with("line 15: azure.tags[") && errors.contains(shown), "{errors}");
         }
-        (result, _) => panic!("{told:?}: {result:?}"),
+        (result, _) => panic!("{shown:?}: {result:?}"),
     }
 }
 
@@ -266,9 +266,9 @@ fn the_lists_of_the_catalogue_end() {
             let items: Vec<String> = (0..count).map(|n| item.replace('#', &n.to_string())).collect();
             format!("{GOOD}\ncatalogue: {{{key}: [{}]}}\n", items.join(", "))
         };
-        let told = errors(&with(most + 1));
+        let shown = errors(&with(most + 1));
         assert_eq!(
-            told,
+            shown,
             format!(
                 "catalogue.{key} has {} items, and {most} are the most; leave out what is known without them [DB407]",
                 most + 1
@@ -279,8 +279,8 @@ fn the_lists_of_the_catalogue_end() {
         }
     }
     let regions: Vec<String> = (0..101).map(|n| format!("r{n}: {{}}")).collect();
-    let told = errors(&format!("{GOOD}\ncatalogue: {{regions: {{{}}}}}\n", regions.join(", ")));
-    assert!(told.starts_with("catalogue.regions has 101 items"), "{told}");
+    let shown = errors(&format!("{GOOD}\ncatalogue: {{regions: {{{}}}}}\n", regions.join(", ")));
+    assert!(shown.starts_with("catalogue.regions has 101 items"), "{shown}");
     let words: Vec<String> = (0..101).map(|n| format!("w{n}")).collect();
     let words = words.join(", ");
     for inner in [
@@ -288,8 +288,8 @@ fn the_lists_of_the_catalogue_end() {
         format!("parameters: [{{name: a.b, set: [{words}]}}]"),
         format!("regions: {{norwayeast: {{sizes: [{words}]}}}}"),
     ] {
-        let told = errors(&format!("{GOOD}\ncatalogue: {{{inner}}}\n"));
-        assert!(told.contains("has 101 items, and 100 are the most"), "{told}");
+        let shown = errors(&format!("{GOOD}\ncatalogue: {{{inner}}}\n"));
+        assert!(shown.contains("has 101 items, and 100 are the most"), "{shown}");
     }
 }
 
@@ -330,7 +330,7 @@ fn the_lists_of_the_catalogue_end() {
 fn a_default_is_what_a_manifest_could_write(
     #[case] defaults: &str,
     #[case] allow: &str,
-    #[case] told: Option<&str>,
+    #[case] shown: Option<&str>,
 ) {
     let profile = format!(
         "  - name: p\n    namespaces: {{names: [n]}}\n    defaults: {{{defaults}}}\n    allow: {{{allow}}}\n"
@@ -338,7 +338,7 @@ fn a_default_is_what_a_manifest_could_write(
     let found = Policy::parse(&with_profiles(&profile)).map_or_else(|errors| errors.0, |_| Vec::new());
     let found: Vec<_> =
         found.iter().map(|error| format!("{}: {} {}", error.line, error.path, error.code)).collect();
-    let expected: Vec<_> = told.iter().map(|told| format!("21: profiles[0].defaults.{told}")).collect();
+    let expected: Vec<_> = shown.iter().map(|shown| format!("21: profiles[0].defaults.{shown}")).collect();
     assert_eq!(found, expected);
 }
 
@@ -351,9 +351,9 @@ fn a_policy_may_allow_and_fill_in_what_its_catalogue_adds() {
     let (_, profile) = ("", profile.trim_end_matches("profiles:\n"));
     let yaml = format!("{before}{catalogue}profiles:\n{profile}{after}");
     Policy::parse(&yaml).unwrap();
-    let told = errors(&yaml.replace(catalogue, ""));
+    let shown = errors(&yaml.replace(catalogue, ""));
     for what in ["sizes", "versions", "extensions", "parameters"] {
-        assert!(told.contains(&format!("add it under catalogue.{what}")), "{what}: {told}");
+        assert!(shown.contains(&format!("add it under catalogue.{what}")), "{what}: {shown}");
     }
 }
 
@@ -376,10 +376,10 @@ fn defaults_that_azure_may_refuse_are_told_and_break_nothing() {
         1,
     );
     let policy = Policy::parse(&yaml.replace("\"Standard_D*ds_v5\"", "\"Standard_D*\"")).unwrap();
-    let told: Vec<_> =
+    let shown: Vec<_> =
         policy.doubtful_defaults().map(|(profile, field, why)| format!("{profile} {field} {why}")).collect();
     assert_eq!(
-        told,
+        shown,
         [
             "production sku Standard_D2ds_v6 isn't known to be available in westeurope",
             "production highAvailability westeurope had no room for new ZoneRedundant standbys"
@@ -500,8 +500,8 @@ fn numbered(piece: &str, count: usize) -> String {
 #[case::patterns(with_profiles(&format!("  - {{name: p, namespaces: {{names: [{}]}}}}\n", numbered("n#-*, ", 100))), "line 19: profiles has 101 names of namespaces with * or ?, and 100 are the most; write fewer [DB407]")]
 #[case::labels(with_profiles(&format!("  - {{name: p, namespaces: {{labels: {{{}}}}}}}\n", numbered("l#: x, ", 33))), "line 19: profiles[0].namespaces.labels has 33 labels, and 32 are the most; write fewer [DB407]")]
 #[case::firewall(GOOD.replacen("    firewall:\n", &format!("    firewall:\n{}", numbered("      - {name: r#, start: 10.0.0.1, end: 10.0.0.1}\n", 100)), 1), "line 11: azure.network.firewall has 101 rules, and 100 are the most; write fewer [DB407]")]
-fn a_policy_beyond_its_limits_is_told_so(#[case] yaml: String, #[case] told: &str) {
-    assert_eq!(errors(&yaml), told);
+fn a_policy_beyond_its_limits_is_told_so(#[case] yaml: String, #[case] shown: &str) {
+    assert_eq!(errors(&yaml), shown);
 }
 
 #[test]

@@ -191,11 +191,11 @@ fn a_parameter_is_told_what_it_can_be(
     let policy = Policy::parse(&strict("")).unwrap();
     let verdict = verdict_by(&policy, "orders", "main", json!({"parameters": {name: value}}), None);
     let problems = verdict.denial.map(|denial| denial.problems).unwrap_or_default();
-    let told =
+    let shown =
         problems.iter().find(|problem| problem.code == Code::Parameter).map(|problem| problem.text.clone());
-    assert_eq!(told.is_some(), expected.is_some(), "{told:?}");
-    let told = told.unwrap_or_default();
-    assert!(told.contains(expected.unwrap_or_default()), "{told}");
+    assert_eq!(shown.is_some(), expected.is_some(), "{shown:?}");
+    let shown = shown.unwrap_or_default();
+    assert!(shown.contains(expected.unwrap_or_default()), "{shown}");
 }
 
 /// Nobody waits for what was meant by hundreds of endless names.

@@ -236,7 +236,7 @@ fn who_names_a_service_account_that_another_database_uses_is_told() {
     let plain = database(json!({}), Value::Null);
     let named = |account: &str| database(json!({"serviceAccountName": account}), Value::Null);
     let facts = Facts { using: vec!["main".to_owned(), "other".to_owned()], ..Facts::default() };
-    let told = |operation: &str, object: &Value, old: &Value, facts: &Facts| {
+    let shown = |operation: &str, object: &Value, old: &Value, facts: &Facts| {
         let response =
             ask_with(Hook::Validate, &review(operation, object.clone(), old.clone()), &good(), facts);
         assert_eq!(response["allowed"], true, "{response}");
@@ -245,8 +245,8 @@ fn who_names_a_service_account_that_another_database_uses_is_told() {
     let expected =
         "spec.serviceAccountName: Database other uses it, too; set AZURE_CLIENT_ID by the Secret's client-id";
     assert!(expected.len() <= policy::warning::LONGEST_WARNING - 5);
-    assert!(told("CREATE", &named("api"), &Value::Null, &facts).contains(expected));
-    assert!(told("UPDATE", &named("api"), &plain, &facts).contains(expected));
+    assert!(shown("CREATE", &named("api"), &Value::Null, &facts).contains(expected));
+    assert!(shown("UPDATE", &named("api"), &plain, &facts).contains(expected));
     let own = Facts { using: vec!["main".to_owned()], ..Facts::default() };
     let mut by_password = named("api");
     by_password["spec"]["authentication"] = json!("Password");
@@ -256,7 +256,7 @@ fn who_names_a_service_account_that_another_database_uses_is_told() {
         ("UPDATE", named("api"), named("api"), &facts),
         ("CREATE", plain, Value::Null, &facts),
     ] {
-        assert!(!told(operation, &object, &old, facts).contains("uses it"), "{operation} {object}");
+        assert!(!shown(operation, &object, &old, facts).contains("uses it"), "{operation} {object}");
     }
 
     // Nobody looks for others before there is something to look for.
@@ -309,12 +309,12 @@ fn a_server_that_was_upgraded_in_azure_holds_up_no_other_change() {
 #[rstest]
 #[case("true", "altinn.app/paused: does nothing: ")]
 #[case("why@2020-01-01", "altinn.app/paused: its last day is over")]
-fn a_pause_that_does_nothing_is_told_when_it_is_applied(#[case] paused: &str, #[case] told: &str) {
+fn a_pause_that_does_nothing_is_told_when_it_is_applied(#[case] paused: &str, #[case] shown: &str) {
     let paused = database(json!({}), json!({"altinn.app/paused": paused}));
     for (operation, old) in [("CREATE", Value::Null), ("UPDATE", database(json!({}), json!({})))] {
         let response = ask(Hook::Validate, &review(operation, paused.clone(), old), &good());
         assert_eq!(response["allowed"], true, "{response}");
-        assert!(response["warnings"].to_string().contains(told), "{response}");
+        assert!(response["warnings"].to_string().contains(shown), "{response}");
     }
 }
 

@@ -235,7 +235,7 @@ fn range<T: PartialOrd + Copy + std::fmt::Display>(
     findings: &mut Findings,
 ) -> Option<(T, T)> {
     match bounds {
-        // What is no number is neither less than another nor the same.
+        // What is not a number is neither less than another nor the same.
         &[least, most] if least <= most => Some((least, most)),
         [least, most] => {
             let text = format!("goes from {least} to {most}; write the lesser of two numbers first");

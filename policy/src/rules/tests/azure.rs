@@ -8,7 +8,7 @@ fn policy_in(location: &str, catalogue: &str) -> Policy {
     Policy::parse(&format!("{yaml}catalogue: {{{catalogue}}}\n")).unwrap()
 }
 
-fn told(policy: &Policy, new: Value, old: Option<Value>) -> Vec<(Code, String)> {
+fn shown(policy: &Policy, new: Value, old: Option<Value>) -> Vec<(Code, String)> {
     let denial = verdict_by(policy, "orders", "main", new, old).denial;
     let problems = denial.into_iter().flat_map(|denial| denial.problems);
     problems.map(|problem| (problem.code, problem.text)).collect()
@@ -32,9 +32,9 @@ fn a_size_must_be_had_in_the_region(#[case] location: &str, #[case] new: Value, 
 
 #[test]
 fn a_size_that_a_region_lacks_is_told_with_the_nearest_that_it_has() {
-    let told = told(&policy_in("norwayeast", ""), json!({"sku": "Standard_D4ds_v6"}), None);
+    let shown = shown(&policy_in("norwayeast", ""), json!({"sku": "Standard_D4ds_v6"}), None);
     assert_eq!(
-        told[0].1,
+        shown[0].1,
         "spec.sku Standard_D4ds_v6 is not a size that this version of the operator knows norwayeast to have; use \
          Standard_D4ds_v5, Standard_D4ads_v5, Standard_D4ds_v4, Standard_D4s_v3 or Standard_D2ds_v5 (+67 more); if Azure \
          has it there, the platform team can say so under catalogue.regions"
@@ -57,10 +57,10 @@ fn private() -> Policy {
 
 #[test]
 fn no_v6_size_is_made_in_a_virtual_network() {
-    let told = told(&private(), json!({"sku": "Standard_D2ds_v6"}), None);
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].0, Code::SkuImpossible);
-    assert!(told[0].1.contains(
+    let shown = shown(&private(), json!({"sku": "Standard_D2ds_v6"}), None);
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0].0, Code::SkuImpossible);
+    assert!(shown[0].1.contains(
         "isn't available in a virtual network, where servers are made here; use Standard_D2ds_v5,"
     ));
     assert_eq!(codes_by(&private(), json!({"sku": "Standard_D2ds_v5"}), None), []);
@@ -102,11 +102,11 @@ fn the_pooler_needs_a_size_that_has_it(
     #[case] old: Option<Value>,
     #[case] expected: Option<&str>,
 ) {
-    let told = told(&policy_in("norwayeast", ""), new, old);
-    assert_eq!(told.len(), usize::from(expected.is_some()), "{told:?}");
+    let shown = shown(&policy_in("norwayeast", ""), new, old);
+    assert_eq!(shown.len(), usize::from(expected.is_some()), "{shown:?}");
     assert!(
-        told.iter().all(|(code, text)| *code == Code::Parameter && text.contains(expected.unwrap())),
-        "{told:?}"
+        shown.iter().all(|(code, text)| *code == Code::Parameter && text.contains(expected.unwrap())),
+        "{shown:?}"
     );
 }
 

@@ -135,12 +135,12 @@ proptest! {
         if grown {
             runs.running.storage.get_or_insert_default().size_gib = Some(32767);
         }
-        let told = as_the_webhook_sees_it(&runs);
+        let shown = as_the_webhook_sees_it(&runs);
         let wanted = changes(&first, &other).swap_remove(which).0;
-        let new = filled(&policy, &wanted, Some(&stored.spec), Some(&told), &stored.defaulted);
+        let new = filled(&policy, &wanted, Some(&stored.spec), Some(&shown), &stored.defaulted);
         let request =
             Request { defaulted: &new.defaulted, ..request("orders", "main", &new.spec, Some(&stored.spec)) };
-        let admitted = policy.judge(&request, Some(&told)).denial;
+        let admitted = policy.judge(&request, Some(&shown)).denial;
         let resolved = policy.resolve(&Request { old: None, ..request }, Some(&runs));
         if admitted.is_none() {
             prop_assert!(resolved.is_ok(), "admitted, and then {}", resolved.unwrap_err().message());
@@ -191,8 +191,8 @@ proptest! {
     ) {
         let notes = notes_of(old.as_ref().unwrap_or(&new), are_defaults);
         // As the controller fills in, and as the webhook does.
-        let told = runs.as_ref().map(as_the_webhook_sees_it);
-        for (old, runs) in [(None, &runs), (old.as_ref(), &told)] {
+        let shown = runs.as_ref().map(as_the_webhook_sees_it);
+        for (old, runs) in [(None, &runs), (old.as_ref(), &shown)] {
             let fill = |spec: &DatabaseSpec, old, notes: &[_]| filled(&policy, spec, old, runs.as_ref(), notes);
             let once = fill(&new, old, &notes);
             prop_assert_eq!(&once, &fill(&once.spec, old, &once.defaulted));

@@ -97,8 +97,8 @@ fn what_a_version_costs_and_a_region_may_refuse_is_warned_of() {
     assert!(warnings.contains("standard support of 14 ends on 2026-12-11"), "{warnings}");
 
     let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
-    let told = "profile production: defaults.highAvailability: westeurope had no room for new ZoneRedundant standbys; Azure may refuse it";
-    assert_eq!(response["warnings"], json!([warning(told)]));
+    let shown = "profile production: defaults.highAvailability: westeurope had no room for new ZoneRedundant standbys; Azure may refuse it";
+    assert_eq!(response["warnings"], json!([warning(shown)]));
 }
 
 /// The longest that a warning may be.

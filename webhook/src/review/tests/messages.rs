@@ -62,9 +62,9 @@ fn assert_sets_off_no_tool(response: &Value) {
 #[test]
 fn every_code_has_a_message_that_is_written_down() {
     let all = written_down();
-    let told: BTreeSet<&str> = all.iter().flat_map(|(_, message)| codes(message)).collect();
+    let shown: BTreeSet<&str> = all.iter().flat_map(|(_, message)| codes(message)).collect();
     let known: BTreeSet<String> = Code::ALL.iter().map(|code| code.to_string()[2..].to_owned()).collect();
-    assert_eq!(told, known.iter().map(String::as_str).collect());
+    assert_eq!(shown, known.iter().map(String::as_str).collect());
 }
 
 /// Every message there is, as the webhook sends it.

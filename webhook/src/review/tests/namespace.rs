@@ -28,8 +28,8 @@ fn what_becomes_of_each_server_is_told() {
         with(json!({"altinn.app/retention": "14d"})),
         with(json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": tomorrow})),
     ]));
-    let told = "3 Database(s) go with it: 1 server(s) are destroyed now, 1 after some days, 1 are kept";
-    assert_eq!(response["warnings"], json!([told]));
+    let shown = "3 Database(s) go with it: 1 server(s) are destroyed now, 1 after some days, 1 are kept";
+    assert_eq!(response["warnings"], json!([shown]));
 }
 
 #[test]

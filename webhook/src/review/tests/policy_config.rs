@@ -7,8 +7,8 @@ use crate::cluster::Issuer;
 fn a_policy_is_warned_of_what_runs_and_not_of_a_default_that_gave_way() {
     let wide = POLICY.replace("[\"Standard_B*\"]", "[\"Standard_B*\", Standard_D4ds_v5]");
     let response = apply_policy(config_map(POLICY), &with_policy(&wide), &facts(&[found_again(json!({}))]));
-    let told = response["warnings"][1].as_str().unwrap();
-    assert!(told.starts_with("orders/main: spec.sku \"Standard_D4ds_v5\" is not allowed here"), "{told}");
+    let shown = response["warnings"][1].as_str().unwrap();
+    assert!(shown.starts_with("orders/main: spec.sku \"Standard_D4ds_v5\" is not allowed here"), "{shown}");
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn an_exception_that_has_ended_is_told() {
     assert_eq!(response["warnings"], json!(["the exception of reports/main ended on 2026-11-21"]));
     let yaml = POLICY.replace("2027-02-28", "2026-11-21");
     let response = apply_policy(config_map(&yaml), &good(), &facts(&[]));
-    let told = "the recovery of reports/old as reports/main ended on 2026-11-21";
-    assert_eq!(response["warnings"], json!([told]));
+    let shown = "the recovery of reports/old as reports/main ended on 2026-11-21";
+    assert_eq!(response["warnings"], json!([shown]));
 }
 
 #[test]
