@@ -73,13 +73,13 @@ bench: ## Measure, and write docs/performance.md; takes half an hour once built,
 	BENCH_DOCUMENT=$(CURDIR)/docs/performance.md $(CARGO) bench --locked --package benches
 
 .PHONY: lint
-lint: build ## Check format, lints, imports, chart and scripts
+lint: build ## Check format, lints, imports, words, chart and scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny rustdoc::broken_intra_doc_links" \
 	  $(CARGO) doc --quiet --locked --workspace --lib --no-deps --document-private-items
-	$(CARGO) test --quiet --locked --test imports
+	$(CARGO) test --quiet --locked --test imports --test words
 	@helm=$$($(BIN)/database-sandbox tools | sed -n 's/^helm  *//p'); \
 	"$$helm" lint --quiet charts/database-operator; \
 	for values in "" deleteGuard.enabled=false deleteGuard.whenMissing=webhook webhook.clientCa.configMap=client-ca \

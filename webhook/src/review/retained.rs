@@ -132,7 +132,7 @@ fn given_to_another(record: &Record, basis: &Basis<'_>) -> Result<Option<Problem
     if new.database == old.database {
         return Ok(None);
     }
-    // What is no database's name, no policy allows.
+    // No policy allows what is not the name of a database.
     let database = read(&new.database);
     let policy = basis.state.require(basis.policy_name)?;
     let request = RecoveryRequest { database, from: &old.database, today: basis.today };
