@@ -172,7 +172,7 @@ reasons! {
     SetByOthers: Condition, Warning, "who owns the ServiceAccount";
     /// the ServiceAccount has the client id of another Database that also uses it
     SetForAnotherDatabase: Condition, Warning, "who owns the ServiceAccount";
-    /// `altinn.app/paused` can't be read, so there is no pause. The message says what to write
+    /// the annotation `altinn.app/paused` has no effect, so there is no pause. The message says what to write
     Malformed: Condition, Warning, "who wrote the annotation";
     // Of the events alone.
     /// Azure again has what the spec and the policy say
