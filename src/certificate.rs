@@ -36,7 +36,7 @@ enum Trouble {
 impl Source {
     async fn pass(&mut self) -> Result<(), Trouble> {
         match self {
-            Self::Secret(keeper) => Ok(tokio::time::timeout(LIMIT, keeper.pass(Timestamp::now()))
+            Self::Secret(keeper) => Ok(tokio::time::timeout(LIMIT, keeper.pass(Timestamp::now))
                 .await
                 .map_err(|_| Trouble::NoAnswer)??),
             Self::Files(files) => Ok(files.pass(Timestamp::now())?),
@@ -118,7 +118,10 @@ impl Expiry {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        collections::BTreeMap,
+        sync::{Arc, Mutex},
+    };
 
     use axum::{
         body::Bytes,
@@ -127,7 +130,7 @@ mod tests {
     use base64::{Engine, engine::general_purpose::STANDARD};
     use certs::{Config, Keeper, Resolver, Timing};
     use http_body_util::{BodyExt, Full};
-    use jiff::SignedDuration;
+    use jiff::{SignedDuration, Timestamp};
     use kube::client::Body;
     use serde_json::{Value, json};
 
@@ -144,6 +147,8 @@ mod tests {
         version: u64,
         /// The bundle that somebody publishes at the next look at the Secret.
         at_the_next_look: Option<Value>,
+        /// How many requests came.
+        requests: i64,
     }
 
     impl Cluster {
@@ -159,7 +164,7 @@ mod tests {
                         "admissionReviewVersions": ["v1"]}],
                 })
             });
-            Self { secret, configurations, version: 1, at_the_next_look: None }
+            Self { secret, configurations, version: 1, at_the_next_look: None, requests: 0 }
         }
 
         fn bundle(&self) -> &Value {
@@ -167,22 +172,29 @@ mod tests {
         }
 
         fn publish(&mut self, bundle: &Value) {
-            for index in 0..KINDS.len() {
-                self.write_bundle(index, bundle);
+            self.version += 1;
+            for configuration in &mut self.configurations {
+                configuration["metadata"]["resourceVersion"] = json!(self.version.to_string());
+                configuration["webhooks"][0]["clientConfig"]["caBundle"] = bundle.clone();
             }
         }
 
-        fn write_bundle(&mut self, index: usize, bundle: &Value) {
-            self.version += 1;
-            self.configurations[index]["metadata"]["resourceVersion"] = json!(self.version.to_string());
-            self.configurations[index]["webhooks"][0]["clientConfig"]["caBundle"] = bundle.clone();
+        /// Since when the CAs are published, as it is written beside them.
+        fn times(&self) -> [Vec<Timestamp>; 2] {
+            self.configurations.each_ref().map(|configuration| {
+                let text = configuration["metadata"]["annotations"]["altinn.app/ca-published"].as_str();
+                let times: BTreeMap<String, Timestamp> =
+                    text.map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default();
+                times.into_values().collect()
+            })
         }
 
-        fn answer(&mut self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+        fn answer(&mut self, method: &Method, path: &str, body: Value) -> (u16, Value) {
+            self.requests += 1;
             if path == SECRET {
                 if method == Method::PUT {
                     self.version += 1;
-                    self.secret = body.clone();
+                    self.secret = body;
                     self.secret["metadata"]["resourceVersion"] = json!(self.version.to_string());
                 } else if let Some(bundle) = self.at_the_next_look.take() {
                     self.publish(&bundle);
@@ -191,15 +203,15 @@ mod tests {
             }
             let index = usize::from(path.contains("mutating"));
             if method == Method::PATCH {
-                let operations = body.as_array().unwrap();
-                let version = &self.configurations[index]["metadata"]["resourceVersion"];
-                assert_eq!(operations[0]["path"], "/metadata/resourceVersion");
-                if operations[0]["value"] != *version {
+                assert_eq!(body[0]["path"], "/metadata/resourceVersion");
+                let patch: json_patch::Patch = serde_json::from_value(body).unwrap();
+                if json_patch::patch(&mut self.configurations[index], &patch).is_err() {
                     let status =
                         json!({"kind": "Status", "status": "Failure", "reason": "Invalid", "code": 422});
                     return (422, status);
                 }
-                self.write_bundle(index, &operations[1]["value"]);
+                self.version += 1;
+                self.configurations[index]["metadata"]["resourceVersion"] = json!(self.version.to_string());
             }
             (200, self.configurations[index].clone())
         }
@@ -212,8 +224,8 @@ mod tests {
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
-                let body = serde_json::from_slice(&body).unwrap_or_default();
-                let (code, answer) = cluster.lock().unwrap().answer(&parts.method, parts.uri.path(), &body);
+                let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+                let (code, answer) = cluster.lock().unwrap().answer(&parts.method, parts.uri.path(), body);
                 let answer: Full<Bytes> = Full::from(answer.to_string());
                 Response::builder().status(code).body(answer).unwrap()
             }
@@ -235,7 +247,7 @@ mod tests {
     #[case::and_something_had_to_be_published(true)]
     #[tokio::test]
     async fn no_certificate_is_taken_up_of_a_ca_that_is_trusted_no_more(#[case] has_to_publish: bool) {
-        let now = "2026-12-01T12:00:00Z".parse().unwrap();
+        let now = || "2026-12-01T12:00:00Z".parse().unwrap();
         let [cluster, other] = [Cluster::new(), Cluster::new()].map(|cluster| Arc::new(Mutex::new(cluster)));
         keeper(&cluster).pass(now).await.unwrap();
         keeper(&other).pass(now).await.unwrap();
@@ -255,11 +267,34 @@ mod tests {
         assert_ne!(bundle, newer);
     }
 
+    /// A CA may have been published at any time until it was seen, and API servers hear of it from then on.
+    #[tokio::test]
+    async fn a_ca_counts_as_published_since_the_configurations_were_read() {
+        let cluster = Arc::new(Mutex::new(Cluster::new()));
+        let at = |requests| {
+            let start: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
+            start + SignedDuration::from_secs(requests)
+        };
+        let clock = || at(cluster.lock().unwrap().requests);
+        let mut replica = keeper(&cluster);
+        replica.pass(clock).await.unwrap();
+        assert_eq!(cluster.lock().unwrap().times(), [vec![], vec![]]);
+        let since = at(cluster.lock().unwrap().requests + 2);
+        for _ in 0..2 {
+            replica.pass(clock).await.unwrap();
+            assert_eq!(cluster.lock().unwrap().times(), [vec![since], vec![since]]);
+        }
+        // Somebody empties the bundles, and leaves the rest.
+        cluster.lock().unwrap().publish(&json!(""));
+        replica.pass(clock).await.unwrap();
+        assert_eq!(cluster.lock().unwrap().times(), [vec![], vec![]]);
+    }
+
     /// A CA that was dropped after this replica had read the configurations would be published again, as if it had been trusted
     /// all the time.
     #[tokio::test]
     async fn what_others_have_dropped_since_is_not_published_again() {
-        let now = "2026-12-01T12:00:00Z".parse().unwrap();
+        let now = || "2026-12-01T12:00:00Z".parse().unwrap();
         let [cluster, other] = [Cluster::new(), Cluster::new()].map(|cluster| Arc::new(Mutex::new(cluster)));
         let mut replica = keeper(&cluster);
         replica.pass(now).await.unwrap();

@@ -90,23 +90,25 @@ impl Keeper {
     }
 
     /// Renews what is due, publishes what has to be trusted, and serves what the Secret holds.
-    pub async fn pass(&mut self, now: Timestamp) -> Result<(), KeepError> {
+    pub async fn pass(&mut self, clock: impl Fn() -> Timestamp) -> Result<(), KeepError> {
         for _ in 1..TRIES {
-            match self.try_pass(now).await {
+            match self.try_pass(&clock).await {
                 Err(error) if error.is_conflict() => {}
                 result => return result,
             }
         }
-        self.try_pass(now).await
+        self.try_pass(&clock).await
     }
 
-    async fn try_pass(&mut self, now: Timestamp) -> Result<(), KeepError> {
+    async fn try_pass(&mut self, clock: &impl Fn() -> Timestamp) -> Result<(), KeepError> {
         // In this order: what is published below comes from a Secret that is newer than the configurations,
         // and it is written only to these. So a replica that was held up never undoes what others did since.
         let configurations = Configurations::read(&self.client, &self.config.configuration).await;
+        // What was seen there had been published by then, however long the answer was on its way.
+        let now = clock();
         let state = self.state(configurations.as_ref().ok(), now).await?;
         let published = match configurations {
-            Ok(configurations) => self.publish(&configurations, &state).await,
+            Ok(configurations) => self.publish(&configurations, &state, now).await,
             Err(error) => Err(error),
         };
         // What this replica went by is outdated: its CA may be one that was dropped meanwhile.
@@ -117,13 +119,18 @@ impl Keeper {
         Ok(published?)
     }
 
-    async fn publish(&self, configurations: &Configurations, state: &State) -> Result<(), PublishError> {
+    async fn publish(
+        &self,
+        configurations: &Configurations,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<(), PublishError> {
         let name = &self.config.configuration;
         // Where nothing has to be written, no write would fail for what others have changed.
         if self.served.as_ref().is_none_or(|served| served.leaf != state.leaf) {
             configurations.are_unchanged(&self.client, name).await?;
         }
-        configurations.publish(&self.client, name, &state.trusted()).await
+        configurations.publish(&self.client, name, &state.trusted(), now).await
     }
 
     /// What the Secret holds, after what is to be changed in it was.

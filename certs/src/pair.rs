@@ -10,6 +10,7 @@ use rustls::{
     server::ParsedCertificate,
     sign::CertifiedKey,
 };
+use sha2::{Digest, Sha256};
 use x509_parser::{extensions::GeneralName, parse_x509_certificate, prelude::X509Certificate};
 
 /// Both in PEM; empty when absent.
@@ -162,6 +163,11 @@ pub(crate) fn not_after(pem: &str) -> Option<i64> {
         .min()
 }
 
+/// The SHA-256 of a certificate in PEM, in hexadecimal; `None` of what can't be read.
+pub(crate) fn fingerprint(pem: &str) -> Option<String> {
+    der(pem).ok().map(|der| format!("{:x}", Sha256::digest(&der)))
+}
+
 /// Each certificate of a PEM text, as it is written there.
 pub(crate) fn certificates(pem: &str) -> impl Iterator<Item = &str> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -275,6 +281,16 @@ mod tests {
         let both = bundle([one.as_str(), "", broken, &format!("# a comment\n{two}{one}")]);
         assert_eq!(both, format!("{one}{two}"));
         assert_eq!(bundle([both.as_str()]), both);
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_the_certificate_and_not_of_how_it_is_written() {
+        let (one, other) = (fresh().0.certificate, fresh().0.certificate);
+        let print = fingerprint(&one);
+        assert_eq!(print.as_ref().map(String::len), Some(64));
+        assert_eq!(fingerprint(one.trim()), print);
+        assert_ne!(fingerprint(&other), print);
+        assert_eq!(fingerprint("not PEM"), None);
     }
 
     #[test]

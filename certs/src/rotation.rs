@@ -5,12 +5,13 @@
 //!
 //! 1. The *next* CA is made, and published beside the present one, which goes on to serve.
 //! 2. Once all webhook configurations have held it for a while (`settle`), and so every API server has heard
-//!    of it, it signs the leaf, and the present CA becomes an *old* one, still published.
+//!    of it, it signs the leaf, and the present CA becomes an *old* one, still published. The configurations
+//!    say since when they hold each CA.
 //! 3. Once that was so for long (`overlap`), and so every replica has taken up the new leaf, no old one is
 //!    published any more.
 //!
 //! Each replica does this by itself. They agree, because each step is a write to the Secret that succeeds for
-//! one of them only, and because times count from those written there.
+//! one of them only, and because times count from those written there and in the configurations.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,8 +26,8 @@ use crate::{
 /// How long the steps of a rotation take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// From publishing the next CA to serving its certificate: as long as an API server may take to hear of
-    /// it.
+    /// From publishing a CA, be it the next one or one that was dropped before, to serving its certificate: as
+    /// long as an API server may take to hear of it.
     pub settle: SignedDuration,
     /// From serving the next CA's certificate to dropping the old CA: as long as a replica may take to hear
     /// of it.
@@ -79,13 +80,13 @@ impl Plan<'_> {
     /// be in use is trusted on, and a CA that no API server has heard of comes next, and not at once.
     fn catch_up(&mut self) {
         let Input { seen, served, now, .. } = self.input;
-        let published = bundle(seen.into_iter().flat_map(Seen::bundles));
+        let heard_of = self.heard_of();
         let served = served.and_then(|served| served.authority.as_deref());
         let authority = self.state.authority.certificate.trim().to_owned();
         let is_known = |ca: &str| ca.trim() == authority;
         let is_unheard_of =
-            valid(&published, now).next().is_some() && !certificates(&published).chain(served).any(is_known);
-        let issuer_of_leaf = issuer(&self.state.leaf.certificate, &published);
+            valid(&heard_of, now).next().is_some() && !certificates(&heard_of).chain(served).any(is_known);
+        let issuer_of_leaf = issuer(&self.state.leaf.certificate, &heard_of);
         if is_unheard_of && issuer_of_leaf.is_none() {
             self.state.leaf = Pair::default();
         }
@@ -94,20 +95,33 @@ impl Plan<'_> {
             if !self.state.next.as_ref().is_some_and(|next| works(&next.signs(now))) {
                 self.state.next = Some(authority).filter(|authority| works(&authority.signs(now)));
             }
-            self.state.published = None;
-            self.note("no API server has heard of the CA in the Secret: it doesn't sign before they have");
+            self.note(
+                "API servers may not have heard of the CA in the Secret: it doesn't sign before they have",
+            );
         }
         for bundle in seen.into_iter().flat_map(Seen::bundles) {
             // Bundles begin with the eldest. What stands before the present CA was dropped; what stands behind it
             // is newer than the Secret.
             let in_use = match bundle.split_once(&authority) {
+                _ if is_unheard_of => bundle,
                 Some((_, newer)) => newer,
-                None if is_unheard_of => bundle,
                 None => issuer_of_leaf.unwrap_or_default(),
             };
             self.keep_trusting(in_use);
         }
         self.keep_trusting(served.unwrap_or_default());
+    }
+
+    /// The CAs that every API server has heard of. Where none has been published for long, it is any that is: after a
+    /// tool has emptied the configurations, none is a better one, and a former version didn't write since when.
+    fn heard_of(&self) -> String {
+        let Input { seen: Some(seen), now, timing, .. } = self.input else { return String::new() };
+        // By the clock of the replica that went over to it, which may be ahead of ours.
+        let switched = self.state.switched.filter(|since| is_past(*since, now));
+        let by = switched.map_or(now, |switched| switched.max(now));
+        let published = bundle(seen.bundles());
+        let heard_of = bundle(certificates(&published).filter(|ca| seen.has_held(ca, timing.settle, by)));
+        if valid(&heard_of, now).next().is_some() { heard_of } else { published }
     }
 
     /// Sees to it that there is a leaf, from whichever CA can sign it without a review failing for it.
@@ -211,7 +225,6 @@ impl Plan<'_> {
         };
         self.keep_trusting(&bundle(seen.bundles()));
         self.state.next = Some(issue::authority(now)?);
-        self.state.published = None;
         self.note(format!("made a next CA, to be published beside the present one: {why}"));
         Ok(())
     }
@@ -228,22 +241,11 @@ impl Plan<'_> {
     fn switch(&mut self) -> Result<(), rcgen::Error> {
         let Input { seen: Some(seen), names, now, timing, .. } = self.input else { return Ok(()) };
         let Some(next) = self.state.next.clone() else { return Ok(()) };
-        if !seen.everywhere(&next.certificate) {
-            // Not yet, or no more, in which case the API servers have to hear of it again.
-            self.state.published = None;
-            return Ok(());
-        }
-        let Some(since) = self.state.published.filter(|since| is_past(*since, now)) else {
-            self.state.published = Some(now);
-            self.note("the next CA is published everywhere");
-            return Ok(());
-        };
-        if now.duration_since(since) >= timing.settle {
+        if seen.has_held(&next.certificate, timing.settle, now) {
             self.state.leaf = issue::leaf(&next, names, now)?;
             let before = std::mem::replace(&mut self.state.authority, next);
             self.state.next = None;
             self.keep_trusting(&before.certificate);
-            self.state.published = None;
             self.state.switched = Some(now);
             self.note("issued a certificate of the next CA, which is the CA from now on");
         }
@@ -271,7 +273,7 @@ impl Plan<'_> {
 
 /// Whether a time that another replica wrote can be reckoned with. Its clock may be a little ahead; one that
 /// was far ahead must not hold up a rotation until we get there, and then the count begins anew.
-fn is_past(time: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn is_past(time: Timestamp, now: Timestamp) -> bool {
     time.duration_since(now) <= CLOCK_SKEW
 }
 

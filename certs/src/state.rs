@@ -14,8 +14,9 @@ const KEY: &str = "tls.key";
 const NEXT_CA: &str = "next-ca.crt";
 const NEXT_CA_KEY: &str = "next-ca.key";
 const OLD_CA: &str = "old-ca.crt";
-/// Since when the webhook configurations have been seen to hold the next CA.
-const PUBLISHED: &str = "altinn.app/next-ca-published";
+/// Where former versions wrote since when the next CA has been published. A copy of the Secret that is put back would
+/// say it of a CA that was dropped in between, so now the webhook configurations say it.
+const FORMER_PUBLISHED: &str = "altinn.app/next-ca-published";
 /// Since when no certificate of an old CA is handed out any more.
 const SWITCHED: &str = "altinn.app/ca-switched";
 /// What a person sets to have something renewed before it is due; taken away when that has begun.
@@ -32,7 +33,6 @@ pub(crate) struct State {
     pub next: Option<Pair>,
     /// Certificates of CAs whose leaves a replica may still serve.
     pub old: String,
-    pub published: Option<Timestamp>,
     pub switched: Option<Timestamp>,
     pub rotate: Option<String>,
 }
@@ -63,7 +63,6 @@ impl State {
             leaf: Pair { certificate: text(CERTIFICATE), key: text(KEY) },
             next: (next != Pair::default()).then_some(next),
             old: bundle([text(OLD_CA).as_str()]),
-            published: time(PUBLISHED),
             switched: time(SWITCHED),
             rotate: annotation(ROTATE).cloned(),
         }
@@ -86,7 +85,7 @@ impl State {
             put(data, key, (!text.is_empty()).then(|| ByteString(text.clone().into_bytes())));
         }
         let annotations = secret.metadata.annotations.get_or_insert_default();
-        put(annotations, PUBLISHED, self.published.map(|time| time.to_string()));
+        put(annotations, FORMER_PUBLISHED, None);
         put(annotations, SWITCHED, self.switched.map(|time| time.to_string()));
         put(annotations, ROTATE, self.rotate.clone());
         let labels = secret.metadata.labels.get_or_insert_default();
@@ -117,7 +116,6 @@ mod tests {
             leaf: pair("b"),
             next: Some(pair("c")),
             old: pair("d").certificate,
-            published: Some("2026-11-22T12:00:00Z".parse().unwrap()),
             switched: Some("2026-11-22T11:00:00Z".parse().unwrap()),
             rotate: Some("ca".into()),
         }
@@ -138,6 +136,7 @@ mod tests {
         secret.data.get_or_insert_default().insert("theirs".into(), ByteString(b"x".to_vec()));
         secret.metadata.annotations.get_or_insert_default().insert("theirs".into(), "y".into());
         in_the_middle().write_to(&mut secret);
+        secret.metadata.annotations.get_or_insert_default().insert(FORMER_PUBLISHED.into(), "z".into());
         let over = State { authority: pair("a"), leaf: pair("b"), ..State::default() };
         over.write_to(&mut secret);
         let keys = |map: Option<Vec<String>>| map.unwrap_or_default().join(" ");
@@ -150,9 +149,9 @@ mod tests {
 
     #[test]
     fn a_time_that_can_not_be_read_is_none() {
-        let mut secret = Secret::default();
-        in_the_middle().write_to(&mut secret);
-        secret.metadata.annotations.get_or_insert_default().insert(PUBLISHED.into(), "yesterday".into());
-        assert_eq!(State::of(&secret), State { published: None, ..State::of(&secret) });
+        let (mut secret, state) = (Secret::default(), in_the_middle());
+        state.write_to(&mut secret);
+        secret.metadata.annotations.get_or_insert_default().insert(SWITCHED.into(), "yesterday".into());
+        assert_eq!(State::of(&secret), State { switched: None, ..state });
     }
 }

@@ -5,6 +5,7 @@
 use proptest::{prelude::*, test_runner::Config};
 
 use super::*;
+use crate::publish::Trust;
 
 const REPLICAS: usize = 3;
 const TIMING: Timing =
@@ -53,9 +54,10 @@ fn act() -> impl Strategy<Value = Act> {
 enum Progress {
     #[default]
     Idle,
-    Saw(Seen, usize),
-    Read(Seen, usize, Option<(State, usize)>),
-    Wrote(usize, State),
+    /// And when.
+    Saw(Trust, usize, Timestamp),
+    Read(Trust, usize, Timestamp, Option<(State, usize)>),
+    Wrote(usize, Timestamp, State),
     Published(State),
 }
 
@@ -78,19 +80,23 @@ struct Cluster {
     copy: State,
     put_back: Timestamp,
     versions: usize,
-    /// Since when which bundle has been published.
-    published: Vec<(Timestamp, String)>,
+    /// Since when which bundle has been published, with what was written of its CAs.
+    published: Vec<(Timestamp, Trust)>,
     replicas: Vec<Replica>,
 }
 
 impl Cluster {
-    /// Long after the first start.
-    fn new() -> Self {
-        let published = vec![(start() - DAY, String::new())];
+    /// Long after the first start, and maybe by a former version, which didn't write since when a CA is published.
+    fn new(is_former: bool) -> Self {
+        let nothing = Trust { bundles: vec![String::new()], ..Trust::default() };
+        let published = vec![(start() - DAY, nothing)];
         let replicas = (0..REPLICAS).map(|_| Replica::new(start())).collect();
         let (now, copy) = (start() - DAY, State::default());
         let mut cluster = Self { now, secret: None, copy, put_back: now, versions: 0, published, replicas };
         cluster.look(0);
+        if !is_former {
+            cluster.look(0);
+        }
         cluster.act(&Act::CopySecret);
         cluster.published.remove(0);
         cluster.now = start();
@@ -102,15 +108,15 @@ impl Cluster {
         let replica = &mut self.replicas[index];
         replica.progress = match std::mem::take(&mut replica.progress) {
             Progress::Idle => {
-                let (_, bundle) = self.published.last().unwrap();
-                Progress::Saw(Seen(vec![bundle.clone()]), self.published.len())
+                let (_, trust) = self.published.last().unwrap();
+                Progress::Saw(trust.clone(), self.published.len(), now)
             }
-            Progress::Saw(seen, version) => Progress::Read(seen, version, self.secret.clone()),
-            Progress::Read(seen, version, stored) => {
+            Progress::Saw(trust, version, now) => Progress::Read(trust, version, now, self.secret.clone()),
+            Progress::Read(trust, version, now, stored) => {
                 let state = stored.as_ref().map(|(state, _)| state.clone()).unwrap_or_default();
                 let input = Input {
                     state: &state,
-                    seen: Some(&seen),
+                    seen: Some(&Seen(vec![trust])),
                     served: replica.served.as_ref(),
                     names: &names(),
                     now,
@@ -119,24 +125,25 @@ impl Cluster {
                 let (next, _) = step(input).unwrap();
                 let read = stored.map(|(_, version)| version);
                 if next == state {
-                    Progress::Wrote(version, next)
+                    Progress::Wrote(version, now, next)
                 } else if version != self.published.len() {
                     // Others have published since. This look and the write are one request here, and two in truth.
                     Progress::Idle
                 } else if read == self.secret.as_ref().map(|(_, version)| *version) {
                     self.versions += 1;
                     self.secret = Some((next.clone(), self.versions));
-                    Progress::Wrote(version, next)
+                    Progress::Wrote(version, now, next)
                 } else {
                     Progress::Idle
                 }
             }
             // Others have published since.
-            Progress::Wrote(version, _) if version != self.published.len() => Progress::Idle,
-            Progress::Wrote(version, state) => {
-                let cas = state.trusted();
-                if self.published[version - 1].1 != cas {
-                    self.published.push((now, cas));
+            Progress::Wrote(version, ..) if version != self.published.len() => Progress::Idle,
+            Progress::Wrote(version, seen, state) => {
+                let stands = &self.published[version - 1].1;
+                let wanted = stands.with(&state.trusted(), seen);
+                if *stands != wanted {
+                    self.published.push((now, wanted));
                 }
                 Progress::Published(state)
             }
@@ -210,9 +217,9 @@ impl Cluster {
     /// A bundle that an API server may go by: the last one, and those that were replaced not long ago.
     fn in_force(&self) -> impl Iterator<Item = &str> {
         let until = self.published.iter().skip(1).map(|(since, _)| Some(*since)).chain([None]);
-        self.published.iter().zip(until).filter_map(|((_, bundle), until)| {
+        self.published.iter().zip(until).filter_map(|((_, trust), until)| {
             let heard = until.is_some_and(|until| self.now.duration_since(until) >= TIMING.settle);
-            (!heard).then_some(bundle.as_str())
+            (!heard).then_some(trust.bundles[0].as_str())
         })
     }
 
@@ -228,27 +235,49 @@ impl Cluster {
     }
 }
 
+/// Plays these acts, and then lets time pass until all that is under way is over.
+fn play(is_former: bool, acts: &[Act]) -> Result<(), TestCaseError> {
+    let mut cluster = Cluster::new(is_former);
+    for act in acts {
+        cluster.act(act);
+        cluster.no_review_fails()?;
+    }
+    for round in 0..40 {
+        cluster.act(&Act::Pass(15));
+        cluster.look(round % REPLICAS);
+        cluster.no_review_fails()?;
+    }
+    let (state, _) = cluster.secret.clone().unwrap();
+    prop_assert_eq!(state.authority.signs(cluster.now), Ok(()));
+    prop_assert_eq!((&state.next, &state.old, &state.rotate), (&None, &String::new(), &None));
+    prop_assert_eq!(&cluster.published.last().unwrap().1.bundles[0], &state.trusted());
+    for replica in &cluster.replicas {
+        prop_assert_eq!(&replica.served.as_ref().unwrap().leaf, &state.leaf);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(Config { cases: 48, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn no_review_fails_and_all_comes_to_rest(acts in prop::collection::vec(act(), 1..200)) {
-        let mut cluster = Cluster::new();
-        for act in &acts {
-            cluster.act(act);
-            cluster.no_review_fails()?;
-        }
-        for round in 0..40 {
-            cluster.act(&Act::Pass(15));
-            cluster.look(round % REPLICAS);
-            cluster.no_review_fails()?;
-        }
-        let (state, _) = cluster.secret.clone().unwrap();
-        prop_assert_eq!(state.authority.signs(cluster.now), Ok(()));
-        prop_assert_eq!((&state.next, &state.old, &state.rotate), (&None, &String::new(), &None));
-        prop_assert_eq!(&cluster.published.last().unwrap().1, &state.trusted());
-        for replica in &cluster.replicas {
-            prop_assert_eq!(&replica.served.as_ref().unwrap().leaf, &state.leaf);
-        }
+    fn no_review_fails_and_all_comes_to_rest(
+        is_former in any::<bool>(),
+        acts in prop::collection::vec(act(), 1..200),
+    ) {
+        play(is_former, &acts)?;
     }
+}
+
+/// A rotation that begins while an old CA is dropped publishes it again; then a copy of the Secret comes back in which it is
+/// the CA.
+#[test]
+fn a_ca_that_was_dropped_and_came_back_signs_nothing_at_once() {
+    use Act::{Advance, Ask, BreakKey, Look, Pass, PutBackSecret};
+    let rotates = [Ask("ca"), Look(0), Look(0), Pass(23), Pass(37), Look(0)];
+    let is_over = [7, 35, 7, 26, 17, 30, 37, 37, 32, 21].map(Pass);
+    let meets = [Advance(1), Advance(0), Pass(19), Advance(2), Advance(0), Advance(2), Pass(32), Advance(0)];
+    let begins = [Advance(2), Advance(2), BreakKey, Advance(2), Advance(2), Advance(0), Advance(0), Look(0)];
+    let acts = [rotates.as_slice(), &is_over, &meets, &begins, &[PutBackSecret]].concat();
+    play(false, &acts).unwrap();
 }
