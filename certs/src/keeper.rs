@@ -90,6 +90,7 @@ impl Keeper {
     }
 
     /// Renews what is due, publishes what has to be trusted, and serves what the Secret holds.
+    /// The clock is asked after each look at the webhook configurations.
     pub async fn pass(&mut self, clock: impl Fn() -> Timestamp) -> Result<(), KeepError> {
         for _ in 1..TRIES {
             match self.try_pass(&clock).await {

@@ -408,9 +408,14 @@ fn a_ca_signs_once_it_is_published_for_long(
     assert!(world.seen.bundles().all(|bundle| bundle.contains(&other)));
 }
 
-#[test]
-fn a_replica_that_starts_with_an_older_secret_waits_for_it_to_be_published() {
+#[rstest]
+#[case::and_the_other_ca_is_published_for_long(false)]
+#[case::and_a_former_version_wrote_no_times(true)]
+fn a_replica_that_starts_with_an_older_secret_waits_for_it_to_be_published(#[case] is_former: bool) {
     let mut world = put_back();
+    if is_former {
+        world.seen.0.iter_mut().for_each(|trust| trust.since.clear());
+    }
     let (older, present) = (world.ca(), world.served.take().unwrap());
     world.pass();
     assert_eq!(world.served, None);
