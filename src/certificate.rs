@@ -204,8 +204,8 @@ mod tests {
             let index = usize::from(path.contains("mutating"));
             if method == Method::PATCH {
                 assert_eq!(body[0]["path"], "/metadata/resourceVersion");
-                let patch: json_patch::Patch = serde_json::from_value(body).unwrap();
-                if json_patch::patch(&mut self.configurations[index], &patch).is_err() {
+                let operations: json_patch::Patch = serde_json::from_value(body).unwrap();
+                if json_patch::patch(&mut self.configurations[index], &operations).is_err() {
                     let status =
                         json!({"kind": "Status", "status": "Failure", "reason": "Invalid", "code": 422});
                     return (422, status);

@@ -87,7 +87,6 @@ pub struct WatchedPolicy {
 }
 
 /// Runs until the token is cancelled.
-#[expect(clippy::too_many_lines, reason = "it is being split")]
 pub async fn run(
     client: Client,
     config: Config,

@@ -38,7 +38,6 @@ pub(crate) enum Found {
     Elsewhere(String),
 }
 
-#[expect(clippy::too_many_lines, reason = "it is being split")]
 pub(crate) fn observe(database: &Database, around: Surroundings<'_>) -> Result<Found, Error> {
     let Surroundings { caches, records, operator_namespace, .. } = around;
     check(caches)?;

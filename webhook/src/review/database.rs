@@ -214,7 +214,7 @@ fn on_breaches(
     basis: &Basis<'_>,
 ) -> Vec<String> {
     // All of a new one was judged just now.
-    let policy = specs.old.as_ref().and(basis.state.policy());
+    let policy = specs.old.as_ref().and_then(|_| basis.state.policy());
     let breaches = policy.map(|policy| policy.breaches(request, recorded)).unwrap_or_default();
     let is_among = |problem: &Problem| breaches.iter().any(|(_, breach)| breach.code == problem.code);
     let shown = breaches.iter().filter(|(level, _)| *level != Level::Audit).map(|(_, problem)| problem);

@@ -114,89 +114,90 @@ fn being_destroyed() -> Option<Server> {
 
 type Change = fn(&mut Seen<'_>);
 
+/// What a case is about, the plan, and what was seen otherwise.
+const CASES: &[(&str, &str, Change)] = &[
+    // What isn't known yet is waited for, and the finalizer stays.
+    ("nobody knows which server it leaves", "wait", |seen| seen.leaves = None),
+    ("the caches are being filled", "wait", |seen| seen.is_synced = false),
+    ("the labels of namespaces are not known", "wait", |seen| seen.retention = None),
+    ("nothing says whose the server is", "stay ServerNameUnknown", |seen| {
+        seen.leaves = Some(ServerOf::Unclear("srv".to_owned()));
+    }),
+    // Nothing is left behind.
+    ("it never had one", "release", |seen| seen.leaves = Some(ServerOf::None)),
+    ("it never had one though nothing is synced", "release", |seen| {
+        seen.leaves = Some(ServerOf::None);
+        seen.is_synced = false;
+    }),
+    ("it came to have its server back", "take back, release", |seen| {
+        seen.leaves = Some(ServerOf::None);
+        seen.kept_elsewhere = record(EARLIER, &json!({}));
+    }),
+    // A destroy that somebody began in Azure Service Operator's objects is taken back before anything is written down.
+    ("a destroy was begun", "cancel destroy", |seen| seen.is_cancelled = false),
+    ("a destroy was begun and is confirmed", "cancel destroy", |seen| {
+        seen.is_cancelled = false;
+        seen.retention = destroy();
+    }),
+    // It is written down.
+    ("for ever", "keep on new", |_| {}),
+    ("for days", "keep on new until", |seen| seen.retention = days(14)),
+    ("confirmed", "keep on new confirmed", |seen| seen.retention = destroy()),
+    ("in doubt", "keep on new in doubt", |seen| seen.retention = Some(Err("no".to_owned()))),
+    // The record was written by a pass that got no further.
+    ("again", "keep on this", |seen| seen.record = record(DELETED, &json!({}))),
+    ("again and the confirmation is not noted yet", "keep on this confirmed", |seen| {
+        seen.retention = destroy();
+        seen.record = record(DELETED, &json!({}));
+    }),
+    ("again and it is noted", "keep on this", |seen| {
+        seen.retention = destroy();
+        let confirmed =
+            json!({"confirmation": "orders/main@2026-11-02", "destroyAt": "2026-11-01T12:15:00Z"});
+        seen.record = record(DELETED, &json!({"status": {"uid": "u1", "confirmed": confirmed}}));
+    }),
+    // Somebody has said on the record to keep them, before the confirmation was noted.
+    ("again and it is overruled", "keep on this", |seen| {
+        seen.retention = destroy();
+        seen.record =
+            record(DELETED, &json!({"metadata": {"annotations": {"altinn.app/retention": "Retain"}}}));
+    }),
+    // A record of this delete that somebody is deleting is none.
+    ("somebody deletes the record", "settle Recovered", |seen| {
+        seen.record = record(DELETED, &json!({"metadata": {"deletionTimestamp": NOW, "finalizers": ["x"]}}));
+    }),
+    // A record of an earlier delete goes first.
+    ("an earlier one", "settle Recovered", |seen| seen.record = record(EARLIER, &json!({}))),
+    ("an earlier one that says the same", "settle Recovered", |seen| {
+        seen.record =
+            record(EARLIER, &json!({"metadata": {"annotations": {"altinn.app/retention": "Retain"}}}));
+    }),
+    ("an earlier one that says to keep them", "keep on earlier in doubt", |seen| {
+        seen.retention = destroy();
+        seen.record =
+            record(EARLIER, &json!({"metadata": {"annotations": {"altinn.app/retention": "Retain"}}}));
+    }),
+    ("an earlier one that keeps them longer", "keep on earlier in doubt", |seen| {
+        seen.retention = days(14);
+        seen.record = record(EARLIER, &json!({"spec": {"until": "2026-12-24T12:00:00Z"}}));
+    }),
+    ("an earlier one that keeps them for a shorter time", "settle Recovered", |seen| {
+        seen.retention = days(14);
+        seen.record = record(EARLIER, &json!({"spec": {"until": "2026-11-02T12:00:00Z"}}));
+    }),
+    // An earlier decision, which this Database came too late for.
+    ("azure was told already", "release", |seen| {
+        seen.record = record(EARLIER, &json!({}));
+        seen.server = being_destroyed();
+    }),
+    ("azure was told and the server is gone", "release", |seen| {
+        seen.record = record(EARLIER, &json!({"status": {"uid": "u1", "destroy": {"requestedAt": NOW}}}));
+    }),
+];
+
 #[test]
 fn what_is_seen_of_a_deleted_database_decides_on_its_data() {
-    let cases: &[(&str, &str, Change)] = &[
-        // What isn't known yet is waited for, and the finalizer stays.
-        ("nobody knows which server it leaves", "wait", |seen| seen.leaves = None),
-        ("the caches are being filled", "wait", |seen| seen.is_synced = false),
-        ("the labels of namespaces are not known", "wait", |seen| seen.retention = None),
-        ("nothing says whose the server is", "stay ServerNameUnknown", |seen| {
-            seen.leaves = Some(ServerOf::Unclear("srv".to_owned()));
-        }),
-        // Nothing is left behind.
-        ("it never had one", "release", |seen| seen.leaves = Some(ServerOf::None)),
-        ("it never had one though nothing is synced", "release", |seen| {
-            seen.leaves = Some(ServerOf::None);
-            seen.is_synced = false;
-        }),
-        ("it came to have its server back", "take back, release", |seen| {
-            seen.leaves = Some(ServerOf::None);
-            seen.kept_elsewhere = record(EARLIER, &json!({}));
-        }),
-        // A destroy that somebody began in Azure Service Operator's objects is taken back before anything is written down.
-        ("a destroy was begun", "cancel destroy", |seen| seen.is_cancelled = false),
-        ("a destroy was begun and is confirmed", "cancel destroy", |seen| {
-            seen.is_cancelled = false;
-            seen.retention = destroy();
-        }),
-        // It is written down.
-        ("for ever", "keep on new", |_| {}),
-        ("for days", "keep on new until", |seen| seen.retention = days(14)),
-        ("confirmed", "keep on new confirmed", |seen| seen.retention = destroy()),
-        ("in doubt", "keep on new in doubt", |seen| seen.retention = Some(Err("no".to_owned()))),
-        // The record was written by a pass that got no further.
-        ("again", "keep on this", |seen| seen.record = record(DELETED, &json!({}))),
-        ("again and the confirmation is not noted yet", "keep on this confirmed", |seen| {
-            seen.retention = destroy();
-            seen.record = record(DELETED, &json!({}));
-        }),
-        ("again and it is noted", "keep on this", |seen| {
-            seen.retention = destroy();
-            let confirmed =
-                json!({"confirmation": "orders/main@2026-11-02", "destroyAt": "2026-11-01T12:15:00Z"});
-            seen.record = record(DELETED, &json!({"status": {"uid": "u1", "confirmed": confirmed}}));
-        }),
-        // Somebody has said on the record to keep them, before the confirmation was noted.
-        ("again and it is overruled", "keep on this", |seen| {
-            seen.retention = destroy();
-            seen.record =
-                record(DELETED, &json!({"metadata": {"annotations": {"altinn.app/retention": "Retain"}}}));
-        }),
-        // A record of this delete that somebody is deleting is none.
-        ("somebody deletes the record", "settle Recovered", |seen| {
-            seen.record =
-                record(DELETED, &json!({"metadata": {"deletionTimestamp": NOW, "finalizers": ["x"]}}));
-        }),
-        // A record of an earlier delete goes first.
-        ("an earlier one", "settle Recovered", |seen| seen.record = record(EARLIER, &json!({}))),
-        ("an earlier one that says the same", "settle Recovered", |seen| {
-            seen.record =
-                record(EARLIER, &json!({"metadata": {"annotations": {"altinn.app/retention": "Retain"}}}));
-        }),
-        ("an earlier one that says to keep them", "keep on earlier in doubt", |seen| {
-            seen.retention = destroy();
-            seen.record =
-                record(EARLIER, &json!({"metadata": {"annotations": {"altinn.app/retention": "Retain"}}}));
-        }),
-        ("an earlier one that keeps them longer", "keep on earlier in doubt", |seen| {
-            seen.retention = days(14);
-            seen.record = record(EARLIER, &json!({"spec": {"until": "2026-12-24T12:00:00Z"}}));
-        }),
-        ("an earlier one that keeps them for a shorter time", "settle Recovered", |seen| {
-            seen.retention = days(14);
-            seen.record = record(EARLIER, &json!({"spec": {"until": "2026-11-02T12:00:00Z"}}));
-        }),
-        // An earlier decision, which this Database came too late for.
-        ("azure was told already", "release", |seen| {
-            seen.record = record(EARLIER, &json!({}));
-            seen.server = being_destroyed();
-        }),
-        ("azure was told and the server is gone", "release", |seen| {
-            seen.record = record(EARLIER, &json!({"status": {"uid": "u1", "destroy": {"requestedAt": NOW}}}));
-        }),
-    ];
-    for (name, expected, change) in cases {
+    for (name, expected, change) in CASES {
         let database = database();
         let mut seen = seen(&database);
         change(&mut seen);
