@@ -274,10 +274,13 @@ proptest! {
 #[test]
 fn a_ca_that_was_dropped_and_came_back_signs_nothing_at_once() {
     use Act::{Advance, Ask, BreakKey, Look, Pass, PutBackSecret};
-    let rotates = [Ask("ca"), Look(0), Look(0), Pass(23), Pass(37), Look(0)];
-    let is_over = [7, 35, 7, 26, 17, 30, 37, 37, 32, 21].map(Pass);
-    let meets = [Advance(1), Advance(0), Pass(19), Advance(2), Advance(0), Advance(2), Pass(32), Advance(0)];
-    let begins = [Advance(2), Advance(2), BreakKey, Advance(2), Advance(2), Advance(0), Advance(0), Look(0)];
-    let acts = [rotates.as_slice(), &is_over, &meets, &begins, &[PutBackSecret]].concat();
-    play(false, &acts).unwrap();
+    let all_look = [Look(0), Look(1), Look(2)];
+    let rotates = [Ask("ca"), Look(0), Look(0), Pass(60)];
+    let waits = [60, 80, 80, 79].map(|seconds| [all_look.as_slice(), &[Pass(seconds)]].concat()).concat();
+    let sees = [all_look.as_slice(), &[Pass(2), Advance(2)]].concat();
+    let drops = [Advance(0), Advance(0), Advance(0)];
+    let begins = [BreakKey, Advance(2), Advance(2)];
+    let publishes = [Advance(0), Advance(0), Look(1)];
+    let comes_back = [PutBackSecret, Look(1)];
+    play(false, &[&rotates, &*waits, &sees, &drops, &begins, &publishes, &comes_back].concat()).unwrap();
 }
