@@ -17,6 +17,12 @@ const LEAF_DAYS: i32 = 90;
 /// Clocks in a cluster disagree a little: a certificate is valid from a while ago.
 pub(crate) const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
+/// Whether a time that another replica wrote can be reckoned with. Its clock may be a little ahead; one that
+/// was far ahead must not hold up a rotation until we get there, and then the count begins anew.
+pub(crate) fn is_past(time: Timestamp, now: Timestamp) -> bool {
+    time.duration_since(now) <= CLOCK_SKEW
+}
+
 /// A CA.
 pub(crate) fn authority(now: Timestamp) -> Result<Pair, rcgen::Error> {
     let key = KeyPair::generate()?;

@@ -22,8 +22,8 @@ use kube::{
 use serde_json::json;
 
 use crate::{
+    issue::is_past,
     pair::{certificates, fingerprint},
-    rotation::is_past,
 };
 
 /// Since when each CA has been seen in all bundles: an object in JSON, from fingerprint to time.

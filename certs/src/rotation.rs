@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Invalid, Pair, Served,
-    issue::{self, CLOCK_SKEW},
+    issue::{self, is_past},
     pair::{bundle, certificates, issuer, valid, works},
     publish::Seen,
     state::{ROTATE, State},
@@ -269,12 +269,6 @@ impl Plan<'_> {
             }
         }
     }
-}
-
-/// Whether a time that another replica wrote can be reckoned with. Its clock may be a little ahead; one that
-/// was far ahead must not hold up a rotation until we get there, and then the count begins anew.
-pub(crate) fn is_past(time: Timestamp, now: Timestamp) -> bool {
-    time.duration_since(now) <= CLOCK_SKEW
 }
 
 #[cfg(test)]
