@@ -107,8 +107,9 @@ pub async fn run(
     let (store, stream) = watch_databases(&client, &recorder, &metrics);
 
     let mut triggers = SelectAll::new();
-    let (turned_sender, turned) = mpsc::unbounded_channel();
-    let caches = caches::start(&client, &config.operator_namespace, &store, &mut triggers, &turned_sender);
+    let (kind_changes_sender, kind_changes) = mpsc::unbounded_channel();
+    let caches =
+        caches::start(&client, &config.operator_namespace, &store, &mut triggers, &kind_changes_sender);
     let (namespaces, relabelled) = Namespaces::watch(client.clone());
     let (freed_sender, freed) = mpsc::unbounded_channel();
     let changed = stream::select(relabelled, UnboundedReceiverStream::new(freed));
@@ -146,7 +147,7 @@ pub async fn run(
         // The first value is the policy at the start, when everything is reconciled anyway.
         WatchStream::from_changes(changes).map(|_| ()),
         // Whoever failed because of a kind that is gone would wait long after it is back.
-        UnboundedReceiverStream::new(turned),
+        UnboundedReceiverStream::new(kind_changes),
     );
     tokio::select! {
         () = database::run(context, stream, store, triggers, all, stop) => {}

@@ -313,7 +313,7 @@ fn passwords(
         rotate_after_days: effective.rotate_after_days,
         made_since: None,
     };
-    Passwords::plan(known.admin_secret.as_ref(), known.told(), wanted, now, fresh_password)
+    Passwords::plan(known.admin_secret.as_ref(), known.sent_password(), wanted, now, fresh_password)
         .ok_or(Error::NoPassword)
 }
 

@@ -135,32 +135,32 @@ pub(crate) fn cache<K>(
     api: Api<K>,
     config: watcher::Config,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
-    turned: &UnboundedSender<()>,
+    kind_changes: &UnboundedSender<()>,
 ) -> Cache<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug + Send + 'static,
 {
-    watched(api, config, triggers, turned, None)
+    watched(api, config, triggers, kind_changes, None)
 }
 
 pub(crate) fn indexed<K>(
     api: Api<K>,
     config: watcher::Config,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
-    turned: &UnboundedSender<()>,
+    kind_changes: &UnboundedSender<()>,
 ) -> Indexed<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug + Send + 'static,
 {
     let index = Index::default();
-    Indexed { cache: watched(api, config, triggers, turned, Some(index.clone())), index }
+    Indexed { cache: watched(api, config, triggers, kind_changes, Some(index.clone())), index }
 }
 
 fn watched<K>(
     api: Api<K>,
     config: watcher::Config,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
-    turned: &UnboundedSender<()>,
+    kind_changes: &UnboundedSender<()>,
     index: Option<Index>,
 ) -> Cache<K>
 where
@@ -168,7 +168,7 @@ where
 {
     let ((store, mut writer), mut packer) = (reflector::store(), Packer::default());
     let health = Arc::new(Mutex::new(Health::default()));
-    let (observed, turned) = (health.clone(), turned.clone());
+    let (observed, kind_changes) = (health.clone(), kind_changes.clone());
     let stream = watcher(api, config)
         .default_backoff()
         .modify(prune)
@@ -182,7 +182,7 @@ where
             // After the store: who reads that it is complete must find it so.
             if observe::<K>(event, &observed) {
                 // Without a receiver the process is ending.
-                let _ = turned.send(());
+                let _ = kind_changes.send(());
             }
         })
         .touched_objects()
@@ -223,7 +223,7 @@ pub(crate) fn observe<K: Resource<DynamicType = ()>>(
         Err(error) => Health::Failing(api_error::of_watch(error)),
     };
     // Said once: a watch tries again for ever.
-    let has_turned = *health != new && (*health == Health::UnknownKind || new == Health::UnknownKind);
+    let has_changed = *health != new && (*health == Health::UnknownKind || new == Health::UnknownKind);
     if *health != new {
         match &new {
             Health::UnknownKind => tracing::warn!(
@@ -237,7 +237,7 @@ pub(crate) fn observe<K: Resource<DynamicType = ()>>(
         }
         *health = new;
     }
-    has_turned
+    has_changed
 }
 
 fn note<K: Resource>(event: &watcher::Event<K>, index: &Index) {

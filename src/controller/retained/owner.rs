@@ -26,7 +26,7 @@ pub(crate) async fn owner(context: &Context, database: DatabaseRef<'_>) -> Resul
     let api: Api<DeserializeGuard<Database>> = Api::namespaced(context.client.clone(), database.namespace);
     let found = api.get_opt(database.name).await.map_err(failed("the Database", "looked up"))?;
     Ok(match found {
-        Some(found) if is_let_go(found.meta()) => Owner::Absent,
+        Some(found) if is_released(found.meta()) => Owner::Absent,
         Some(found) => match (found.meta().deletion_timestamp.clone(), found.0) {
             (Some(deleted), _) => Owner::Going(deleted.0),
             (None, Ok(database)) => Owner::There(Box::new(database)),
@@ -37,7 +37,7 @@ pub(crate) async fn owner(context: &Context, database: DatabaseRef<'_>) -> Resul
 }
 
 /// Whether a `Database` that is being deleted doesn't bear our finalizer any more.
-pub(crate) fn is_let_go(metadata: &ObjectMeta) -> bool {
+pub(crate) fn is_released(metadata: &ObjectMeta) -> bool {
     let ours = |finalizers: &Vec<String>| finalizers.iter().any(|finalizer| finalizer == FINALIZER);
     metadata.deletion_timestamp.is_some() && !metadata.finalizers.as_ref().is_some_and(ours)
 }

@@ -10,7 +10,7 @@ use kube::{
     runtime::reflector::Store,
 };
 
-use super::owner::is_let_go;
+use super::owner::is_released;
 use crate::{
     api_error,
     controller::{
@@ -60,7 +60,7 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<Server> {
     let owned: HashSet<u64> = databases
         .state()
         .iter()
-        .filter(|database| !is_let_go(&database.metadata))
+        .filter(|database| !is_released(&database.metadata))
         .map(|database| hash(&database.metadata))
         .collect();
     let unowned = context.caches.servers.names_except(&owned);
@@ -97,7 +97,7 @@ async fn adopt(context: &Context, server: &Server) -> Result<(), Error> {
     }
     let databases: Api<Database> = Api::namespaced(context.client.clone(), database.namespace);
     let there = databases.get_metadata_opt(database.name).await.map_err(Box::new)?;
-    if there.is_some_and(|database| !is_let_go(&database.metadata)) {
+    if there.is_some_and(|database| !is_released(&database.metadata)) {
         return Ok(());
     }
     if server.is_probe() {
@@ -109,8 +109,8 @@ async fn adopt(context: &Context, server: &Server) -> Result<(), Error> {
     match context.records().create(&PostParams::default(), &record).await {
         Ok(record) => {
             let note = format!(
-                "Database {database} is gone without a word on its data. Server {} is kept; apply the manifest \
-                 again to bring it back",
+                "Database {database} is gone, and nobody has decided what becomes of its data. Server {} is kept; apply the \
+                 manifest again to bring it back",
                 server.name()
             );
             context.count_write("RetainedDatabase");

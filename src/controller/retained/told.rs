@@ -28,7 +28,7 @@ pub(super) fn kept(
     let back = format!("apply the manifest of Database {database} again to bring it back");
     let why = match record.spec.reason {
         RetainedReason::Deleted => "its Database was deleted",
-        RetainedReason::OwnerLost => "its Database is gone without a word on the data",
+        RetainedReason::OwnerLost => "its Database is gone, and nobody has decided what becomes of the data",
     };
     let (reason, message) = match end {
         End::At { promised, .. } if end.warns(now) => {

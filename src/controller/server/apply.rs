@@ -12,7 +12,7 @@ use super::{
     build::Desired,
     context::Context,
     nudge, secrets,
-    write::{Error, amend, aso, delete, foreign, has_marks, same_owner, taken},
+    write::{Error, amend, aso, delete, foreign, has_our_metadata, same_owner, taken},
 };
 use crate::{
     azure::{
@@ -353,7 +353,7 @@ impl All<'_> {
             // ASO tells of what keeps it from deleting.
             condition::progress(&found)
         } else {
-            if has_marks(&found, desired) {
+            if has_our_metadata(&found, desired) {
                 delete(self.context, &found).await?;
             } else {
                 aso(self.context, cache, desired).await?;

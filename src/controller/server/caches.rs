@@ -78,33 +78,48 @@ impl<K: Resource<DynamicType = ()>> Noted<K> {
 }
 
 /// Starts every watch. The triggers name the `Database` that a changed object stands for; who polls them
-/// keeps the caches up to date. `turned` is told when a kind is gone or back: no object tells of that.
+/// keeps the caches up to date. `kind_changes` is notified when a CRD is removed or installed: no object tells of that.
 pub(crate) fn start(
     client: &Client,
     operator_namespace: &str,
     databases: &Store<Database>,
     triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
-    turned: &UnboundedSender<()>,
+    kind_changes: &UnboundedSender<()>,
 ) -> Caches {
     // All objects in the operator's namespace, not the labelled ones alone: one that isn't ours and has a
     // name that we want must be seen.
     let everything = watch;
     let ours = || watch().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     let namespace = operator_namespace;
-    let (bindings, changed) = noted(Api::all(client.clone()), ours(), notes::is_binding, turned);
+    let (bindings, changed) = noted(Api::all(client.clone()), ours(), notes::is_binding, kind_changes);
     let whose = |change: Change| future::ready(notes::of_secret(&change.namespace, &change.name));
     triggers.push(changed.filter_map(whose).boxed());
-    let (service_accounts, changed) = noted(Api::all(client.clone()), watch(), |_| true, turned);
+    let (service_accounts, changed) = noted(Api::all(client.clone()), watch(), |_| true, kind_changes);
     triggers.push(using(changed, databases.clone()).boxed());
     Caches {
-        identities: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
-        credentials: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
-        servers: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
-        databases: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
-        firewall_rules: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
-        administrators: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
-        configurations: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers, turned),
-        secrets: cache(Api::namespaced(client.clone(), namespace), ours(), triggers, turned),
+        identities: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, kind_changes),
+        credentials: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, kind_changes),
+        servers: indexed(Api::namespaced(client.clone(), namespace), everything(), triggers, kind_changes),
+        databases: cache(Api::namespaced(client.clone(), namespace), everything(), triggers, kind_changes),
+        firewall_rules: indexed(
+            Api::namespaced(client.clone(), namespace),
+            everything(),
+            triggers,
+            kind_changes,
+        ),
+        administrators: cache(
+            Api::namespaced(client.clone(), namespace),
+            everything(),
+            triggers,
+            kind_changes,
+        ),
+        configurations: indexed(
+            Api::namespaced(client.clone(), namespace),
+            everything(),
+            triggers,
+            kind_changes,
+        ),
+        secrets: cache(Api::namespaced(client.clone(), namespace), ours(), triggers, kind_changes),
         bindings,
         service_accounts,
     }
@@ -150,18 +165,19 @@ fn noted<K>(
     api: Api<Seen<K>>,
     config: watcher::Config,
     matters: fn(&str) -> bool,
-    turned: &UnboundedSender<()>,
+    kind_changes: &UnboundedSender<()>,
 ) -> (Noted<K>, impl Stream<Item = Change> + Send + use<K>)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'static,
 {
     let (notes, health) = (Notes::default(), Arc::new(Mutex::new(Health::default())));
-    let (mut taker, observed, turned) = (Taker::new(notes.clone(), matters), health.clone(), turned.clone());
+    let (mut taker, observed, kind_changes) =
+        (Taker::new(notes.clone(), matters), health.clone(), kind_changes.clone());
     let changes = watcher(api, config).default_backoff().flat_map(move |event| {
         let changes = event.as_ref().map(|event| taker.take(event)).unwrap_or_default();
         // After the notes: who reads that they are complete must find them so.
         if observe::<Seen<K>>(&event, &observed) {
-            let _ = turned.send(());
+            let _ = kind_changes.send(());
         }
         stream::iter(changes)
     });

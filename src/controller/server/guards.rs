@@ -2,7 +2,7 @@
 
 use api::{DatabaseRef, reason::Reason};
 
-use super::{ownership::UnderName, surroundings::Surroundings, transfer};
+use super::{ownership::NameHolder, surroundings::Surroundings, transfer};
 use crate::{
     azure::{
         self, Adoption,
@@ -14,7 +14,7 @@ use crate::{
 /// What there is under the name of the server.
 pub(crate) struct There<'a> {
     pub(crate) database: DatabaseRef<'a>,
-    pub(crate) under: UnderName<'a>,
+    pub(crate) under: NameHolder<'a>,
     pub(crate) around: Surroundings<'a>,
 }
 
@@ -52,7 +52,7 @@ fn is_being_recovered(there: &There<'_>) -> Option<Blocked> {
 }
 
 fn is_taken(there: &There<'_>) -> Option<Blocked> {
-    let why = there.under.taken_from(there.database)?;
+    let why = there.under.conflict_with(there.database)?;
     Some(Blocked::by(
         Reason::ServerNameTaken,
         format!(

@@ -45,13 +45,13 @@ pub(crate) struct Known {
 
 impl Known {
     /// What Azure was told of passwords.
-    pub(crate) fn told(&self) -> password::Told<'_> {
+    pub(crate) fn sent_password(&self) -> password::Sent<'_> {
         let server = self.server.as_ref().map(Server::object).filter(|server| !adoption::is_probe(server));
-        password::Told {
+        password::Sent {
             key: server
                 .and_then(|server| server.spec.administrator_login_password.as_ref())
                 .map(|password| password.key.as_str()),
-            is_taken: server.is_some_and(|server| condition::progress(server) == Progress::Ready),
+            accepted: server.is_some_and(|server| condition::progress(server) == Progress::Ready),
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     evidence::Evidence,
     guards::{self, There},
     known::Known,
-    ownership::{ServerOf, Traces, UnderName, has_owner_labels, is_settled, server_of},
+    ownership::{NameHolder, ServerOf, Traces, has_owner_labels, is_settled, server_of},
     password,
     surroundings::Surroundings,
 };
@@ -62,7 +62,7 @@ pub(crate) fn observe(database: &Database, around: Surroundings<'_>) -> Result<F
     let identity = caches.identities.get(operator_namespace, &server_name);
     let there = There {
         database: whose,
-        under: UnderName {
+        under: NameHolder {
             name: &server_name,
             operator_namespace,
             record: record.as_deref(),
@@ -108,7 +108,7 @@ fn server_name(database: &Database, around: Surroundings<'_>) -> Result<Named, E
 /// Everything of a server that this `Database` may have, unless its data are gone.
 fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
     let Surroundings { caches, operator_namespace, .. } = there.around;
-    let UnderName { name: server_name, record, server, identity, .. } = there.under;
+    let NameHolder { name: server_name, record, server, identity, .. } = there.under;
     let inner = caches.databases.get(operator_namespace, server_name);
     let evidence = Evidence {
         server_name,

@@ -88,14 +88,14 @@ impl Traces {
         let is_its =
             |identity: &&String| caches.identities.own(operator_namespace, identity, whose).is_some();
         let is_taken = |recorded: &String| {
-            let there = UnderName {
+            let there = NameHolder {
                 name: recorded,
                 operator_namespace,
                 record: records.get(&ObjectRef::new(recorded).within(operator_namespace)).as_deref(),
                 server: caches.servers.cache.get(operator_namespace, recorded).as_ref(),
                 identity: caches.identities.get(operator_namespace, recorded).as_ref(),
             }
-            .taken_from(whose);
+            .conflict_with(whose);
             there.is_some()
         };
         let mut kept: Vec<String> = records
@@ -194,7 +194,7 @@ pub(crate) fn has_owner_labels(
 
 /// What there is under the name of a server.
 #[derive(Clone, Copy)]
-pub(crate) struct UnderName<'a> {
+pub(crate) struct NameHolder<'a> {
     pub(crate) name: &'a str,
     pub(crate) operator_namespace: &'a str,
     pub(crate) record: Option<&'a RetainedDatabase>,
@@ -202,9 +202,9 @@ pub(crate) struct UnderName<'a> {
     pub(crate) identity: Option<&'a UserAssignedIdentity>,
 }
 
-impl UnderName<'_> {
+impl NameHolder<'_> {
     /// What of it says that the server is another one's than this `Database`'s.
-    pub(crate) fn taken_from(&self, database: DatabaseRef<'_>) -> Option<String> {
+    pub(crate) fn conflict_with(&self, database: DatabaseRef<'_>) -> Option<String> {
         let object = format!("{}/{}", self.operator_namespace, self.name);
         if let Some(record) = self.record
             && DatabaseRef::parse(&record.spec.database) != Some(database)

@@ -45,13 +45,13 @@ pub(crate) struct Wanted<'a> {
     pub(crate) made_since: Option<Timestamp>,
 }
 
-/// What Azure was told.
+/// The password that was sent to Azure last.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told<'a> {
+pub(crate) struct Sent<'a> {
     /// The key that the server's object names.
     pub(crate) key: Option<&'a str>,
     /// Whether Azure has taken what the object says.
-    pub(crate) is_taken: bool,
+    pub(crate) accepted: bool,
 }
 
 /// The passwords of a server.
@@ -72,7 +72,7 @@ impl Passwords {
     /// none to give.
     pub(crate) fn plan(
         existing: Option<&Secret>,
-        told: Told<'_>,
+        sent: Sent<'_>,
         wanted: Wanted<'_>,
         now: Timestamp,
         fresh: impl FnOnce() -> Option<String>,
@@ -85,7 +85,7 @@ impl Passwords {
             .collect();
         let mut fulfilled = existing.and_then(|secret| secret.annotations().get(FULFILLED).cloned());
         let newest = kept.keys().next_back().cloned();
-        let is_taken = told.is_taken && newest.is_some() && told.key == newest.as_deref();
+        let is_taken = sent.accepted && newest.is_some() && sent.key == newest.as_deref();
         if is_taken {
             // The one before works no longer.
             kept.retain(|key, _| Some(key) == newest.as_ref());
@@ -94,7 +94,7 @@ impl Passwords {
             // While a new one is on its way, the one before it works.
             Some(newest) if !is_taken => kept.keys().rev().find(|key| *key != newest).or_else(|| {
                 // A single one that Azure was told of before: ASO only compares.
-                kept.keys().next().filter(|key| told.key == Some(key.as_str()))
+                kept.keys().next().filter(|key| sent.key == Some(key.as_str()))
             }),
             _ => newest.as_ref(),
         };
@@ -198,18 +198,18 @@ mod tests {
         secret
     }
 
-    fn plan(existing: Option<&Secret>, told: Told<'_>, wanted: Wanted<'_>) -> Passwords {
-        Passwords::plan(existing, told, wanted, now(), || Some("fresh".to_owned())).unwrap()
+    fn plan(existing: Option<&Secret>, sent: Sent<'_>, wanted: Wanted<'_>) -> Passwords {
+        Passwords::plan(existing, sent, wanted, now(), || Some("fresh".to_owned())).unwrap()
     }
 
     const NOTHING: Wanted<'_> = Wanted { request: None, rotate_after_days: None, made_since: None };
 
-    fn taken(key: &str) -> Told<'_> {
-        Told { key: Some(key), is_taken: true }
+    fn taken(key: &str) -> Sent<'_> {
+        Sent { key: Some(key), accepted: true }
     }
 
-    fn sent(key: &str) -> Told<'_> {
-        Told { key: Some(key), is_taken: false }
+    fn sent(key: &str) -> Sent<'_> {
+        Sent { key: Some(key), accepted: false }
     }
 
     fn keys(passwords: &Passwords) -> Vec<&str> {
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_rotation_hands_out_the_new_password_when_azure_has_taken_it_and_never_before() {
         // The first one.
-        let first = plan(None, Told { key: None, is_taken: false }, NOTHING);
+        let first = plan(None, Sent { key: None, accepted: false }, NOTHING);
         assert_eq!((keys(&first), first.newest.as_str(), first.works.clone()), (vec![NEW], NEW, None));
         // Taken, and at rest.
         let rest = plan(Some(&secret(&[(OLD, "old")], None)), taken(OLD), NOTHING);
@@ -289,7 +289,7 @@ mod tests {
         let existing = secret(&[(OLD, "old")], None);
         let plan = |existing, told| Passwords::plan(existing, told, NOTHING, now(), || None);
         assert_eq!(plan(Some(&existing), taken(OLD)).and_then(|plan| plan.works).as_deref(), Some("old"));
-        assert_eq!(plan(None, Told { key: None, is_taken: false }), None);
+        assert_eq!(plan(None, Sent { key: None, accepted: false }), None);
     }
 
     #[test]

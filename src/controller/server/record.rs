@@ -52,7 +52,7 @@ pub(crate) fn of_deleted(
     }
 }
 
-/// Of a server whose `Database` is gone without a word. What it was made of is read from the server itself.
+/// Of a server whose `Database` is gone, with no decision on its data. What it was made of is read from the server itself.
 pub(crate) fn of_orphan(
     server: &Server,
     database: DatabaseRef<'_>,

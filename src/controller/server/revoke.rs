@@ -10,7 +10,7 @@ use super::{
     destroy::{Removal, plan},
     error::Error,
     objects::{Objects, ServerRef, act},
-    password::{self, Passwords, Told, Wanted, fresh_password},
+    password::{self, Passwords, Sent, Wanted, fresh_password},
     secrets, write,
 };
 use crate::{
@@ -61,12 +61,12 @@ async fn change_password(
             existing.is_some_and(|secret| secret.data.as_ref().is_some_and(|data| !data.is_empty()));
         return if has_some { write(context, kept, None).await } else { Ok(Removal::Done) };
     };
-    let is_taken = condition::progress(server) == condition::Progress::Ready;
+    let accepted = condition::progress(server) == condition::Progress::Ready;
     // A record may have stayed through a `Database` that came and went.
     let since = adoption::taken(server).map_or(since, |taken| since.max(taken));
     let passwords = Passwords::plan(
         existing,
-        Told { key: Some(&told.key), is_taken },
+        Sent { key: Some(&told.key), accepted },
         Wanted { made_since: Some(since), ..Wanted::default() },
         // A clock that is behind would make one after another.
         context.now().max(since),
@@ -77,7 +77,7 @@ async fn change_password(
         return Ok(Removal::UnderWay);
     }
     if told.key == passwords.newest {
-        return Ok(if is_taken { Removal::Done } else { Removal::UnderWay });
+        return Ok(if accepted { Removal::Done } else { Removal::UnderWay });
     }
     let reference = SecretReference { key: passwords.newest, ..told.clone() };
     // Whole, as it is but for that: a part of it would have another owner than the rest.

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use super::{
     context::Context,
     notes::{Note, Seen},
-    write::{Error, Way, foreign, has_marks, live, same_owner, taken, write},
+    write::{Error, Way, foreign, has_our_metadata, live, same_owner, taken, write},
 };
 use crate::controller::engine::{in_flight::Written, verdict::Blocked};
 
@@ -67,7 +67,7 @@ pub(crate) async fn apply_admin_secret(context: &Context, desired: &Secret) -> R
     let found = cached_secret(context, desired);
     match &found {
         Some(found) if !same_owner(found, desired) => return Err(foreign(desired, &namespace)),
-        Some(found) if found.data == desired.data && has_marks(found, desired) => return Ok(()),
+        Some(found) if found.data == desired.data && has_our_metadata(found, desired) => return Ok(()),
         Some(_) => {}
         None => match live::<Secret>(context, &namespace, &desired.name_any()).await? {
             Some(live) if !same_owner(&live, desired) => return Err(foreign(desired, &namespace)),

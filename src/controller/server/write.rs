@@ -158,7 +158,7 @@ pub(crate) async fn aso<K: AsoObject>(
         if !same_owner(found, desired) {
             return Err(foreign(desired, &namespace));
         }
-        if found.same_spec(desired) && has_marks(found, desired) {
+        if found.same_spec(desired) && has_our_metadata(found, desired) {
             if is_tracked(found) {
                 // A label that somebody else has taken over as well stays when it is merely left out.
                 amend(context, found, json!({"labels": {TRACKED: null}})).await?;
@@ -179,7 +179,7 @@ pub(crate) async fn aso<K: AsoObject>(
     let written = write(context, &namespace, &over, version.as_deref(), way).await?;
     Ok(match found {
         // Marks alone are nothing that ASO would look at.
-        Some(found) if written == Written::Settled || only_marks_differ(&found, desired) => {
+        Some(found) if written == Written::Settled || only_metadata_differs(&found, desired) => {
             condition::progress(&found)
         }
         _ => Progress::Sent,
@@ -187,7 +187,7 @@ pub(crate) async fn aso<K: AsoObject>(
 }
 
 /// Whether ASO is asked for nothing new: at rest it only looks.
-pub(crate) fn only_marks_differ<K: AsoObject>(found: &K, desired: &K) -> bool {
+pub(crate) fn only_metadata_differs<K: AsoObject>(found: &K, desired: &K) -> bool {
     let policy = |object: &K| object.annotations().get(RECONCILE_POLICY).cloned();
     found.same_spec(desired) && (policy(found) == policy(desired) || azure::is_at_rest(desired))
 }
@@ -214,7 +214,7 @@ pub(crate) fn same_owner<K: Resource>(found: &K, desired: &K) -> bool {
 }
 
 /// Whether everything that we mark an object with is there: labels and annotations.
-pub(crate) fn has_marks<K: Resource>(found: &K, desired: &K) -> bool {
+pub(crate) fn has_our_metadata<K: Resource>(found: &K, desired: &K) -> bool {
     desired.labels().iter().all(|(key, value)| found.labels().get(key) == Some(value))
         && desired.annotations().iter().all(|(key, value)| found.annotations().get(key) == Some(value))
 }
