@@ -111,13 +111,19 @@ fn told<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Vec<(Event
 }
 
 /// The condition `Ready`, if it has another reason than before, or tells of another change. Words of Azure's that differ
-/// from one try to the next, as ids of requests do, are no transition.
+/// from one try to the next, as ids of requests do, are no transition; nor are the steps of a creation that goes well, which
+/// the status tells of: its event is that the database is ready.
 fn transition<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Option<&'a Condition> {
     let (before, now) = (conditions::ready(old), conditions::ready(Some(new))?);
     let is_same = before.is_some_and(|before| {
         before.reason == now.reason && (before.message == now.message || !is_change(&now.reason))
     });
-    (!is_same).then_some(now)
+    let goes_well = is_creation(now) && before.is_none_or(is_creation);
+    (!is_same && !goes_well).then_some(now)
+}
+
+fn is_creation(ready: &Condition) -> bool {
+    [Reason::Creating, Reason::Configuring].iter().any(|step| step.as_str() == ready.reason)
 }
 
 /// How many events each object may still have, and since when. Who isn't in it may have all.
@@ -155,8 +161,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case::first(None, status("Creating", "a"), true)]
-    #[case::another_reason(Some(status("Creating", "a")), status("Ready", "a"), true)]
+    #[case::a_creation_begins(None, status("Creating", "a"), false)]
+    #[case::a_creation_goes_on(Some(status("Creating", "a")), status("Configuring", "b"), false)]
+    #[case::a_creation_ends(Some(status("Configuring", "a")), status("Ready", "a"), true)]
+    #[case::trouble_of_a_creation(Some(status("Creating", "a")), status("QuotaExceeded", "b"), true)]
+    #[case::trouble_at_once(None, status("PolicyDenied", "a"), true)]
+    #[case::trouble_is_over(Some(status("QuotaExceeded", "a")), status("Creating", "b"), true)]
+    #[case::a_login_is_made_anew(Some(status("Ready", "a")), status("Configuring", "b"), true)]
     #[case::the_same(Some(status("Updating", "a")), status("Updating", "a"), false)]
     #[case::another_change(Some(status("Updating", "a")), status("Updating", "b"), true)]
     #[case::another_try(

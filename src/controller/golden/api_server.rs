@@ -82,6 +82,11 @@ impl ApiServer {
                 let code = u16::try_from(answer["code"].as_u64().unwrap()).unwrap();
                 return Response::builder().status(code).body(Full::from(answer.to_string())).unwrap();
             }
+            if self.is_conflict(&path, &body) {
+                let answer =
+                    json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409});
+                return Response::builder().status(409).body(Full::from(answer.to_string())).unwrap();
+            }
             let mut answer = self.written_over(&path, &body);
             if parts.method == Method::POST {
                 answer["metadata"]["uid"] = json!("new");
@@ -91,6 +96,13 @@ impl ApiServer {
             (200, answer)
         };
         Response::builder().status(code).header("date", NOON).body(Full::from(answer.to_string())).unwrap()
+    }
+
+    /// Whether it is to be written over another version than the one that is there.
+    fn is_conflict(&self, path: &str, body: &Value) -> bool {
+        let asked = &body["metadata"]["resourceVersion"];
+        let found = self.find(path.trim_end_matches("/status"));
+        !asked.is_null() && found.is_some_and(|found| found["metadata"]["resourceVersion"] != *asked)
     }
 
     fn find(&self, path: &str) -> Option<&Value> {

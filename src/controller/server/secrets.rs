@@ -16,33 +16,47 @@ pub(crate) async fn apply_secret(
     database: &Database,
     desired: &Secret,
 ) -> Result<Written, Error> {
-    let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
-    let noted = bound(context, desired);
-    let found = match noted.clone() {
-        Some(noted) => Some(noted),
-        // The notes hold labelled Secrets only; one without our label may stand in the way.
-        None => found_secret(context, &namespace, &name).await?,
-    };
-    if let Some(found) = &found {
-        if found.is_left_over_from(database) {
-            return Err(Error::Foreign(Blocked::by(
-                Reason::SecretLeftOver,
-                format!(
-                    "Secret {namespace}/{name} belongs to the Database of this name that was there before; Kubernetes \
-                     removes it, and this Database goes on by itself then"
-                ),
-            )));
-        }
-        if !found.is_owned_by(database) {
-            return Err(taken("Secret", &namespace, &name));
-        }
-        let is_same = desired.data.as_ref().is_some_and(|data| found.holds(data));
-        if is_same && found.has_labels(desired.labels()) {
-            return Ok(Written::Settled);
-        }
+    let namespace = desired.namespace().unwrap_or_default();
+    if let Some(noted) = bound(context, desired) {
+        return apply_over(context, database, desired, &noted, Way::Force).await;
     }
-    let version = noted.as_ref().map(|noted| &*noted.version);
-    write(context, &namespace, desired, version, Way::Force).await
+    // The notes hold labelled Secrets only. One without our label is looked at when it turns out to be in the way.
+    match write(context, &namespace, desired, None, Way::Make).await {
+        Err(error) if error.is_conflict() => {}
+        written => return written,
+    }
+    let found = live::<Seen<Secret>>(context, &namespace, &desired.name_any()).await?;
+    // It is gone by now, and the next pass makes it.
+    let found = found.ok_or(Error::Behind)?.note;
+    apply_over(context, database, desired, &found, Way::ForceThis).await
+}
+
+/// Writes it over one that there is, if that is this `Database`'s.
+async fn apply_over(
+    context: &Context,
+    database: &Database,
+    desired: &Secret,
+    found: &Note,
+    way: Way,
+) -> Result<Written, Error> {
+    let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
+    if found.is_left_over_from(database) {
+        return Err(Error::Foreign(Blocked::by(
+            Reason::SecretLeftOver,
+            format!(
+                "Secret {namespace}/{name} belongs to the Database of this name that was there before; Kubernetes \
+                 removes it, and this Database goes on by itself then"
+            ),
+        )));
+    }
+    if !found.is_owned_by(database) {
+        return Err(taken("Secret", &namespace, &name));
+    }
+    let is_same = desired.data.as_ref().is_some_and(|data| found.holds(data));
+    if is_same && found.has_labels(desired.labels()) {
+        return Ok(Written::Settled);
+    }
+    write(context, &namespace, desired, Some(&found.version), way).await
 }
 
 /// What is noted of the Secret that an app reads.
@@ -64,21 +78,26 @@ pub(crate) async fn found_secret(
 
 pub(crate) async fn apply_admin_secret(context: &Context, desired: &Secret) -> Result<(), Error> {
     let namespace = desired.namespace().unwrap_or_default();
-    let found = cached_secret(context, desired);
-    match &found {
-        Some(found) if !same_owner(found, desired) => return Err(foreign(desired, &namespace)),
-        Some(found) if found.data == desired.data && has_our_metadata(found, desired) => return Ok(()),
-        Some(_) => {}
-        None => match live::<Secret>(context, &namespace, &desired.name_any()).await? {
-            Some(live) if !same_owner(&live, desired) => return Err(foreign(desired, &namespace)),
-            // The cache is behind, and will tell of it. Written over, a password that Azure has would be lost.
-            Some(_) => return Err(Error::Behind),
-            None => {}
-        },
+    let Some(found) = cached_secret(context, desired) else {
+        // The cache may be behind, and will tell. Written over, a password that Azure has would be lost.
+        return match write(context, &namespace, desired, None, Way::Make).await {
+            Err(error) if error.is_conflict() => {
+                let live = live::<Secret>(context, &namespace, &desired.name_any()).await?;
+                let is_foreign = live.is_some_and(|live| !same_owner(&live, desired));
+                Err(if is_foreign { foreign(desired, &namespace) } else { Error::Behind })
+            }
+            written => written.map(drop),
+        };
+    };
+    if !same_owner(&found, desired) {
+        return Err(foreign(desired, &namespace));
+    }
+    if found.data == desired.data && has_our_metadata(&found, desired) {
+        return Ok(());
     }
     // The same goes for one that has changed since.
     let mut desired = desired.clone();
-    let version = found.as_ref().and_then(ResourceExt::resource_version);
+    let version = found.resource_version();
     desired.metadata.resource_version.clone_from(&version);
     write(context, &namespace, &desired, version.as_deref(), Way::Force).await.map(drop)
 }

@@ -30,9 +30,19 @@ pub(crate) enum Error {
     Behind,
 }
 
+impl Error {
+    /// Whether an object stands in the way of the one that was to be made.
+    pub(crate) fn is_conflict(&self) -> bool {
+        let Self::Api { source, .. } = self else { return false };
+        matches!(&**source, kube::Error::Api(status) if status.code == 409)
+    }
+}
+
 /// How to write over fields that somebody else has written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Way {
+    /// There are none: an object of that name is left as it is, and the write is a conflict.
+    Make,
     /// The object is ours, and nobody else is to write those fields.
     Force,
     /// The same, of the object whose uid is given, and no other of its name.
@@ -42,6 +52,10 @@ pub(crate) enum Way {
     /// What somebody else has written stays as it is.
     Yield,
 }
+
+/// A version that no object has: the first change of a cluster has the next one. The API server asks for the version only
+/// where there is an object, so that server-side apply in this version makes one or is refused.
+const NONE_YET: &str = "1";
 
 /// What a write of an object is noted under.
 pub(crate) fn key<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> String {
@@ -73,15 +87,17 @@ where
     // Kubernetes' own kinds don't serialize these, and server-side apply insists on them.
     body["apiVersion"] = json!(K::api_version(&()));
     body["kind"] = json!(kind);
-    if way == Way::ForceThis {
-        body["metadata"]["resourceVersion"] = json!(version);
+    match way {
+        Way::ForceThis => body["metadata"]["resourceVersion"] = json!(version),
+        Way::Make => body["metadata"]["resourceVersion"] = json!(NONE_YET),
+        Way::Force | Way::ForceOne | Way::Yield => {}
     }
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
     let params = PatchParams { force: way != Way::Yield, ..PatchParams::apply(OPERATOR) };
     let answer = match api.patch(&name, &params, &Patch::Apply(&body)).await {
         Ok(answer) => answer,
         // Somebody else has written it meanwhile, or it is gone: the watch tells what stands there now.
-        Err(kube::Error::Api(status)) if way != Way::Force && status.code == 409 => {
+        Err(kube::Error::Api(status)) if !matches!(way, Way::Force | Way::Make) && status.code == 409 => {
             tracing::info!(kind, namespace, name, "what has changed meanwhile is left alone");
             context.in_flight.note(key, desired, version, Written::InFlight);
             return Ok(Written::InFlight);
