@@ -221,3 +221,28 @@ fn the_pod_that_the_pages_show_is_that_of_the_example() {
         }
     }
 }
+
+/// The budgets stand in the page. Some of a container's memory is the kernel's own, and more databases than were measured
+/// are no reason to be killed.
+#[test]
+fn the_chart_asks_for_what_the_page_on_performance_allows_and_is_limited_to_twice_that() {
+    const PAGE: &str = include_str!("../docs/performance.md");
+    const VALUES: &str = include_str!("../charts/database-operator/values.yaml");
+    let budget = |what: &str| {
+        let row = PAGE.lines().find(|line| line.starts_with(&format!("| {what} |"))).expect(what);
+        let cell = row.split('|').nth(2).unwrap().trim();
+        cell.strip_suffix(" MB").unwrap().parse::<u64>().unwrap() * 1_000_000
+    };
+    let values: serde_json::Value = serde_saphyr::from_str(VALUES).unwrap();
+    let given = |process: &str, which: &str| {
+        let memory = values[process]["resources"][which]["memory"].as_str().unwrap();
+        memory.strip_suffix("Mi").unwrap().parse::<u64>().unwrap() * 1024 * 1024
+    };
+    let most = budget("memory at its peak, 10000 databases");
+    assert!(
+        given("controller", "limits") >= 2 * most && given("controller", "limits") < 2 * most + most / 10
+    );
+    assert!(given("controller", "requests") >= budget("memory at its peak, 1000 databases"));
+    assert!(given("webhook", "limits") >= 2 * budget("memory under load, at its peak"));
+    assert!(given("webhook", "requests") >= budget("memory at rest"));
+}
