@@ -39,7 +39,7 @@ use policy::{PolicyState, quote::clean};
 use serde::de::DeserializeOwned;
 use tokio::{
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::sleep,
 };
 use tokio_stream::wrappers::{UnboundedReceiverStream, WatchStream};
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,7 @@ pub use engine::metrics::Metrics;
 use engine::{
     backoff, cache, compliance, conditions, events, in_flight, nudges, quota, recorder::Recorder, states,
 };
-use server::{caches, context::Context, looks, observe};
+use server::{caches, context::Context, looks};
 
 /// Reconciles that run at the same time. kube's default is without bound, which runs out of memory when all
 /// databases come due together.
@@ -146,7 +146,7 @@ pub async fn run(
         due_records: record_sender,
     });
 
-    let stream = watch_databases(context.clone(), unreadable, writer);
+    let stream = watch_databases(context.client.clone(), unreadable, writer);
     let kept =
         retained::run(context.clone(), retained_writer, unreadable_records, store.clone(), due_records);
     let all = stream::select(
@@ -163,44 +163,15 @@ pub async fn run(
 
 /// All of them, and each as it changes.
 fn watch_databases(
-    context: Arc<Context>,
+    client: Client,
     unreadable: Unreadable<impl Fn(&ObjectMeta, &str) + Send + 'static>,
     writer: reflector::store::Writer<Database>,
 ) -> impl Stream<Item = Result<Database, watcher::Error>> + Send {
-    let databases = Api::<DeserializeGuard<Database>>::all(context.client.clone());
+    let databases = Api::<DeserializeGuard<Database>>::all(client);
     readable(watcher(databases, cache::watch()).default_backoff(), unreadable)
         .modify(trim::database)
-        .then(move |event| {
-            let context = context.clone();
-            async move {
-                // The passes begin with it.
-                if matches!(event, Ok(watcher::Event::InitDone)) {
-                    first_lists(&context).await;
-                }
-                event
-            }
-        })
         .reflect(writer)
         .touched_objects()
-}
-
-/// Waits until all is listed that a pass looks at, or can't be: a pass that begins earlier can do nothing, and whatever is
-/// listed after it asks for another one. A list that takes longer than this holds up nothing but what needs it.
-async fn first_lists(context: &Context) {
-    const LOOK: Duration = Duration::from_millis(20);
-    const AT_THE_MOST: Duration = Duration::from_mins(1);
-    let all = async {
-        // One that will never be ready has ended with the process.
-        drop(context.retained.wait_until_ready().await);
-        while !context.namespaces.are_listed()
-            || matches!(observe::check(&context.caches), Err(observe::Error::NotSynced))
-        {
-            sleep(LOOK).await;
-        }
-    };
-    if timeout(AT_THE_MOST, all).await.is_err() {
-        tracing::info!("the first lists take long; Databases that need them wait");
-    }
 }
 
 fn config_map(namespace: &str, name: &str) -> ObjectReference {
