@@ -52,9 +52,6 @@ use crate::controller::{
 const RESYNC: Duration = Duration::from_hours(1);
 /// While Azure works, its objects tell when something happens; this is for the case that they don't.
 const WORKING: Duration = Duration::from_mins(5);
-/// Where a watch tells when it is over: of the CRDs, or of the server's own object. All databases may have the same trouble,
-/// and together they would look far too often.
-const WATCHED: [Reason; 3] = [Reason::AzureServiceOperatorMissing, Reason::ServerGone, Reason::ServerNotOurs];
 /// How soon to look again for something that no watch tells of.
 const SOON: Duration = Duration::from_secs(5);
 /// The first lists take a moment.
@@ -155,11 +152,11 @@ async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
             context.count("not-synced");
             Ok(Action::requeue(backoff::jittered(SYNCING)))
         }
+        // Policies and namespaces are watched.
         Err(Stop::Blocked(why)) => {
             report(database, context, &Outcome::Blocked(&why)).await?;
             context.count("blocked");
-            let is_watched = why.out_of_policy || WATCHED.iter().any(|reason| why.is_by(*reason));
-            let again = if is_watched { WORKING } else { SOON };
+            let again = if why.out_of_policy { WORKING } else { SOON };
             Ok(Action::requeue(backoff::jittered(again)))
         }
         Err(Stop::Failed(error)) => Err(error),

@@ -297,20 +297,3 @@ fn told(action: &Action) -> String {
         "then looks again".to_owned()
     }
 }
-
-/// All of them are blocked at once while a kind is missing, and woken when it is there.
-#[tokio::test]
-async fn while_azure_service_operator_is_missing_nobody_looks_every_few_seconds() {
-    for (case, looks_soon) in [("aso_is_missing", false), ("secret_of_others_before_the_server", true)] {
-        let path = format!("{}/src/controller/golden/cases/{case}/there.yaml", env!("CARGO_MANIFEST_DIR"));
-        let there = There::read(path.as_ref());
-        let server = ApiServer::holding(&there.cluster);
-        let context = Arc::new(context(&there, server.client()));
-        let mut database = there.database.clone();
-        database["apiVersion"] = json!("altinn.app/v1alpha1");
-        database["kind"] = json!("Database");
-        let database: Arc<Database> = Arc::new(serde_json::from_value(database).unwrap());
-        let action = Box::pin(reconcile(database, context)).await.unwrap();
-        assert_eq!(whole_tens(&action) < 6, looks_soon, "{case}: {action:?}");
-    }
-}
