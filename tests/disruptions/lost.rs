@@ -215,7 +215,7 @@ fn the_crds_of_azure_service_operator_are_deleted_and_come_back() {
     kept.story.data_is_kept();
     let message = lost.story.wait_out_of_sync("main", "AzureServiceOperatorMissing");
     assert!(
-        message.contains("The platform team must install it; this Database goes on by itself"),
+        message.contains("The platform team must install it; then everything goes on without another step"),
         "{message}"
     );
 
