@@ -4,7 +4,7 @@ use api::DatabaseRef;
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Secret};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     caches::Caches,
@@ -19,6 +19,7 @@ use crate::{
         FlexibleServersFirewallRule, MANAGE, Owner, RECONCILE_POLICY, SKIP, UserAssignedIdentity,
     },
     controller::engine::cache::{Cache, Indexed},
+    labels::{TRACKED, is_tracked, owner_labels},
 };
 
 /// A server, and the `Database` that its objects are labelled with.
@@ -61,7 +62,8 @@ impl Objects {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Those that there are. The server is last.
+    pub(crate) fn parts(&self) -> Vec<Part> {
         let Self {
             server,
             database,
@@ -72,14 +74,17 @@ impl Objects {
             firewall_rules,
             configurations,
         } = self;
-        server.is_none()
-            && database.is_none()
-            && administrator.is_none()
-            && identity.is_none()
-            && credential.is_none()
-            && secret.is_none()
-            && firewall_rules.is_empty()
-            && configurations.is_empty()
+        let before = [
+            database.as_ref().map(|_| Part::Database),
+            administrator.as_ref().map(|_| Part::Administrator),
+            identity.as_ref().map(|_| Part::Identity),
+            credential.as_ref().map(|_| Part::Credential),
+            secret.as_ref().map(|_| Part::Secret),
+        ];
+        let rules = (0..firewall_rules.len()).map(Part::FirewallRule);
+        let configurations = (0..configurations.len()).map(Part::Configuration);
+        let server = server.as_ref().map(|_| Part::Server);
+        before.into_iter().flatten().chain(rules).chain(configurations).chain(server).collect()
     }
 }
 
@@ -139,17 +144,16 @@ impl Policy {
 
 /// A write to one of the objects, as it was seen: one that has changed since is left as it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Act {
+pub(crate) enum Act<'a> {
     SetPolicy(Part, Policy),
+    /// Labels it as another `Database`'s.
+    SetOwner(Part, DatabaseRef<'a>),
     Delete(Part),
 }
 
-pub(crate) async fn act(context: &Context, objects: &Objects, acts: &[Act]) -> Result<(), Error> {
+pub(crate) async fn act(context: &Context, objects: &Objects, acts: &[Act<'_>]) -> Result<(), Error> {
     for act in acts {
-        let (part, act) = match act {
-            Act::SetPolicy(part, policy) => (*part, Some(*policy)),
-            Act::Delete(part) => (*part, None),
-        };
+        let (Act::SetPolicy(part, _) | Act::SetOwner(part, _) | Act::Delete(part)) = *act;
         match part {
             Part::Server => one(context, objects.server.as_ref(), act).await,
             Part::Database => one(context, objects.database.as_ref(), act).await,
@@ -164,8 +168,7 @@ pub(crate) async fn act(context: &Context, objects: &Objects, acts: &[Act]) -> R
     Ok(())
 }
 
-/// Sets the reconcile policy of an object, or deletes it where none is given.
-async fn one<K>(context: &Context, object: Option<&K>, policy: Option<Policy>) -> Result<(), Error>
+async fn one<K>(context: &Context, object: Option<&K>, act: &Act<'_>) -> Result<(), Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + DeserializeOwned
@@ -173,12 +176,111 @@ where
         + std::fmt::Debug,
 {
     let Some(object) = object else { return Ok(()) };
-    let Some(policy) = policy else { return write::delete(context, object).await.map(drop) };
-    // What rests is known by that.
-    let rests = (policy == Policy::Skip).then_some("true");
-    let annotations = json!({RECONCILE_POLICY: policy.as_str(), AT_REST: rests});
-    if write::amend(context, object, json!({"annotations": annotations})).await? {
-        tracing::info!(kind = %K::kind(&()), name = object.name_any(), policy = policy.as_str(), "reconcile policy set");
+    let (kind, name) = (K::kind(&()), object.name_any());
+    match *act {
+        Act::Delete(_) => drop(write::delete(context, object).await?),
+        Act::SetPolicy(_, policy) => {
+            // What rests is known by that.
+            let rests = (policy == Policy::Skip).then_some("true");
+            let policy = policy.as_str();
+            let annotations = json!({RECONCILE_POLICY: policy, AT_REST: rests});
+            if write::amend(context, object, json!({"annotations": annotations})).await? {
+                tracing::info!(%kind, name, policy, "reconcile policy set");
+            }
+        }
+        Act::SetOwner(_, to) => {
+            let mut labels = json!(owner_labels(to));
+            if is_tracked(object) {
+                labels[TRACKED] = Value::Null;
+            }
+            if write::amend(context, object, json!({"labels": labels})).await? {
+                tracing::info!(%kind, object = name, database = %to, "labelled as another Database's");
+            }
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::engine::cache::Health;
+
+    const SERVER: ServerRef<'_> =
+        ServerRef { database: DatabaseRef::new("orders", "main"), server_name: "srv" };
+
+    /// An object that is labelled with orders/main.
+    fn object(kind: &str, name: &str, spec: &Value) -> Value {
+        let group = match kind {
+            "UserAssignedIdentity" | "FederatedIdentityCredential" => {
+                "managedidentity.azure.com/v1api20230131"
+            }
+            _ => "dbforpostgresql.azure.com/v20250801",
+        };
+        json!({
+            "apiVersion": if kind == "Secret" { "v1" } else { group }, "kind": kind, "spec": spec,
+            "metadata": {"name": name, "namespace": "ns", "labels": owner_labels(SERVER.database)},
+        })
+    }
+
+    fn child(kind: &str, name: &str, server: &str) -> Value {
+        let spec = json!({
+            "azureName": name, "owner": {"name": server}, "startIpAddress": "1.1.1.1", "endIpAddress": "1.1.1.1",
+            "issuer": "i", "subject": "s", "audiences": [], "principalName": "p", "principalType": "ServicePrincipal",
+            "tenantId": "t", "location": "x",
+        });
+        object(kind, name, &spec)
+    }
+
+    fn parts(objects: &[Value]) -> Vec<Part> {
+        Objects::of(&Caches::holding(objects, &Health::Synced), "ns", &SERVER).parts()
+    }
+
+    #[test]
+    fn all_that_a_server_has_is_found_and_the_server_is_last() {
+        let all = [
+            object("FlexibleServer", "srv", &json!({"azureName": "srv", "owner": {}, "location": "x"})),
+            child("FlexibleServersDatabase", "srv", "srv"),
+            child("FlexibleServersAdministrator", "srv", "srv"),
+            child("UserAssignedIdentity", "srv", "srv"),
+            child("FederatedIdentityCredential", "srv", "srv"),
+            object("Secret", &password::secret_name("srv"), &Value::Null),
+            child("FlexibleServersFirewallRule", "srv-a", "srv"),
+            child("FlexibleServersConfiguration", "srv-work-mem", "srv"),
+        ];
+        let expected = [
+            Part::Database,
+            Part::Administrator,
+            Part::Identity,
+            Part::Credential,
+            Part::Secret,
+            Part::FirewallRule(0),
+            Part::Configuration(0),
+            Part::Server,
+        ];
+        assert_eq!(parts(&all), expected);
+        assert_eq!(parts(&[]), []);
+    }
+
+    /// Its ways in would be closed, though nobody has asked for that.
+    #[test]
+    fn what_another_server_of_the_same_database_has_is_left_out() {
+        let others = [
+            child("FlexibleServersFirewallRule", "other-a", "other"),
+            child("FlexibleServersConfiguration", "other-work-mem", "other"),
+            child("FlexibleServersDatabase", "other", "other"),
+        ];
+        assert_eq!(parts(&others), []);
+    }
+
+    #[test]
+    fn what_is_labelled_with_another_database_is_left_out() {
+        let mut rule = child("FlexibleServersFirewallRule", "srv-a", "srv");
+        let mut server =
+            object("FlexibleServer", "srv", &json!({"azureName": "srv", "owner": {}, "location": "x"}));
+        for object in [&mut rule, &mut server] {
+            object["metadata"]["labels"] = json!(owner_labels(DatabaseRef::new("orders", "other")));
+        }
+        assert_eq!(parts(&[rule, server]), []);
+    }
 }

@@ -75,7 +75,7 @@ impl Standing {
     }
 
     /// Ends the object and its resource in Azure.
-    fn remove(self, acts: &mut Vec<Act>) -> Removal {
+    fn remove(self, acts: &mut Vec<Act<'static>>) -> Removal {
         if self.is_going {
             // Azure Service Operator tells what keeps it from deleting.
             return Removal::of(self.progress);
@@ -88,18 +88,18 @@ impl Standing {
     }
 
     /// Deletes the object, whose resource in Azure is gone with its server, or stays.
-    fn release(&self, acts: &mut Vec<Act>) {
+    fn release(&self, acts: &mut Vec<Act<'static>>) {
         if !self.is_going && !self.deletes_azure_resource() {
             acts.push(Act::Delete(self.part));
         }
     }
 }
 
-fn remove<K: AsoObject>(part: Part, object: Option<&K>, acts: &mut Vec<Act>) -> Removal {
+fn remove<K: AsoObject>(part: Part, object: Option<&K>, acts: &mut Vec<Act<'static>>) -> Removal {
     object.map_or(Removal::Done, |object| Standing::of(part, object).remove(acts))
 }
 
-fn release<K: AsoObject>(part: Part, object: Option<&K>, acts: &mut Vec<Act>) {
+fn release<K: AsoObject>(part: Part, object: Option<&K>, acts: &mut Vec<Act<'static>>) {
     if let Some(object) = object {
         Standing::of(part, object).release(acts);
     }
@@ -112,7 +112,7 @@ fn may_be_anothers(server: &FlexibleServer) -> bool {
 
 /// Goes on destroying a server. `is_noted` tells whether its record says so already: who starts anew must know why the server
 /// isn't there.
-pub(super) fn destroy(objects: &Objects, is_noted: bool) -> (Vec<Act>, Step) {
+pub(super) fn destroy(objects: &Objects, is_noted: bool) -> (Vec<Act<'static>>, Step) {
     let mut acts = Vec::new();
     let server = objects.server.as_ref();
     let standing = server.map(|server| Standing::of(Part::Server, server));
@@ -141,7 +141,7 @@ pub(super) fn destroy(objects: &Objects, is_noted: bool) -> (Vec<Act>, Step) {
 
 /// The server is first: with it go its databases, and no order can leave one without the other. What stands for its parts in
 /// the cluster is deleted after that, and deletes nothing in Azure. The identity is last, for it holds no data.
-fn end(objects: &Objects, acts: &mut Vec<Act>) -> Removal {
+fn end(objects: &Objects, acts: &mut Vec<Act<'static>>) -> Removal {
     let server = match &objects.server {
         Some(found)
             if adoption::probe_found_nothing(found) && found.metadata.deletion_timestamp.is_none() =>
@@ -174,8 +174,8 @@ fn end(objects: &Objects, acts: &mut Vec<Act>) -> Removal {
 }
 
 /// Takes back what was begun; nothing when nothing that holds data is deleted with its object.
-pub(super) fn cancel(objects: &Objects) -> Vec<Act> {
-    fn one<K: AsoObject>(part: Part, object: Option<&K>) -> Option<Act> {
+pub(super) fn cancel(objects: &Objects) -> Vec<Act<'static>> {
+    fn one<K: AsoObject>(part: Part, object: Option<&K>) -> Option<Act<'static>> {
         let standing = Standing::of(part, object?);
         let is_begun = standing.deletes_azure_resource() && !standing.is_going;
         is_begun.then_some(Act::SetPolicy(part, Policy::DetachOnDelete))
@@ -190,8 +190,8 @@ pub(super) fn cancel(objects: &Objects) -> Vec<Act> {
 }
 
 /// Has what holds data only looked at, once Azure has it as it is wanted. Tells whether that is so.
-pub(super) fn rest(objects: &Objects) -> (Vec<Act>, bool) {
-    fn one<K: AsoObject>(part: Part, object: Option<&K>, acts: &mut Vec<Act>) -> bool {
+pub(super) fn rest(objects: &Objects) -> (Vec<Act<'static>>, bool) {
+    fn one<K: AsoObject>(part: Part, object: Option<&K>, acts: &mut Vec<Act<'static>>) -> bool {
         let Some(standing) = object.map(|object| Standing::of(part, object)) else { return true };
         if standing.policy != Some(Policy::DetachOnDelete) || standing.is_going {
             return true;
@@ -208,7 +208,7 @@ pub(super) fn rest(objects: &Objects) -> (Vec<Act>, bool) {
 }
 
 /// Ends the app's login by token, and the ways through the firewall.
-pub(in crate::controller::server) fn close(objects: &Objects) -> (Vec<Act>, Removal) {
+pub(in crate::controller::server) fn close(objects: &Objects) -> (Vec<Act<'static>>, Removal) {
     let mut acts = Vec::new();
     let mut closed = remove(Part::Credential, objects.credential.as_ref(), &mut acts);
     for (place, rule) in objects.firewall_rules.iter().enumerate() {

@@ -107,7 +107,7 @@ const MANAGE: Policy = Policy::Manage;
 #[case::its_parts_are_there_and_it_is_not(Objects { server: None, ..all("manage") }, &[], Step::Impossible)]
 fn a_destroy_is_noted_before_anything_is_deleted(
     #[case] objects: Objects,
-    #[case] acts: &[Act],
+    #[case] acts: &[Act<'_>],
     #[case] step: Step,
 ) {
     assert_eq!(destroy(&objects, false), (acts.to_vec(), step));
@@ -165,7 +165,7 @@ fn a_destroy_is_noted_before_anything_is_deleted(
 #[case::nothing_is_left(Objects::default(), &[], Removal::Done)]
 fn a_server_goes_before_its_parts_and_its_identity_last(
     #[case] objects: Objects,
-    #[case] acts: &[Act],
+    #[case] acts: &[Act<'_>],
     #[case] removal: Removal,
 ) {
     assert_eq!(destroy(&objects, true), (acts.to_vec(), Step::GoOn(removal)));
@@ -208,7 +208,7 @@ fn a_look_is_never_ended_noted_or_not() {
     },
     &[]
 )]
-fn what_was_begun_is_taken_back(#[case] objects: Objects, #[case] acts: &[Act]) {
+fn what_was_begun_is_taken_back(#[case] objects: Objects, #[case] acts: &[Act<'_>]) {
     assert_eq!(cancel(&objects), acts);
 }
 
@@ -236,7 +236,7 @@ fn what_was_begun_is_taken_back(#[case] objects: Objects, #[case] acts: &[Act]) 
 )]
 fn what_holds_data_is_only_looked_at_once_azure_is_done(
     #[case] objects: Objects,
-    #[case] acts: &[Act],
+    #[case] acts: &[Act<'_>],
     #[case] rests: bool,
 ) {
     assert_eq!(rest(&objects), (acts.to_vec(), rests));
@@ -272,6 +272,10 @@ fn changed(mut server: FlexibleServer) -> FlexibleServer {
     Removal::UnderWay
 )]
 #[case::closed(Objects { credential: None, firewall_rules: Vec::new(), ..all("skip") }, &[], Removal::Done)]
-fn the_ways_in_are_ended_in_azure(#[case] objects: Objects, #[case] acts: &[Act], #[case] removal: Removal) {
+fn the_ways_in_are_ended_in_azure(
+    #[case] objects: Objects,
+    #[case] acts: &[Act<'_>],
+    #[case] removal: Removal,
+) {
     assert_eq!(close(&objects), (acts.to_vec(), removal));
 }
