@@ -59,8 +59,7 @@ struct Seen<'a> {
     /// What its annotations come to; `None` while the namespaces aren't listed whose labels decide on it. The inner error says
     /// why they don't count.
     retention: Option<Result<Retention, String>>,
-    /// Whether nothing that holds data is deleted with its object.
-    is_cancelled: bool,
+    /// What is labelled as the `Database` has it.
     objects: Objects,
     /// The server's object, whosever it is.
     server: Option<Server>,
@@ -90,7 +89,6 @@ async fn see<'a>(database: &'a Database, context: &'a Context) -> Result<Seen<'a
         is_synced: !matches!(observe::check(&context.caches), Err(observe::Error::NotSynced)),
         // By the day of the delete, so that a long one doesn't outlive its own confirmation.
         retention: retention(database, whose, None, deleted, context).ok(),
-        is_cancelled: false,
         objects: Objects::default(),
         server: None,
         record: None,
@@ -99,7 +97,6 @@ async fn see<'a>(database: &'a Database, context: &'a Context) -> Result<Seen<'a
     if let Some(ServerOf::Named(server_name)) = &seen.leaves {
         let target = ServerRef { database: whose, server_name };
         seen.objects = Objects::of(&context.caches, &context.operator_namespace, &target);
-        seen.is_cancelled = destroy::is_cancelled(&seen.objects);
         let found = context.records().get_opt(server_name).await;
         seen.record = found.map_err(|error| failed(server_name, error))?.map(Box::new);
         seen.server = context.server(server_name);

@@ -17,7 +17,7 @@ use super::Seen;
 use crate::controller::{
     engine::verdict::Blocked,
     retained::end,
-    server::{ownership::ServerOf, record::deletion_is_requested},
+    server::{destroy, ownership::ServerOf, record::deletion_is_requested},
 };
 
 /// The next step.
@@ -76,7 +76,7 @@ pub(super) fn plan(seen: &Seen<'_>) -> Plan {
         Some(ServerOf::Unclear(recorded)) => return Plan::Stay(unclear(recorded, seen.operator_namespace)),
     };
     let (Some(retention), true) = (&seen.retention, seen.is_synced) else { return Plan::Wait };
-    if !seen.is_cancelled {
+    if !destroy::is_cancelled(&seen.objects) {
         return Plan::CancelDestroy;
     }
     let decision = Decision::of(retention, seen);

@@ -42,7 +42,6 @@ fn seen(database: &Database) -> Seen<'_> {
         kept_elsewhere: None,
         is_synced: true,
         retention: Some(Ok(Retention::Retain)),
-        is_cancelled: true,
         objects: Objects::default(),
         server: None,
         record: None,
@@ -98,18 +97,25 @@ fn days(days: u16) -> Option<Result<Retention, String>> {
     Some(Ok(Retention::Days(days)))
 }
 
-/// The server's object is being deleted, and the server in Azure with it.
-fn being_destroyed() -> Option<Server> {
-    let server: FlexibleServer = serde_json::from_value(json!({
+/// The server's object, with the policy by which the server in Azure is deleted along with it.
+fn prepared(deletion_timestamp: Option<&str>) -> FlexibleServer {
+    serde_json::from_value(json!({
         "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
         "metadata": {
-            "name": "srv", "deletionTimestamp": NOW,
+            "name": "srv", "deletionTimestamp": deletion_timestamp,
             "annotations": {"serviceoperator.azure.com/reconcile-policy": "manage"},
         },
         "spec": {"azureName": "srv", "owner": {}, "location": "x", "tags": {"managed-by": "database-operator"}},
     }))
-    .unwrap();
-    Some(server.into())
+    .unwrap()
+}
+
+fn being_destroyed() -> Option<Server> {
+    Some(prepared(Some(NOW)).into())
+}
+
+fn being_prepared() -> Objects {
+    Objects { server: Some(prepared(None)), ..Objects::default() }
 }
 
 type Change = fn(&mut Seen<'_>);
@@ -134,9 +140,9 @@ const CASES: &[(&str, &str, Change)] = &[
         seen.kept_elsewhere = record(EARLIER, &json!({}));
     }),
     // A destroy that somebody began in Azure Service Operator's objects is taken back before anything is written down.
-    ("a destroy was begun", "cancel destroy", |seen| seen.is_cancelled = false),
+    ("a destroy was begun", "cancel destroy", |seen| seen.objects = being_prepared()),
     ("a destroy was begun and is confirmed", "cancel destroy", |seen| {
-        seen.is_cancelled = false;
+        seen.objects = being_prepared();
         seen.retention = destroy();
     }),
     // It is written down.
