@@ -280,18 +280,11 @@ fn held_back(
     policy: &Policy,
     today: Date,
 ) -> Option<Blocked> {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    let labels = context.namespaces.labels(&namespace);
+    let whose = DatabaseRef::of(database);
+    let labels = context.namespaces.labels(whose.namespace);
     let request = Request {
-        policy_name: &context.policy_name,
-        namespace: &namespace,
         labels: labels.as_ref(),
-        databases: None,
-        name: &name,
-        new: &database.spec,
-        old: None,
-        defaulted: &[],
-        today,
+        ..Request::new(&context.policy_name, whose, &database.spec, today)
     };
     let has_server =
         known.server.is_some() || known.recorded.is_some() || context.record_of(&known.server_name).is_some();

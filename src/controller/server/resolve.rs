@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Database, annotations::DEFAULTED, reason::Reason};
+use api::{Database, DatabaseRef, annotations::DEFAULTED, reason::Reason};
 use jiff::civil::Date;
 use kube::ResourceExt;
 use policy::{Code, Denial, Effective, Policy, Problem, Request, defaults, document::Labels};
@@ -18,19 +18,12 @@ pub(crate) fn resolve(
     labels: Option<&Labels>,
     today: Date,
 ) -> Result<Resolved, Blocked> {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
     let noted =
         database.annotations().get(DEFAULTED).map(|text| defaults::from_annotation(text)).unwrap_or_default();
     let request = Request {
-        policy_name,
-        namespace: &namespace,
         labels,
-        databases: None,
-        name: &name,
-        new: &database.spec,
-        old: None,
         defaulted: &noted,
-        today,
+        ..Request::new(policy_name, DatabaseRef::of(database), &database.spec, today)
     };
     let recorded = known.recorded.as_ref();
     let effective = policy.resolve(&request, recorded).map_err(|denial| denied(&denial))?;

@@ -1,5 +1,6 @@
 #![allow(clippy::needless_pass_by_value, reason = "values written in place read best")]
 
+use api::DatabaseRef;
 use policy::{Policy, Request};
 use rstest::rstest;
 use serde_json::json;
@@ -25,17 +26,8 @@ fn database(status: serde_json::Value) -> Database {
 fn effective() -> Effective {
     let policy = Policy::parse(include_str!("../../../../examples/policy.yaml")).unwrap();
     let spec = api::DatabaseSpec::default();
-    let request = Request {
-        policy_name: "database-policy",
-        namespace: "orders",
-        name: "main",
-        labels: None,
-        databases: None,
-        new: &spec,
-        old: None,
-        defaulted: &[],
-        today: jiff::civil::date(2026, 11, 22),
-    };
+    let whose = DatabaseRef::new("orders", "main");
+    let request = Request::new("database-policy", whose, &spec, jiff::civil::date(2026, 11, 22));
     policy.resolve(&request, None).unwrap()
 }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::needless_pass_by_value, reason = "values written in place read best")]
 
+use api::DatabaseRef;
 use policy::{Policy, Recorded, Request};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -15,17 +16,8 @@ fn effective(spec: Value, recorded: Option<&Recorded>) -> Effective {
     );
     let policy = Policy::parse(&policy).unwrap();
     let spec = serde_json::from_value(spec).unwrap();
-    let request = Request {
-        policy_name: "database-policy",
-        namespace: "orders",
-        name: "main",
-        labels: None,
-        databases: None,
-        new: &spec,
-        old: None,
-        defaulted: &[],
-        today: jiff::civil::date(2026, 11, 22),
-    };
+    let whose = DatabaseRef::new("orders", "main");
+    let request = Request::new("database-policy", whose, &spec, jiff::civil::date(2026, 11, 22));
     policy.resolve(&request, recorded).unwrap()
 }
 
