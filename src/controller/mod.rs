@@ -30,7 +30,7 @@ use kube::{
     Api, Client, Resource,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
-        WatchStreamExt, controller,
+        WatchStreamExt,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
@@ -57,14 +57,6 @@ use engine::{
     backoff, cache, compliance, conditions, events, in_flight, nudges, quota, recorder::Recorder, states,
 };
 use server::{caches, context::Context, looks};
-
-/// Reconciles that run at the same time. kube's default is without bound, which runs out of memory when all
-/// databases come due together.
-const CONCURRENCY: u16 = 16;
-
-fn bounded() -> controller::Config {
-    controller::Config::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(20))
-}
 
 /// What the controller needs.
 #[derive(Debug)]

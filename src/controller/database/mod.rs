@@ -22,8 +22,10 @@ use kube::runtime::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::bounded;
-use crate::controller::server::{context::Context, ownership};
+use crate::controller::{
+    engine::concurrency::bounded,
+    server::{context::Context, ownership},
+};
 
 /// Looks after every `Database`, until the token is cancelled. `triggers` tell of one, and `all` of something that may change
 /// every one.

@@ -5,6 +5,7 @@ pub(crate) mod backoff;
 pub(crate) mod cache;
 mod compact;
 pub(crate) mod compliance;
+pub(crate) mod concurrency;
 pub(crate) mod conditions;
 pub(crate) mod events;
 pub(crate) mod in_flight;

@@ -31,10 +31,12 @@ use kube::{
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
-use super::bounded;
 use crate::{
     cluster::readable::{Unreadable, readable},
-    controller::{engine::cache, server::context::Context},
+    controller::{
+        engine::{cache, concurrency::bounded},
+        server::context::Context,
+    },
 };
 
 /// Looks after everything that is kept, until it is dropped.
