@@ -246,3 +246,30 @@ fn the_chart_asks_for_what_the_page_on_performance_allows_and_is_limited_to_twic
     assert!(given("webhook", "limits") >= 2 * budget("memory under load, at its peak"));
     assert!(given("webhook", "requests") >= budget("memory at rest"));
 }
+
+/// A page that names a file which has moved sends its reader nowhere.
+#[test]
+fn the_files_that_the_pages_name_are_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|page| page.unwrap().path());
+    let pages = pages.chain([root.join("README.md"), root.join("CONTRIBUTING.md")]);
+    let (mut count, mut absent) = (0, Vec::new());
+    for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let Ok(text) = std::fs::read_to_string(&page) else { continue };
+        for named in text.split('`').skip(1).step_by(2) {
+            let folder = named.split_once('/').map_or("", |(folder, _)| folder);
+            let is_file =
+                ["api", "certs", "charts", "policy", "sandbox", "src", "tests", "webhook"].contains(&folder);
+            if !is_file || named.contains(|c: char| c.is_whitespace() || "*<{".contains(c)) {
+                continue;
+            }
+            count += 1;
+            if !root.join(named).exists() {
+                absent.push(format!("{}: {named}", page.strip_prefix(root).unwrap().display()));
+            }
+        }
+    }
+    // Or the pages name files in another way now.
+    assert!(count > 10, "{count} files");
+    assert!(absent.is_empty(), "{absent:#?}");
+}
