@@ -70,15 +70,11 @@ fn orphans(context: &Context, databases: &Store<Database>) -> Vec<Server> {
         .filter_map(|name| context.server(name))
         // One that was given to another `Database` is noted for the former one, too.
         .filter(|server| {
-            let DatabaseRef { namespace, name } = owner(server);
-            !owned.contains(&cache::hash(namespace, name))
+            let labelled = server.labelled();
+            labelled
+                .is_some_and(|DatabaseRef { namespace, name }| !owned.contains(&cache::hash(namespace, name)))
         })
         .collect()
-}
-
-/// The `Database` that its labels name.
-fn owner(server: &Server) -> DatabaseRef<'_> {
-    server.labelled().unwrap_or(DatabaseRef::new("", ""))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +87,7 @@ enum Error {
 
 /// The API server has the last word on whether there is a `Database`.
 async fn adopt(context: &Context, server: &Server) -> Result<(), Error> {
-    let database = owner(server);
+    let Some(database) = server.labelled() else { return Ok(()) };
     if !server.belongs_to(database) || server.is_going() {
         return Ok(());
     }

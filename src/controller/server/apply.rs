@@ -170,9 +170,9 @@ async fn make_anew(context: &Context, azure: &azure::Objects) -> Result<bool, Er
         let Some(found) = found.filter(|found| same_owner(found, desired)) else { return Ok(false) };
         let ((owner, is_made), progress) = (of(&found), condition::progress(&found));
         let was_refused = matches!(progress, Progress::GaveUp { .. }) || adoption::is_absent(&progress);
-        let stays_in_azure = azure::has_policy(&found, SKIP) || azure::has_policy(&found, DETACH_ON_DELETE);
-        let is_probe = azure::has_policy(&found, SKIP);
-        if owner == of(desired).0 || is_made || !stays_in_azure || !(was_refused || is_probe) {
+        let skips = azure::has_policy(&found, SKIP);
+        let stays_in_azure = skips || azure::has_policy(&found, DETACH_ON_DELETE);
+        if owner == of(desired).0 || is_made || !stays_in_azure || !(was_refused || skips) {
             return Ok(false);
         }
         if found.meta().deletion_timestamp.is_none() {
