@@ -63,6 +63,7 @@ pub(crate) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
     let api: Api<Database> =
         Api::namespaced(context.client.clone(), &database.namespace().unwrap_or_default());
     let with_finalizer = async {
+        context.until_listed().await;
         // Before the finalizer goes, and not while: it may take long.
         if database.metadata.deletion_timestamp.is_some()
             && database.finalizers().iter().any(|finalizer| finalizer == FINALIZER)

@@ -11,7 +11,7 @@ use rstest::rstest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{EXAMPLE, There, api_server::ApiServer, client_of, context, in_force};
+use super::{EXAMPLE, Policy, There, api_server::ApiServer, client_of, context, in_force};
 use crate::{
     azure::RECONCILE_POLICY,
     controller::{
@@ -68,9 +68,19 @@ enum Look {
 }
 
 async fn pass_with(record: &Value, cluster: &[Value], caches: Caches, look: Look) -> ApiServer {
+    pass_by(there().policy, record, cluster, caches, look).await
+}
+
+async fn pass_by(
+    policy: Option<Policy>,
+    record: &Value,
+    cluster: &[Value],
+    caches: Caches,
+    look: Look,
+) -> ApiServer {
     let all = [cluster.to_vec(), vec![record.clone()]].concat();
     let server = ApiServer::holding(&all);
-    let there = There { cluster: all, ..there() };
+    let there = There { cluster: all, policy, ..there() };
     let context = Context { caches, ..context(&there, server.client()) };
     if look == Look::Fresh {
         context.looks.asked(SERVER, Some("an older object".to_owned()));
@@ -109,6 +119,9 @@ struct Kept {
     looked: bool,
     #[serde(default)]
     without_aso: bool,
+    /// Instead of the example, as in the cases of a `Database`.
+    #[serde(default)]
+    policy: Option<Policy>,
 }
 
 impl Kept {
@@ -139,7 +152,7 @@ async fn a_pass_over_a_record_writes_what_differs_and_tells_the_truth(
     let cluster = kept.cluster();
     let health = if kept.without_aso { Health::UnknownKind } else { Health::Synced };
     let look = if kept.looked { Look::Fresh } else { Look::Old };
-    let server = pass_with(&record, &cluster, Caches::holding(&cluster, &health), look).await;
+    let server = pass_by(kept.policy, &record, &cluster, Caches::holding(&cluster, &health), look).await;
 
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(path.parent().unwrap());
@@ -157,7 +170,8 @@ fn reason(server: &ApiServer) -> Option<String> {
     Some(status["conditions"][0]["reason"].as_str().unwrap().to_owned())
 }
 
-#[tokio::test]
+// Time is paused: the pass waits for the first lists.
+#[tokio::test(start_paused = true)]
 async fn a_record_says_nothing_while_nobody_knows_which_ways_in_are_open() {
     let (record, cluster) = (record("Kept", &json!({})), at_work(&json!({})));
     // Until they are filled, there seems to be nothing to close.

@@ -43,6 +43,7 @@ pub(crate) async fn reconcile(record: Arc<RetainedDatabase>, context: Arc<Contex
 }
 
 async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Error> {
+    context.until_listed().await;
     if record.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }

@@ -1,9 +1,11 @@
 //! Brings back the object of a kept server that was deleted by hand: without it Azure can't be told of the server's end. It
-//! is looked at first, as any server is.
+//! is looked at first, as any server is. [`plan`] decides, and writes nothing.
+
+use std::sync::Arc;
 
 use api::{Database, DatabaseSpec, RetainedDatabase, reason::Reason};
-use jiff::tz::TimeZone;
 use kube::api::ObjectMeta;
+use policy::{Policy, document::Labels};
 
 use super::{
     apply, build,
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::{
     azure::{
-        adoption,
+        FlexibleServer, Objects, adoption,
         condition::{self, Progress},
         names,
     },
@@ -24,6 +26,7 @@ use crate::{
 };
 
 /// Where the server's object is.
+#[derive(Debug)]
 pub(crate) enum Restored {
     There,
     /// Azure Service Operator looks for the server.
@@ -35,49 +38,43 @@ pub(crate) enum Restored {
     Blocked(Blocked),
 }
 
+/// What there is to judge it by.
+struct Seen<'a> {
+    /// Without a policy nothing says where the server is.
+    policy: Option<&'a Arc<Policy>>,
+    server: Option<FlexibleServer>,
+    /// Of the namespace; `None` while they aren't known.
+    labels: Option<Labels>,
+    /// All that is around, by the policy.
+    around: Option<Surroundings<'a>>,
+}
+
+/// What is done about it.
+#[derive(Debug)]
+enum Plan {
+    /// Nothing: it is known where the object is.
+    Known(Restored),
+    /// It is written so that Azure Service Operator looks for the server, and changes nothing.
+    Look(Box<Objects>),
+}
+
 pub(crate) async fn restore(
     record: &RetainedDatabase,
     kept: &ServerRef<'_>,
     context: &Context,
 ) -> Result<Restored, Error> {
-    let server = context.caches.servers.cache.get(&context.operator_namespace, kept.server_name);
-    if let Some(server) = server.filter(|server| !adoption::is_probe(server)) {
-        // At rest it only looks, and tells when Azure has lost the server.
-        let is_gone = adoption::is_absent(&condition::progress(&server));
-        return Ok(if is_gone { Restored::Gone } else { Restored::There });
-    }
     let state = context.policy.load_full();
-    // Without a policy nothing says where the server is; what is kept stays so.
-    let Some(policy) = state.policy() else { return Ok(Restored::There) };
-    let database = database(record, kept);
-    let known = match observe(&database, Surroundings::of(context, policy, None)) {
-        Ok(Found::Known(known)) if known.server_name == kept.server_name => known,
-        // The record isn't in the cache yet.
-        Ok(_) | Err(observe::Error::NotSynced) => return Ok(Restored::UnderWay),
-        Err(observe::Error::Blocked(why)) if why.is_by(Reason::ServerNotOurs) => {
-            return Ok(Restored::Foreign(why));
-        }
-        Err(observe::Error::Blocked(why)) if why.is_by(Reason::ServerGone) => return Ok(Restored::Gone),
-        Err(observe::Error::Blocked(why)) => return Ok(Restored::Blocked(why)),
+    let seen = Seen {
+        policy: state.policy(),
+        server: context.caches.servers.cache.get(&context.operator_namespace, kept.server_name),
+        labels: context.namespaces.labels(kept.database.namespace),
+        around: state.policy().map(|policy| Surroundings::of(context, policy, None)),
     };
-    if known.server.as_ref().is_some_and(|server| adoption::probe_found_nothing(server.object())) {
-        return Ok(Restored::Gone);
-    }
-    let labels = context.namespaces.labels(kept.database.namespace);
-    let today = context.now().to_zoned(TimeZone::UTC).date();
-    let resolved = resolve::resolve(&database, &known, policy, &context.policy_name, labels.as_ref(), today);
-    let resolved = match resolved {
-        Ok(resolved) => resolved,
-        Err(why) => return Ok(Restored::Blocked(why)),
+    let desired = match plan(record, kept, &seen) {
+        Plan::Known(restored) => return Ok(restored),
+        Plan::Look(desired) => desired,
     };
-    let effective = &resolved.effective;
-    let mut desired =
-        build::build(&database, &known, effective, None, &policy.azure, &context.operator_namespace);
-    // The policy may name another place since.
-    if let Some(group) = record.spec.server.id.as_deref().and_then(names::resource_group) {
-        desired.azure.server.spec.owner.arm_id = Some(group.to_owned());
-    }
-    Ok(match apply::apply_server(context, &desired.azure).await? {
+    Ok(match apply::apply_server(context, &desired).await? {
         Progress::GaveUp { reason, message } | Progress::Retrying { reason, message } => {
             let server = kept.server_name;
             let message = format!("Whether Azure has server {server} can't be told: {reason}: {message}");
@@ -85,6 +82,46 @@ pub(crate) async fn restore(
         }
         _ => Restored::UnderWay,
     })
+}
+
+fn plan(record: &RetainedDatabase, kept: &ServerRef<'_>, seen: &Seen<'_>) -> Plan {
+    if let Some(server) = seen.server.as_ref().filter(|server| !adoption::is_probe(server)) {
+        // At rest it only looks, and tells when Azure has lost the server.
+        let is_gone = adoption::is_absent(&condition::progress(server));
+        return Plan::Known(if is_gone { Restored::Gone } else { Restored::There });
+    }
+    // Without a policy what is kept stays so.
+    let (Some(policy), Some(around)) = (seen.policy, seen.around) else {
+        return Plan::Known(Restored::There);
+    };
+    let database = database(record, kept);
+    let known = match observe(&database, around) {
+        Ok(Found::Known(known)) if known.server_name == kept.server_name => known,
+        // The record isn't in the cache yet.
+        Ok(_) | Err(observe::Error::NotSynced) => return Plan::Known(Restored::UnderWay),
+        Err(observe::Error::Blocked(why)) if why.is_by(Reason::ServerNotOurs) => {
+            return Plan::Known(Restored::Foreign(why));
+        }
+        Err(observe::Error::Blocked(why)) if why.is_by(Reason::ServerGone) => {
+            return Plan::Known(Restored::Gone);
+        }
+        Err(observe::Error::Blocked(why)) => return Plan::Known(Restored::Blocked(why)),
+    };
+    if known.server.as_ref().is_some_and(|server| adoption::probe_found_nothing(server.object())) {
+        return Plan::Known(Restored::Gone);
+    }
+    let (name, today) = (around.policy_name, around.today);
+    let effective = match resolve::resolve(&database, &known, policy, name, seen.labels.as_ref(), today) {
+        Ok(resolved) => resolved.effective,
+        Err(why) => return Plan::Known(Restored::Blocked(why)),
+    };
+    let mut desired =
+        build::build(&database, &known, &effective, None, &policy.azure, around.operator_namespace).azure;
+    // The policy may name another place since.
+    if let Some(group) = record.spec.server.id.as_deref().and_then(names::resource_group) {
+        desired.server.spec.owner.arm_id = Some(group.to_owned());
+    }
+    Plan::Look(Box::new(desired))
 }
 
 /// The `Database` that the record tells of.
