@@ -13,10 +13,13 @@ pub const PLOT: &str = "performance-controller.svg";
 
 /// Bytes, by how many databases there are.
 const MEMORY: [(usize, u64); 2] = [(1000, 40_000_000), (10_000, 150_000_000)];
-/// At most so many times what the bare client takes, for so many databases.
-const TO_READY: (usize, f64) = (1000, 1.2);
-const FIRST_CHILD: Duration = Duration::from_secs(1);
+/// At most so many times what a client of as many requests takes, for so many databases.
+const TO_READY: (usize, f64) = (1000, 1.1);
+/// At most this long from an apply to the first object, beside so many databases.
+const FIRST_CHILD: (usize, Duration) = (10_000, Duration::from_millis(300));
 const STATUSES: usize = 3;
+/// Of all sorts, for each database that is created.
+const REQUESTS: usize = 15;
 /// Resources that the controller writes once for each database, and the server, which it writes twice.
 const CHILDREN: [(&str, usize); 8] = [
     ("flexibleservers", 2),
@@ -89,27 +92,28 @@ fn budgets(text: &mut String, all: &[Measured]) {
         }
     }
     if let Some(measured) = all.iter().find(|measured| measured.count == TO_READY.0)
-        && let Some(ratio) = measured.ratio(&measured.bare)
+        && let Some(ratio) = measured.ratio(&measured.alike)
     {
-        let what = format!("{} databases to Ready, of the bare client's time", TO_READY.0);
+        let what = format!("{} databases to Ready, of the time of a client of as many requests", TO_READY.0);
         row(
             text,
             &[what, format!("at most {}", TO_READY.1), format!("{ratio:.2}"), met(ratio <= TO_READY.1)],
         );
     }
-    for measured in all {
-        let count = measured.count;
-        let (one, together) = (
-            measured.life.as_ref().map(|life| life.single[0].percentile(99)),
-            measured.creations.first().map(|creation| creation.first_child.percentile(99)),
-        );
-        let ways = [(one, format!("one by one beside {count}")), (together, format!("{count} at once"))];
-        for (p99, how) in ways {
-            let Some(p99) = p99 else { continue };
-            let what = format!("apply to first child, p99, {how}");
-            row(text, &[what, "under 1 s".into(), seconds(p99), met(p99 < FIRST_CHILD)]);
-        }
+    if let Some(measured) = all.iter().find(|measured| measured.count == FIRST_CHILD.0)
+        && let Some(life) = &measured.life
+    {
+        let p99 = life.single[0].percentile(99);
+        let what = format!("apply to first child, p99, one by one beside {} databases", measured.count);
+        let budget = format!("under {} s", FIRST_CHILD.1.as_secs_f64());
+        row(text, &[what, budget, seconds(p99), met(p99 < FIRST_CHILD.1)]);
     }
+    counted(text, all);
+    text.push('\n');
+}
+
+/// What is counted and not timed.
+fn counted(text: &mut String, all: &[Measured]) {
     for measured in all {
         let (count, Some(creation)) = (measured.count, measured.creations.first()) else { continue };
         let excess: usize = CHILDREN
@@ -122,7 +126,18 @@ fn budgets(text: &mut String, all: &[Measured]) {
         let what = format!("writes of status, {count} databases");
         let most = STATUSES * count;
         row(text, &[what, format!("at most {most}"), statuses.to_string(), met(statuses <= most)]);
+        let requests = creation.requests.0.values().sum::<usize>();
+        let what = format!("requests for each of {count} databases that are created");
+        let each = real(requests) / real(count);
+        row(
+            text,
+            &[what, format!("at most {REQUESTS}"), format!("{each:.1}"), met(requests <= REQUESTS * count)],
+        );
         let Some(life) = &measured.life else { continue };
+        let what = format!("reconciles at a start, {count} databases");
+        let reconciles = life.restart.reconciles;
+        let is_met = usize::try_from(reconciles).is_ok_and(|reconciles| reconciles <= count);
+        row(text, &[what, format!("at most {count}"), reconciles.to_string(), met(is_met)]);
         let idle = [
             (format!("in {} s at rest", REST.as_secs()), life.writes_at_rest),
             ("after a change of the policy that changes nothing".into(), life.policy.writes()),
@@ -133,7 +148,6 @@ fn budgets(text: &mut String, all: &[Measured]) {
             row(text, &[what, "0".into(), writes.to_string(), met(writes == 0)]);
         }
     }
-    text.push('\n');
 }
 
 fn creation(text: &mut String, all: &[Measured]) {
