@@ -267,6 +267,7 @@ mod tests {
             (json!({"uid": "u1", "settled": "Recovered"}), false),
             // Words are for people.
             (json!({"uid": "u1", "conditions": ready("Destroying")}), false),
+            (json!({"uid": "u1", "destroy": destroy, "conditions": ready("DestroyRefused")}), true),
             // It came with a copy of the object.
             (json!({"uid": "u0", "destroy": destroy, "conditions": ready("Destroying")}), false),
             // An older version wrote no uid, and had no such field.
