@@ -14,6 +14,7 @@ use axum::{
     Router,
     http::{HeaderValue, Request, Response, Version, header::CONNECTION},
 };
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -151,12 +152,12 @@ impl ConnectionHandler {
         C: GracefulConnection,
         C::Error: std::fmt::Display,
     {
+        // Polled when one of them has something to say, and not whenever the connection has: each looks under a lock that
+        // all connections share.
+        let mut signals = FuturesUnordered::new();
+        signals.push(self.end(spare).boxed());
+        signals.push(Signal::leave(slot).boxed());
         let mut connection = pin!(connection);
-        let mut end = pin!(async {
-            self.closed.cancelled().await;
-            sleep(spare).await;
-        });
-        let mut ending = false;
         loop {
             tokio::select! {
                 result = &mut connection => {
@@ -165,17 +166,37 @@ impl ConnectionHandler {
                     }
                     return;
                 }
-                () = slot.told_to_leave() => {
-                    if slot.is_quiet() {
+                Some(signal) = signals.next() => match signal {
+                    Signal::Leave if slot.is_quiet() => {
                         self.metrics.evicted.inc();
                         return;
                     }
-                }
-                () = &mut end, if !ending => {
-                    ending = true;
-                    connection.as_mut().graceful_shutdown();
-                }
+                    // It has got busy since.
+                    Signal::Leave => signals.push(Signal::leave(slot).boxed()),
+                    Signal::End => connection.as_mut().graceful_shutdown(),
+                },
             }
         }
+    }
+
+    async fn end(&self, spare: Duration) -> Signal {
+        self.closed.cancelled().await;
+        sleep(spare).await;
+        Signal::End
+    }
+}
+
+/// What a connection is told.
+enum Signal {
+    /// A newcomer needs its place.
+    Leave,
+    /// The server takes no new connections any more.
+    End,
+}
+
+impl Signal {
+    async fn leave(slot: &Slot) -> Self {
+        slot.told_to_leave().await;
+        Self::Leave
     }
 }

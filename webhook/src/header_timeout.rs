@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep_until},
 };
 
 use crate::slots::Slot;
@@ -27,7 +27,11 @@ pub(crate) struct HeaderTimeout<T> {
     io: T,
     http2: bool,
     limit: Duration,
-    due: Option<Pin<Box<Sleep>>>,
+    /// When the head that has begun must be whole.
+    due: Option<Instant>,
+    /// One for all heads: it is set anew when it rings too early, and not for each request, which would take a lock of the
+    /// whole runtime twice.
+    alarm: Pin<Box<Sleep>>,
     slot: Arc<Slot>,
     begun: u64,
     read: usize,
@@ -35,8 +39,9 @@ pub(crate) struct HeaderTimeout<T> {
 
 impl<T> HeaderTimeout<T> {
     pub(crate) fn new(io: T, http2: bool, limit: Duration, slot: Arc<Slot>) -> Self {
-        let due = http2.then(|| Box::pin(sleep(limit)));
-        Self { io, http2, limit, due, slot, begun: 0, read: 0 }
+        let due = Instant::now() + limit;
+        let alarm = Box::pin(sleep_until(due));
+        Self { io, http2, limit, due: http2.then_some(due), alarm, slot, begun: 0, read: 0 }
     }
 
     fn has_read(&mut self, bytes: usize) {
@@ -45,7 +50,20 @@ impl<T> HeaderTimeout<T> {
             self.due = None;
         }
         if !self.http2 && bytes > 0 && self.due.is_none() && self.slot.is_quiet() {
-            self.due = Some(Box::pin(sleep(self.limit)));
+            self.due = Some(Instant::now() + self.limit);
+        }
+    }
+
+    /// Ready when the head that has begun took too long.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = self.due else { return Poll::Pending };
+        loop {
+            ready!(self.alarm.as_mut().poll(cx));
+            if due <= Instant::now() {
+                return Poll::Ready(());
+            }
+            // It was set for a head before.
+            self.alarm.as_mut().reset(due);
         }
     }
 }
@@ -63,11 +81,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for HeaderTimeout<T> {
             me.has_read(buf.filled().len() - before);
             return Poll::Ready(result);
         }
-        if let Some(due) = &mut me.due {
-            ready!(due.as_mut().poll(cx));
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the head took too long")));
-        }
-        Poll::Pending
+        me.poll_due(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the head took too long")))
     }
 }
 
