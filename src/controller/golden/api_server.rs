@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -27,6 +30,10 @@ pub(super) struct ApiServer {
     cluster: Arc<Vec<Value>>,
     /// By a part of the path of a write.
     refuses: Arc<BTreeMap<String, Value>>,
+    /// The write that is refused, by its place among all of them, and the code.
+    refuses_one: Option<(usize, u16)>,
+    /// How many writes were asked for, also those that were refused.
+    asked: Arc<AtomicUsize>,
     writes: Arc<Mutex<Vec<Write>>>,
 }
 
@@ -50,11 +57,26 @@ where
 
 impl ApiServer {
     pub(super) fn holding(cluster: &[Value]) -> Self {
-        Self { cluster: Arc::new(cluster.to_vec()), ..Self::default() }
+        Self::default().with(cluster)
+    }
+
+    /// The same, holding these objects.
+    pub(super) fn with(self, cluster: &[Value]) -> Self {
+        Self { cluster: Arc::new(cluster.to_vec()), ..self }
     }
 
     pub(super) fn refusing(self, refuses: &BTreeMap<String, Value>) -> Self {
         Self { refuses: Arc::new(refuses.clone()), ..self }
+    }
+
+    pub(super) fn refusing_one(self, place: usize, code: u16) -> Self {
+        Self { refuses_one: Some((place, code)), ..self }
+    }
+
+    /// Each write by its method and its kind.
+    pub(super) fn kinds(&self) -> Vec<String> {
+        let writes = self.writes.lock().unwrap();
+        writes.iter().map(|write| format!("{} {}", write.method, kind(&write.method, &write.path))).collect()
     }
 
     pub(super) fn client(&self) -> kube::Client {
@@ -78,6 +100,11 @@ impl ApiServer {
         } else {
             let body = body.collect().await.unwrap().to_bytes();
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let place = self.asked.fetch_add(1, Ordering::Relaxed);
+            if let Some((_, code)) = self.refuses_one.filter(|(refused, _)| *refused == place) {
+                let answer = json!({"kind": "Status", "status": "Failure", "message": "refused", "code": code});
+                return Response::builder().status(code).body(Full::from(answer.to_string())).unwrap();
+            }
             if let Some((_, answer)) = self.refuses.iter().find(|(part, _)| path.contains(*part)) {
                 let code = u16::try_from(answer["code"].as_u64().unwrap()).unwrap();
                 return Response::builder().status(code).body(Full::from(answer.to_string())).unwrap();
@@ -196,6 +223,17 @@ impl ApiServer {
             },
         )
     }
+}
+
+/// `flexibleservers`, or `databases/status`, of a path.
+fn kind(method: &Method, path: &str) -> String {
+    let mut parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let part = parts.pop_if(|last| *last == "status").map(|part| format!("/{part}"));
+    if method != Method::POST {
+        // Its name.
+        parts.pop();
+    }
+    format!("{}{}", parts.last().unwrap(), part.unwrap_or_default())
 }
 
 /// As a merge patch: what is null goes. <https://www.rfc-editor.org/rfc/rfc7396>

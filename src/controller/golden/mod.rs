@@ -8,11 +8,12 @@
 mod api_server;
 mod kstatus;
 mod records;
+mod refused;
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use api::Database;
@@ -57,7 +58,7 @@ use api_server::ApiServer;
 pub(crate) use api_server::client_of;
 
 /// What is there before the pass.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct There {
     /// What the case is about, for who reads it.
@@ -84,7 +85,7 @@ fn noon() -> Timestamp {
     "2026-11-24T12:05:00Z".parse().unwrap()
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Policy {
     None,
@@ -100,6 +101,14 @@ impl There {
         serde_saphyr::from_str(&text.replace(THE_ROOTS, &BASE64_STANDARD.encode(ROOTS))).unwrap()
     }
 
+    /// The `Database` as an API server gives it.
+    fn database(&self) -> Database {
+        let mut database = self.database.clone();
+        database["apiVersion"] = json!("altinn.app/v1alpha1");
+        database["kind"] = json!("Database");
+        serde_json::from_value(database).unwrap()
+    }
+
     fn policy(&self) -> PolicyState {
         let mut text = EXAMPLE.to_owned();
         match &self.policy {
@@ -110,13 +119,15 @@ impl There {
                     text = text.replacen(old, new, 1);
                 }
             }
-            None => {}
+            None => return EXAMPLE_IN_FORCE.clone(),
         }
         in_force(text)
     }
 }
 
 pub(crate) const EXAMPLE: &str = include_str!("../../../examples/policy.yaml");
+
+static EXAMPLE_IN_FORCE: LazyLock<PolicyState> = LazyLock::new(|| in_force(EXAMPLE.to_owned()));
 
 pub(crate) fn in_force(policy: String) -> PolicyState {
     let state = PolicyState::default().applied(Some(&[("policy.yaml".to_owned(), policy)].into()));
@@ -193,10 +204,7 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
     #[files("src/controller/golden/cases/*/there.yaml")] path: PathBuf,
 ) {
     let there = There::read(&path);
-    let mut database: Value = there.database.clone();
-    database["apiVersion"] = json!("altinn.app/v1alpha1");
-    database["kind"] = json!("Database");
-    let database: Database = serde_json::from_value(database).unwrap();
+    let database = there.database();
     let mut after = json!({"metadata": database.metadata, "status": database.status});
     let server = ApiServer::holding(&there.cluster).refusing(&there.refuses);
     let context = Arc::new(context(&there, server.client()));
@@ -231,10 +239,7 @@ async fn azure_service_operator_is_asked_to_try_again_after_minutes_and_once() {
     let there = There::read(path.as_ref());
     let server = ApiServer::holding(&there.cluster);
     let mut context = Arc::new(context(&there, server.client()));
-    let mut database = there.database.clone();
-    database["apiVersion"] = json!("altinn.app/v1alpha1");
-    database["kind"] = json!("Database");
-    let database: Arc<Database> = Arc::new(serde_json::from_value(database).unwrap());
+    let database = Arc::new(there.database());
     for (minutes, asked) in [(0, 0), (4, 0), (5, 1), (6, 1), (15, 2)] {
         let now = there.now + jiff::SignedDuration::from_mins(minutes);
         Arc::get_mut(&mut context).unwrap().clock = Clock::still(now);
@@ -249,12 +254,7 @@ async fn a_server_at_rest_is_looked_at_before_it_is_changed() {
     let there = There::read(path.as_ref());
     let server = ApiServer::holding(&there.cluster);
     let context = Context { looks: Looks::default(), ..context(&there, server.client()) };
-    let mut database = there.database.clone();
-    database["apiVersion"] = json!("altinn.app/v1alpha1");
-    database["kind"] = json!("Database");
-    Box::pin(reconcile(Arc::new(serde_json::from_value(database).unwrap()), Arc::new(context)))
-        .await
-        .unwrap();
+    Box::pin(reconcile(Arc::new(there.database()), Arc::new(context))).await.unwrap();
     let written = server.written();
     assert_eq!(written.matches("operatorSpec: {}").count(), 1, "{written}");
     assert!(!written.contains("Standard_"), "nothing of the change is written: {written}");
@@ -268,10 +268,7 @@ async fn what_was_written_and_is_not_there_is_looked_for_soon() {
     there.cluster.retain(|object| object["kind"] != "FlexibleServersFirewallRule");
     let server = ApiServer::holding(&there.cluster);
     let context = Arc::new(context(&there, server.client()));
-    let mut database = there.database.clone();
-    database["apiVersion"] = json!("altinn.app/v1alpha1");
-    database["kind"] = json!("Database");
-    let database: Arc<Database> = Arc::new(serde_json::from_value(database).unwrap());
+    let database = Arc::new(there.database());
     for pass in ["the one that writes", "the next"] {
         let action = Box::pin(reconcile(database.clone(), context.clone())).await.unwrap();
         let soon = Action::requeue(EXPIRY);

@@ -1,12 +1,15 @@
 //! One pass over one `RetainedDatabase`, told as directories, as those over a `Database` are: `kept/<case>/there.yaml` has the
 //! record and what differs from a server at work. Below are those that need more than one pass, or caches that are behind.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, LazyLock},
+};
 
 use api::RetainedDatabase;
 use arc_swap::ArcSwap;
 use axum::http::Request;
-use kube::client::Body;
+use kube::{client::Body, runtime::controller::Action};
 use rstest::rstest;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,15 +20,18 @@ use crate::{
     controller::{
         engine::cache::Health,
         retained::{reconcile::reconcile, sweep},
-        server::{caches::Caches, context::Context},
+        server::{caches::Caches, context::Context, error::Error},
     },
 };
 
 const SERVER: &str = "prod-1-orders-main-fa6e2486";
 
 fn there() -> There {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/ready/there.yaml");
-    There::read(path.as_ref())
+    static READY: LazyLock<There> = LazyLock::new(|| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/ready/there.yaml");
+        There::read(path.as_ref())
+    });
+    READY.clone()
 }
 
 /// All that stands for orders/main, at work, with this change to its server's metadata.
@@ -78,16 +84,30 @@ async fn pass_by(
     caches: Caches,
     look: Look,
 ) -> ApiServer {
+    let (server, outcome) = pass_at(ApiServer::default(), policy, record, cluster, caches, look).await;
+    outcome.unwrap();
+    server
+}
+
+/// A pass over the record at an API server that holds it beside the others.
+async fn pass_at(
+    server: ApiServer,
+    policy: Option<Policy>,
+    record: &Value,
+    cluster: &[Value],
+    caches: Caches,
+    look: Look,
+) -> (ApiServer, Result<Action, Error>) {
     let all = [cluster.to_vec(), vec![record.clone()]].concat();
-    let server = ApiServer::holding(&all);
+    let server = server.with(&all);
     let there = There { cluster: all, policy, ..there() };
     let context = Context { caches, ..context(&there, server.client()) };
     if look == Look::Fresh {
         context.looks.asked(SERVER, Some("an older object".to_owned()));
     }
     let record: RetainedDatabase = serde_json::from_value(record.clone()).unwrap();
-    Box::pin(reconcile(Arc::new(record), Arc::new(context))).await.unwrap();
-    server
+    let outcome = Box::pin(reconcile(Arc::new(record), Arc::new(context))).await;
+    (server, outcome)
 }
 
 async fn pass(record: &Value, cluster: &[Value]) -> ApiServer {
@@ -99,9 +119,9 @@ async fn pass_after_a_look(record: &Value, cluster: &[Value]) -> ApiServer {
 }
 
 /// What there is before the pass.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+pub(super) struct Kept {
     /// What the case is about, for who reads it.
     #[allow(dead_code, reason = "people read it")]
     about: String,
@@ -125,6 +145,21 @@ struct Kept {
 }
 
 impl Kept {
+    pub(super) fn read(path: &Path) -> Self {
+        serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    /// A pass over the record of this case.
+    pub(super) async fn pass(self, server: ApiServer) -> (ApiServer, Result<Action, Error>) {
+        let mut record = record("Kept", &json!({}));
+        json_patch::merge(&mut record, &Value::Object(self.record.clone()));
+        let cluster = self.cluster();
+        let health = if self.without_aso { Health::UnknownKind } else { Health::Synced };
+        let look = if self.looked { Look::Fresh } else { Look::Old };
+        let caches = Caches::holding(&cluster, &health);
+        pass_at(server, self.policy, &record, &cluster, caches, look).await
+    }
+
     fn cluster(&self) -> Vec<Value> {
         let mut cluster = there().cluster;
         for (kind, change) in &self.changes {
@@ -146,13 +181,8 @@ impl Kept {
 async fn a_pass_over_a_record_writes_what_differs_and_tells_the_truth(
     #[files("src/controller/golden/kept/*/there.yaml")] path: PathBuf,
 ) {
-    let kept: Kept = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    let mut record = record("Kept", &json!({}));
-    json_patch::merge(&mut record, &Value::Object(kept.record.clone()));
-    let cluster = kept.cluster();
-    let health = if kept.without_aso { Health::UnknownKind } else { Health::Synced };
-    let look = if kept.looked { Look::Fresh } else { Look::Old };
-    let server = pass_by(kept.policy, &record, &cluster, Caches::holding(&cluster, &health), look).await;
+    let (server, outcome) = Kept::read(&path).pass(ApiServer::default()).await;
+    outcome.unwrap();
 
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(path.parent().unwrap());
