@@ -286,11 +286,17 @@ fn whole_tens(action: &Action) -> u64 {
     tens
 }
 
-/// Whether the object is looked at again by itself; how soon is jittered.
+/// Whether the object is looked at again by itself, and about how soon: that is jittered by a quarter.
 fn told(action: &Action) -> String {
     if *action == Action::await_change() {
-        "then waits for a change".to_owned()
-    } else {
-        "then looks again".to_owned()
+        return "then waits for a change".to_owned();
     }
+    let tens = whole_tens(action);
+    let soon = match tens {
+        0..=1 => "in seconds",
+        2..41 => "in minutes",
+        41..100 => "in ten minutes",
+        _ => "in an hour",
+    };
+    format!("then looks again {soon}")
 }

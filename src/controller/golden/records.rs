@@ -14,7 +14,7 @@ use rstest::rstest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{EXAMPLE, Policy, There, api_server::ApiServer, client_of, context, in_force};
+use super::{EXAMPLE, Policy, There, api_server::ApiServer, client_of, context, in_force, told};
 use crate::{
     azure::RECONCILE_POLICY,
     controller::{
@@ -182,14 +182,14 @@ async fn a_pass_over_a_record_writes_what_differs_and_tells_the_truth(
     #[files("src/controller/golden/kept/*/there.yaml")] path: PathBuf,
 ) {
     let (server, outcome) = Kept::read(&path).pass(ApiServer::default()).await;
-    outcome.unwrap();
+    let again = told(&outcome.unwrap());
 
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(path.parent().unwrap());
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| {
-        insta::assert_snapshot!("written", server.written());
+        insta::assert_snapshot!("written", format!("{}\n{again}", server.written()));
         insta::assert_snapshot!("status", server.status());
         insta::assert_snapshot!("events", server.events());
     });

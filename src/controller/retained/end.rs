@@ -368,6 +368,7 @@ mod tests {
     #[case::a_slip(json!({"metadata": {"annotations": {"altinn.app/retention": "retian"}}}), Some("\"retian\""))]
     #[case::destroy(json!({"metadata": {"annotations": {"altinn.app/retention": "Destroy"}}}), None)]
     #[case::put_off(json!({"spec": {"until": "2026-11-16T00:00:00Z"}}), Some("has spec.until 2026-11-16T00:00:00Z"))]
+    #[case::as_it_was(json!({}), None)]
     #[case::brought_forward(json!({"spec": {"until": "2026-11-14T00:00:00Z"}}), None)]
     // Nothing tells whether that was before or after it was put off.
     #[case::put_off_and_taken_back(

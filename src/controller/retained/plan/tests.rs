@@ -220,6 +220,10 @@ fn a_warning_is_noted_once_and_goes_when_the_end_is_put_off() {
 #[case::warning(End::At { promised: at("2026-11-21T12:05:00Z"), warned_at: None }, Again::In(Duration::from_mins(5)))]
 #[case::end(End::Confirmed(at("2026-11-20T12:03:00Z")), Again::In(Duration::from_mins(3)))]
 #[case::now(End::Confirmed(at("2026-11-20T11:00:00Z")), Again::In(Duration::from_secs(1)))]
+#[case::warned(
+    End::At { promised: at("2026-11-20T15:00:00Z"), warned_at: Some(at("2026-11-19T15:00:00Z")) },
+    Again::In(LONGEST)
+)]
 #[case::never(never(), Again::About(RESYNC))]
 fn a_record_is_looked_at_when_something_is_due(#[case] end: End, #[case] expected: Again) {
     let record = record(&json!({}));
@@ -227,6 +231,23 @@ fn a_record_is_looked_at_when_something_is_due(#[case] end: End, #[case] expecte
         Plan::Keep { again, .. } => assert_eq!(again, expected),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_record_in_which_something_is_amiss_is_looked_at_more_often() {
+    let record = record(&json!({}));
+    match then(&seen(&record, there(), never(), false), Restored::Gone) {
+        Plan::Keep { again, .. } => assert_eq!(again, Again::About(LONGEST)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same server of Azure's, whose object was made after the server was kept.
+fn object_made_anew() -> Option<FlexibleServer> {
+    let mut server = there();
+    let created = serde_json::from_value(json!("2026-11-10T12:00:00Z")).unwrap();
+    server.as_mut().unwrap().metadata.creation_timestamp = Some(created);
+    server
 }
 
 /// The `Database`, with this status.
@@ -256,6 +277,9 @@ fn has_it() -> Owner {
 // First it is noted that the end doesn't count any more.
 #[case::with_an_end(record(&json!({"confirmed": {"confirmation": "x", "destroyAt": NOW}})), there(), has_it(), "take back")]
 #[case::too_late(noted(), Some(server("2026-11-10T12:00:00Z", "skip", false)), has_it(), "settle Destroyed")]
+#[case::too_late_by_the_object(noted(), object_made_anew(), has_it(), "settle Destroyed")]
+#[case::made_anew_by_hand(record(&json!({})), object_made_anew(), has_it(), "recover")]
+#[case::noted_and_azure_never_told(noted(), there(), has_it(), "recover")]
 #[case::recreated(record(&json!({})), recreated(), has_it(), "settle Destroyed")]
 fn who_is_back_has_the_server_back(
     #[case] record: RetainedDatabase,
