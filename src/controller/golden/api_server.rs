@@ -34,6 +34,8 @@ pub(super) struct ApiServer {
     refuses_one: Option<(usize, u16)>,
     /// How many writes were asked for, also those that were refused.
     asked: Arc<AtomicUsize>,
+    /// What was looked at, by its path.
+    looked_at: Arc<Mutex<Vec<String>>>,
     writes: Arc<Mutex<Vec<Write>>>,
 }
 
@@ -91,6 +93,7 @@ impl ApiServer {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
         let (code, answer) = if parts.method == Method::GET {
+            self.looked_at.lock().unwrap().push(path.clone());
             match self.find(&path) {
                 Some(found) => (200, found.clone()),
                 None => {
@@ -102,7 +105,8 @@ impl ApiServer {
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
             let place = self.asked.fetch_add(1, Ordering::Relaxed);
             if let Some((_, code)) = self.refuses_one.filter(|(refused, _)| *refused == place) {
-                let answer = json!({"kind": "Status", "status": "Failure", "message": "refused", "code": code});
+                let answer =
+                    json!({"kind": "Status", "status": "Failure", "message": "refused", "code": code});
                 return Response::builder().status(code).body(Full::from(answer.to_string())).unwrap();
             }
             if let Some((_, answer)) = self.refuses.iter().find(|(part, _)| path.contains(*part)) {
@@ -189,6 +193,11 @@ impl ApiServer {
             mask(&mut body);
             format!("{} {}\n{}", write.method, write.path, yaml(&body))
         })
+    }
+
+    /// What was looked at beside the caches, a line each.
+    pub(super) fn looked_at(&self) -> String {
+        self.looked_at.lock().unwrap().iter().map(|path| format!("looks at {path}\n")).collect()
     }
 
     /// The last status that was written.

@@ -226,7 +226,7 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| {
-        insta::assert_snapshot!("written", format!("{}\n{outcome}", server.written()));
+        insta::assert_snapshot!("written", format!("{}{}\n{outcome}", server.looked_at(), server.written()));
         insta::assert_snapshot!("status", format!("{}\n{seen}", server.status()));
         insta::assert_snapshot!("events", server.events());
     });

@@ -225,6 +225,22 @@ mod tests {
 
     use super::super::caches::*;
 
+    #[test]
+    fn notes_are_believed_once_the_first_list_is_complete() {
+        for (health, expected) in [
+            (Health::Synced, Ok(())),
+            (Health::Starting, Err(Unreadable::NotSynced)),
+            (
+                Health::Failing("no".to_owned()),
+                Err(Unreadable::Failing("secrets".to_owned(), "no".to_owned())),
+            ),
+        ] {
+            let health = Arc::new(Mutex::new(health));
+            let noted: Noted<Secret> = Noted { notes: Notes::default(), health, kind: PhantomData };
+            assert_eq!(noted.check(), expected);
+        }
+    }
+
     #[tokio::test]
     async fn whoever_uses_a_service_account_is_looked_at_when_something_becomes_of_it() {
         let (store, mut writer) = reflector::store();
