@@ -197,7 +197,8 @@ impl ApiServer {
 
     /// What was looked at beside the caches, a line each.
     pub(super) fn looked_at(&self) -> String {
-        self.looked_at.lock().unwrap().iter().map(|path| format!("looks at {path}\n")).collect()
+        let paths = self.looked_at.lock().unwrap();
+        paths.iter().flat_map(|path| ["looks at ", path, "\n"]).collect()
     }
 
     /// The last status that was written.
