@@ -71,6 +71,11 @@ impl Passes {
         self.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
     }
 
+    #[cfg(test)]
+    pub(crate) fn counted(&self, outcome: &'static str) -> u64 {
+        self.reconciles.get_or_create(&ReconcileLabels { outcome }).get()
+    }
+
     /// Takes note of how long a pass took that began then.
     pub fn took(&self, started: Instant) {
         self.duration.observe(started.elapsed().as_secs_f64());

@@ -398,6 +398,11 @@ async fn a_server_gets_a_record_only_when_the_api_server_has_no_database_of_it()
         sweep::once(&context, &context.databases).await;
         let written = server.written();
         assert_eq!(written.contains("/retaineddatabases"), !is_there, "{written}");
+        let told = format!(
+            "Warning OwnerLost: Database orders/main is gone, and nobody has decided what becomes of its data. \
+                            Server {SERVER} is kept; apply the manifest again to bring it back"
+        );
+        assert_eq!(server.events(), if is_there { "nothing" } else { &told });
     }
 }
 

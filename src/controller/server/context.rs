@@ -151,6 +151,42 @@ mod tests {
         context_of(in_force(EXAMPLE.to_owned()), &[], aso, "2026-11-24T12:05:00Z".parse().unwrap(), client)
     }
 
+    #[tokio::test]
+    async fn the_record_of_a_server_is_looked_at_if_there_is_one() {
+        let record: RetainedDatabase = serde_json::from_value(serde_json::json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase",
+            "metadata": {"name": "srv", "namespace": "database-operator"},
+            "spec": {
+                "database": "orders/main", "server": {"name": "srv"}, "reason": "Deleted", "since": "2026-11-24T12:00:00Z",
+            },
+        }))
+        .unwrap();
+        let (retained, mut writer) = reflector::store();
+        writer.apply_watcher_event(&watcher::Event::Apply(record.clone()));
+        let (due_records, mut due) = tokio::sync::mpsc::unbounded_channel();
+        let context = Context { retained, due_records, ..context(&Health::Synced) };
+        context.look_at_record("another");
+        context.look_at_record("srv");
+        assert_eq!(due.try_recv().unwrap(), ObjectRef::from_obj(&record));
+        assert!(due.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn metrics_count_passes_and_forget_what_is_gone() {
+        let context = context(&Health::Synced);
+        let [main, other] = ["main", "other"].map(|name| DatabaseRef::new("orders", name));
+        for DatabaseRef { namespace, name } in [main, other] {
+            context.compliance.set(namespace, name, false);
+        }
+        context.forget(main);
+        assert_eq!(context.metrics.out_of_policy.get(), 1);
+        context.count("ok");
+        context.count_write("Secret");
+        let label = WriteLabels { kind: "Secret".to_owned() };
+        assert_eq!(context.metrics.writes.get_or_create(&label).get(), 1);
+        assert_eq!(context.metrics.passes.counted("ok"), 1);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_pass_waits_until_the_first_lists_are_complete() {
         let (retained, mut writer) = reflector::store();
