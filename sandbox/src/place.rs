@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -21,6 +22,37 @@ pub(crate) struct Place {
     pub(crate) tenant_id: String,
     pub(crate) resource_group: String,
     pub(crate) location: String,
+    #[serde(default)]
+    network: Network,
+    workload_identity: Option<WorkloadIdentity>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct Network {
+    #[serde(default)]
+    firewall: Vec<FirewallRule>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct FirewallRule {
+    start: Ipv4Addr,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct WorkloadIdentity {
+    issuer: String,
+}
+
+impl Place {
+    /// Under which address the cluster leaves: the first that the firewall lets in. A cluster of private servers needs none.
+    pub(crate) fn cluster_address(&self) -> Ipv4Addr {
+        self.network.firewall.first().map_or(Ipv4Addr::LOCALHOST, |rule| rule.start)
+    }
+
+    /// Who issues the tokens of ServiceAccounts.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.workload_identity.as_ref().map(|identity| identity.issuer.as_str())
+    }
 }
 
 /// What is read of a policy here; all the rest is the operator's to judge.
@@ -55,5 +87,7 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/policy.yaml");
         let policy = PolicyFile::read(&path).unwrap();
         assert_eq!(policy.place.resource_group, "rg-databases");
+        assert_eq!(policy.place.cluster_address(), Ipv4Addr::new(20, 100, 0, 4));
+        assert_eq!(policy.place.issuer(), Some("https://oidc.example/prod-1"));
     }
 }

@@ -278,7 +278,7 @@ impl Drop for Cluster {
     }
 }
 
-async fn connect(config: &Config) -> Result<Client, Error> {
+pub(crate) async fn connect(config: &Config) -> Result<Client, Error> {
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(async move {
         // The client says the same to whoever asks it next.

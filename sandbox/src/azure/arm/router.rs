@@ -20,7 +20,7 @@ use super::{
     existence, federated_credential, flexible_server, identity,
     reply::Reply,
     resource_group,
-    resource_id::{Kind, ResourceId, Target},
+    resource_id::{Key, Kind, ResourceId, Target},
     tag_change,
 };
 use crate::azure::{
@@ -28,6 +28,7 @@ use crate::azure::{
     faults::Phase,
     requests,
     rules::{lock, tags},
+    servers,
 };
 
 /// ARM's own limit on a request.
@@ -110,6 +111,9 @@ async fn answer(
             "The api-version query parameter (?api-version=) is required for all requests.",
         )
     })?;
+    if let Some(server) = mirrored(&target) {
+        servers::refresh(shared, &server).await;
+    }
     let _turn = match &target {
         Target::Resource(id) if is_write(&parts.method) => {
             federated_credential::Turn::take(shared, id).await?
@@ -124,6 +128,7 @@ async fn answer(
         path,
         api_version,
         body,
+        work: None,
     };
     match target {
         Target::Resource(id) => resource(&mut call, &id),
@@ -146,6 +151,16 @@ async fn answer(
             let location = format!("{}{}", call.endpoint, parts.uri);
             call.cloud.operations.result(&id, &location)
         }
+    }
+}
+
+/// The server that what is asked for is read from.
+fn mirrored(target: &Target) -> Option<Key> {
+    let is_mirrored = |kind: &Kind| matches!(kind, Kind::Database | Kind::Administrator);
+    match target {
+        Target::Resource(id) if is_mirrored(&id.kind) => id.parent().map(|server| server.key()),
+        Target::Collection { kind, below } if is_mirrored(kind) => Some(below.clone()),
+        _ => None,
     }
 }
 
