@@ -8,6 +8,7 @@
 //! - `cli` and `detached` are the commands; `client` is what tests use;
 //! - `supervisor` puts everything together and looks after it; `control` is how others ask it for something;
 //! - `control_plane`, `aso` and `operator` say what is run, and with which rights; `azure` runs in the supervisor;
+//! - `postgres` is what is behind the servers of `azure`, and `operator_identity` is who the operator is there;
 //! - `processes`, `process`, `probe` and `exec_child` run it, and see to it that nothing is left behind;
 //! - `tools` finds or builds the programs, and `aso_manifests` makes ASO's CRDs fit for an ASO outside the cluster;
 //! - `state` is the directory of a sandbox, and what it says about itself; `origin` is what it was made of.
@@ -27,6 +28,7 @@ mod http;
 mod kubeconfig;
 mod kubectl;
 mod operator;
+mod operator_identity;
 mod options;
 mod origin;
 mod place;

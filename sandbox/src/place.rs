@@ -25,6 +25,15 @@ pub(crate) struct Place {
     #[serde(default)]
     network: Network,
     workload_identity: Option<WorkloadIdentity>,
+    administrator: Option<Administrator>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Administrator {
+    object_id: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -47,6 +56,12 @@ impl Place {
     /// Under which address the cluster leaves: the first that the firewall lets in. A cluster of private servers needs none.
     pub(crate) fn cluster_address(&self) -> Ipv4Addr {
         self.network.firewall.first().map_or(Ipv4Addr::LOCALHOST, |rule| rule.start)
+    }
+
+    /// The object id of the administrator of all servers, if the policy names one, and whether it is a group.
+    pub(crate) fn administrator(&self) -> Option<(&str, bool)> {
+        let administrator = self.administrator.as_ref()?;
+        Some((&administrator.object_id, administrator.kind.as_deref().is_none_or(|kind| kind == "Group")))
     }
 
     /// Who issues the tokens of ServiceAccounts.
@@ -81,6 +96,23 @@ impl PolicyFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_administrator_is_a_group_unless_the_policy_says_otherwise() {
+        let policy = |administrator: &str| {
+            let text = format!(
+                "azure: {{subscriptionId: s, tenantId: t, resourceGroup: g, location: l, administrator: {administrator}}}"
+            );
+            serde_saphyr::from_str::<Policy>(&text).unwrap().azure
+        };
+        assert_eq!(policy("{name: n, objectId: a}").administrator(), Some(("a", true)));
+        assert_eq!(policy("{name: n, objectId: a, type: Group}").administrator(), Some(("a", true)));
+        assert_eq!(
+            policy("{name: n, objectId: a, type: ServicePrincipal}").administrator(),
+            Some(("a", false))
+        );
+        assert_eq!(policy("null").administrator(), None);
+    }
 
     #[test]
     fn the_example_policy_says_where_its_databases_are() {

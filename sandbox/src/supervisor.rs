@@ -17,6 +17,7 @@ use crate::control::{self, Answer, Command, Request};
 use crate::control_plane::{self, CONTROLLER_MANAGER, ControlPlane};
 use crate::kubectl::{self, Kubectl};
 use crate::operator::{self, CONTROLLER, Installation, WEBHOOK};
+use crate::operator_identity;
 use crate::options::Options;
 use crate::origin::{self, Origin};
 use crate::place::{self, Place, PolicyFile};
@@ -64,6 +65,8 @@ pub enum Error {
     Origin(#[from] origin::Error),
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    Identity(#[from] operator_identity::Error),
     #[error("can't read the keys of the API server's tokens: {0}")]
     NoKeys(#[from] kubectl::Error),
     #[error("the API server's answer to /openid/v1/jwks is not a JSON Web Key Set")]
@@ -239,8 +242,7 @@ impl Sandbox {
         self.begin_aso(&aso, &plane.kubectl, options, progress).await?;
         let mut operator = Vec::new();
         if let Some(origin) = &origin {
-            operator =
-                self.install_operator(tools, &plane, directory, origin, &policy.text, &mut ports).await?;
+            operator = self.install_operator(tools, &plane, directory, origin, &policy, &mut ports).await?;
             progress.say("the database operator is installed");
         }
         // After all CRDs: its garbage collector then knows them at once, and not only when it looks again, up to
@@ -346,7 +348,7 @@ impl Sandbox {
         plane: &ControlPlane,
         directory: &Directory,
         origin: &Origin,
-        policy: &str,
+        policy: &PolicyFile,
         ports: &mut Ports,
     ) -> Result<Vec<crate::process::Spec>, Error> {
         let installation = Installation {
@@ -357,7 +359,24 @@ impl Sandbox {
             cluster: &plane.cluster,
             directory: directory.path(),
         };
-        Ok(installation.install(policy, ports).await?.into())
+        let [webhook, mut controller] = installation.install(&policy.text, ports).await?;
+        if let Some(azure) = &self.azure
+            && let Some(gateway) = azure.gateway()
+        {
+            let (place, kubectl) = (&policy.place, &plane.kubectl);
+            let environment = operator_identity::prepare(
+                azure,
+                gateway.ip(),
+                place,
+                &plane.issuer,
+                kubectl,
+                directory.path(),
+            );
+            for (name, value) in environment.await? {
+                controller = controller.env(name, value);
+            }
+        }
+        Ok(vec![webhook, controller])
     }
 
     async fn act(&mut self, running: &Running, command: Command) -> Answer {

@@ -124,7 +124,7 @@ fn issue(cloud: &mut Cloud, shared: &Shared, tenant: &str, asked: &TokenRequest)
     if asked.client_id.is_empty() || asked.scope.is_empty() {
         return Err(incomplete("'client_id' and 'scope' must not be empty."));
     }
-    let Some(audience) = asked.scope.strip_suffix("/.default") else {
+    let Some(audience) = audience(&asked.scope) else {
         return Err(Refusal::new(
             "invalid_scope",
             1_002_012,
@@ -161,6 +161,11 @@ fn issue(cloud: &mut Cloud, shared: &Shared, tenant: &str, asked: &TokenRequest)
             "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
         )),
     }
+}
+
+/// Of a scope: libraries ask for `openid offline_access profile` beside it.
+fn audience(scope: &str) -> Option<&str> {
+    scope.split_whitespace().find_map(|one| one.strip_suffix("/.default"))
 }
 
 /// The object id of the managed identity that an assertion speaks for.

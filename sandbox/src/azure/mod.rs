@@ -48,6 +48,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
+    arm::identity::{TOKEN_EXCHANGE, WorkloadIdentity},
     circumstances::{Closed, Lock, Ownership, Region},
     control::{Existing, Login, Settings, TokenRequest},
     endpoints::RealServer,
@@ -57,6 +58,7 @@ pub use self::{
     requests::Request,
 };
 use self::{
+    arm::resource_id::ResourceId,
     cloud::Shared,
     jwt::{Keys, Signer},
     work::Jobs,
@@ -185,6 +187,25 @@ impl Azure {
     /// The tenant of everything in this Azure, until somebody logs in to another with a secret.
     pub fn set_tenant(&self, tenant: &str) {
         self.shared.lock().tenant = Some(tenant.to_owned());
+    }
+
+    /// An identity that is there from the start, in a group that is, with a ServiceAccount that may act as it. Returns its
+    /// client id.
+    pub fn create_identity(
+        &self,
+        subscription: &str,
+        group: &str,
+        location: &str,
+        identity: &WorkloadIdentity<'_>,
+    ) -> String {
+        let group = ResourceId::group(subscription, group);
+        arm::identity::create(&mut self.shared.lock(), &group, identity, location)
+    }
+
+    /// Who is in a group, by object ids.
+    pub fn set_members(&self, group: &str, members: &[&str]) {
+        let members = members.iter().map(|&member| member.to_owned()).collect();
+        self.shared.lock().groups.insert(group.to_owned(), members);
     }
 
     /// A resource group that is there from the start. It isn't in the log of requests: nobody asked for it.

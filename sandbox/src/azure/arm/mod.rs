@@ -8,7 +8,7 @@ pub(super) mod errors;
 mod existence;
 pub(super) mod federated_credential;
 pub(super) mod flexible_server;
-mod identity;
+pub(super) mod identity;
 pub(super) mod operations;
 mod reply;
 pub(super) mod resource_group;

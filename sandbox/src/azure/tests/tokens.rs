@@ -69,7 +69,7 @@ impl Identity {
             "grant_type=client_credentials&client_id={}&scope={}&client_assertion={}&client_assertion_type=urn%3Aietf%3Aparams%3A\
              oauth%3Aclient-assertion-type%3Ajwt-bearer",
             asked.client,
-            asked.scope.replace(':', "%3A").replace('/', "%2F"),
+            asked.scope.replace(':', "%3A").replace('/', "%2F").replace(' ', "+"),
             asked.assertion
         );
         let request = Request::post(format!("/{}/oauth2/v2.0/token", asked.tenant))
@@ -121,6 +121,11 @@ async fn an_identity_that_has_a_token_for_azures_api_gets_in_there() {
             .status
     };
     assert_eq!(bearer("https://management.azure.com/.default").await, StatusCode::OK);
+    // As Microsoft's libraries ask.
+    assert_eq!(
+        bearer("https://management.azure.com/.default openid offline_access profile").await,
+        StatusCode::OK
+    );
     assert_eq!(bearer(SCOPE).await, StatusCode::UNAUTHORIZED);
 }
 
