@@ -133,7 +133,7 @@ impl Sandbox {
 
     /// The root certificate of everything here, PEM: of the API server, of Azure's API and of its servers.
     pub fn root_certificate(&self) -> PathBuf {
-        self.directory().join("pki/ca.crt")
+        self.directory.root_certificate()
     }
 
     /// One JSON line for each request to the API server, `audit.k8s.io/v1`, level `Metadata`.

@@ -5,12 +5,12 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::Path;
 
 use crate::azure::{Azure, WorkloadIdentity};
 use crate::certificates;
 use crate::kubectl::{self, Kubectl};
 use crate::place::Place;
+use crate::state::Directory;
 
 const NAMESPACE: &str = "database-operator";
 const ACCOUNT: &str = "database-operator-controller";
@@ -36,7 +36,7 @@ pub(crate) async fn prepare(
     place: &Place,
     issuer: &str,
     kubectl: &Kubectl,
-    directory: &Path,
+    directory: &Directory,
 ) -> Result<Vec<(&'static str, OsString)>, Error> {
     let administrator = place.administrator();
     let principal_id = match administrator {
@@ -63,7 +63,7 @@ pub(crate) async fn prepare(
         TOKEN_LIFETIME,
     ];
     let token = kubectl.run(&arguments).await?;
-    let file = directory.join("controller-azure-token");
+    let file = directory.path().join("controller-azure-token");
     certificates::write_secret(&file, token.trim())?;
     Ok(vec![
         ("AZURE_AUTHORITY_HOST", format!("{}/", azure.endpoint()).into()),
@@ -72,6 +72,6 @@ pub(crate) async fn prepare(
         ("AZURE_TENANT_ID", place.tenant_id.clone().into()),
         // The names of Azure's servers lead to the sandbox, and its root stands for theirs.
         ("PGHOSTADDR", gateway.to_string().into()),
-        ("SSL_CERT_FILE", directory.join("pki/ca.crt").into()),
+        ("SSL_CERT_FILE", directory.root_certificate().into()),
     ])
 }

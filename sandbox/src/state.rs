@@ -135,6 +135,11 @@ impl Directory {
         self.path.join("supervisor.log")
     }
 
+    /// The root certificate of everything in the sandbox.
+    pub(crate) fn root_certificate(&self) -> PathBuf {
+        self.path.join("pki/ca.crt")
+    }
+
     fn state_file(&self) -> PathBuf {
         self.path.join("state.json")
     }

@@ -364,14 +364,8 @@ impl Sandbox {
             && let Some(gateway) = azure.gateway()
         {
             let (place, kubectl) = (&policy.place, &plane.kubectl);
-            let environment = operator_identity::prepare(
-                azure,
-                gateway.ip(),
-                place,
-                &plane.issuer,
-                kubectl,
-                directory.path(),
-            );
+            let environment =
+                operator_identity::prepare(azure, gateway.ip(), place, &plane.issuer, kubectl, directory);
             for (name, value) in environment.await? {
                 controller = controller.env(name, value);
             }

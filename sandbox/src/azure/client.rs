@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::control::Advance;
 pub use super::{
-    Closed, Existing, Fault, GatewayFault, GatewayFaultKind, Lock, Login, LoginAttempt, Ownership, Phase,
-    RealServer, Region, Request, Settings, TokenRequest,
+    Closed, DirectoryEntry, Existing, Fault, GatewayFault, GatewayFaultKind, Lock, Login, LoginAttempt,
+    Ownership, Phase, RealServer, Region, Request, Settings, TokenRequest,
 };
 
 /// Why the control endpoint did not do what it was asked.
@@ -191,6 +191,11 @@ impl Client {
     /// Plays somebody who changes who is in a group, by object ids.
     pub async fn set_members(&self, group: &str, members: &[&str]) -> Result<(), Error> {
         self.send(Method::PUT, &format!("/groups?id={}", in_query(group)), Some(&members)).await.map(drop)
+    }
+
+    /// Plays somebody who comes to be known in the directory by name.
+    pub async fn register(&self, entry: &DirectoryEntry) -> Result<(), Error> {
+        self.send(Method::PUT, "/directory", Some(entry)).await.map(drop)
     }
 
     /// A token of Microsoft Entra ID, as somebody gets it who logs in there.

@@ -21,6 +21,7 @@ use super::{
         throttle::Throttle,
     },
     circumstances::{Lock, Ownership, Region},
+    directory::DirectoryEntry,
     endpoints::{Endpoints, RealServer},
     faults::Faults,
     gateway_faults::GatewayFaults,
@@ -109,6 +110,8 @@ pub(super) struct Cloud {
     pub(super) issuers: BTreeMap<String, Keys>,
     /// Members of each group, by object ids.
     pub(super) groups: BTreeMap<String, Vec<String>>,
+    /// By name.
+    pub(super) directory: BTreeMap<String, DirectoryEntry>,
     pub(super) logins: LoginLog,
     pub(super) gateway_faults: GatewayFaults,
     /// The address under which clients on 127.0.0.1 leave, which servers' firewalls judge; they are the cluster.
@@ -143,6 +146,7 @@ impl Cloud {
             tokens: HashSet::new(),
             issuers: BTreeMap::new(),
             groups: BTreeMap::new(),
+            directory: BTreeMap::new(),
             logins: LoginLog::default(),
             gateway_faults: GatewayFaults::default(),
             cluster_address: Ipv4Addr::LOCALHOST,
@@ -313,8 +317,13 @@ impl Cloud {
 
     /// Completes when all that PostgreSQL was asked for so far is done; at once where there is none.
     pub(super) fn done_so_far(&self, server: Key) -> Option<oneshot::Receiver<()>> {
+        self.ask(server, Work::Wait)
+    }
+
+    /// Something to be done at once; completes when it is.
+    pub(super) fn ask(&self, server: Key, work: Work) -> Option<oneshot::Receiver<()>> {
         let (done, completed) = oneshot::channel();
-        self.jobs.ask(server, Work::Wait, Asked::Control(done)).then_some(completed)
+        self.jobs.ask(server, work, Asked::Control(done)).then_some(completed)
     }
 
     /// Somebody deletes it in the portal: what is in PostgreSQL goes, too.

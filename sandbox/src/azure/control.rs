@@ -18,6 +18,7 @@ use super::{
     catalogue::regions,
     circumstances::{Lock, Region},
     cloud::Shared,
+    directory::DirectoryEntry,
     endpoints::RealServer,
     faults::{Fault, Phase},
     gateway_faults::GatewayFault,
@@ -25,6 +26,7 @@ use super::{
     logins::LoginAttempt,
     requests::Request,
     servers,
+    work::Work,
 };
 
 /// A resource, as the control endpoint shows it.
@@ -72,6 +74,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/logins", get(logins).delete(clear_logins))
         .route("/gateway-faults", get(gateway_faults).post(inject_at_gateway).delete(clear_gateway_faults))
         .route("/groups", put(set_members))
+        .route("/directory", put(register))
         .route("/tokens", post(issue_token))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such page here"))
         .with_state(shared)
@@ -384,6 +387,25 @@ async fn set_members(
         return refused(StatusCode::BAD_REQUEST, "name the group with ?id= and its object id");
     };
     shared.lock().groups.insert(group, members);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Somebody comes to be known by name, or under another object id.
+async fn register(
+    State(shared): State<Shared>,
+    entry: Result<Json<DirectoryEntry>, JsonRejection>,
+) -> Response {
+    let entry = match entry {
+        Ok(Json(entry)) => entry,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let learning: Vec<_> = {
+        let mut cloud = shared.lock();
+        cloud.directory.insert(entry.name.clone(), entry);
+        cloud.real_servers.keys().filter_map(|server| cloud.ask(server.clone(), Work::Learn)).collect()
+    };
+    // They have learnt it, or the stand-in stops.
+    futures::future::join_all(learning).await;
     StatusCode::NO_CONTENT.into_response()
 }
 

@@ -148,6 +148,7 @@ impl Signer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
@@ -174,6 +175,27 @@ mod tests {
         let (other_claims, own_signature) = own.rsplit_once('.').unwrap();
         for mixed in [format!("{claims}.{own_signature}"), format!("{other_claims}.{signature}")] {
             assert_eq!(signer.keys().verify(&mixed), Err(Invalid::Signature));
+        }
+    }
+
+    proptest! {
+        /// One changed character is enough, wherever it is.
+        #[test]
+        fn a_token_that_was_touched_counts_for_nothing(place in any::<prop::sample::Index>(), by in 1_u8..64) {
+            let signer = Signer::new().unwrap();
+            let token = signer.sign(&json!({"oid": "a", "groups": ["g"]})).unwrap();
+            let mut touched = token.clone().into_bytes();
+            let place = place.index(touched.len());
+            let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+            let Some(letter) = letters.iter().position(|letter| *letter == touched[place]) else { return Ok(()) };
+            touched[place] = letters[(letter + usize::from(by)) % letters.len()];
+            let touched = String::from_utf8(touched).unwrap();
+            prop_assert!(signer.keys().verify(&touched).is_err(), "{}", touched);
+        }
+
+        #[test]
+        fn any_text_is_refused_in_order(text in ".{0,300}") {
+            prop_assert!(Signer::new().unwrap().keys().verify(&text).is_err());
         }
     }
 

@@ -20,6 +20,7 @@ mod circumstances;
 pub mod client;
 mod cloud;
 mod control;
+mod directory;
 mod endpoints;
 mod faults;
 mod gateway;
@@ -51,6 +52,7 @@ pub use self::{
     arm::identity::{TOKEN_EXCHANGE, WorkloadIdentity},
     circumstances::{Closed, Lock, Ownership, Region},
     control::{Existing, Login, Settings, TokenRequest},
+    directory::DirectoryEntry,
     endpoints::RealServer,
     faults::{Fault, Phase},
     gateway_faults::{GatewayFault, GatewayFaultKind},

@@ -57,6 +57,8 @@ pub(super) enum Work {
         /// `None` for the default.
         value: Option<String>,
     },
+    /// Whom the directory knows by name, as it is now.
+    Learn,
     /// Nothing: done when all that was asked for before is.
     Wait,
 }

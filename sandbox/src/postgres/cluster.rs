@@ -8,6 +8,7 @@ use std::sync::{LazyLock, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -35,7 +36,8 @@ const MEMORY_NEEDED: u64 = 4 << 30;
 const NOT_COPIED: [&str; 3] = ["postmaster.pid", "postmaster.opts", "pg_wal"];
 
 /// What a principal of Microsoft Entra ID is, as `pgaadauth_create_principal_with_oid` takes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PrincipalType {
     User,
     Group,

@@ -137,6 +137,7 @@ pub(super) fn describe(error: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
     use rstest::rstest;
 
     use super::*;
@@ -176,6 +177,30 @@ mod tests {
     #[tokio::test]
     async fn anything_else_is_refused(#[case] bytes: &[u8]) {
         assert_eq!(first(bytes).await, None);
+    }
+
+    proptest! {
+        /// It ends, takes no more than it may, and what it takes as a startup packet is one.
+        #[test]
+        fn whatever_comes_is_read_or_refused(bytes in vec(any::<u8>(), 0..200), long in any::<bool>()) {
+            // Mostly of the length that it says.
+            let length = u32::try_from(bytes.len() + if long { 5 } else { 4 }).unwrap();
+            let sent = [length.to_be_bytes().as_slice(), &bytes].concat();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let mut rest = sent.as_slice();
+            if let Ok(First::Startup(startup)) = runtime.block_on(read_first(&mut rest)) {
+                prop_assert_eq!(startup.packet.as_slice(), sent.as_slice());
+                prop_assert!(!startup.user.is_empty() && !startup.database.is_empty());
+            }
+            let mut rest = bytes.as_slice();
+            if let Ok(message) = runtime.block_on(read(&mut rest)) {
+                let mut written = Vec::new();
+                runtime.block_on(write(&mut written, &message)).unwrap();
+                prop_assert!(bytes.starts_with(&written));
+                // Of an error that means nothing, too.
+                describe(&message);
+            }
+        }
     }
 
     #[tokio::test]

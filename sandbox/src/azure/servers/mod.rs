@@ -26,6 +26,7 @@ pub(super) use self::mirror::refresh;
 use super::{
     arm::{errors::ArmError, resource_id::Key},
     cloud::Shared,
+    directory::DirectoryEntry,
     endpoints::{Endpoint, RealServer},
     work::{Asked, Job, PasswordLogin, Work},
 };
@@ -153,8 +154,9 @@ impl Worker {
                 self.blocking(move || drop(cluster)).await
             }
             Work::Stop => self.act(Cluster::stop).await,
-            Work::Start => self.act(Cluster::run).await,
+            Work::Start => self.run_and_learn().await,
             Work::Restart => self.act(Cluster::restart).await,
+            Work::Learn => self.learn().await,
             Work::CreateDatabase { name, owner } => {
                 self.execute("CREATE DATABASE %I OWNER %I", &[&name, &owner]).await
             }
@@ -208,8 +210,24 @@ impl Worker {
         };
         self.cluster = Some(cluster);
         self.report_version(version);
-        self.act(Cluster::run).await?;
+        self.run_and_learn().await?;
         self.set_login(login).await
+    }
+
+    async fn run_and_learn(&mut self) -> Result<(), ArmError> {
+        self.act(Cluster::run).await?;
+        self.learn().await
+    }
+
+    /// Whom the directory knows by name.
+    async fn learn(&self) -> Result<(), ArmError> {
+        let known: Vec<DirectoryEntry> = self.shared.lock().directory.values().cloned().collect();
+        for DirectoryEntry { name, object_id, principal_type } in known {
+            let statement = "INSERT INTO azure.directory VALUES (%L, %L, %L)
+                             ON CONFLICT (name) DO UPDATE SET object_id = EXCLUDED.object_id, type = EXCLUDED.type";
+            self.execute(statement, &[&name, &object_id.to_lowercase(), principal_type.name()]).await?;
+        }
+        Ok(())
     }
 
     /// Of a server that nothing can be had of, nothing can be copied either.

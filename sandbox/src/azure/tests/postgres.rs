@@ -8,6 +8,7 @@ use super::{
     logging_in::{Login, OPERATORS, column, refused},
     support::{Setup, plain_server, server_path},
 };
+use crate::{azure::DirectoryEntry, postgres::PrincipalType};
 
 const VERSION: &str = "2025-08-01";
 
@@ -217,6 +218,35 @@ async fn a_restored_server_has_the_data_of_its_source(#[values("16", "17", "18")
     assert_eq!(column(&restored, "SELECT name FROM item").await, ["coffee"]);
     let databases = setup.get(&format!("{}/databases/app", server_path("orders-2"))).await;
     assert_eq!(databases.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_principal_is_looked_up_by_name() {
+    let setup = Setup::start_with_postgres().await;
+    let register = async |name: &str, object_id: &str, principal_type: PrincipalType| {
+        let entry = DirectoryEntry { name: name.to_owned(), object_id: object_id.to_owned(), principal_type };
+        setup.control.register(&entry).await.unwrap();
+    };
+    let [kari, team] = ["22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"];
+    register("kari@altinn.no", kari, PrincipalType::User).await;
+    let setup = setup.with_server("orders", "17").await;
+    let entry = DirectoryEntry {
+        name: "Team O'Rders".to_owned(),
+        object_id: team.to_owned(),
+        principal_type: PrincipalType::Group,
+    };
+    setup.control.register(&entry).await.unwrap();
+    let administrator = setup.administrator("orders", "postgres").await;
+    for name in ["kari@altinn.no", "Team O''Rders"] {
+        let create = format!("SELECT pgaadauth_create_principal('{name}', false, false)");
+        administrator.batch_execute(&create).await.unwrap();
+    }
+    let created = "SELECT concat_ws(' ', principaltype, objectid) FROM pgaadauth_list_principals(false)
+                   WHERE isadmin = 0 ORDER BY 1";
+    assert_eq!(column(&administrator, created).await, [format!("group {team}"), format!("user {kari}")]);
+    let unknown = "SELECT pgaadauth_create_principal('nobody', false, false)";
+    let words = "42704: Principal name \"nobody\" could not be found in the directory";
+    assert_eq!(refused(&administrator, unknown).await, words);
 }
 
 #[tokio::test]
