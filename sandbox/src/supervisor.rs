@@ -363,9 +363,14 @@ impl Sandbox {
         if let Some(azure) = &self.azure
             && let Some(gateway) = azure.gateway()
         {
-            let (place, kubectl) = (&policy.place, &plane.kubectl);
-            let environment =
-                operator_identity::prepare(azure, gateway.ip(), place, &plane.issuer, kubectl, directory);
+            let environment = operator_identity::prepare(
+                azure,
+                gateway.ip(),
+                &policy.place,
+                &plane.issuer,
+                &plane.kubectl,
+                directory,
+            );
             for (name, value) in environment.await? {
                 controller = controller.env(name, value);
             }

@@ -1,6 +1,6 @@
 //! An app logs in as it does in Azure: a ServiceAccount's token, traded for one of its identity, and a real client.
 // The helpers of tests fail like tests.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::fs;
 use std::io::Write;

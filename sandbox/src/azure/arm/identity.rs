@@ -60,13 +60,14 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
             "clientId": call.cloud.fresh_guid(),
         })
     });
-    let body = body(id, &wanted, tags::kept(call.body.get("tags").unwrap_or(&Value::Null)), ids);
+    let kept = tags::kept(call.body.get("tags").unwrap_or(&Value::Null));
+    let body = body(id, &wanted, &kept, &ids);
     call.cloud.put(id, body.clone());
     let reply = Reply::written(created, body);
     Ok(if created { reply.with(header::LOCATION, id.to_string()) } else { reply })
 }
 
-fn body(id: &ResourceId, location: &str, tags: Value, ids: Value) -> Value {
+fn body(id: &ResourceId, location: &str, tags: &Value, ids: &Value) -> Value {
     json!({
         "location": location,
         "tags": tags,
@@ -87,7 +88,7 @@ pub(in crate::azure) fn create(
     let id = group.child(Kind::UserAssignedIdentity, identity.name);
     let client = cloud.fresh_guid();
     let ids = json!({"tenantId": cloud.tenant(), "principalId": identity.principal_id, "clientId": client});
-    let body = body(&id, &regions::short_name(location), json!({}), ids);
+    let body = body(&id, &regions::short_name(location), &json!({}), &ids);
     cloud.put(&id, body);
     let credential = id.child(Kind::FederatedIdentityCredential, identity.name);
     let properties = json!({
