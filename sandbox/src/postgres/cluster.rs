@@ -294,7 +294,7 @@ async fn blocking(work: impl FnOnce() -> Result<(), Error> + Send + 'static) -> 
 }
 
 fn free_port() -> Result<u16, Error> {
-    static PORTS: LazyLock<Mutex<Ports>> = LazyLock::new(|| Mutex::new(Ports::new()));
+    static PORTS: LazyLock<Mutex<Ports>> = LazyLock::new(|| Mutex::new(Ports::for_servers()));
     PORTS.lock().unwrap_or_else(PoisonError::into_inner).take().map_err(|_| Error::NoPort)
 }
 

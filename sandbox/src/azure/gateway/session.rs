@@ -78,7 +78,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let server = match principal(target, &startup.user).await {
         Ok(Some(principal)) if target.takes_tokens => {
             "token".clone_into(&mut attempt.method);
-            let checked = check_token(shared, target, &principal, &mut client, &mut attempt).await?;
+            let checked = check_token(shared, target, &principal, &mut client, &mut attempt);
+            let checked = tokio::time::timeout(super::LOGIN, checked).await??;
             if !checked {
                 let words = format!("password authentication failed for user \"{}\"", startup.user);
                 return refuse(shared, &mut client, attempt, &wire::fatal("28P01", &words)).await;

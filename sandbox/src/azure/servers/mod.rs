@@ -8,6 +8,8 @@
 //! - PostgreSQL can't be had here in the versions before 16: the API takes them, and nobody can log in.
 //! - A server isn't upgraded to another major version: neither npm's packages nor most machines have `pg_upgrade`. The
 //!   API reports the new version, the PostgreSQL behind it goes on as it is, and `GET /postgres` says so.
+//! - A restored server has the data that its source has when the restore begins, whichever time was asked for.
+//! - A server takes 25 connections, whatever its size, until `max_connections` is set.
 //! - Some parameters would take memory that a hundred servers on one machine don't have; see `parameters`.
 
 mod mirror;
@@ -66,7 +68,11 @@ pub(super) async fn serve(
         // It ends only with the stand-in.
         orders.send(Order::Job(job)).ok();
     }
-    running.join_all().await;
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            warn!(%error, "what looked after a PostgreSQL ended early");
+        }
+    }
 }
 
 fn lock(workers: &Workers) -> std::sync::MutexGuard<'_, BTreeMap<Key, mpsc::UnboundedSender<Order>>> {

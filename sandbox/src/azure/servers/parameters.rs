@@ -8,14 +8,21 @@ use crate::postgres::{Cluster, Error, SUPERUSER};
 
 /// What a server has less of than Azure gives it: a hundred of them run on a laptop. What is written into them stays
 /// on the API's pages.
-const KEPT_SMALL: [&str; 9] = [
+const KEPT_SMALL: [&str; 16] = [
     "huge_pages",
+    "max_locks_per_transaction",
     "max_parallel_workers",
+    "max_pred_locks_per_transaction",
+    "max_prepared_transactions",
+    "max_replication_slots",
     "max_wal_senders",
     "max_wal_size",
     "max_worker_processes",
     "min_wal_size",
+    "pg_stat_statements.max",
     "shared_buffers",
+    "track_activity_query_size",
+    "wal_buffers",
     "wal_keep_size",
     "wal_level",
 ];
