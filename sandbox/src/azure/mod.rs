@@ -60,7 +60,7 @@ pub use self::{
     requests::Request,
 };
 use self::{
-    arm::resource_id::ResourceId,
+    arm::{errors, resource_id::ResourceId},
     cloud::Shared,
     jwt::{Keys, Signer},
     work::Jobs,
@@ -114,6 +114,11 @@ pub enum StartError {
     #[error("no loopback address has its port 5432 free for the stand-in's servers: {0}")]
     Gateway(#[source] io::Error),
 }
+
+/// Why a resource is not there: code and message of Azure's answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the stand-in for Azure refused: {0}")]
+pub struct Refused(String);
 
 /// A running stand-in. Dropping it stops it at once; [`Azure::stop`] also waits until its ports are closed.
 pub struct Azure {
@@ -208,6 +213,14 @@ impl Azure {
     pub fn set_members(&self, group: &str, members: &[&str]) {
         let members = members.iter().map(|&member| member.to_owned()).collect();
         self.shared.lock().groups.insert(group.to_owned(), members);
+    }
+
+    /// A resource that is there from the start, written by the same rules as by a request: a server, or what lies on one.
+    /// Returns once PostgreSQL has what it takes. It isn't in the log of requests: nobody asked for it.
+    pub async fn put(&self, id: &str, body: &serde_json::Value) -> Result<(), Refused> {
+        let refused = |error: errors::ArmError| Refused(error.to_string());
+        let id = ResourceId::parse(id).ok_or_else(|| Refused(format!("{id} is not the id of a resource")))?;
+        arm::put(&self.shared, &id, body).await.map_err(refused)
     }
 
     /// A resource group that is there from the start. It isn't in the log of requests: nobody asked for it.

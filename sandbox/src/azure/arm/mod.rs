@@ -19,4 +19,4 @@ pub(super) mod server_body;
 mod tag_change;
 pub(super) mod throttle;
 
-pub(super) use router::router;
+pub(super) use router::{put, router};

@@ -165,6 +165,21 @@ impl Operations {
         running.is_empty().then_some(ended.len())
     }
 
+    /// The operation on a resource that began last, by its id.
+    pub(super) fn last_on(&self, key: &Key) -> Option<String> {
+        let on_it = self.0.values().filter(|operation| operation.change.id.key() == *key);
+        on_it.max_by_key(|operation| operation.begun).map(|operation| operation.id.clone())
+    }
+
+    /// How an operation ended; `None` while it runs.
+    pub(super) fn outcome(&self, id: &str) -> Option<Result<(), ArmError>> {
+        match &self.0.get(id)?.state {
+            State::InProgress => None,
+            State::Succeeded | State::Canceled => Some(Ok(())),
+            State::Failed(error) => Some(Err(error.clone())),
+        }
+    }
+
     /// Ends what runs on a resource that goes away, and on all below it, also on what was yet to be created.
     pub(in crate::azure) fn cancel(&mut self, gone: &Key) {
         let below = format!("{gone}/");
