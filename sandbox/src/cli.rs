@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::options::{Options, repository};
 use crate::progress::Progress;
 use crate::state::Directory;
-use crate::{detached, exec_child, supervisor, tools};
+use crate::{detached, exec_child, postgres, supervisor, tools};
 
 /// A real control plane, the real Azure Service Operator and a stand-in for Azure, on one machine, without Docker
 #[derive(Debug, Parser)]
@@ -50,7 +50,7 @@ enum Command {
         #[arg(long)]
         until_stdin_closes: bool,
     },
-    /// Say where the programs of the sandbox are, and build those that are missing
+    /// Say where the programs of the sandbox are, and build or fetch those that are missing
     Tools,
     /// Become another program, one that dies together with process PARENT
     #[command(hide = true)]
@@ -112,8 +112,13 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             supervisor::supervise(&place.directory()?, &options, until_stdin_closes).await?;
         }
         Command::Tools => {
-            for (name, path) in tools::ensure(&Progress::start()).await?.list() {
+            let progress = Progress::start();
+            for (name, path) in tools::ensure(&progress).await?.list() {
                 println!("{name:<25} {}", path.display());
+            }
+            for binaries in postgres::ensure_all(&|what| progress.say(what))? {
+                let name = format!("PostgreSQL {}", binaries.release());
+                println!("{name:<25} {}", binaries.program("postgres").display());
             }
         }
         // Answered before there are threads.

@@ -15,6 +15,7 @@
 mod aso;
 mod aso_manifests;
 pub mod azure;
+mod cache;
 mod certificates;
 pub mod cli;
 mod client;
@@ -30,6 +31,7 @@ mod options;
 mod origin;
 mod place;
 mod ports;
+pub mod postgres;
 mod probe;
 mod process;
 mod processes;

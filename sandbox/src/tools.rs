@@ -14,6 +14,7 @@ use std::process::ExitStatus;
 
 use tokio::process::Command;
 
+use crate::cache;
 use crate::progress::{Progress, seconds};
 use crate::spawn;
 use gomod::GoMod;
@@ -149,7 +150,7 @@ impl Tools {
 /// Finds every program, and builds those that are missing.
 pub(crate) async fn ensure(progress: &Progress) -> Result<Tools, Error> {
     let sandbox = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cache = cache_directory()?;
+    let cache = cache::directory().ok_or(Error::NoCache)?;
     let mut missing = false;
     for tool in &TOOLS {
         missing |= find(tool, sandbox, &cache).await?.is_none();
@@ -233,17 +234,6 @@ async fn build_missing(
         }
     }
     Ok(())
-}
-
-/// `<cache>/database-operator`
-fn cache_directory() -> Result<PathBuf, Error> {
-    // The XDG specification has relative paths ignored.
-    std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
-        .map(|cache| cache.join("database-operator"))
-        .ok_or(Error::NoCache)
 }
 
 /// `<cache>/<tool>/<version>-<digest>/<tool>`, with a digest of all that it is built from and for.
