@@ -30,6 +30,15 @@ pub(crate) struct Outcome {
     pub sessions_ended: u64,
 }
 
+impl Outcome {
+    /// What came of the next round. What failed again is found once.
+    pub(crate) fn add(&mut self, next: Self) {
+        self.findings = next.findings;
+        self.failed = next.failed;
+        self.sessions_ended += next.sessions_ended;
+    }
+}
+
 /// Carries out a plan. A group that fails is found, and the others go on.
 ///
 /// # Errors

@@ -22,6 +22,8 @@ use crate::{
 
 /// Of `pg_try_advisory_lock`: "dbop" and 1. Locks are a database's own, so that it is always taken in `postgres`.
 const LOCK: (i32, i32) = (0x6462_6f70, 1);
+/// How often a pass goes on with what it couldn't see at first, such as what was beyond a limit. Ten times a thousand tables are all that are looked at.
+const ROUNDS: usize = 10;
 const TAKING_TURNS: &str = "taking turns with other passes";
 
 /// What a pass has found and done.
@@ -66,7 +68,7 @@ impl Report {
 /// If nothing could be done, or not all that had to be. [`Failure`] says why.
 pub async fn pass(server: &Server, desired: &Desired, fence: Fence<'_>) -> Result<Report, Failure> {
     let after = server.limits().pass;
-    match timeout(after, in_time(server, desired, fence)).await {
+    match timeout(after, Box::pin(in_time(server, desired, fence))).await {
         Ok(report) => report,
         Err(_) => Err(Failure::TimedOut { doing: "the whole pass".to_owned(), after }),
     }
@@ -80,10 +82,18 @@ async fn in_time(server: &Server, desired: &Desired, fence: Fence<'_>) -> Result
     let mut observed = open.look(desired).await?;
     let mut planned = plan(&observed, desired)?;
     let mut outcome = Outcome::default();
-    if !planned.is_empty() {
-        outcome = execute(&mut open, &planned, fence).await?;
+    for _ in 0..ROUNDS {
+        if planned.is_empty() {
+            break;
+        }
+        // A database that was taken back first is looked into only now.
+        let was_cut = !observed.too_many.is_empty() || observed.inside.is_none();
+        outcome.add(execute(&mut open, &planned, fence).await?);
         observed = open.look(desired).await?;
         planned = plan(&observed, desired)?;
+        if !was_cut {
+            break;
+        }
     }
     let version = open.at_server.version();
     open.close().await;
@@ -110,8 +120,7 @@ fn findings(observed: &Observed, desired: &Desired, left: Plan, outcome: Outcome
     let groups = left.groups.iter().filter(|group| !outcome.failed.contains(&group.doing));
     let statements = groups.flat_map(|group| &group.steps).flat_map(|step| &step.statements);
     let left: Vec<_> = statements.filter(|statement| !statement.counts_sessions).collect();
-    // Of a long list the rest comes with the next pass.
-    if let Some(first) = left.first().filter(|_| observed.too_many.is_empty()) {
+    if let Some(first) = left.first() {
         findings.push(Finding::NoEffect { count: left.len(), example: first.to_string() });
     }
     findings

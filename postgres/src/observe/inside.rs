@@ -42,8 +42,12 @@ pub(super) async fn look(session: &Session, me: &str, desired: &Desired) -> Resu
         query(queries::OWN_SOMETHING, &of_me),
     )?;
     let extensions: BTreeMap<String, Extension> = map(&extensions, |row| {
-        let extension =
-            Extension { version: value(row, 1)?, owner: value(row, 2)?, holds_data: value(row, 3)? };
+        let extension = Extension {
+            version: value(row, 1)?,
+            owner: value(row, 2)?,
+            requires: value(row, 3)?,
+            holds_data: value(row, 4)?,
+        };
         Ok((value(row, 0)?, extension))
     })?;
     let schemas: Vec<Stray> = map(&schemas, |row| {

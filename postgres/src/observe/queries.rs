@@ -101,6 +101,8 @@ pub(super) const DEFAULTS: &str = "SELECT d.defaclobjtype::text, r.rolname::text
 pub(super) const EXTENSIONS_LIMIT: usize = 500;
 
 pub(super) const EXTENSIONS: &str = "SELECT e.extname::text, e.extversion, pg_get_userbyid(e.extowner)::text, \
+     ARRAY(SELECT r.extname::text FROM pg_depend d JOIN pg_extension r ON r.oid = d.refobjid \
+     WHERE d.classid = 'pg_extension'::regclass AND d.objid = e.oid AND d.refclassid = 'pg_extension'::regclass), \
      e.extconfig IS NOT NULL FROM pg_extension e ORDER BY 1 LIMIT 500";
 
 /// `$1`: names of extensions. Reads files of the server, so that it is asked only where something is to be done.

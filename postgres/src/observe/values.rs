@@ -146,6 +146,8 @@ pub struct Inside {
 pub struct Extension {
     pub version: String,
     pub owner: String,
+    /// Extensions that it can't be without.
+    pub requires: Vec<String>,
     /// Whether it has tables that hold what users wrote.
     pub holds_data: bool,
 }

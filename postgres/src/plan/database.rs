@@ -59,6 +59,10 @@ pub(super) fn settle(view: &View<'_>) -> Vec<Statement> {
         statements.extend(end);
     }
     let has = |grantee: Option<&str>, privilege: &str, if_new| {
+        // What its owner had goes over to the next one.
+        if grantee.is_some() && grantee == found.map(|found| found.owner.as_str()) {
+            return false;
+        }
         let grant = Grant { grantee: grantee.map(ToOwned::to_owned), privilege: privilege.to_owned() };
         found.map_or(if_new, |found| found.grants.contains(&grant))
     };
@@ -70,6 +74,19 @@ pub(super) fn settle(view: &View<'_>) -> Vec<Statement> {
         if !has(Some(role.as_str()), privilege, false) {
             statements.push(statement::grant_on_database(database, &[privilege], To::Role(role.as_str())));
         }
+    }
+    statements
+}
+
+/// Takes a database back that went to the owner role along with other things, and with it what that role had on it.
+pub(super) fn take_back(view: &View<'_>, database: &str) -> Vec<Statement> {
+    let mut statements = vec![statement::own_database(database)];
+    if database == view.desired.database.as_str() {
+        statements.push(statement::grant_on_database(
+            database,
+            &["CREATE"],
+            To::Role(view.ladder.owner.as_str()),
+        ));
     }
     statements
 }

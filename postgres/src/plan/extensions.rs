@@ -18,16 +18,17 @@ pub(super) fn settle(view: &View<'_>, plan: &mut Plan) {
     let is_meant = |name: &String| inside.extensions.contains_key(name) || wanted.contains(name.as_str());
     note.extensions.retain(is_meant);
 
-    for name in note.extensions.clone().iter().filter(|name| !wanted.contains(name.as_str())) {
+    let before = note.clone();
+    for name in unwanted(&before, inside, &wanted) {
         if inside.extensions.get(name).is_some_and(|extension| extension.holds_data) {
-            plan.findings.push(Finding::ExtensionHoldsData { name: name.clone() });
+            plan.findings.push(Finding::ExtensionHoldsData { name: name.to_owned() });
             continue;
         }
         note.extensions.remove(name);
         let statements = vec![statement::drop_extension(name), noted(view, &note)];
-        add(plan, "dropping", name, Purpose::DropExtension(name.clone()), statements);
+        add(plan, "dropping", name, Purpose::DropExtension(name.to_owned()), statements);
     }
-    for name in in_order(view, inside) {
+    for name in missing(view, inside) {
         note.extensions.insert(name.to_owned());
         let statements =
             vec![statement::in_schema_public(), statement::create_extension(name), noted(view, &note)];
@@ -64,23 +65,40 @@ fn update(view: &View<'_>, inside: &Inside, name: &str, plan: &mut Plan) {
 }
 
 /// Those that are missing, each behind the ones that it requires.
-fn in_order<'a>(view: &View<'a>, inside: &'a Inside) -> Vec<&'a str> {
-    let mut missing: Vec<&str> = Vec::new();
-    for wish in &view.desired.extensions {
-        let name = wish.name.as_str();
-        if !inside.extensions.contains_key(name) && !missing.contains(&name) {
-            missing.push(name);
-        }
-    }
+fn missing<'a>(view: &View<'a>, inside: &Inside) -> Vec<&'a str> {
+    let wishes = view.desired.extensions.iter().map(|wish| wish.name.as_str());
     let requires = |name: &str, other: &str| {
         view.observed.offered.get(name).is_some_and(|offered| offered.requires.iter().any(|one| one == other))
     };
+    in_order(wishes.filter(|name| !inside.extensions.contains_key(*name)), requires)
+}
+
+/// Those that we have created and nobody wants any more, each before the ones that it requires.
+fn unwanted<'a>(note: &'a Note, inside: &Inside, wanted: &BTreeSet<&str>) -> Vec<&'a str> {
+    let names = note.extensions.iter().map(String::as_str).filter(|name| !wanted.contains(name));
+    let is_required = |name: &str, by: &str| {
+        inside.extensions.get(by).is_some_and(|extension| extension.requires.iter().any(|one| one == name))
+    };
+    in_order(names, is_required)
+}
+
+/// Each once, and behind those that it has to wait for.
+fn in_order<'a>(
+    names: impl Iterator<Item = &'a str>,
+    waits_for: impl Fn(&str, &str) -> bool,
+) -> Vec<&'a str> {
+    let mut left: Vec<&str> = Vec::new();
+    for name in names {
+        if !left.contains(&name) {
+            left.push(name);
+        }
+    }
     let mut ordered = Vec::new();
-    while !missing.is_empty() {
+    while !left.is_empty() {
         // In a circle, which PostgreSQL doesn't have, any of them is as good.
-        let is_free = |name: &&str| !missing.iter().any(|other| other != name && requires(name, other));
-        let next = missing.iter().position(is_free).unwrap_or_default();
-        ordered.push(missing.remove(next));
+        let is_free = |name: &&str| !left.iter().any(|other| other != name && waits_for(name, other));
+        let next = left.iter().position(is_free).unwrap_or_default();
+        ordered.push(left.remove(next));
     }
     ordered
 }

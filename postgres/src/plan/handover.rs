@@ -3,7 +3,7 @@
 //! A session makes objects of its own after `SET ROLE NONE`, or where it began without acting as the owner role. And an
 //! app that was administrator before owns all that it has made.
 
-use super::{At, Plan, Purpose, Step, inside, unwanted, view::View};
+use super::{At, Plan, Purpose, Step, database, inside, unwanted, view::View};
 use crate::statement::{self, Statement};
 
 /// Logins that are wanted, and roles that are taken over from. Those that are unwanted have been dealt with.
@@ -41,7 +41,7 @@ fn reassigned(view: &View<'_>, role: &str, at: At) -> Vec<Statement> {
     let databases = view.observed.owned_databases.iter().filter(|one| one.owner == role);
     let mut statements = [begin, begin_owner].concat();
     statements.push(statement::reassign_owned(role, owner));
-    statements.extend(databases.map(|one| statement::own_database(&one.database)));
+    statements.extend(databases.flat_map(|one| database::take_back(view, &one.database)));
     statements.extend([end, end_owner].concat());
     if at == At::Inside {
         // Default privileges don't count for what changes hands.

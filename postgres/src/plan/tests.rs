@@ -327,7 +327,8 @@ fn an_extension_is_updated(
     desired.extensions = vec![ExtensionWish { update, ..wish("hstore") }];
     let mut observed = settled(&desired);
     let inside = observed.inside.as_mut().unwrap();
-    let extension = Extension { version: version.into(), owner: owner.into(), holds_data: false };
+    let extension =
+        Extension { version: version.into(), owner: owner.into(), holds_data: false, requires: Vec::new() };
     inside.extensions.insert("hstore".into(), extension);
     observed.offered.insert("hstore".into(), Offered { version: "1.8".into(), requires: Vec::new() });
     let script = script(&observed, &desired);

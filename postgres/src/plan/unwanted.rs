@@ -33,7 +33,8 @@ pub(super) fn end(view: &View<'_>, plan: &mut Plan) {
 
 fn shut_out(view: &View<'_>, role: &str) -> Vec<Statement> {
     let memberships = view.observed.memberships.iter();
-    let revocable = memberships.filter(|one| one.member == role && is_revocable(view, one));
+    let revocable = memberships
+        .filter(|one| one.member == role && is_revocable(view, one) && !view.is_dropped(&one.role));
     let mut statements: Vec<Statement> =
         revocable.map(|one| statement::revoke_role(&one.role, To::Role(role))).collect();
     if view.role(role).is_some_and(|role| role.can_login) {

@@ -59,7 +59,7 @@ prop_compose! {
         own_something in any::<bool>(),
     ) -> Inside {
         let extension = |(name, owner, holds_data): (&str, String, bool)| {
-            (name.to_owned(), Extension { version: "1".into(), owner, holds_data })
+            (name.to_owned(), Extension { version: "1".into(), owner, holds_data, requires: Vec::new() })
         };
         let stray = |(kind, name, owner, is_granted)| Stray { kind, schema: "public".into(), name, owner, is_granted };
         Inside {

@@ -172,7 +172,8 @@ fn inside(desired: &Desired) -> Inside {
         .into_iter()
         .chain(of_writer(Objects::Tables, &["INSERT", "UPDATE", "DELETE"]))
         .chain(of_writer(Objects::Sequences, &["USAGE", "UPDATE"]));
-    let extension = Extension { version: "1.8".into(), owner: ME.into(), holds_data: false };
+    let extension =
+        Extension { version: "1.8".into(), owner: ME.into(), holds_data: false, requires: Vec::new() };
     Inside {
         public: Some(
             [
@@ -220,7 +221,8 @@ pub(super) fn owned_by_former_app(observed: &mut Observed, app: &str) {
         grants: [grant(None, "CONNECT"), grant(None, "TEMPORARY")].into(),
         ..Database::default()
     });
-    let extension = Extension { version: "1.8".into(), owner: app.into(), holds_data: false };
+    let extension =
+        Extension { version: "1.8".into(), owner: app.into(), holds_data: false, requires: Vec::new() };
     observed.inside = Some(Inside {
         public: Some([grant(None, "USAGE"), grant(None, "CREATE")].into()),
         extensions: [("hstore".into(), extension)].into(),
