@@ -25,6 +25,8 @@ pub(crate) trait Sessions {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub findings: Vec<Finding>,
+    /// What the groups were doing that went through.
+    pub done: Vec<String>,
     /// What the groups that failed were doing.
     pub failed: BTreeSet<String>,
     pub sessions_ended: u64,
@@ -35,6 +37,7 @@ impl Outcome {
     pub(crate) fn add(&mut self, next: Self) {
         self.findings = next.findings;
         self.failed = next.failed;
+        self.done.extend(next.done);
         self.sessions_ended += next.sessions_ended;
     }
 }
@@ -51,7 +54,10 @@ pub(crate) async fn execute(
     let mut outcome = Outcome::default();
     for group in &plan.groups {
         match run(sessions, group, fence, &mut outcome.sessions_ended).await {
-            Ok(()) => tracing::info!(doing = group.doing, "carried out"),
+            Ok(()) => {
+                tracing::info!(doing = group.doing, "carried out");
+                outcome.done.push(group.doing.clone());
+            }
             Err(failure) if group.purpose == Purpose::Essential || !failure.leaves_session() => {
                 return Err(failure);
             }

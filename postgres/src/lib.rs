@@ -25,6 +25,9 @@
 //!   can't log in any more, and is reported. `DROP OWNED` would end the privileges, and the tables with them.
 //! - It looks at the newest 10,000 tables, views and sequences of a database. What is amiss with older ones is not seen.
 
+#[cfg(test)]
+extern crate self as postgres;
+
 pub mod connect;
 pub mod desired;
 pub mod execute;
@@ -37,6 +40,10 @@ pub mod observe;
 pub mod pass;
 pub mod plan;
 pub mod quote;
+// What always holds of names and comments, as the fuzzer checks it.
+#[cfg(test)]
+#[path = "../../fuzz/src/quoting.rs"]
+mod quoting;
 pub mod statement;
 mod text;
 pub mod verifier;

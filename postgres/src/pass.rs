@@ -24,6 +24,7 @@ use crate::{
 const LOCK: (i32, i32) = (0x6462_6f70, 1);
 /// How often a pass goes on with what it couldn't see at first, such as what was beyond a limit. Ten times a thousand tables are all that are looked at.
 const ROUNDS: usize = 10;
+const TRIES: usize = 4;
 const TAKING_TURNS: &str = "taking turns with other passes";
 
 /// What a pass has found and done.
@@ -33,6 +34,8 @@ pub struct Report {
     pub version: u32,
     /// What is amiss.
     pub findings: Vec<Finding>,
+    /// What was done, such as "setting up the login orders-app", for events.
+    pub done: Vec<String>,
     /// The extensions that are in the database, with their versions. Empty where it wasn't looked into.
     pub extensions: BTreeMap<String, String>,
     /// How many queries were sent.
@@ -100,10 +103,10 @@ async fn in_time(server: &Server, desired: &Desired, fence: Fence<'_>) -> Result
     let extensions = observed.inside.iter().flat_map(|inside| &inside.extensions);
     let extensions = extensions.map(|(name, extension)| (name.clone(), extension.version.clone())).collect();
     let (queries, statements) = counts.both();
-    let sessions_ended = outcome.sessions_ended;
+    let (sessions_ended, done) = (outcome.sessions_ended, std::mem::take(&mut outcome.done));
     let findings = findings(&observed, desired, planned, outcome);
     let duration = started.elapsed();
-    Ok(Report { version, findings, extensions, queries, statements, sessions_ended, duration })
+    Ok(Report { version, findings, done, extensions, queries, statements, sessions_ended, duration })
 }
 
 /// What is still amiss. What failed is said once, and not again as something that had no effect.
@@ -206,20 +209,22 @@ impl Sessions for Open<'_> {
 /// One pass at a time: two that grant at once fail with "tuple concurrently updated".
 ///
 /// Whoever can connect to `postgres` can take the lock, too. A session that isn't of our own role is ended, so that no
-/// app holds up what ends its access.
+/// app holds up what ends its access; so is one that waits for the lock.
 async fn lock(session: &Session) -> Result<(), Failure> {
     const FOREIGN: &str = "SELECT count(pg_terminate_backend(l.pid, 1000)) FROM pg_locks l \
         JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2 \
         AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-        AND l.granted AND a.usename <> current_user";
-    if try_lock(session).await? {
-        return Ok(());
-    }
+        AND a.usename <> current_user";
     let (class, object) = (LOCK.0.cast_unsigned(), LOCK.1.cast_unsigned());
-    let foreign = session.query(TAKING_TURNS, FOREIGN, &[(&class, Type::OID), (&object, Type::OID)]).await?;
-    let ended = foreign.first().and_then(|row| row.try_get::<_, i64>(0).ok()).unwrap_or_default();
-    if ended > 0 && try_lock(session).await? {
-        return Ok(());
+    for _ in 0..TRIES {
+        if try_lock(session).await? {
+            return Ok(());
+        }
+        let foreign =
+            session.query(TAKING_TURNS, FOREIGN, &[(&class, Type::OID), (&object, Type::OID)]).await?;
+        if foreign.first().and_then(|row| row.try_get::<_, i64>(0).ok()).unwrap_or_default() == 0 {
+            break;
+        }
     }
     Err(Failure::Locked { doing: TAKING_TURNS.to_owned(), by: LockedBy::OtherPass })
 }

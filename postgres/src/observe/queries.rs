@@ -10,13 +10,13 @@ macro_rules! relevant {
              SELECT oid, rolname FROM pg_roles WHERE rolname = ANY($1) OR oid IN (\
              SELECT objoid FROM pg_shdescription WHERE classoid = 'pg_authid'::regclass \
              AND (description = $2 OR starts_with(description, $3))) \
-             ORDER BY rolname LIMIT 500) ",
+             ORDER BY rolname LIMIT 2000) ",
             $rest
         )
     };
 }
 
-pub(super) const ROLES_LIMIT: usize = 500;
+pub(super) const ROLES_LIMIT: usize = 2000;
 
 pub(super) const MYSELF: &str = "SELECT current_user::text";
 

@@ -3,8 +3,14 @@
 //! A session makes objects of its own after `SET ROLE NONE`, or where it began without acting as the owner role. And an
 //! app that was administrator before owns all that it has made.
 
-use super::{At, Plan, Purpose, Step, database, inside, unwanted, view::View};
-use crate::statement::{self, Statement};
+use super::{
+    At, Plan, Purpose, Step, database, inside,
+    view::{POSTGRES, View},
+};
+use crate::{
+    observe::Place,
+    statement::{self, Statement},
+};
 
 /// Logins that are wanted, and roles that are taken over from. Those that are unwanted have been dealt with.
 pub(super) fn hand_over(view: &View<'_>, plan: &mut Plan) {
@@ -24,7 +30,7 @@ pub(super) fn hand_over(view: &View<'_>, plan: &mut Plan) {
 pub(super) fn steps(view: &View<'_>, role: &str) -> Vec<Step> {
     let owns = view.uses(role).filter(|one| one.owns && view.is_in_reach(&one.place));
     let mut places: Vec<At> = Vec::new();
-    for place in owns.map(|one| unwanted::reachable(&one.place)) {
+    for place in owns.map(|one| reachable(&one.place)) {
         if !places.contains(&place) {
             places.push(place);
         }
@@ -48,4 +54,9 @@ fn reassigned(view: &View<'_>, role: &str, at: At) -> Vec<Statement> {
         statements.extend(inside::grants_on_strays_of(view, role));
     }
     statements
+}
+
+/// What can't be handed on elsewhere than in the database: databases, for one.
+fn reachable(place: &Place) -> At {
+    if matches!(place, Place::Database(name) if name == POSTGRES) { At::Server } else { At::Inside }
 }

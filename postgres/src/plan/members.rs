@@ -13,8 +13,8 @@ pub(super) fn is_revocable(view: &View<'_>, membership: &Membership) -> bool {
     !view.knows_options() || membership.grantor == view.observed.me
 }
 
+/// Each as a group of its own, so that whoever reads what was done sees who had what from whom.
 pub(super) fn revoke_foreign(view: &View<'_>, plan: &mut Plan) {
-    let mut statements = Vec::new();
     for one in view.observed.memberships.iter().filter(|one| concerns_us(view, one)) {
         let Membership { role, member, grantor, is_admin, .. } = one;
         let is_wanted = is_wanted(view, role, member);
@@ -24,17 +24,16 @@ pub(super) fn revoke_foreign(view: &View<'_>, plan: &mut Plan) {
         if !is_revocable(view, one) {
             let [role, member, grantor] = [role, member, grantor].map(Clone::clone);
             plan.findings.push(Finding::ForeignMember { role, member, grantor });
-        } else if is_wanted {
-            statements.push(statement::revoke_admin_option(role, member));
-        } else {
-            statements.push(statement::revoke_role(role, To::Role(member)));
+            continue;
         }
+        let (what, statement) = if is_wanted {
+            ("the right to grant", statement::revoke_admin_option(role, member))
+        } else {
+            ("membership in", statement::revoke_role(role, To::Role(member)))
+        };
+        let doing = format!("revoking {what} {role} from {member}, granted by {grantor}");
+        plan.add(doing, Purpose::Part, [Step::transaction(At::Server, vec![statement])]);
     }
-    plan.add(
-        "revoking memberships that nobody wants",
-        Purpose::Part,
-        [Step::transaction(At::Server, statements)],
-    );
 }
 
 /// Whoever is administrator needs no membership, and whoever is unwanted has lost it already.

@@ -3,11 +3,7 @@
 //!
 //! A login that is wanted for another identity ends in the same way, and is made anew behind this.
 
-use super::{
-    At, Plan, Purpose, Step, handover,
-    members::is_revocable,
-    view::{POSTGRES, View},
-};
+use super::{At, Plan, Purpose, Step, handover, members::is_revocable, view::View};
 use crate::{
     finding::{Finding, InUse},
     observe::Place,
@@ -61,9 +57,4 @@ fn report(view: &View<'_>, role: &str, plan: &mut Plan) {
             plan.findings.push(Finding::RoleInUse { role: role.to_owned(), what, places });
         }
     }
-}
-
-/// Where something of a role's can be handed on.
-pub(super) fn reachable(place: &Place) -> At {
-    if matches!(place, Place::Database(name) if name == POSTGRES) { At::Server } else { At::Inside }
 }

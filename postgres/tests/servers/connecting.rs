@@ -105,8 +105,16 @@ async fn an_app_that_takes_our_lock_is_thrown_out() {
     world.settle(&desired).await;
     let app = world.cluster().connect(&world.name("app"), "postgres").await.unwrap();
     app.batch_execute("SELECT pg_advisory_lock(1684172656, 1)").await.unwrap();
+    // One that waits would have it next.
+    let next = world.cluster().connect(&world.name("app"), "postgres").await.unwrap();
+    let next =
+        tokio::spawn(async move { next.batch_execute("SELECT pg_advisory_lock(1684172656, 1)").await });
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    while world.superuser(waits).await != ["1"] {}
     world.settle(&desired).await;
     assert!(app.batch_execute("SELECT 1").await.is_err());
+    // It may have had the lock for a moment.
+    next.await.unwrap().ok();
     // Another pass is waited for.
     let operators = world.cluster().connect(OPERATORS, "postgres").await.unwrap();
     operators.batch_execute("SELECT pg_advisory_lock(1684172656, 1)").await.unwrap();

@@ -72,6 +72,22 @@ async fn what_is_changed_by_hand_is_mended(#[case] change: &str, #[case] holds: 
     assert_eq!(world.app("SELECT current_user::text").await.unwrap(), [format!("{}_owner", world.database)]);
 }
 
+/// For an event: who had what from whom.
+#[tokio::test]
+async fn what_was_done_is_reported() {
+    let world = World::new(Version::V17).await;
+    let desired = world.desired();
+    world.settle(&desired).await;
+    let (database, member) = (&world.database, world.name("x"));
+    let grant = format!("GRANT {database}_writer TO \"{member}\" GRANTED BY \"{OPERATORS}\"");
+    world.superuser(&format!("CREATE ROLE \"{member}\"; {grant}")).await;
+    let done = world.settle(&desired).await.done;
+    assert_eq!(
+        done,
+        [format!("revoking membership in {database}_writer from {member}, granted by {OPERATORS}")]
+    );
+}
+
 /// The same, in the database itself.
 #[rstest]
 #[case::create_in_public(

@@ -161,7 +161,7 @@ fn subject(sql: &str, words: &str) -> Option<String> {
     });
     let end =
         end.filter(|(_, c, is_open)| *c == ' ' && !is_open).map(|(at, ..)| at).next().unwrap_or(rest.len());
-    crate::quote::read::identifier(&rest[..end])
+    crate::quoting::identifier_of(&rest[..end])
 }
 
 proptest! {
@@ -198,7 +198,7 @@ proptest! {
             }
             made.extend(subject(sql, "CREATE ROLE "));
             if let Some(rest) = sql.strip_prefix("SELECT pg_catalog.pgaadauth_create_principal_with_oid(") {
-                made.push(crate::quote::read::literal(rest.split_once(", '").unwrap().0).unwrap());
+                made.push(crate::quoting::literal_of(rest.split_once(", '").unwrap().0).unwrap());
             }
         }
     }
