@@ -185,12 +185,18 @@ pub(crate) fn grant_role(role: &str, to: To<'_>, membership: Membership) -> Stat
     format!("GRANT {} TO {to}{how}", identifier(role)).into()
 }
 
-pub(crate) fn revoke_role(role: &str, from: To<'_>) -> Statement {
-    format!("REVOKE {} FROM {from}", identifier(role)).into()
+/// What one role has granted; without it, what we have. PostgreSQL takes it from 16 on.
+pub(crate) fn revoke_role(role: &str, from: To<'_>, granted_by: Option<&str>) -> Statement {
+    format!("REVOKE {} FROM {from}{}", identifier(role), by(granted_by)).into()
 }
 
-pub(crate) fn revoke_admin_option(role: &str, from: &str) -> Statement {
-    format!("REVOKE ADMIN OPTION FOR {} FROM {}", identifier(role), identifier(from)).into()
+pub(crate) fn revoke_admin_option(role: &str, from: &str, granted_by: Option<&str>) -> Statement {
+    let by = by(granted_by);
+    format!("REVOKE ADMIN OPTION FOR {} FROM {}{by}", identifier(role), identifier(from)).into()
+}
+
+fn by(grantor: Option<&str>) -> String {
+    grantor.map_or_else(String::new, |grantor| format!(" GRANTED BY {}", identifier(grantor)))
 }
 
 /// What sessions of the role in the database begin with.

@@ -241,6 +241,7 @@ impl<'a> Look<'a> {
                 inherits: value(row, 4)?,
                 may_set: value(row, 5)?,
                 member_is_administrator: value(row, 6)?,
+                grantor_is_ours: value(row, 7)?,
             })
         })
     }

@@ -33,7 +33,8 @@ pub(super) const MEMBERSHIPS_LIMIT: usize = 2000;
 pub(super) const MEMBERSHIPS: &str = relevant!(
     "SELECT r.rolname::text, m.rolname::text, coalesce(g.rolname::text, ''), a.admin_option, \
      coalesce((to_jsonb(a) ->> 'inherit_option')::bool, true), coalesce((to_jsonb(a) ->> 'set_option')::bool, true), \
-     m.rolsuper OR coalesce(pg_has_role(m.oid, (SELECT oid FROM pg_roles WHERE rolname = 'azure_pg_admin'), 'MEMBER'), false) \
+     m.rolsuper OR coalesce(pg_has_role(m.oid, (SELECT oid FROM pg_roles WHERE rolname = 'azure_pg_admin'), 'MEMBER'), false), \
+     coalesce(pg_has_role(g.oid, 'USAGE'), false) \
      FROM pg_auth_members a JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member \
      LEFT JOIN pg_roles g ON g.oid = a.grantor \
      WHERE a.roleid IN (SELECT oid FROM relevant) OR a.member IN (SELECT oid FROM relevant) \

@@ -68,6 +68,9 @@ pub struct Membership {
     pub role: String,
     pub member: String,
     pub grantor: String,
+    /// Whether we have the rights of whoever granted it. What we grant ourselves may be noted as the grant of a group that
+    /// we are in: `pg_monitor` is `azure_pg_admin`'s to grant.
+    pub grantor_is_ours: bool,
     pub is_admin: bool,
     /// Before PostgreSQL 16 always.
     pub inherits: bool,

@@ -7,10 +7,16 @@ use crate::{
     statement::{self, To},
 };
 
-/// Whether `REVOKE` has an effect. From PostgreSQL 16 on it ends what oneself has granted, and only warns otherwise.
-/// <https://www.postgresql.org/docs/16/sql-revoke.html>
+/// Whether `REVOKE` has an effect. From PostgreSQL 16 on it ends what was granted by a role whose rights one has, and only
+/// warns otherwise. <https://www.postgresql.org/docs/16/sql-revoke.html>
 pub(super) fn is_revocable(view: &View<'_>, membership: &Membership) -> bool {
-    !view.knows_options() || membership.grantor == view.observed.me
+    !view.knows_options() || membership.grantor_is_ours
+}
+
+/// As whom a membership is revoked, where it isn't as ourselves.
+pub(super) fn granted_by<'a>(view: &View<'_>, membership: &'a Membership) -> Option<&'a str> {
+    let grantor = membership.grantor.as_str();
+    (view.knows_options() && grantor != view.observed.me).then_some(grantor)
 }
 
 /// Each as a group of its own, so that whoever reads what was done sees who had what from whom.
@@ -27,9 +33,9 @@ pub(super) fn revoke_foreign(view: &View<'_>, plan: &mut Plan) {
             continue;
         }
         let (what, statement) = if is_wanted {
-            ("the right to grant", statement::revoke_admin_option(role, member))
+            ("the right to grant", statement::revoke_admin_option(role, member, granted_by(view, one)))
         } else {
-            ("membership in", statement::revoke_role(role, To::Role(member)))
+            ("membership in", statement::revoke_role(role, To::Role(member), granted_by(view, one)))
         };
         let doing = format!("revoking {what} {role} from {member}, granted by {grantor}");
         plan.add(doing, Purpose::Part, [Step::transaction(At::Server, vec![statement])]);

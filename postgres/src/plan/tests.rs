@@ -89,6 +89,8 @@ fn extensions_come_behind_those_that_they_require() {
     r#"REVOKE ADMIN OPTION FOR "orders_owner" FROM "orders-app";"#)]
 #[case::a_level_too_much(|seen: &mut Observed| seen.memberships.push(world::member("pg_monitor", "orders-app", ME)),
     r#"REVOKE "pg_monitor" FROM "orders-app";"#)]
+#[case::a_foreign_member_by_our_group(|seen: &mut Observed| seen.memberships.push(world::member("pg_monitor", "orders-app", "azure_pg_admin")),
+    r#"REVOKE "pg_monitor" FROM "orders-app" GRANTED BY "azure_pg_admin";"#)]
 #[case::a_foreign_member(|seen: &mut Observed| seen.memberships.push(world::member("orders_writer", "ola", ME)),
     r#"REVOKE "orders_writer" FROM "ola";"#)]
 #[case::somebody_becomes_the_app(|seen: &mut Observed| seen.memberships.push(world::member("orders-app", "ola", ME)),

@@ -3,7 +3,11 @@
 //!
 //! A login that is wanted for another identity ends in the same way, and is made anew behind this.
 
-use super::{At, Plan, Purpose, Step, handover, members::is_revocable, view::View};
+use super::{
+    At, Plan, Purpose, Step, handover,
+    members::{granted_by, is_revocable},
+    view::View,
+};
 use crate::{
     finding::{Finding, InUse},
     observe::Place,
@@ -31,8 +35,9 @@ fn shut_out(view: &View<'_>, role: &str) -> Vec<Statement> {
     let memberships = view.observed.memberships.iter();
     let revocable = memberships
         .filter(|one| one.member == role && is_revocable(view, one) && !view.is_dropped(&one.role));
-    let mut statements: Vec<Statement> =
-        revocable.map(|one| statement::revoke_role(&one.role, To::Role(role))).collect();
+    let mut statements: Vec<Statement> = revocable
+        .map(|one| statement::revoke_role(&one.role, To::Role(role), granted_by(view, one)))
+        .collect();
     if view.role(role).is_some_and(|role| role.can_login) {
         statements.push(statement::alter_role(role, &[Attribute::NoLogin]));
     }

@@ -139,7 +139,7 @@ impl<'a> View<'a> {
         let end = if self.ladder.has(role) {
             statement::grant_role(role, To::Myself, self.set_only())
         } else {
-            statement::revoke_role(role, To::Myself)
+            statement::revoke_role(role, To::Myself, None)
         };
         (vec![begin], vec![end])
     }

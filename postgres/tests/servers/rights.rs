@@ -172,3 +172,30 @@ async fn least_privilege(world: &World) {
     let is_open = format!("SELECT has_database_privilege('public', '{database}', 'CONNECT')::text");
     assert_eq!(world.superuser(&is_open).await, ["false"]);
 }
+
+/// With its memberships, its settings and its number of sessions.
+#[tokio::test]
+async fn a_level_that_changes_leaves_nothing_of_the_one_before() {
+    let world = World::new(Version::V17).await;
+    let mut desired = world.desired();
+    let (app, database) = (world.name("app"), &world.database);
+    let query = format!(
+        "SELECT concat_ws(' ', rolconnlimit, (SELECT string_agg(roleid::regrole::text, ',' ORDER BY roleid::regrole::text) \
+         FROM pg_auth_members WHERE member = r.oid), (SELECT setconfig FROM pg_db_role_setting WHERE setrole = r.oid)::text) \
+         FROM pg_roles r WHERE rolname = '{app}'"
+    );
+    let debug =
+        "{default_transaction_read_only=on,statement_timeout=5min,idle_in_transaction_session_timeout=1min}";
+    for (level, expected) in [
+        (Level::Reader, format!("-1 {database}_reader")),
+        (Level::Debug, format!("3 {database}_reader,pg_monitor {debug}")),
+        (Level::Owner, format!("-1 {database}_owner {{role={database}_owner}}")),
+        (Level::Writer, format!("-1 {database}_writer")),
+        (Level::Debug, format!("3 {database}_reader,pg_monitor {debug}")),
+        (Level::Reader, format!("-1 {database}_reader")),
+    ] {
+        desired.logins[0].level = level;
+        world.settle(&desired).await;
+        assert_eq!(world.superuser(&query).await, [expected]);
+    }
+}

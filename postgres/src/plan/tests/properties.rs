@@ -40,9 +40,9 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_membership()(role in name(), member in name(), grantor in name(), bits in any::<[bool; 4]>()) -> Membership {
-        let [is_admin, inherits, may_set, member_is_administrator] = bits;
-        Membership { role, member, grantor, is_admin, inherits, may_set, member_is_administrator }
+    fn any_membership()(role in name(), member in name(), grantor in name(), bits in any::<[bool; 5]>()) -> Membership {
+        let [is_admin, inherits, may_set, member_is_administrator, grantor_is_ours] = bits;
+        Membership { role, member, grantor, grantor_is_ours, is_admin, inherits, may_set, member_is_administrator }
     }
 }
 

@@ -66,6 +66,7 @@ pub(super) fn member(role: &str, member: &str, grantor: &str) -> Membership {
         role: role.into(),
         member: member.into(),
         grantor: grantor.into(),
+        grantor_is_ours: [ME, "azure_pg_admin"].contains(&grantor),
         is_admin: false,
         inherits: true,
         may_set: true,
