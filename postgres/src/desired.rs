@@ -1,0 +1,113 @@
+//! What is wanted of a server.
+
+use crate::{
+    name::{DatabaseName, ExtensionName, Generation, Ladder, Mark, RoleName},
+    verifier::Verifier,
+};
+
+/// One database on a server, and who may do what in it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Desired {
+    pub database: DatabaseName,
+    /// Marks the roles that belong to this database. Roles with the mark that aren't wanted are dropped.
+    pub mark: Mark,
+    /// Each by a role name of its own; the first of two counts.
+    pub logins: Vec<Login>,
+    /// In the order in which they are created. One that another one needs is created before it.
+    pub extensions: Vec<ExtensionWish>,
+    pub access: Access,
+    /// Whether the database is made where it is missing. Leave this out where data are expected: an empty database would
+    /// hide that they are gone.
+    pub may_create: bool,
+    /// Roles that owned the database and its objects before this crate came, such as the app's own identity as it was
+    /// administrator of the server. What they own in the database is handed to the owner role. The roles themselves
+    /// stay as they are.
+    pub take_over_from: Vec<String>,
+}
+
+impl Desired {
+    pub fn ladder(&self) -> Ladder {
+        Ladder::of(&self.database)
+    }
+
+    pub(crate) fn login(&self, role: &str) -> Option<&Login> {
+        self.logins.iter().find(|login| login.role.as_str() == role)
+    }
+}
+
+/// Whether anybody gets in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access {
+    Open,
+    /// No login of ours can log in, and their sessions are ended. Nothing else is changed, so that [`Access::Open`]
+    /// brings back what was.
+    Closed,
+}
+
+/// A role that logs in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Login {
+    pub role: RoleName,
+    pub credential: Credential,
+    pub level: Level,
+    /// A login that may not stays there with all it has, as the older one of two passwords.
+    pub may_log_in: bool,
+}
+
+/// What a login shows to get in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Credential {
+    /// A token of Microsoft Entra.
+    Entra {
+        /// Of the identity, user or group, as a GUID. Azure tells identities by it, not by their names.
+        object_id: String,
+        kind: PrincipalKind,
+    },
+    Password {
+        verifier: Verifier,
+        /// The verifier is written where the role doesn't have this generation: it can't be read back.
+        generation: Generation,
+    },
+}
+
+/// Kinds of principals, as `pgaadauth_create_principal_with_oid` names them.
+/// <https://learn.microsoft.com/azure/postgresql/security/security-manage-entra-users>
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PrincipalKind {
+    Service,
+    User,
+    Group,
+}
+
+impl PrincipalKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::User => "user",
+            Self::Group => "group",
+        }
+    }
+}
+
+/// What a login may do.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Level {
+    /// Read all tables, also those that are made later.
+    Reader,
+    /// And write rows. No `TRUNCATE`, no change of tables.
+    Writer,
+    /// And make, change and drop all that is in the database. Acts as the owner role, so that what it makes belongs to
+    /// that.
+    Owner,
+    /// Read, and see what others do. Three sessions at most, which begin with transactions that only read, with
+    /// statements of at most five minutes, and with one minute of idling in a transaction.
+    Debug,
+}
+
+/// An extension that the database is to have.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExtensionWish {
+    pub name: ExtensionName,
+    /// Whether an older one is brought to the version that the server has.
+    pub update: bool,
+}
