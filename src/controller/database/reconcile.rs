@@ -38,6 +38,7 @@ use crate::controller::{
         apply, build,
         context::Context,
         known::Known,
+        lists::until_listed,
         observe::{self, Found},
         password::{self, Passwords, fresh_password},
         refused,
@@ -63,7 +64,7 @@ pub(crate) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
     let api: Api<Database> =
         Api::namespaced(context.client.clone(), &database.namespace().unwrap_or_default());
     let with_finalizer = async {
-        context.until_listed().await;
+        until_listed(&context).await;
         // Before the finalizer goes, and not while: it may take long.
         if database.metadata.deletion_timestamp.is_some()
             && database.finalizers().iter().any(|finalizer| finalizer == FINALIZER)

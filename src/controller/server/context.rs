@@ -1,10 +1,9 @@
 //! What every stage with I/O shares.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use api::{Database, DatabaseRef, RetainedDatabase};
 use arc_swap::ArcSwap;
-use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use kube::{
     Api, Client,
@@ -28,7 +27,7 @@ use crate::{
     },
 };
 
-use super::{caches::Caches, describe::Server, looks::Looks, observe};
+use super::{caches::Caches, describe::Server, looks::Looks};
 
 pub(crate) struct Context {
     pub(crate) client: Client,
@@ -60,33 +59,7 @@ pub(crate) struct Context {
     pub(crate) due_records: UnboundedSender<ObjectRef<RetainedDatabase>>,
 }
 
-/// How often it is looked whether the first lists are complete.
-const LISTING: Duration = Duration::from_millis(50);
-/// A pass waits this long for them. It is less than a pass may take.
-const LISTED: Duration = Duration::from_secs(10);
-
 impl Context {
-    /// Waits until the first lists are complete, or can't be had. A pass that didn't wait would come to nothing and be
-    /// asked for again; while it waits, all that is asked for becomes one pass of each object. The lists are read meanwhile:
-    /// kube's loop goes on reading its triggers when it has as many passes as it may have.
-    pub(crate) async fn until_listed(&self) {
-        let listed = async {
-            while !self.is_listed() {
-                tokio::time::sleep(LISTING).await;
-            }
-        };
-        // What a pass does without them is up to the pass.
-        let _ = tokio::time::timeout(LISTED, listed).await;
-    }
-
-    fn is_listed(&self) -> bool {
-        // One that will never be ready has ended with the process.
-        let records = self.retained.wait_until_ready().now_or_never().is_some();
-        records
-            && self.namespaces.are_listed()
-            && !matches!(observe::check(&self.caches), Err(observe::Error::NotSynced))
-    }
-
     /// Counts a reconcile by what it came to.
     pub(crate) fn count(&self, outcome: &'static str) {
         self.metrics.passes.count(outcome);
@@ -137,7 +110,6 @@ impl Context {
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
     use kube::runtime::{reflector, watcher};
 
     use super::*;
@@ -185,36 +157,5 @@ mod tests {
         let label = WriteLabels { kind: "Secret".to_owned() };
         assert_eq!(context.metrics.writes.get_or_create(&label).get(), 1);
         assert_eq!(context.metrics.passes.counted("ok"), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pass_waits_until_the_first_lists_are_complete() {
-        let (retained, mut writer) = reflector::store();
-        let context = Context { retained, ..context(&Health::Synced) };
-        let mut waiting = Box::pin(context.until_listed());
-        assert!((&mut waiting).now_or_never().is_none());
-        writer.apply_watcher_event(&watcher::Event::Init);
-        writer.apply_watcher_event(&watcher::Event::InitDone);
-        let started = tokio::time::Instant::now();
-        waiting.await;
-        assert!(started.elapsed() <= LISTING, "{:?}", started.elapsed());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pass_waits_for_a_list_that_takes_long_but_not_for_ever() {
-        let started = tokio::time::Instant::now();
-        context(&Health::Starting).until_listed().await;
-        assert_eq!(started.elapsed().as_secs(), LISTED.as_secs());
-    }
-
-    #[rstest::rstest]
-    #[case::complete(Health::Synced)]
-    #[case::kind_is_unknown(Health::UnknownKind)]
-    #[case::cant_be_listed(Health::Failing("forbidden".to_owned()))]
-    #[tokio::test(start_paused = true)]
-    async fn a_pass_waits_for_no_list_that_is_complete_or_cant_be_had(#[case] aso: Health) {
-        let started = tokio::time::Instant::now();
-        context(&aso).until_listed().await;
-        assert_eq!(started.elapsed(), Duration::ZERO);
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod error;
 pub(crate) mod evidence;
 pub(crate) mod guards;
 pub(crate) mod known;
+pub(crate) mod lists;
 pub(crate) mod looks;
 pub(crate) mod notes;
 pub(crate) mod nudge;
