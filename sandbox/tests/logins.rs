@@ -7,16 +7,20 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use sandbox::{Options, Sandbox};
 use serde_json::Value;
 use tokio_rustls::TlsConnector;
 
 const TENANT: &str = "00000000-0000-4000-8000-0000000000f1";
+const SERVER: &str = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-databases/providers/Microsoft.\
+                      DBforPostgreSQL/flexibleServers/sandbox-orders";
 const OPERATORS: &str = "11111111-1111-4111-8111-111111111111";
 const OPERATOR: &str = "11111111-1111-4111-8111-1111111111aa";
 const HOST: &str = "sandbox-orders.postgres.database.azure.com";
@@ -88,13 +92,8 @@ fn kubectl(sandbox: &Sandbox, arguments: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Trades a ServiceAccount's token at the sandbox's own Microsoft Entra ID.
-async fn trade(sandbox: &Sandbox, client: &str, account: &str, audience: &str) -> Value {
-    let assertion = kubectl(sandbox, &["create", "token", account, "--audience", audience], "");
-    let form = format!(
-        "grant_type=client_credentials&client_id={client}&client_assertion={assertion}&scope=https%3A%2F%2Fossrdbms-aad.\
-         database.windows.net%2F.default"
-    );
+/// Asks Azure's API, or Microsoft Entra ID.
+async fn ask(sandbox: &Sandbox, request: hyper::http::request::Builder, body: String) -> Value {
     let address = sandbox.authority().strip_prefix("https://").unwrap();
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut roots = rustls::RootCertStore::empty();
@@ -109,13 +108,24 @@ async fn trade(sandbox: &Sandbox, client: &str, account: &str, audience: &str) -
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let request = hyper::Request::post(format!("/{TENANT}/oauth2/v2.0/token"))
-        .header("host", address)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(Full::<Bytes>::from(form))
-        .unwrap();
+    let request = request.header("host", address).body(Full::<Bytes>::from(body)).unwrap();
     let answer = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap();
     serde_json::from_slice(&answer.to_bytes()).unwrap()
+}
+
+fn token_request() -> hyper::http::request::Builder {
+    hyper::Request::post(format!("/{TENANT}/oauth2/v2.0/token"))
+        .header("content-type", "application/x-www-form-urlencoded")
+}
+
+/// Trades a ServiceAccount's token at the sandbox's own Microsoft Entra ID.
+async fn trade(sandbox: &Sandbox, client: &str, account: &str, audience: &str) -> Value {
+    let assertion = kubectl(sandbox, &["create", "token", account, "--audience", audience], "");
+    let form = format!(
+        "grant_type=client_credentials&client_id={client}&client_assertion={assertion}&scope=https%3A%2F%2Fossrdbms-aad.\
+         database.windows.net%2F.default"
+    );
+    ask(sandbox, token_request(), form).await
 }
 
 /// A client that people and apps use: psql, or else psycopg, which both log in with libpq.
@@ -241,6 +251,56 @@ async fn an_app_logs_in_with_its_service_account_and_nobody_else_does() {
     let left = folders();
     drop(sandbox);
     assert!(left.iter().all(|folder| !folder.exists()), "{left:?}");
+}
+
+/// The process of a server that takes connections.
+fn ready(folder: &Path) -> Option<i32> {
+    let text = fs::read_to_string(folder.join("data/postmaster.pid")).ok()?;
+    text.lines().nth(7).filter(|state| state.trim() == "ready")?;
+    text.lines().next()?.parse().ok()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_server_outlives_a_sandbox_that_is_killed() {
+    let options = Options { without_aso: true, without_operator: true, ..Options::default() };
+    let sandbox = Sandbox::start(&options).unwrap();
+    let form =
+        "grant_type=client_credentials&client_id=platform&client_secret=s&scope=https%3A%2F%2Farm%2F.default";
+    let token = ask(&sandbox, token_request(), form.to_owned()).await;
+    let server = format!("{SERVER}?api-version=2025-08-01");
+    let create = hyper::Request::put(server)
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {}", token["access_token"].as_str().unwrap()));
+    let body = serde_json::json!({
+        "location": "norwayeast",
+        "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
+        "properties": {
+            "version": "17",
+            "storage": {"storageSizeGB": 32},
+            "authConfig": {"activeDirectoryAuth": "Enabled", "passwordAuth": "Disabled", "tenantId": TENANT},
+        },
+    });
+    ask(&sandbox, create, body.to_string()).await;
+    let within = Duration::from_mins(1);
+    let started = Instant::now();
+    let (folder, process) = loop {
+        let found = postgres_folders(&sandbox).into_iter().find_map(|folder| Some((ready(&folder)?, folder)));
+        if let Some((process, folder)) = found {
+            break (folder, Pid::from_raw(process).unwrap());
+        }
+        assert!(started.elapsed() < within, "PostgreSQL doesn't start");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let supervisor = i32::try_from(sandbox.state().unwrap().supervisor).unwrap();
+    kill_process(Pid::from_raw(supervisor).unwrap(), Signal::KILL).unwrap();
+    let killed = Instant::now();
+    while test_kill_process(process).is_ok() {
+        assert!(killed.elapsed() < within, "PostgreSQL outlived its sandbox");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The next sandbox would delete them.
+    fs::remove_dir_all(folder).unwrap();
 }
 
 /// Where the sandbox's servers keep their files.
