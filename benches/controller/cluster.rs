@@ -46,7 +46,7 @@ pub struct Start {
 
 impl Cluster {
     pub async fn start() -> Self {
-        let options = Options { aso_crds_only: true, ..Options::default() };
+        let options = Options { aso_crds_only: true, ..Options::without_postgres() };
         let sandbox = tokio::task::block_in_place(|| Sandbox::start(&options)).unwrap();
         let admin = client(sandbox.kubeconfig().to_owned()).await;
         let controller = client(sandbox.directory().join("controller.kubeconfig")).await;
@@ -113,7 +113,7 @@ impl Cluster {
 
 async fn client(path: PathBuf) -> Client {
     let kubeconfig = Kubeconfig::read_from(path).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::without_postgres()).await.unwrap();
     Client::try_from(config).unwrap()
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -118,6 +119,21 @@ impl Sandbox {
     /// The same, as a typed client, for tests with an async runtime.
     pub fn azure(&self) -> azure::client::Client {
         azure::client::Client::new(self.azure_control())
+    }
+
+    /// Where the names of Azure's servers should lead, each on port 5432; `None` without PostgreSQL.
+    pub fn gateway(&self) -> Option<SocketAddr> {
+        self.state.azure.gateway
+    }
+
+    /// Where tokens of Microsoft Entra ID are issued: `https://127.0.0.1:PORT`.
+    pub fn authority(&self) -> &str {
+        &self.state.azure.endpoint
+    }
+
+    /// The root certificate of everything here, PEM: of the API server, of Azure's API and of its servers.
+    pub fn root_certificate(&self) -> PathBuf {
+        self.directory.root_certificate()
     }
 
     /// One JSON line for each request to the API server, `audit.k8s.io/v1`, level `Metadata`.

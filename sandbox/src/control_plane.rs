@@ -37,7 +37,7 @@ const CONTROLLERS: [&str; 9] = [
     "storage-version-migrator-controller",
 ];
 
-/// Who issues the tokens of ServiceAccounts: the one of examples/policy.yaml, as in a cluster whose policy is right.
+/// Who issues the tokens of ServiceAccounts where no policy says it: the one of examples/policy.yaml.
 const ISSUER: &str = "https://oidc.example/prod-1";
 
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,8 @@ pub(crate) struct ControlPlane {
     /// As an administrator (`system:masters`).
     pub(crate) kubectl: Kubectl,
     pub(crate) audit_log: PathBuf,
+    /// Who issues the tokens of ServiceAccounts: as the policy says, as in a cluster whose policy is right.
+    pub(crate) issuer: String,
 }
 
 impl ControlPlane {
@@ -72,6 +74,7 @@ impl ControlPlane {
         ports: &mut Ports,
         directory: &Path,
         logs: &Path,
+        issuer: Option<&str>,
     ) -> Result<Self, Error> {
         let pki = directory.join("pki");
         std::fs::create_dir_all(&pki).map_err(|source| Error::Directory { path: pki.clone(), source })?;
@@ -114,7 +117,7 @@ impl ControlPlane {
         .flag("tls-private-key-file", &serving.key)
         .flag("client-ca-file", pki.join("ca.crt"))
         .flag("authorization-mode", "RBAC")
-        .flag("service-account-issuer", ISSUER)
+        .flag("service-account-issuer", issuer.unwrap_or(ISSUER))
         .flag("service-account-key-file", pki.join("service-accounts.pub"))
         .flag("service-account-signing-key-file", pki.join("service-accounts.key"))
         .flag("audit-policy-file", &audit_policy)
@@ -126,7 +129,8 @@ impl ControlPlane {
         let port = ports.take()?;
         let controller_manager =
             controller_manager(tools, authority, &cluster, &kubectl, port, directory, &pki)?;
-        Ok(Self { etcd, api_server, controller_manager, cluster, kubectl, audit_log })
+        let issuer = issuer.unwrap_or(ISSUER).to_owned();
+        Ok(Self { etcd, api_server, controller_manager, cluster, kubectl, audit_log, issuer })
     }
 }
 

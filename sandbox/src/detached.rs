@@ -73,6 +73,7 @@ pub(crate) async fn up(directory: &Directory, options: &Options) -> Result<(), E
     match state {
         Ok(state) => {
             println!("KUBECONFIG={}", state.kubeconfig.display());
+            show_gateway(directory, &state);
             Ok(())
         }
         Err(error) => {
@@ -96,6 +97,7 @@ async fn runs_already(directory: &Directory, options: &Options) -> Result<bool, 
             }
             println!("a sandbox runs in {} already (supervisor: process {pid})", directory.path().display());
             println!("KUBECONFIG={}", state.kubeconfig.display());
+            show_gateway(directory, &state);
             return Ok(true);
         }
         if started.elapsed() > CLEARED {
@@ -239,7 +241,16 @@ pub(crate) fn status(directory: &Directory) -> Result<bool, Error> {
     println!("logs:                 {}", state.logs.display());
     println!("control endpoint:     http://127.0.0.1:{}", state.control);
     println!("stand-in for Azure:   {} (control: {})", state.azure.endpoint, state.azure.control);
+    show_gateway(directory, &state);
     Ok(true)
+}
+
+/// How a client of PostgreSQL finds the servers of the stand-in by their names.
+fn show_gateway(directory: &Directory, state: &State) {
+    if let Some(gateway) = state.azure.gateway {
+        println!("PGHOSTADDR={}", gateway.ip());
+        println!("PGSSLROOTCERT={}", directory.root_certificate().display());
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The defaults are what `database-sandbox up` does without any option: everything, and Azure answers at once.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Options {
     /// How long each long-running operation takes in the stand-in for Azure
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
@@ -25,6 +26,9 @@ pub struct Options {
     /// Leave out the database operator, its chart and its policy
     #[arg(long)]
     pub without_operator: bool,
+    /// Leave out the real PostgreSQL behind each server of the stand-in for Azure: nobody can log in then
+    #[arg(long)]
+    pub without_postgres: bool,
     /// The binary of the database operator [default: the one beside this one]
     #[arg(long, value_name = "PATH")]
     pub operator_binary: Option<PathBuf>,
@@ -41,6 +45,7 @@ impl Default for Options {
             without_aso: false,
             aso_crds_only: false,
             without_operator: false,
+            without_postgres: false,
             operator_binary: None,
             policy: None,
         }
@@ -48,6 +53,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The defaults, but without PostgreSQL: for what logs in to no database, and would wait for servers to start.
+    pub fn without_postgres() -> Self {
+        Self { without_postgres: true, ..Self::default() }
+    }
+
     /// The flags that say the same to `database-sandbox supervise`.
     pub(crate) fn to_arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![
@@ -62,6 +72,9 @@ impl Options {
         }
         if self.without_operator {
             arguments.push("--without-operator".into());
+        }
+        if self.without_postgres {
+            arguments.push("--without-postgres".into());
         }
         for (flag, path) in [("--operator-binary", &self.operator_binary), ("--policy", &self.policy)] {
             if let Some(path) = path {
@@ -93,7 +106,7 @@ impl Options {
         differences.join("; ")
     }
 
-    fn values(&self) -> [(&'static str, String); 7] {
+    fn values(&self) -> [(&'static str, String); 8] {
         let binary = self.operator_binary.as_ref();
         [
             ("--azure-delay-seconds", self.azure_delay_seconds.to_string()),
@@ -101,6 +114,7 @@ impl Options {
             ("--without-aso", self.without_aso.to_string()),
             ("--aso-crds-only", self.aso_crds_only.to_string()),
             ("--without-operator", self.without_operator.to_string()),
+            ("--without-postgres", self.without_postgres.to_string()),
             (
                 "--operator-binary",
                 binary.map_or_else(|| "the default".to_owned(), |path| path.display().to_string()),
@@ -153,6 +167,7 @@ mod tests {
             without_aso: true,
             aso_crds_only: false,
             without_operator: true,
+            without_postgres: true,
             operator_binary: Some("a b".into()),
             policy: Some("policy.yaml".into()),
         };

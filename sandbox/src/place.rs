@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -21,6 +22,52 @@ pub(crate) struct Place {
     pub(crate) tenant_id: String,
     pub(crate) resource_group: String,
     pub(crate) location: String,
+    #[serde(default)]
+    network: Network,
+    workload_identity: Option<WorkloadIdentity>,
+    administrator: Option<Administrator>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Administrator {
+    object_id: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct Network {
+    #[serde(default)]
+    firewall: Vec<FirewallRule>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct FirewallRule {
+    start: Ipv4Addr,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct WorkloadIdentity {
+    issuer: String,
+}
+
+impl Place {
+    /// Under which address the cluster leaves: the first that the firewall lets in. A cluster of private servers needs none.
+    pub(crate) fn cluster_address(&self) -> Ipv4Addr {
+        self.network.firewall.first().map_or(Ipv4Addr::LOCALHOST, |rule| rule.start)
+    }
+
+    /// The object id of the administrator of all servers, if the policy names one, and whether it is a group.
+    pub(crate) fn administrator(&self) -> Option<(&str, bool)> {
+        let administrator = self.administrator.as_ref()?;
+        Some((&administrator.object_id, administrator.kind.as_deref().is_none_or(|kind| kind == "Group")))
+    }
+
+    /// Who issues the tokens of ServiceAccounts.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.workload_identity.as_ref().map(|identity| identity.issuer.as_str())
+    }
 }
 
 /// What is read of a policy here; all the rest is the operator's to judge.
@@ -51,9 +98,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_administrator_is_a_group_unless_the_policy_says_otherwise() {
+        let policy = |administrator: &str| {
+            let text = format!(
+                "azure: {{subscriptionId: s, tenantId: t, resourceGroup: g, location: l, administrator: {administrator}}}"
+            );
+            serde_saphyr::from_str::<Policy>(&text).unwrap().azure
+        };
+        assert_eq!(policy("{name: n, objectId: a}").administrator(), Some(("a", true)));
+        assert_eq!(policy("{name: n, objectId: a, type: Group}").administrator(), Some(("a", true)));
+        assert_eq!(
+            policy("{name: n, objectId: a, type: ServicePrincipal}").administrator(),
+            Some(("a", false))
+        );
+        assert_eq!(policy("null").administrator(), None);
+    }
+
+    #[test]
     fn the_example_policy_says_where_its_databases_are() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/policy.yaml");
         let policy = PolicyFile::read(&path).unwrap();
         assert_eq!(policy.place.resource_group, "rg-databases");
+        assert_eq!(policy.place.cluster_address(), Ipv4Addr::new(20, 100, 0, 4));
+        assert_eq!(policy.place.issuer(), Some("https://oidc.example/prod-1"));
     }
 }

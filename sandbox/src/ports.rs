@@ -1,10 +1,14 @@
 //! Free ports on the loopback address.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 
 /// Below the range that Linux takes the ports of outgoing connections from (32768 and up): a port stays ours while
 /// the process that listens on it is restarted.
-const RANGE: std::ops::Range<u16> = 20_000..32_000;
+const RANGE: Range<u16> = 20_000..32_000;
+
+/// For servers that come and go while the programs of the sandbox are restarted.
+const SERVERS: Range<u16> = 10_000..20_000;
 
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -17,6 +21,7 @@ pub struct Error;
 /// Hands out ports that nobody listens on, none of them twice.
 #[derive(Debug)]
 pub(crate) struct Ports {
+    range: Range<u16>,
     next: u16,
     left: u16,
 }
@@ -25,16 +30,25 @@ impl Ports {
     /// Starts at a place that depends on the process, so that sandboxes that start at the same time don't ask for
     /// the same ports.
     pub(crate) fn new() -> Self {
-        let size = RANGE.end - RANGE.start;
+        Self::within(RANGE)
+    }
+
+    /// Of those that no program of a sandbox is given.
+    pub(crate) fn for_servers() -> Self {
+        Self::within(SERVERS)
+    }
+
+    fn within(range: Range<u16>) -> Self {
+        let size = range.end - range.start;
         let spread = std::process::id().wrapping_mul(97) % u32::from(size);
-        Self { next: RANGE.start + u16::try_from(spread).unwrap_or_default(), left: size }
+        Self { next: range.start + u16::try_from(spread).unwrap_or_default(), left: size, range }
     }
 
     pub(crate) fn take(&mut self) -> Result<u16, Error> {
         while self.left > 0 {
             let port = self.next;
             self.left -= 1;
-            self.next = if port + 1 < RANGE.end { port + 1 } else { RANGE.start };
+            self.next = if port + 1 < self.range.end { port + 1 } else { self.range.start };
             if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
                 return Ok(port);
             }
@@ -56,11 +70,17 @@ mod tests {
     }
 
     #[test]
+    fn servers_take_no_port_that_a_program_may_come_back_to() {
+        let port = Ports::for_servers().take().unwrap();
+        assert!(SERVERS.contains(&port) && !RANGE.contains(&port));
+    }
+
+    #[test]
     fn a_port_that_is_in_use_is_skipped() {
         let mut ports = Ports::new();
         let occupied = ports.take().unwrap();
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, occupied)).unwrap();
-        let mut again = Ports { next: occupied, left: 2 };
+        let mut again = Ports { next: occupied, left: 2, range: RANGE };
         assert_ne!(again.take().ok(), Some(occupied));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -64,6 +65,8 @@ pub struct Azure {
     pub endpoint: String,
     pub proxy: String,
     pub control: String,
+    /// Where the names of its servers should lead, on port 5432; `None` without PostgreSQL.
+    pub gateway: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +133,11 @@ impl Directory {
     /// What a supervisor without a terminal says.
     pub(crate) fn supervisor_log(&self) -> PathBuf {
         self.path.join("supervisor.log")
+    }
+
+    /// The root certificate of everything in the sandbox.
+    pub(crate) fn root_certificate(&self) -> PathBuf {
+        self.path.join("pki/ca.crt")
     }
 
     fn state_file(&self) -> PathBuf {

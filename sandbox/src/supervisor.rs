@@ -15,12 +15,14 @@ use crate::azure;
 use crate::certificates::{self, Authority};
 use crate::control::{self, Answer, Command, Request};
 use crate::control_plane::{self, CONTROLLER_MANAGER, ControlPlane};
-use crate::kubectl::Kubectl;
+use crate::kubectl::{self, Kubectl};
 use crate::operator::{self, CONTROLLER, Installation, WEBHOOK};
+use crate::operator_identity;
 use crate::options::Options;
 use crate::origin::{self, Origin};
 use crate::place::{self, Place, PolicyFile};
 use crate::ports::{self, Ports};
+use crate::postgres;
 use crate::processes::{self, Processes};
 use crate::progress::Progress;
 use crate::state::{self, Directory, Keep, Lock, State};
@@ -61,6 +63,14 @@ pub enum Error {
     Signals(io::Error),
     #[error(transparent)]
     Origin(#[from] origin::Error),
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+    #[error(transparent)]
+    Identity(#[from] operator_identity::Error),
+    #[error("can't read the keys of the API server's tokens: {0}")]
+    NoKeys(#[from] kubectl::Error),
+    #[error("the API server's answer to /openid/v1/jwks is not a JSON Web Key Set")]
+    Keys,
 }
 
 /// Runs a sandbox until it is asked to end. Must be called in the main thread's `block_on`, see [`crate::exec_child`].
@@ -199,11 +209,12 @@ impl Sandbox {
         let authority = Authority::new()?;
         // Before anything is made of it: what changes from now on is newer.
         let origin = Origin::of(options)?;
-        let urls = self.start_azure(&authority, options, &policy.place).await?;
+        let urls = self.start_azure(&authority, options, &policy.place, progress).await?;
         progress.say("the stand-in for Azure answers");
 
         let path = directory.path();
-        let plane = ControlPlane::prepare(tools, &authority, &mut ports, path, &directory.logs())?;
+        let issuer = policy.place.issuer();
+        let plane = ControlPlane::prepare(tools, &authority, &mut ports, path, &directory.logs(), issuer)?;
         let settings = aso::Settings {
             place: policy.place.clone(),
             sync_period: Duration::from_secs(options.aso_sync_seconds),
@@ -227,11 +238,11 @@ impl Sandbox {
 
         self.start(plane.etcd.clone(), progress).await?;
         self.start(plane.api_server.clone(), progress).await?;
+        self.publish_keys(&plane).await?;
         self.begin_aso(&aso, &plane.kubectl, options, progress).await?;
         let mut operator = Vec::new();
         if let Some(origin) = &origin {
-            operator =
-                self.install_operator(tools, &plane, directory, origin, &policy.text, &mut ports).await?;
+            operator = self.install_operator(tools, &plane, directory, origin, &policy, &mut ports).await?;
             progress.say("the database operator is installed");
         }
         // After all CRDs: its garbage collector then knows them at once, and not only when it looks again, up to
@@ -297,19 +308,38 @@ impl Sandbox {
         authority: &Authority,
         options: &Options,
         place: &Place,
+        progress: &Progress,
     ) -> Result<state::Azure, Error> {
         let identity = authority.server(&["127.0.0.1", "localhost", "login.microsoftonline.com"])?;
         let config = azure::Config {
             delay: Duration::from_secs(options.azure_delay_seconds),
-            arm_cert: azure::Certificate { chain_pem: identity.certificate, key_pem: identity.key },
+            arm_cert: certificate(identity),
+            postgres: prepare_postgres(authority, options, place, progress).await?,
         };
         let azure = azure::Azure::start(config).await?;
+        azure.set_tenant(&place.tenant_id);
         // A platform has its resource group before it installs the operator.
         azure.create_resource_group(&place.subscription_id, &place.resource_group, &place.location);
-        let urls =
-            state::Azure { endpoint: azure.endpoint(), proxy: azure.proxy(), control: azure.control() };
+        let urls = state::Azure {
+            endpoint: azure.endpoint(),
+            proxy: azure.proxy(),
+            control: azure.control(),
+            gateway: azure.gateway(),
+        };
         self.azure = Some(azure);
         Ok(urls)
+    }
+
+    /// Microsoft Entra ID fetches the keys of the cluster's tokens from where their issuer publishes them.
+    async fn publish_keys(&self, plane: &ControlPlane) -> Result<(), Error> {
+        let keys = plane.kubectl.run(&["get", "--raw", "/openid/v1/jwks"]).await?;
+        let keys = serde_json::from_str(&keys).unwrap_or_default();
+        if let Some(azure) = &self.azure
+            && !azure.trust_issuer(&plane.issuer, &keys)
+        {
+            return Err(Error::Keys);
+        }
+        Ok(())
     }
 
     async fn install_operator(
@@ -318,7 +348,7 @@ impl Sandbox {
         plane: &ControlPlane,
         directory: &Directory,
         origin: &Origin,
-        policy: &str,
+        policy: &PolicyFile,
         ports: &mut Ports,
     ) -> Result<Vec<crate::process::Spec>, Error> {
         let installation = Installation {
@@ -329,7 +359,23 @@ impl Sandbox {
             cluster: &plane.cluster,
             directory: directory.path(),
         };
-        Ok(installation.install(policy, ports).await?.into())
+        let [webhook, mut controller] = installation.install(&policy.text, ports).await?;
+        if let Some(azure) = &self.azure
+            && let Some(gateway) = azure.gateway()
+        {
+            let environment = operator_identity::prepare(
+                azure,
+                gateway.ip(),
+                &policy.place,
+                &plane.issuer,
+                &plane.kubectl,
+                directory,
+            );
+            for (name, value) in environment.await? {
+                controller = controller.env(name, value);
+            }
+        }
+        Ok(vec![webhook, controller])
     }
 
     async fn act(&mut self, running: &Running, command: Command) -> Answer {
@@ -382,6 +428,29 @@ impl Sandbox {
             }
         }
     }
+}
+
+fn certificate(identity: certificates::Identity) -> azure::Certificate {
+    azure::Certificate { chain_pem: identity.certificate, key_pem: identity.key }
+}
+
+/// Has PostgreSQL ready in every version, unless the sandbox is to have none.
+async fn prepare_postgres(
+    authority: &Authority,
+    options: &Options,
+    place: &Place,
+    progress: &Progress,
+) -> Result<Option<azure::Postgres>, Error> {
+    if options.without_postgres {
+        return Ok(None);
+    }
+    let progress = *progress;
+    let ensured = tokio::task::spawn_blocking(move || postgres::ensure_all(&|what| progress.say(what)));
+    ensured.await.map_err(|_| postgres::Error::Interrupted)??;
+    Ok(Some(azure::Postgres {
+        cert: certificate(authority.server(&["*.postgres.database.azure.com"])?),
+        cluster_address: place.cluster_address(),
+    }))
 }
 
 /// Starts the control endpoint, and says what is needed to feed it.

@@ -54,7 +54,7 @@ async fn servers(sandbox: &Sandbox) -> Vec<String> {
 
 #[tokio::test]
 async fn a_server_becomes_ready_once_aso_is_installed_and_outlives_its_object() {
-    let options = Options { without_aso: true, without_operator: true, ..Options::default() };
+    let options = Options { without_aso: true, without_operator: true, ..Options::without_postgres() };
     let sandbox = Sandbox::start(&options).unwrap();
 
     let refused = apply(&sandbox, SERVER);

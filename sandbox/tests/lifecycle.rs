@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sandbox::{Options, Sandbox, State, Status};
 
 fn control_plane() -> Sandbox {
-    let options = Options { without_aso: true, without_operator: true, ..Options::default() };
+    let options = Options { without_aso: true, without_operator: true, ..Options::without_postgres() };
     Sandbox::start(&options).unwrap()
 }
 

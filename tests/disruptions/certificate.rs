@@ -36,7 +36,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// The webhook.
     pub(crate) fn start() -> Self {
-        Self::without("webhook", &Options { without_aso: true, ..Options::default() })
+        Self::without("webhook", &Options { without_aso: true, ..Options::without_postgres() })
     }
 
     pub(crate) fn without(process: &str, options: &Options) -> Self {

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) fn cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
     CLUSTER
-        .get_or_init(|| Mutex::new(Cluster::without("controller", &Options::default())))
+        .get_or_init(|| Mutex::new(Cluster::without("controller", &Options::without_postgres())))
         .lock()
         // A story that failed has said so itself.
         .unwrap_or_else(PoisonError::into_inner)
@@ -265,7 +265,7 @@ fn the_controller_is_killed_a_hundred_times_and_nothing_is_lost_or_doubled() {
         .map_or_else(|_| u64::from(std::process::id()), |seed| seed.parse().unwrap());
     println!("the moments of this run again: KILLS_SEED={seed}");
     let mut random = Random(seed);
-    let cluster = Cluster::without("controller", &Options::default());
+    let cluster = Cluster::without("controller", &Options::without_postgres());
     let story = Story::new(&cluster.sandbox, "killed");
     for kill in 0..KILLS {
         // Made during the first half, and changed during the second.

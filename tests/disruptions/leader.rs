@@ -26,7 +26,7 @@ pub(crate) fn signal(replica: &Replica, signal: &str) {
 
 #[test]
 fn a_leader_that_stands_still_is_replaced_and_writes_nothing_when_it_goes_on() {
-    let cluster = Cluster::without("controller", &Options::default());
+    let cluster = Cluster::without("controller", &Options::without_postgres());
     let mut first = controller(&cluster, "first", "4s");
     says(&first, "leading");
     let second = controller(&cluster, "second", "4s");
@@ -59,7 +59,7 @@ fn a_leader_that_stands_still_is_replaced_and_writes_nothing_when_it_goes_on() {
 
 #[test]
 fn a_leader_that_is_told_to_end_hands_over_at_once() {
-    let cluster = Cluster::without("controller", &Options { without_aso: true, ..Options::default() });
+    let cluster = Cluster::without("controller", &Options { without_aso: true, ..Options::without_postgres() });
     // Far longer than anybody would wait for it to end by itself.
     let mut first = controller(&cluster, "first", "1h");
     says(&first, "leading");

@@ -31,7 +31,7 @@ use sandbox::{Options, Sandbox};
 /// The sandbox that these stories break and mend, for one story at a time.
 fn sandbox() -> MutexGuard<'static, Sandbox> {
     static SANDBOX: OnceLock<Mutex<Sandbox>> = OnceLock::new();
-    shared(&SANDBOX, &Options::default())
+    shared(&SANDBOX, &Options::without_postgres())
 }
 
 fn shared(sandbox: &'static OnceLock<Mutex<Sandbox>>, options: &Options) -> MutexGuard<'static, Sandbox> {

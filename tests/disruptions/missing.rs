@@ -16,7 +16,7 @@ use crate::{
 
 #[test]
 fn without_azure_service_operator_a_database_says_so_and_heals_by_itself() {
-    let options = Options { without_aso: true, ..Options::default() };
+    let options = Options { without_aso: true, ..Options::without_postgres() };
     let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
     let story = Story::new(&sandbox, "early");
     story.database("main", "{}").succeeded();
@@ -67,7 +67,7 @@ impl Drop for Running {
 
 #[test]
 fn without_its_own_crd_the_controller_says_so_and_goes_on_when_it_comes() {
-    let options = Options { without_aso: true, without_operator: true, ..Options::default() };
+    let options = Options { without_aso: true, without_operator: true, ..Options::without_postgres() };
     let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
     let log = sandbox.directory().join("controller-without-crd.log");
     let stderr = std::fs::File::create(&log).unwrap();
@@ -123,7 +123,7 @@ fn a_port_that_is_taken_is_named_with_the_flag_that_changes_it() {
 
 #[test]
 fn a_database_that_can_not_be_read_holds_up_no_other_and_is_guarded_mended_and_deleted_like_one() {
-    let options = Options { without_aso: true, ..Options::default() };
+    let options = Options { without_aso: true, ..Options::without_postgres() };
     let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
     let story = Story::new(&sandbox, "odd");
     let away = Away::take(&sandbox, CONFIGURATIONS);

@@ -17,7 +17,7 @@ use crate::{
 /// databases of many stories it would do nothing else.
 fn sandbox() -> MutexGuard<'static, Sandbox> {
     static SANDBOX: OnceLock<Mutex<Sandbox>> = OnceLock::new();
-    shared(&SANDBOX, &Options { aso_sync_seconds: 5, ..Options::default() })
+    shared(&SANDBOX, &Options { aso_sync_seconds: 5, ..Options::without_postgres() })
 }
 
 #[test]

@@ -13,7 +13,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::control::Advance;
-pub use super::{Closed, Existing, Fault, Lock, Login, Ownership, Phase, Region, Request, Settings};
+pub use super::{
+    Closed, DirectoryEntry, Existing, Fault, GatewayFault, GatewayFaultKind, Lock, Login, LoginAttempt,
+    Ownership, Phase, RealServer, Region, Request, Settings, TokenRequest,
+};
 
 /// Why the control endpoint did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +156,52 @@ impl Client {
     /// Plays somebody who starts a server in the portal.
     pub async fn start_server(&self, id: &str) -> Result<(), Error> {
         self.send(Method::POST, &format!("/servers/start?id={}", in_query(id)), None::<&()>).await.map(drop)
+    }
+
+    /// The PostgreSQL behind each server that has one, or should have.
+    pub async fn real_servers(&self) -> Result<Vec<RealServer>, Error> {
+        self.get("/postgres").await
+    }
+
+    /// Who logged in to which server as what, and who was refused, oldest first.
+    pub async fn logins(&self) -> Result<Vec<LoginAttempt>, Error> {
+        self.get("/logins").await
+    }
+
+    pub async fn clear_logins(&self) -> Result<(), Error> {
+        self.send(Method::DELETE, "/logins", None::<&()>).await.map(drop)
+    }
+
+    /// What the next connections to a server meet.
+    pub async fn inject_at_gateway(&self, fault: &GatewayFault) -> Result<(), Error> {
+        self.send(Method::POST, "/gateway-faults", Some(fault)).await.map(drop)
+    }
+
+    /// Faults that have not struck as often as they will.
+    pub async fn gateway_faults(&self) -> Result<Vec<GatewayFault>, Error> {
+        self.get("/gateway-faults").await
+    }
+
+    /// Only those that were injected for these servers.
+    pub async fn clear_gateway_faults_of(&self, server: &str) -> Result<(), Error> {
+        let page = format!("/gateway-faults?server={}", in_query(server));
+        self.send(Method::DELETE, &page, None::<&()>).await.map(drop)
+    }
+
+    /// Plays somebody who changes who is in a group, by object ids.
+    pub async fn set_members(&self, group: &str, members: &[&str]) -> Result<(), Error> {
+        self.send(Method::PUT, &format!("/groups?id={}", in_query(group)), Some(&members)).await.map(drop)
+    }
+
+    /// Plays somebody who comes to be known in the directory by name.
+    pub async fn register(&self, entry: &DirectoryEntry) -> Result<(), Error> {
+        self.send(Method::PUT, "/directory", Some(entry)).await.map(drop)
+    }
+
+    /// A token of Microsoft Entra ID, as somebody gets it who logs in there.
+    pub async fn token(&self, asked: &TokenRequest) -> Result<String, Error> {
+        let answer = self.send(Method::POST, "/tokens", Some(asked)).await?;
+        serde_json::from_slice(&answer).map_err(Error::Unreadable)
     }
 
     /// Plays somebody who replaces a resource's tags in the portal, past every rule: those that were there are gone.

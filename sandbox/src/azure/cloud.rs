@@ -2,12 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashSet, btree_map::Entry},
+    net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use super::{
     arm::{
@@ -19,10 +21,16 @@ use super::{
         throttle::Throttle,
     },
     circumstances::{Lock, Ownership, Region},
+    directory::DirectoryEntry,
+    endpoints::{Endpoints, RealServer},
     faults::Faults,
+    gateway_faults::GatewayFaults,
     guid,
+    jwt::{Keys, Signer},
+    logins::LoginLog,
     requests::RequestLog,
     rules::owner,
+    work::{Asked, Jobs, Work},
 };
 
 /// How long Azure keeps a dropped server, and its name with it.
@@ -39,11 +47,19 @@ pub(super) struct Shared {
     cloud: Arc<Mutex<Cloud>>,
     /// Where this Azure can be reached: the base of every URL it hands out.
     pub(super) endpoint: Arc<str>,
+    pub(super) endpoints: Endpoints,
+    /// Of the tokens that this directory issues.
+    pub(super) signer: Arc<Signer>,
 }
 
 impl Shared {
-    pub(super) fn new(delay: Duration, endpoint: String) -> Self {
-        Self { cloud: Arc::new(Mutex::new(Cloud::new(delay))), endpoint: endpoint.into() }
+    pub(super) fn new(delay: Duration, endpoint: String, jobs: Jobs, signer: Signer) -> Self {
+        Self {
+            cloud: Arc::new(Mutex::new(Cloud::new(delay, jobs))),
+            endpoint: endpoint.into(),
+            endpoints: Endpoints::default(),
+            signer: signer.into(),
+        }
     }
 
     /// A panic elsewhere must not make every later request panic too: what it left behind is used as it is.
@@ -90,11 +106,25 @@ pub(super) struct Cloud {
     /// Identities whose federated credentials are being written at this moment.
     pub(super) federating: HashSet<Key>,
     tokens: HashSet<String>,
+    /// Who issues the tokens of ServiceAccounts, with the keys by which they are verified.
+    pub(super) issuers: BTreeMap<String, Keys>,
+    /// Members of each group, by object ids.
+    pub(super) groups: BTreeMap<String, Vec<String>>,
+    /// By name.
+    pub(super) directory: BTreeMap<String, DirectoryEntry>,
+    pub(super) logins: LoginLog,
+    pub(super) gateway_faults: GatewayFaults,
+    /// The address under which clients on 127.0.0.1 leave, which servers' firewalls judge; they are the cluster.
+    pub(super) cluster_address: Ipv4Addr,
     made_up: u64,
+    /// Where what becomes of PostgreSQL is asked for.
+    jobs: Jobs,
+    /// The PostgreSQL behind each server that has one.
+    pub(super) real_servers: BTreeMap<Key, RealServer>,
 }
 
 impl Cloud {
-    fn new(delay: Duration) -> Self {
+    fn new(delay: Duration, jobs: Jobs) -> Self {
         Self {
             delay,
             ahead: SignedDuration::ZERO,
@@ -114,7 +144,15 @@ impl Cloud {
             requests: RequestLog::default(),
             federating: HashSet::new(),
             tokens: HashSet::new(),
+            issuers: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            directory: BTreeMap::new(),
+            logins: LoginLog::default(),
+            gateway_faults: GatewayFaults::default(),
+            cluster_address: Ipv4Addr::LOCALHOST,
             made_up: 0,
+            jobs,
+            real_servers: BTreeMap::new(),
         }
     }
 
@@ -139,6 +177,25 @@ impl Cloud {
         let token = self.fresh_guid();
         self.tokens.insert(token.clone());
         token
+    }
+
+    /// Lets a token in at ARM.
+    pub(super) fn accept_token(&mut self, token: &str) {
+        self.tokens.insert(token.to_owned());
+    }
+
+    /// The managed identity with this client id.
+    pub(super) fn identity(&self, client: &str) -> Option<&Resource> {
+        self.resources.values().find(|resource| {
+            resource.id.kind == Kind::UserAssignedIdentity
+                && resource.body["properties"]["clientId"] == client
+        })
+    }
+
+    /// The groups that a principal is a member of.
+    pub(super) fn groups_of(&self, object_id: &str) -> Vec<&str> {
+        let has = |members: &Vec<String>| members.iter().any(|member| member.eq_ignore_ascii_case(object_id));
+        self.groups.iter().filter(|(_, members)| has(members)).map(|(group, _)| group.as_str()).collect()
     }
 
     pub(super) fn accepts_token(&self, token: &str) -> bool {
@@ -190,11 +247,13 @@ impl Cloud {
     /// Stops a server at once.
     pub(super) fn stop(&mut self, id: &ResourceId) {
         self.set_state(id, "Stopped");
+        self.jobs.ask(id.key(), Work::Stop, Asked::Nobody);
     }
 
     /// Starts a server at once.
     pub(super) fn start(&mut self, id: &ResourceId) {
         self.set_state(id, "Ready");
+        self.jobs.ask(id.key(), Work::Start, Asked::Nobody);
         server_restarted(self, id);
     }
 
@@ -238,16 +297,47 @@ impl Cloud {
                 && resource.id.kind == Kind::FlexibleServer
             {
                 self.dropped_servers.insert(resource.id.name().to_lowercase(), now);
+                self.jobs.ask(key, Work::Drop, Asked::Nobody);
             }
         }
     }
 
     /// Starts a long-running operation, which ends after the configured delay, and returns its id.
-    pub(super) fn begin(&mut self, change: Change, fails_with: Option<ArmError>) -> String {
+    pub(super) fn begin(&mut self, mut change: Change, fails_with: Option<ArmError>) -> String {
         let id = self.fresh_guid();
         let due = Instant::now() + self.delay;
-        self.operations.insert(Operation::begin(id.clone(), change, due, fails_with));
+        let work = change.work.take().filter(|_| fails_with.is_none());
+        let waits = work
+            .zip(change.occupies.clone())
+            .is_some_and(|(work, server)| self.jobs.ask(server, work, Asked::Operation(id.clone())));
+        let operation = Operation::begin(id.clone(), change, due, fails_with);
+        self.operations.insert(operation.waiting(waits));
         id
+    }
+
+    /// Completes when all that PostgreSQL was asked for so far is done; at once where there is none.
+    pub(super) fn done_so_far(&self, server: Key) -> Option<oneshot::Receiver<()>> {
+        self.ask(server, Work::Wait)
+    }
+
+    /// Something to be done at once; completes when it is.
+    pub(super) fn ask(&self, server: Key, work: Work) -> Option<oneshot::Receiver<()>> {
+        let (done, completed) = oneshot::channel();
+        self.jobs.ask(server, work, Asked::Control(done)).then_some(completed)
+    }
+
+    /// Somebody deletes it in the portal: what is in PostgreSQL goes, too.
+    pub(super) fn delete(&mut self, id: &ResourceId) {
+        let name = id.name().to_owned();
+        let work = match id.kind {
+            Kind::Database => Some(Work::DropDatabase { name }),
+            Kind::Administrator => Some(Work::DropAdministrator { object_id: name }),
+            _ => None,
+        };
+        if let Some((work, server)) = work.zip(id.parent()) {
+            self.jobs.ask(server.key(), work, Asked::Nobody);
+        }
+        self.remove(id);
     }
 
     /// A new database belongs to whoever is there at this moment.

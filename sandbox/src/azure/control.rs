@@ -1,6 +1,6 @@
 //! What tests ask: what exists, what was asked, and to play Azure's own doing. Plain HTTP, no login.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use axum::{
     Json, Router,
@@ -14,12 +14,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    arm::resource_id::{Kind, ResourceId},
+    arm::resource_id::{Key, Kind, ResourceId},
     catalogue::regions,
     circumstances::{Lock, Region},
     cloud::Shared,
+    directory::DirectoryEntry,
+    endpoints::RealServer,
     faults::{Fault, Phase},
+    gateway_faults::GatewayFault,
+    login::DATABASES,
+    logins::LoginAttempt,
     requests::Request,
+    servers,
+    work::Work,
 };
 
 /// A resource, as the control endpoint shows it.
@@ -44,6 +51,9 @@ pub struct Settings {
     /// How many writes a minute ARM takes before it answers 429; 0 for as many as come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub writes_per_minute: Option<u32>,
+    /// Under which address clients on 127.0.0.1 leave, which servers' firewalls judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_address: Option<Ipv4Addr>,
 }
 
 pub(super) fn router(shared: Shared) -> Router {
@@ -60,6 +70,12 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/regions", put(restrict_region))
         .route("/locks", put(lock).delete(unlock))
         .route("/servers/{action}", post(act))
+        .route("/postgres", get(real_servers))
+        .route("/logins", get(logins).delete(clear_logins))
+        .route("/gateway-faults", get(gateway_faults).post(inject_at_gateway).delete(clear_gateway_faults))
+        .route("/groups", put(set_members))
+        .route("/directory", put(register))
+        .route("/tokens", post(issue_token))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such page here"))
         .with_state(shared)
 }
@@ -71,6 +87,8 @@ struct ById {
 
 /// Everything that exists. Of parameters, those that were set; of databases, not those that come with a server.
 async fn resources(State(shared): State<Shared>, Query(by): Query<ById>) -> Response {
+    let running = shared.endpoints.keys();
+    futures::future::join_all(running.iter().map(|server| servers::refresh(&shared, server))).await;
     let mut cloud = shared.lock();
     cloud.settle();
     let wanted = by.id.map(|id| id.to_lowercase());
@@ -123,7 +141,7 @@ pub struct Login {
     pub password: String,
 }
 
-/// Whether a server lets an administrator in; there is no PostgreSQL behind it that could be asked.
+/// Whether a server lets an administrator in, as Azure's API has it: also where there is no PostgreSQL to be asked.
 async fn login(State(shared): State<Shared>, login: Result<Json<Login>, JsonRejection>) -> Response {
     let login = match login {
         Ok(Json(login)) => login,
@@ -193,6 +211,9 @@ async fn change_settings(
     if let Some(milliseconds) = settings.delay_milliseconds {
         cloud.delay = Duration::from_millis(milliseconds);
     }
+    if let Some(address) = settings.cluster_address {
+        cloud.cluster_address = address;
+    }
     if let Some(limit) = settings.writes_per_minute {
         cloud.throttle.writes_per_minute = (limit > 0).then_some(limit);
     }
@@ -208,13 +229,26 @@ async fn dropped_servers(State(shared): State<Shared>) -> Json<Value> {
 /// Somebody deletes it in the portal, with all that lies under it. It is done at once, past every lock.
 async fn delete_resource(State(shared): State<Shared>, Query(by): Query<ById>) -> Response {
     let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else { return nameless() };
-    let mut cloud = shared.lock();
-    cloud.settle();
-    if !cloud.resources.contains_key(&id.key()) {
-        return absent(&id);
+    {
+        let mut cloud = shared.lock();
+        cloud.settle();
+        if !cloud.resources.contains_key(&id.key()) {
+            return absent(&id);
+        }
+        cloud.delete(&id);
     }
-    cloud.remove(&id);
+    let server = if id.kind == Kind::FlexibleServer { Some(id.clone()) } else { id.parent() };
+    done_so_far(&shared, server.map(|server| server.key()).unwrap_or_default()).await;
     StatusCode::NO_CONTENT.into_response()
+}
+
+/// Waits until PostgreSQL has done what it was asked for so far.
+async fn done_so_far(shared: &Shared, server: Key) {
+    let done = shared.lock().done_so_far(server);
+    if let Some(done) = done {
+        // It is done, or the stand-in stops.
+        done.await.ok();
+    }
 }
 
 /// Whom a database belongs to; null for one that came with its server, or doesn't exist.
@@ -278,17 +312,156 @@ async fn unlock(State(shared): State<Shared>, Query(by): Query<ById>) -> Respons
 /// Somebody stops or starts a server in the portal. It is done at once.
 async fn act(State(shared): State<Shared>, Path(action): Path<String>, Query(by): Query<ById>) -> Response {
     let Some(id) = by.id.as_deref().and_then(ResourceId::parse) else { return nameless() };
-    let mut cloud = shared.lock();
-    cloud.settle();
-    if id.kind != Kind::FlexibleServer || cloud.get(&id).is_none() {
-        return absent(&id);
+    {
+        let mut cloud = shared.lock();
+        cloud.settle();
+        if id.kind != Kind::FlexibleServer || cloud.get(&id).is_none() {
+            return absent(&id);
+        }
+        match action.as_str() {
+            "stop" => cloud.stop(&id),
+            "start" => cloud.start(&id),
+            _ => return refused(StatusCode::NOT_FOUND, "a server can only be stopped and started"),
+        }
     }
-    match action.as_str() {
-        "stop" => cloud.stop(&id),
-        "start" => cloud.start(&id),
-        _ => return refused(StatusCode::NOT_FOUND, "a server can only be stopped and started"),
-    }
+    done_so_far(&shared, id.key()).await;
     StatusCode::NO_CONTENT.into_response()
+}
+
+/// The PostgreSQL behind each server that has one, or should have.
+async fn real_servers(State(shared): State<Shared>) -> Json<Vec<RealServer>> {
+    Json(shared.lock().real_servers.values().cloned().collect())
+}
+
+/// Who logged in to which server as what, oldest first.
+async fn logins(State(shared): State<Shared>) -> Json<Vec<LoginAttempt>> {
+    Json(shared.lock().logins.entries().iter().cloned().collect())
+}
+
+async fn clear_logins(State(shared): State<Shared>) -> StatusCode {
+    shared.lock().logins.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn gateway_faults(State(shared): State<Shared>) -> Json<Vec<GatewayFault>> {
+    Json(shared.lock().gateway_faults.all().to_vec())
+}
+
+async fn inject_at_gateway(
+    State(shared): State<Shared>,
+    fault: Result<Json<GatewayFault>, JsonRejection>,
+) -> Response {
+    let fault = match fault {
+        Ok(Json(fault)) => fault,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    if fault.times == 0 || fault.server.is_empty() {
+        return refused(StatusCode::BAD_REQUEST, "a fault needs a server, and times of at least 1");
+    }
+    shared.lock().gateway_faults.inject(fault);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+#[derive(Deserialize)]
+struct ByServer {
+    server: Option<String>,
+}
+
+/// All of them, or those that were injected for these servers.
+async fn clear_gateway_faults(State(shared): State<Shared>, Query(by): Query<ByServer>) -> StatusCode {
+    shared.lock().gateway_faults.clear(by.server.as_deref());
+    StatusCode::NO_CONTENT
+}
+
+/// Somebody changes who is in a group. Tokens that were issued before stay as they are.
+async fn set_members(
+    State(shared): State<Shared>,
+    Query(by): Query<ById>,
+    members: Result<Json<Vec<String>>, JsonRejection>,
+) -> Response {
+    let members = match members {
+        Ok(Json(members)) => members,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let Some(group) = by.id else {
+        return refused(StatusCode::BAD_REQUEST, "name the group with ?id= and its object id");
+    };
+    shared.lock().groups.insert(group, members);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Somebody comes to be known by name, or under another object id.
+async fn register(
+    State(shared): State<Shared>,
+    entry: Result<Json<DirectoryEntry>, JsonRejection>,
+) -> Response {
+    let entry = match entry {
+        Ok(Json(entry)) => entry,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let learning: Vec<_> = {
+        let mut cloud = shared.lock();
+        cloud.directory.insert(entry.name.clone(), entry);
+        cloud.real_servers.keys().filter_map(|server| cloud.ask(server.clone(), Work::Learn)).collect()
+    };
+    // They have learnt it, or the stand-in stops.
+    futures::future::join_all(learning).await;
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Who logs in to Microsoft Entra ID, as a person does with `az account get-access-token`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TokenRequest {
+    pub object_id: String,
+    /// By default PostgreSQL's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// By default the one of everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// By default an hour. A token of a negative lifetime has expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_seconds: Option<i64>,
+}
+
+impl TokenRequest {
+    /// A token that lasts for an hour, for PostgreSQL.
+    pub fn of(object_id: &str) -> Self {
+        Self { object_id: object_id.to_owned(), audience: None, tenant: None, lifetime_seconds: None }
+    }
+}
+
+/// A token for whom a test says, with the groups that they are in.
+async fn issue_token(
+    State(shared): State<Shared>,
+    asked: Result<Json<TokenRequest>, JsonRejection>,
+) -> Response {
+    let asked = match asked {
+        Ok(Json(asked)) => asked,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let cloud = shared.lock();
+    let tenant = asked.tenant.unwrap_or_else(|| cloud.tenant());
+    let now = cloud.now().as_second();
+    let until = now.saturating_add(asked.lifetime_seconds.unwrap_or(3_600));
+    let claims = json!({
+        "aud": asked.audience.as_deref().unwrap_or(DATABASES),
+        "iss": format!("https://sts.windows.net/{tenant}/"),
+        "iat": now.min(until),
+        "nbf": now.min(until),
+        "exp": until,
+        "oid": asked.object_id,
+        "sub": asked.object_id,
+        "tid": tenant,
+        "groups": cloud.groups_of(&asked.object_id),
+        "ver": "1.0",
+    });
+    drop(cloud);
+    match shared.signer.sign(&claims) {
+        Ok(token) => Json(token).into_response(),
+        Err(_) => refused(StatusCode::INTERNAL_SERVER_ERROR, "the token can't be signed"),
+    }
 }
 
 fn nameless() -> Response {

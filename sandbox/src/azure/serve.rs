@@ -25,18 +25,23 @@ use super::{Certificate, StartError};
 /// Accepting can fail for a moment, for example for want of file descriptors; without a pause it would spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 
+/// With HTTP's protocols.
 pub(super) fn tls_acceptor(certificate: &Certificate) -> Result<TlsAcceptor, StartError> {
+    let mut config = tls_config(certificate)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+pub(super) fn tls_config(certificate: &Certificate) -> Result<ServerConfig, StartError> {
     let chain = CertificateDer::pem_slice_iter(certificate.chain_pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(StartError::Pem)?;
     let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes()).map_err(StartError::Pem)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(StartError::Certificate)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+        .map_err(StartError::Certificate)
 }
 
 pub(super) async fn https(

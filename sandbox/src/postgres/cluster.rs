@@ -8,6 +8,7 @@ use std::sync::{LazyLock, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -35,7 +36,8 @@ const MEMORY_NEEDED: u64 = 4 << 30;
 const NOT_COPIED: [&str; 3] = ["postmaster.pid", "postmaster.opts", "pg_wal"];
 
 /// What a principal of Microsoft Entra ID is, as `pgaadauth_create_principal_with_oid` takes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PrincipalType {
     User,
     Group,
@@ -278,7 +280,7 @@ impl Drop for Cluster {
     }
 }
 
-async fn connect(config: &Config) -> Result<Client, Error> {
+pub(crate) async fn connect(config: &Config) -> Result<Client, Error> {
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(async move {
         // The client says the same to whoever asks it next.
@@ -292,7 +294,7 @@ async fn blocking(work: impl FnOnce() -> Result<(), Error> + Send + 'static) -> 
 }
 
 fn free_port() -> Result<u16, Error> {
-    static PORTS: LazyLock<Mutex<Ports>> = LazyLock::new(|| Mutex::new(Ports::new()));
+    static PORTS: LazyLock<Mutex<Ports>> = LazyLock::new(|| Mutex::new(Ports::for_servers()));
     PORTS.lock().unwrap_or_else(PoisonError::into_inner).take().map_err(|_| Error::NoPort)
 }
 

@@ -35,6 +35,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 
 pub use binaries::{Binaries, Version};
+pub(crate) use cluster::connect;
 pub use cluster::{Cluster, PrincipalType};
 
 /// The superuser, which on Azure nobody but Azure logs in as.

@@ -9,7 +9,7 @@ use super::{
     reply::Reply,
     resource_id::{Key, Kind, ResourceId},
 };
-use crate::azure::{catalogue::regions, cloud::Cloud, faults::Phase};
+use crate::azure::{catalogue::regions, cloud::Cloud, faults::Phase, work::Work};
 
 pub(super) struct Call<'a> {
     pub(super) cloud: &'a mut Cloud,
@@ -19,6 +19,8 @@ pub(super) struct Call<'a> {
     pub(super) path: &'a str,
     pub(super) api_version: &'a str,
     pub(super) body: &'a Value,
+    /// What the operation that is accepted next does to the PostgreSQL behind its server.
+    pub(super) work: Option<Work>,
 }
 
 impl Call<'_> {
@@ -63,7 +65,8 @@ impl Call<'_> {
     ) -> Reply {
         let location = self.location(id);
         let poll_after = if id.kind == Kind::FlexibleServer { 60 } else { 10 };
-        let change = Change { id: id.clone(), effect, occupies, poll_after };
+        let work = self.work.take();
+        let change = Change { id: id.clone(), effect, occupies, poll_after, work };
         let operation_id = self.cloud.begin(change, fails_with);
         let url = |kind: &str| {
             format!(

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::azure::{
     cloud::{Cloud, Resource},
-    rules::{administrator, database, firewall, state},
+    rules::{administrator, database, firewall, owner, state},
+    work::Work,
 };
 
 pub(super) fn read(cloud: &Cloud, id: &ResourceId) -> Option<Value> {
@@ -77,10 +78,38 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId, server: &Resource) -> Re
         }
     };
     let operation = operation(id.kind, true);
+    let work = work_of_put(call.cloud, id, &existing, current.is_some(), &properties);
     if call.server_is_busy(id) {
         return Ok(call.accept_in_vain(operation, id, state::busy(server.id.name())));
     }
+    call.work = work;
     Ok(call.accept(operation, id, current, Some(body(id, &properties))))
+}
+
+/// Firewall rules are the gateway's, and a database that is there stays as it is.
+fn work_of_put(
+    cloud: &Cloud,
+    id: &ResourceId,
+    server: &Server,
+    exists: bool,
+    properties: &Value,
+) -> Option<Work> {
+    let name = id.name().to_owned();
+    let text = |field: &str| properties[field].as_str().unwrap_or_default().to_owned();
+    match id.kind {
+        Kind::Database if !exists => {
+            let key = id.parent()?.key();
+            let administrators = cloud.below(&key, Kind::Administrator).map(|resource| &resource.body);
+            let owner = owner::of_new_database(server, administrators, cloud.now()).owner;
+            Some(Work::CreateDatabase { name, owner })
+        }
+        Kind::Administrator => Some(Work::CreateAdministrator {
+            name: text("principalName"),
+            object_id: name,
+            principal_type: text("principalType"),
+        }),
+        _ => None,
+    }
 }
 
 fn database_properties(
@@ -116,5 +145,10 @@ pub(super) fn delete(call: &mut Call<'_>, id: &ResourceId, server: &Resource) ->
     if call.server_is_busy(id) {
         return Ok(call.accept_in_vain(operation, id, state::busy(server.id.name())));
     }
+    call.work = match id.kind {
+        Kind::Database => Some(Work::DropDatabase { name: id.name().to_owned() }),
+        Kind::Administrator => Some(Work::DropAdministrator { object_id: id.name().to_owned() }),
+        _ => None,
+    };
     Ok(call.accept(operation, id, Some(current), None))
 }

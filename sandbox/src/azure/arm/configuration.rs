@@ -19,6 +19,7 @@ use crate::azure::{
     },
     cloud::{Cloud, PENDING_RESTART, Resource},
     rules::{parameter, state},
+    work::Work,
 };
 
 const SET: &str = "UpdateOrcasServerParameterManagementOperation";
@@ -118,5 +119,7 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId, server: &Resource) -> Re
     let pending = before.pointer(PENDING_RESTART) == Some(&Value::Bool(true));
     after["properties"]["isConfigPendingRestart"] = Value::Bool(pending || (changes && !parameter.dynamic));
     let before = call.cloud.get(id).map(|changed| changed.body.clone());
+    let value = (source != Some(SYSTEM_DEFAULT)).then(|| value.to_owned());
+    call.work = Some(Work::SetParameter { name: parameter.name.to_owned(), value });
     Ok(call.accept(SET, id, before, Some(after)))
 }

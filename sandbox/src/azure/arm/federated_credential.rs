@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::http::header;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     call::Call,
@@ -32,7 +32,14 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
         federation::there_is_room(others().count())?;
         federation::is_unique(others(), &properties)?;
     }
-    let body = json!({
+    let body = body(id, &properties);
+    call.cloud.put(id, body.clone());
+    let reply = Reply::written(created, body);
+    Ok(if created { reply.with(header::LOCATION, id.to_string()) } else { reply })
+}
+
+pub(super) fn body(id: &ResourceId, properties: &Value) -> Value {
+    json!({
         "id": id.to_string(),
         "name": id.name(),
         "type": id.kind.full_type(),
@@ -41,10 +48,7 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmErro
             "subject": properties["subject"],
             "audiences": properties["audiences"],
         },
-    });
-    call.cloud.put(id, body.clone());
-    let reply = Reply::written(created, body);
-    Ok(if created { reply.with(header::LOCATION, id.to_string()) } else { reply })
+    })
 }
 
 /// Held while credentials of an identity are written; gives the turn back when dropped.

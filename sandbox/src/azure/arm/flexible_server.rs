@@ -19,6 +19,7 @@ use crate::azure::{
     cloud::Cloud,
     faults::Phase,
     rules::{self, name, restore, state, storage, version},
+    work::{PasswordLogin, Work},
 };
 
 const UPSERT: &str = "UpsertServerManagementOperationV2";
@@ -76,6 +77,7 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
     } else {
         &[Phase::Operation]
     };
+    call.work = work(existing.as_ref(), &requested);
     let reply = call.accept_in(phases, UPSERT, id, current, Some(after));
     if let Some(password) = requested.properties.administrator_login_password {
         call.cloud.passwords_sent.insert(id.key(), password);
@@ -113,9 +115,32 @@ pub(super) fn act(call: &mut Call<'_>, id: &ResourceId, action: &str) -> Result<
     if call.server_is_busy(id) {
         return Ok(call.accept_in_vain(operation, id, state::busy(id.name())));
     }
+    call.work = Some(match action {
+        "stop" => Work::Stop,
+        "start" => Work::Start,
+        _ => Work::Restart,
+    });
     let reply = call.accept(operation, id, Some(current.clone()), Some(with_state(&current, after)));
     call.cloud.put(id, with_state(&current, meanwhile));
     Ok(reply)
+}
+
+/// What becomes of PostgreSQL. Dropping it needs no word here: it goes with the server, be that in whichever way.
+fn work(existing: Option<&Server>, requested: &Server) -> Option<Work> {
+    let properties = &requested.properties;
+    let name =
+        Server::effective(existing, requested, |server| server.properties.administrator_login.as_deref());
+    let login = name.zip(properties.administrator_login_password.as_deref());
+    let login =
+        login.map(|(name, password)| PasswordLogin { name: name.to_owned(), password: password.to_owned() });
+    let version = properties.version.clone();
+    let Some(existing) = existing else {
+        let source = properties.source_server_resource_id.as_deref().filter(|_| restore::restores(requested));
+        let source = source.and_then(ResourceId::parse).map(|source| source.key());
+        return Some(Work::Create { version: version.unwrap_or_default(), source, login });
+    };
+    let version = version.filter(|_| version::is_upgrade(Some(existing), requested));
+    (version.is_some() || login.is_some()).then_some(Work::Update { version, login })
 }
 
 fn with_state(server: &Value, state: &str) -> Value {

@@ -8,7 +8,7 @@ pub(super) mod errors;
 mod existence;
 pub(super) mod federated_credential;
 pub(super) mod flexible_server;
-mod identity;
+pub(super) mod identity;
 pub(super) mod operations;
 mod reply;
 pub(super) mod resource_group;
@@ -19,4 +19,4 @@ pub(super) mod server_body;
 mod tag_change;
 pub(super) mod throttle;
 
-pub(super) use router::router;
+pub(super) use router::{put, router};

@@ -15,6 +15,7 @@ use super::{
     reply::Reply,
     resource_id::{Key, ResourceId},
 };
+use crate::azure::work::Work;
 
 /// An operation ends at the first poll after its time is up, so that with no delay at all a server is still
 /// busy between a write and its poll, as in Azure. One that nobody polls ends after this long.
@@ -30,6 +31,8 @@ pub(in crate::azure) struct Change {
     /// After how many seconds Azure wants to be asked how it goes (recorded with API version 2025-08-01). An operation
     /// that ends sooner says so.
     pub(in crate::azure) poll_after: u64,
+    /// What becomes of the PostgreSQL behind the server; the operation ends after it, and fails if it fails.
+    pub(in crate::azure) work: Option<Work>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +59,8 @@ pub(in crate::azure) struct Operation {
     due: Instant,
     started: Timestamp,
     polled: bool,
+    /// For PostgreSQL.
+    waits: bool,
     fails_with: Option<ArmError>,
     state: State,
 }
@@ -80,6 +85,7 @@ impl Operation {
             due,
             started: Timestamp::now(),
             polled: false,
+            waits: false,
             fails_with,
             state: State::InProgress,
         }
@@ -90,7 +96,13 @@ impl Operation {
     }
 
     fn ends(&self, now: Instant) -> bool {
-        self.running() && now >= self.due && (self.polled || now >= self.begun + UNPOLLED)
+        self.running() && !self.waits && now >= self.due && (self.polled || now >= self.begun + UNPOLLED)
+    }
+
+    /// Doesn't end before its work is done.
+    pub(in crate::azure) fn waiting(mut self, waits: bool) -> Self {
+        self.waits = waits;
+        self
     }
 
     /// Rounded to the nearest second.
@@ -123,6 +135,14 @@ impl Operations {
             .collect()
     }
 
+    /// The work that an operation waited for is done, or failed.
+    pub(in crate::azure) fn work_is_done(&mut self, id: &str, failure: Option<ArmError>) {
+        if let Some(operation) = self.0.get_mut(id) {
+            operation.waits = false;
+            operation.fails_with = failure;
+        }
+    }
+
     /// Marks an operation as polled, which lets it end once its time is up.
     pub(in crate::azure) fn poll(&mut self, id: &str) {
         if let Some(operation) = self.0.get_mut(id) {
@@ -135,6 +155,29 @@ impl Operations {
         self.0
             .values()
             .any(|operation| operation.running() && operation.change.occupies.as_ref() == Some(key))
+    }
+
+    /// How many operations there have been on a server; `None` while one runs.
+    pub(in crate::azure) fn so_far(&self, server: &Key) -> Option<usize> {
+        let occupying =
+            self.0.values().filter(|operation| operation.change.occupies.as_ref() == Some(server));
+        let (running, ended): (Vec<_>, Vec<_>) = occupying.partition(|operation| operation.running());
+        running.is_empty().then_some(ended.len())
+    }
+
+    /// The operation on a resource that began last, by its id.
+    pub(super) fn last_on(&self, key: &Key) -> Option<String> {
+        let on_it = self.0.values().filter(|operation| operation.change.id.key() == *key);
+        on_it.max_by_key(|operation| operation.begun).map(|operation| operation.id.clone())
+    }
+
+    /// How an operation ended; `None` while it runs.
+    pub(super) fn outcome(&self, id: &str) -> Option<Result<(), ArmError>> {
+        match &self.0.get(id)?.state {
+            State::InProgress => None,
+            State::Succeeded | State::Canceled => Some(Ok(())),
+            State::Failed(error) => Some(Err(error.clone())),
+        }
     }
 
     /// Ends what runs on a resource that goes away, and on all below it, also on what was yet to be created.

@@ -68,8 +68,9 @@ pub(super) fn delete(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmE
     call.cloud.put(id, leaving);
     let effect = Effect::Becomes { before: Some(before), after: None };
     let fault = call.cloud.faults.strike(Phase::Operation, call.method.as_str(), call.path);
-    let operation =
-        call.cloud.begin(Change { id: id.clone(), effect, occupies: None, poll_after: 15 }, fault);
+    let operation = call
+        .cloud
+        .begin(Change { id: id.clone(), effect, occupies: None, poll_after: 15, work: None }, fault);
     let location = format!(
         "{}/subscriptions/{}/operationresults/{operation}?api-version={}",
         call.endpoint, id.subscription, call.api_version

@@ -1,6 +1,6 @@
 //! The way of a request: logged in? a known API version? a fault? within the limits? then to its provider.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::{
     Router,
@@ -20,7 +20,7 @@ use super::{
     existence, federated_credential, flexible_server, identity,
     reply::Reply,
     resource_group,
-    resource_id::{Kind, ResourceId, Target},
+    resource_id::{Key, Kind, ResourceId, Target},
     tag_change,
 };
 use crate::azure::{
@@ -28,10 +28,13 @@ use crate::azure::{
     faults::Phase,
     requests,
     rules::{lock, tags},
+    servers,
 };
 
 /// ARM's own limit on a request.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
+/// Of servers and what lies on them.
+const NEWEST: &str = "2025-08-01";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
 
@@ -110,6 +113,9 @@ async fn answer(
             "The api-version query parameter (?api-version=) is required for all requests.",
         )
     })?;
+    if let Some(server) = mirrored(&target) {
+        servers::refresh(shared, &server).await;
+    }
     let _turn = match &target {
         Target::Resource(id) if is_write(&parts.method) => {
             federated_credential::Turn::take(shared, id).await?
@@ -124,6 +130,7 @@ async fn answer(
         path,
         api_version,
         body,
+        work: None,
     };
     match target {
         Target::Resource(id) => resource(&mut call, &id),
@@ -146,6 +153,50 @@ async fn answer(
             let location = format!("{}{}", call.endpoint, parts.uri);
             call.cloud.operations.result(&id, &location)
         }
+    }
+}
+
+/// The server that what is asked for is read from.
+fn mirrored(target: &Target) -> Option<Key> {
+    let is_mirrored = |kind: &Kind| matches!(kind, Kind::Database | Kind::Administrator);
+    match target {
+        Target::Resource(id) if is_mirrored(&id.kind) => id.parent().map(|server| server.key()),
+        Target::Collection { kind, below } if is_mirrored(kind) => Some(below.clone()),
+        _ => None,
+    }
+}
+
+/// How often is asked how an operation goes.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A PUT that doesn't come over HTTP, by the same rules. Returns once its operation has ended.
+pub(in crate::azure) async fn put(shared: &Shared, id: &ResourceId, body: &Value) -> Result<(), ArmError> {
+    let operation = {
+        let mut cloud = shared.lock();
+        cloud.settle();
+        let path = id.to_string();
+        let mut call = Call {
+            cloud: &mut cloud,
+            endpoint: &shared.endpoint,
+            method: &Method::PUT,
+            path: &path,
+            api_version: NEWEST,
+            body,
+            work: None,
+        };
+        resource(&mut call, id)?;
+        cloud.operations.last_on(&id.key())
+    };
+    let Some(operation) = operation else { return Ok(()) };
+    loop {
+        {
+            let mut cloud = shared.lock();
+            poll(&mut cloud, &operation);
+            if let Some(outcome) = cloud.operations.outcome(&operation) {
+                return outcome;
+            }
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! What Azure refuses. Each rule is a pure function with the page it comes from.
 
 pub(super) mod administrator;
+pub(super) mod assertion;
 mod authentication;
 mod availability;
 mod backup;

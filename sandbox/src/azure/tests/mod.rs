@@ -2,8 +2,12 @@
 
 mod control;
 mod federation;
+mod gateway;
 mod groups;
+mod logging_in;
 mod login;
 mod parameters;
+mod postgres;
 mod servers;
 mod support;
+mod tokens;

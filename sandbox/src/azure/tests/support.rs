@@ -1,6 +1,10 @@
 //! A running stand-in with a client that trusts it and is logged in.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
@@ -16,9 +20,11 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::azure::{Azure, Certificate, Config, client::Client};
+use crate::azure::{Azure, Certificate, Config, Postgres, client::Client};
 
 pub(super) const TENANT: &str = "00000000-0000-4000-8000-0000000000f1";
+/// From where the cluster comes, as servers see it.
+pub(super) const CLUSTER: Ipv4Addr = Ipv4Addr::new(20, 100, 0, 4);
 pub(super) const GROUP: &str =
     "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-databases";
 
@@ -45,7 +51,7 @@ impl Answer {
 pub(super) struct Setup {
     pub(super) azure: Azure,
     pub(super) control: Client,
-    tls: TlsConnector,
+    pub(super) tls: TlsConnector,
     token: String,
 }
 
@@ -56,8 +62,19 @@ impl Setup {
     }
 
     pub(super) async fn start_with_delay(delay: Duration) -> Self {
+        Self::start_with(delay, false).await
+    }
+
+    /// With a PostgreSQL behind each server.
+    pub(super) async fn start_with_postgres() -> Self {
+        Self::start_with(Duration::ZERO, true).await
+    }
+
+    async fn start_with(delay: Duration, with_postgres: bool) -> Self {
         let (arm_cert, tls) = certificates();
-        let azure = Azure::start(Config { delay, arm_cert }).await.expect("the stand-in starts");
+        let postgres = Postgres { cert: arm_cert.clone(), cluster_address: CLUSTER };
+        let config = Config { delay, arm_cert, postgres: with_postgres.then_some(postgres) };
+        let azure = Azure::start(config).await.expect("the stand-in starts");
         let control = Client::new(azure.control());
         let mut setup = Self { azure, control, tls, token: String::new() };
         setup.token = setup.log_in().await;
@@ -186,7 +203,8 @@ fn certificates() -> (Certificate, TlsConnector) {
     let ca_certificate = ca.self_signed(&ca_key).expect("a CA");
     let issuer = Issuer::new(ca, ca_key);
 
-    let names = ["127.0.0.1", "localhost", "login.microsoftonline.com"].map(str::to_owned);
+    let names = ["127.0.0.1", "localhost", "login.microsoftonline.com", "*.postgres.database.azure.com"];
+    let names = names.map(str::to_owned);
     let key = KeyPair::generate().expect("a key");
     let leaf =
         CertificateParams::new(names).expect("parameters").signed_by(&key, &issuer).expect("a certificate");
