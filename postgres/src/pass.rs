@@ -98,6 +98,7 @@ async fn in_time(server: &Server, desired: &Desired, fence: Fence<'_>) -> Result
             break;
         }
     }
+    unlock(&open.at_server).await;
     let version = open.at_server.version();
     open.close().await;
     let extensions = observed.inside.iter().flat_map(|inside| &inside.extensions);
@@ -227,6 +228,12 @@ async fn lock(session: &Session) -> Result<(), Failure> {
         }
     }
     Err(Failure::Locked { doing: TAKING_TURNS.to_owned(), by: LockedBy::OtherPass })
+}
+
+/// The server would do it, some time after the session has ended: the next pass needn't wait for that.
+async fn unlock(session: &Session) {
+    const UNLOCK: &str = "SELECT pg_advisory_unlock($1, $2)";
+    session.query(TAKING_TURNS, UNLOCK, &[(&LOCK.0, Type::INT4), (&LOCK.1, Type::INT4)]).await.ok();
 }
 
 async fn try_lock(session: &Session) -> Result<bool, Failure> {
