@@ -113,8 +113,7 @@ impl Cluster {
 
 async fn client(path: PathBuf) -> Client {
     let kubeconfig = Kubeconfig::read_from(path).unwrap();
-    let config =
-        Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     Client::try_from(config).unwrap()
 }
 
