@@ -111,9 +111,14 @@ impl Binaries {
 
 /// Of this major version, on the PATH or where Debian has it.
 fn installed(version: Version) -> Option<Binaries> {
-    let debian = Path::new(DEBIAN).join(version.major()).join("bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain([debian]).find_map(|folder| {
+    let debian = Path::new(DEBIAN).join(version.major()).join("bin");
+    first_of(version, std::env::split_paths(&path).chain([debian]))
+}
+
+/// The first folder that has a server of this major version.
+fn first_of(version: Version, mut folders: impl Iterator<Item = PathBuf>) -> Option<Binaries> {
+    folders.find_map(|folder| {
         // A link on the PATH leads to where `initdb` is.
         let program = fs::canonicalize(folder.join("postgres")).ok()?;
         let folder = program.parent().filter(|folder| folder.join("initdb").is_file())?.to_owned();
@@ -279,6 +284,35 @@ mod tests {
             assert!(version.package().starts_with(version.major()));
         }
         assert_eq!(Version::of_major("15"), None);
+    }
+
+    /// A folder with a server that says this of itself.
+    fn folder_with(root: &Path, name: &str, says: &str, programs: &[&str]) -> PathBuf {
+        let folder = root.join(name);
+        create_open_directory(&folder).unwrap();
+        for program in programs {
+            fs::write(folder.join(program), format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+            fs::set_permissions(folder.join(program), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_server_of_the_machines_own_is_taken_if_it_is_whole_and_of_the_version() {
+        let root = tempfile::tempdir().unwrap();
+        let both = ["initdb", "postgres"];
+        let old =
+            folder_with(root.path(), "15", "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", &both);
+        let half = folder_with(root.path(), "half", "postgres (PostgreSQL) 17.9", &["postgres"]);
+        let whole = folder_with(root.path(), "17", "postgres (PostgreSQL) 17.10 (Debian 17.10-1)", &both);
+        let linked = root.path().join("bin");
+        create_open_directory(&linked).unwrap();
+        symlink(whole.join("postgres"), linked.join("postgres")).unwrap();
+        let nothing = root.path().join("nothing");
+        let found = first_of(Version::V17, [nothing.clone(), old.clone(), half, linked].into_iter()).unwrap();
+        assert_eq!((found.release(), found.version()), ("17.10", Version::V17));
+        assert_eq!(found.program("initdb"), fs::canonicalize(whole).unwrap().join("initdb"));
+        assert_eq!(first_of(Version::V16, [nothing, old].into_iter()), None);
     }
 
     #[test]

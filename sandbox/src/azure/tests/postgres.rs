@@ -1,14 +1,19 @@
 //! The real PostgreSQL behind each server does what Azure's API is asked for, and the API shows what it has.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
     logging_in::{Login, OPERATORS, column, refused},
-    support::{Setup, plain_server, server_path},
+    support::{GROUP, Setup, plain_server, server_path},
 };
-use crate::{azure::DirectoryEntry, postgres::PrincipalType};
+use crate::{
+    azure::{DirectoryEntry, Fault, Phase},
+    postgres::PrincipalType,
+};
 
 const VERSION: &str = "2025-08-01";
 
@@ -204,7 +209,7 @@ async fn a_restored_server_has_the_data_of_its_source(#[values("16", "17", "18")
     let app = setup.administrator("orders", "app").await;
     app.batch_execute("CREATE TABLE item (name text); INSERT INTO item VALUES ('coffee')").await.unwrap();
     // Backups begin five minutes after the server does.
-    setup.control.advance_clock(std::time::Duration::from_hours(1)).await.unwrap();
+    setup.control.advance_clock(Duration::from_hours(1)).await.unwrap();
     let time =
         setup.get(&server_path("orders")).await.body["properties"]["backup"]["earliestRestoreDate"].clone();
     let restore = json!({"location": "norwayeast", "properties": {
@@ -218,6 +223,53 @@ async fn a_restored_server_has_the_data_of_its_source(#[values("16", "17", "18")
     assert_eq!(column(&restored, "SELECT name FROM item").await, ["coffee"]);
     let databases = setup.get(&format!("{}/databases/app", server_path("orders-2"))).await;
     assert_eq!(databases.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn postgresql_is_there_as_long_as_its_server() {
+    let setup = Setup::start_with_postgres().await;
+    let path = server_path("orders");
+    let real = async |setup: &Setup| setup.control.real_servers().await.unwrap().len();
+    let fault = Fault {
+        method: Some("PUT".to_owned()),
+        path: "flexibleServers/orders".to_owned(),
+        status: 500,
+        code: "InternalServerError".to_owned(),
+        message: "no capacity".to_owned(),
+        retry_after_seconds: None,
+        times: 1,
+        phase: Phase::Operation,
+    };
+    setup.control.inject(&fault).await.unwrap();
+    let accepted = setup.put(&path, VERSION, plain_server()).await;
+    assert_eq!(setup.finish(&accepted).await["status"], "Failed");
+    assert_eq!(real(&setup).await, 0);
+
+    let setup = setup.with_server("orders", "17").await;
+    let administrator = setup.administrator("orders", "postgres").await;
+    administrator.batch_execute("CREATE DATABASE app").await.unwrap();
+    let app = setup.administrator("orders", "app").await;
+    listed(&setup, "databases").await;
+    setup.control.delete_resource(&format!("{path}/databases/app")).await.unwrap();
+    assert!(app.batch_execute("SELECT 1").await.is_err());
+    let left = "SELECT count(*)::text FROM pg_database WHERE datname = 'app'";
+    assert_eq!(column(&administrator, left).await, ["0"]);
+
+    setup.control.delete_resource(&path).await.unwrap();
+    assert!(administrator.batch_execute("SELECT 1").await.is_err(), "sessions end with the server");
+    assert_eq!(real(&setup).await, 0);
+    setup.control.forget_dropped_servers().await.unwrap();
+    let setup = setup.with_server("orders", "16").await;
+    let administrator = setup.administrator("orders", "postgres").await;
+    let deleted = setup.delete(GROUP).await;
+    assert_eq!(deleted.status, StatusCode::ACCEPTED);
+    while setup.get(GROUP).await.status != StatusCode::NOT_FOUND {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // With all that was in the group.
+    while administrator.batch_execute("SELECT 1").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
