@@ -113,7 +113,8 @@ impl Cluster {
 
 async fn client(path: PathBuf) -> Client {
     let kubeconfig = Kubeconfig::read_from(path).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::without_postgres()).await.unwrap();
+    let config =
+        Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::without_postgres()).await.unwrap();
     Client::try_from(config).unwrap()
 }
 

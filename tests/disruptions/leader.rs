@@ -59,7 +59,8 @@ fn a_leader_that_stands_still_is_replaced_and_writes_nothing_when_it_goes_on() {
 
 #[test]
 fn a_leader_that_is_told_to_end_hands_over_at_once() {
-    let cluster = Cluster::without("controller", &Options { without_aso: true, ..Options::without_postgres() });
+    let cluster =
+        Cluster::without("controller", &Options { without_aso: true, ..Options::without_postgres() });
     // Far longer than anybody would wait for it to end by itself.
     let mut first = controller(&cluster, "first", "1h");
     says(&first, "leading");

@@ -35,7 +35,8 @@ fn platform() -> MutexGuard<'static, Platform> {
     static PLATFORM: OnceLock<Mutex<Platform>> = OnceLock::new();
     PLATFORM
         .get_or_init(|| {
-            let sandbox = Sandbox::start(&Options::without_postgres()).unwrap_or_else(|error| panic!("{error}"));
+            let sandbox =
+                Sandbox::start(&Options::without_postgres()).unwrap_or_else(|error| panic!("{error}"));
             let values = helm(&sandbox, &["get", "values", RELEASE, "--output=json"], "").succeeded();
             Mutex::new(Platform { sandbox, values })
         })

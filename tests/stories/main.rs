@@ -29,7 +29,9 @@ use sandbox::{Options, Sandbox};
 /// The sandbox of all stories; it ends with this process.
 fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
-    SANDBOX.get_or_init(|| Sandbox::start(&Options::without_postgres()).unwrap_or_else(|error| panic!("{error}")))
+    SANDBOX.get_or_init(|| {
+        Sandbox::start(&Options::without_postgres()).unwrap_or_else(|error| panic!("{error}"))
+    })
 }
 
 /// A story in a namespace of its own.
