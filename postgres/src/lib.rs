@@ -5,7 +5,7 @@
 //!
 //! - [`desired`]: what is wanted, and [`name`]: names that can be wanted
 //! - [`connect`]: a session over TLS with a server whose name is verified
-//! - [`observe`]: what is there, as plain values
+//! - [`mod@observe`]: what is there, as plain values
 //! - [`plan()`]: from both to [`Statement`]s, none of which can drop a table, a schema or a database
 //! - [`execute`]: the statements, each group in its transactions
 //! - [`verifier`]: a password as PostgreSQL keeps it, and [`quote`]: names and texts as SQL writes them
