@@ -21,13 +21,17 @@ pub struct Desired {
     pub may_create: bool,
     /// Roles that owned the database and its objects before this crate came, such as the app's own identity as it was
     /// administrator of the server. What they own in the database is handed to the owner role. The roles themselves
-    /// stay as they are.
-    pub take_over_from: Vec<String>,
+    /// stay as they are. Azure's own can't be named here: with `azure_pg_admin` the schema `public` would change hands.
+    pub take_over_from: Vec<RoleName>,
 }
 
 impl Desired {
     pub fn ladder(&self) -> Ladder {
         Ladder::of(&self.database)
+    }
+
+    pub(crate) fn is_taken_over(&self, role: &str) -> bool {
+        self.take_over_from.iter().any(|one| one.as_str() == role)
     }
 
     pub(crate) fn login(&self, role: &str) -> Option<&Login> {

@@ -126,3 +126,46 @@ impl Finding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    /// Those that no story on a real server shows, too.
+    #[test]
+    fn each_says_what_to_do_on_one_line() {
+        let long = "because\n".repeat(100);
+        let (name, state, owner) = ("hstore".to_owned(), "42501".to_owned(), "ola".to_owned());
+        let message = "permission denied".to_owned();
+        let findings = [
+            Finding::RoleTaken { role: owner.clone() },
+            Finding::ExtensionNotUpdated {
+                name: name.clone(),
+                state: state.clone(),
+                message: message.clone(),
+            },
+            Finding::ExtensionNotDropped {
+                name: name.clone(),
+                state: state.clone(),
+                message: message.clone(),
+            },
+            Finding::ExtensionHoldsData { name: name.clone() },
+            Finding::ExtensionNotOurs { name: name.clone(), owner: owner.clone() },
+            Finding::ExtensionInUse { name, message: long },
+            Finding::SessionsLeft { role: owner.clone(), count: 2 },
+            Finding::NoEffect { count: 2, example: "REVOKE \"a\" FROM \"b\"".into() },
+            Finding::ForeignOwner {
+                owner,
+                kind: ObjectKind::Relation,
+                names: (1..=7).map(|number| format!("public.t{number}")).collect(),
+            },
+            Finding::Failed(Failure::SqlFailed { doing: "making the roles".into(), state, message }),
+        ];
+        let lines: Vec<String> =
+            findings.iter().map(|finding| format!("{}: {finding}", finding.reason().as_str())).collect();
+        assert!(lines.iter().all(|line| !line.contains('\n') && line.chars().count() < 600));
+        assert_snapshot!(lines.join("\n"));
+    }
+}

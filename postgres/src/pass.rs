@@ -90,7 +90,8 @@ async fn in_time(server: &Server, desired: &Desired, fence: Fence<'_>) -> Result
             break;
         }
         // A database that was taken back first is looked into only now.
-        let was_cut = !observed.too_many.is_empty() || observed.inside.is_none();
+        let is_new_inside = desired.access == Access::Open && observed.inside.is_none();
+        let was_cut = !observed.too_many.is_empty() || is_new_inside;
         outcome.add(execute(&mut open, &planned, fence).await?);
         observed = open.look(desired).await?;
         planned = plan(&observed, desired)?;

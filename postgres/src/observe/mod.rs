@@ -25,6 +25,7 @@ pub use values::{
 };
 
 const DOING: &str = "looking at the server";
+pub(crate) const MANY_DATABASES: &str = "databases that belong to roles of this database";
 /// SQLSTATE of a function that isn't there.
 const UNDEFINED_FUNCTION: &str = "42883";
 
@@ -126,8 +127,12 @@ impl<'a> Look<'a> {
     fn new(session: &'a Session, desired: &'a Desired) -> Self {
         let ladder: Vec<String> = desired.ladder().roles().map(ToString::to_string).into();
         let logins = desired.logins.iter().map(|login| login.role.to_string());
-        let roles =
-            ladder.iter().cloned().chain(logins).chain(desired.take_over_from.iter().cloned()).collect();
+        let roles = ladder
+            .iter()
+            .cloned()
+            .chain(logins)
+            .chain(desired.take_over_from.iter().map(ToString::to_string))
+            .collect();
         let object_ids = desired.logins.iter().filter_map(|login| match &login.credential {
             Credential::Entra { object_id, .. } => Some(object_id.to_ascii_lowercase()),
             Credential::Password { .. } => None,
@@ -176,6 +181,7 @@ impl<'a> Look<'a> {
             too_many: BTreeSet::new(),
         };
         observed.note_limit("roles of this database", observed.roles.len(), queries::ROLES_LIMIT);
+        observed.note_limit(MANY_DATABASES, observed.owned_databases.len(), queries::OWNED_DATABASES_LIMIT);
         observed.note_limit("memberships", observed.memberships.len(), queries::MEMBERSHIPS_LIMIT);
         Ok(observed)
     }

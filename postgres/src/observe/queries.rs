@@ -71,8 +71,10 @@ pub(super) const USES: &str = relevant!(
      LEFT JOIN pg_database d ON d.oid = s.dbid WHERE r.rolname <> ALL($4) GROUP BY 1, 2 ORDER BY 1, 2 NULLS FIRST LIMIT 2000"
 );
 
+pub(super) const OWNED_DATABASES_LIMIT: usize = 1000;
+
 pub(super) const OWNED_DATABASES: &str = relevant!(
-    "SELECT d.datname::text, r.rolname::text FROM pg_database d JOIN relevant r ON r.oid = d.datdba ORDER BY 1 LIMIT 100"
+    "SELECT d.datname::text, r.rolname::text FROM pg_database d JOIN relevant r ON r.oid = d.datdba ORDER BY 1 LIMIT 1000"
 );
 
 /// `$1`: the database.

@@ -26,7 +26,7 @@ pub(super) fn is_ours(view: &View<'_>) -> Result<(), Failure> {
 
 /// Whether a database or an object of this role is handed on.
 fn is_taken_over(view: &View<'_>, owner: &str) -> bool {
-    view.is_ours(owner) || view.desired.take_over_from.iter().any(|role| role == owner)
+    view.is_ours(owner) || view.desired.is_taken_over(owner)
 }
 
 pub(super) fn create(view: &View<'_>, plan: &mut Plan) {

@@ -19,7 +19,7 @@ pub(super) fn hand_over(view: &View<'_>, plan: &mut Plan) {
         plan.add(format!("handing on what {role} owns"), Purpose::Part, steps(view, role));
     }
     let me = view.observed.me.as_str();
-    let is_taken_over = view.desired.take_over_from.iter().any(|role| role == me);
+    let is_taken_over = view.desired.is_taken_over(me) && !view.has_too_many_databases();
     if is_taken_over && view.observed.inside.as_ref().is_some_and(|inside| inside.own_something) {
         let step = Step::transaction(At::Inside, reassigned(view, me, At::Inside));
         plan.add(format!("handing on what {me} owns"), Purpose::Part, [step]);
@@ -28,6 +28,9 @@ pub(super) fn hand_over(view: &View<'_>, plan: &mut Plan) {
 
 /// One for each database in reach in which the role owns something, or for a database that it owns.
 pub(super) fn steps(view: &View<'_>, role: &str) -> Vec<Step> {
+    if view.has_too_many_databases() {
+        return Vec::new();
+    }
     let owns = view.uses(role).filter(|one| one.owns && view.is_in_reach(&one.place));
     let mut places: Vec<At> = Vec::new();
     for place in owns.map(|one| reachable(&one.place)) {

@@ -112,8 +112,7 @@ pub(super) fn grants_on_strays_of(view: &View<'_>, owner: &str) -> Vec<Statement
 /// What belongs to roles that aren't ours to take from.
 pub(super) fn report_foreign_owners(view: &View<'_>, plan: &mut Plan) {
     let mut foreign: BTreeMap<(&str, ObjectKind), Vec<String>> = BTreeMap::new();
-    let is_handed_on =
-        |owner: &str| view.is_ours(owner) || view.desired.take_over_from.iter().any(|role| role == owner);
+    let is_handed_on = |owner: &str| view.is_ours(owner) || view.desired.is_taken_over(owner);
     for stray in strays(view).filter(|stray| !is_handed_on(&stray.owner)) {
         foreign.entry((&stray.owner, stray.kind.kind())).or_default().push(stray.shown());
     }

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     desired::{ExtensionWish, Level},
     failure::Failure,
-    name::ExtensionName,
+    name::{ExtensionName, RoleName},
     observe::{Extension, Grant, Membership, Offered, Place, Principal, Stray, StrayKind, Use},
 };
 use world::{
@@ -20,6 +20,10 @@ use world::{
 
 fn script(observed: &Observed, desired: &Desired) -> String {
     plan(observed, desired).unwrap().to_string()
+}
+
+fn role_name(name: &str) -> RoleName {
+    RoleName::new(name).unwrap()
 }
 
 fn wish(name: &str) -> ExtensionWish {
@@ -242,16 +246,28 @@ fn a_role_that_is_not_ours_is_left_alone() {
 #[test]
 fn a_database_of_an_app_that_was_administrator_is_taken_over() {
     let mut desired = desired();
-    desired.take_over_from = vec!["orders-identity".into(), "not-there".into()];
+    desired.take_over_from = ["orders-identity", "not-there"].map(role_name).into();
     let mut observed = empty(17);
     world::owned_by_former_app(&mut observed, "orders-identity");
     assert_snapshot!(script(&observed, &desired));
 }
 
+/// The databases beyond what is looked at would go to the app.
+#[test]
+fn nothing_changes_hands_where_too_many_databases_would() {
+    let mut desired = desired();
+    desired.take_over_from = vec![role_name("orders-identity")];
+    let mut observed = empty(17);
+    world::owned_by_former_app(&mut observed, "orders-identity");
+    assert!(script(&observed, &desired).contains("REASSIGN"));
+    observed.too_many.insert((crate::observe::MANY_DATABASES, 1000));
+    assert!(!script(&observed, &desired).contains("REASSIGN"));
+}
+
 #[test]
 fn what_the_administrator_made_for_the_app_is_handed_on() {
     let mut desired = desired();
-    desired.take_over_from = vec![ME.into()];
+    desired.take_over_from = vec![role_name(ME)];
     let mut observed = settled(&desired);
     observed.roles.insert(ME.into(), observe_role());
     observed
@@ -270,7 +286,7 @@ fn a_closed_database_lets_nobody_in() {
     let mut desired = everything();
     let mut observed = settled(&desired);
     desired.access = Access::Closed;
-    desired.take_over_from = vec!["orders-identity".into()];
+    desired.take_over_from = vec![role_name("orders-identity")];
     observed.roles.insert("orders-identity".into(), observe_role());
     assert_snapshot!(script(&observed, &desired));
     for role in observed.roles.values_mut() {

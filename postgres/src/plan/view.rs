@@ -6,9 +6,9 @@ use super::Plan;
 use crate::{
     desired::{Credential, Desired, Login},
     finding::Finding,
-    name::Ladder,
+    name::{Ladder, RoleName},
     note::Note,
-    observe::{Observed, Place, Role, Use},
+    observe::{MANY_DATABASES, Observed, Place, Role, Use},
     statement::{self, Membership, Statement, To},
 };
 
@@ -98,13 +98,18 @@ impl<'a> View<'a> {
 
     /// Roles that are taken over from and exist, without ourselves.
     pub fn former_owners(&self) -> impl Iterator<Item = &'a str> {
-        let names = self.desired.take_over_from.iter().map(String::as_str);
+        let names = self.desired.take_over_from.iter().map(RoleName::as_str);
         names.filter(|name| {
             self.role(name).is_some()
                 && *name != self.observed.me
                 && !self.is_ours(name)
                 && !self.ladder.has(name)
         })
+    }
+
+    /// Whether more databases would change hands with what a role owns than are known, so that none is handed on.
+    pub fn has_too_many_databases(&self) -> bool {
+        self.observed.too_many.iter().any(|(what, _)| *what == MANY_DATABASES)
     }
 
     pub fn knows_options(&self) -> bool {

@@ -23,14 +23,14 @@ fn full(world: &World) -> Desired {
     desired
 }
 
-/// The first pass over a new server.
+/// The first pass over a new server. Each version takes every third place, so that there is none that isn't tried.
 #[rstest]
-#[case::every(Version::V17, 1)]
-#[case::some(Version::V16, 9)]
-#[case::some(Version::V18, 9)]
+#[case(Version::V16, 0)]
+#[case(Version::V17, 1)]
+#[case(Version::V18, 2)]
 #[tokio::test]
-async fn a_first_pass_that_ends_anywhere(#[case] version: Version, #[case] step: usize) {
-    for after in (0..).step_by(step) {
+async fn a_first_pass_that_ends_anywhere(#[case] version: Version, #[case] first: usize) {
+    for after in (first..).step_by(3) {
         let world = World::new(version).await;
         let desired = full(&world);
         let done = abort(&world, &desired, after).await;

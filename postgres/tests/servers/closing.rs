@@ -1,6 +1,6 @@
 //! Nobody gets in while a database is kept, and everybody does once it is open again.
 
-use postgres::{Access, Desired, Finding, Level};
+use postgres::{Access, Desired, Finding, Level, RoleName};
 use rstest::rstest;
 use sandbox::postgres::{PrincipalType, Version};
 
@@ -43,7 +43,8 @@ async fn who_can_still_log_in_is_named() {
     world.settle(&open).await;
     let former = world.name("identity");
     world.cluster().create_administrator(&former, &world.object_id(8), PrincipalType::Service).await.unwrap();
-    let closed = Desired { access: Access::Closed, take_over_from: vec![former.clone()], ..open };
+    let closed =
+        Desired { access: Access::Closed, take_over_from: vec![RoleName::new(&former).unwrap()], ..open };
     let report = world.pass(&closed).await;
     assert_eq!(report.findings, [Finding::StillOpen { role: former }]);
 }

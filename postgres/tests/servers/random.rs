@@ -127,4 +127,4 @@ async fn one_pass_is_enough(#[values(Version::V16, Version::V17, Version::V18)] 
 }
 
 /// For each version. `RANDOM_CASES` takes more of them.
-const CASES: usize = 12;
+const CASES: usize = 8;

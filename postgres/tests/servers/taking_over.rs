@@ -1,6 +1,6 @@
 //! Servers as the last version left them: the app's identity, or a password, was the server's administrator and owned all.
 
-use postgres::{Desired, Finding};
+use postgres::{Desired, Finding, RoleName};
 use rstest::rstest;
 use sandbox::postgres::{PrincipalType, Version};
 
@@ -55,7 +55,7 @@ async fn an_app_that_was_administrator_goes_on_and_then_goes(
         postgres::Failure::DatabaseNotOurs { database: database.clone(), owner: former.clone() }
     );
 
-    let both = Desired { take_over_from: vec![former.clone()], ..world.desired() };
+    let both = Desired { take_over_from: vec![RoleName::new(&former).unwrap()], ..world.desired() };
     check(&world, &both).await;
     // The app goes on under its former identity until its pods are new ones.
     world
@@ -81,5 +81,6 @@ async fn what_the_administrator_owned_for_the_app_is_the_owner_roles() {
         report.findings.iter().all(|finding| matches!(finding, Finding::ForeignOwner { .. })),
         "{report:?}"
     );
-    check(&world, &Desired { take_over_from: vec![OPERATORS.into()], ..world.desired() }).await;
+    check(&world, &Desired { take_over_from: vec![RoleName::new(OPERATORS).unwrap()], ..world.desired() })
+        .await;
 }

@@ -113,7 +113,7 @@ prop_compose! {
         extensions in vec((select(&["hstore", "cube"][..]), any::<bool>()), 0..3),
         is_closed in any::<bool>(),
         may_create in any::<bool>(),
-        take_over_from in vec(name(), 0..2),
+        take_over_from in vec(select(&["ola", "orders-app", ME, NAMES[8]][..]), 0..2),
     ) -> Desired {
         let login = |(role, credential, level, may_log_in): (&str, usize, Level, bool)| {
             let login = match credential {
@@ -128,7 +128,7 @@ prop_compose! {
             extensions: extensions.into_iter().map(extension).collect(),
             access: if is_closed { Access::Closed } else { Access::Open },
             may_create,
-            take_over_from,
+            take_over_from: take_over_from.into_iter().map(role_name).collect(),
             ..desired()
         }
     }
@@ -193,7 +193,7 @@ proptest! {
             let sql = statement.sql();
             for words in ["ALTER ROLE ", "DROP ROLE ", "COMMENT ON ROLE ", "REASSIGN OWNED BY "] {
                 let Some(role) = subject(sql, words) else { continue };
-                let is_former = words.starts_with("REASSIGN") && desired.take_over_from.contains(&role);
+                let is_former = words.starts_with("REASSIGN") && desired.is_taken_over(&role);
                 prop_assert!(is_ours(&role) || made.contains(&role) || is_former, "{}", statement);
             }
             made.extend(subject(sql, "CREATE ROLE "));
