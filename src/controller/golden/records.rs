@@ -519,6 +519,29 @@ async fn an_object_that_somebody_else_lets_go_of_is_not_taken_for_the_server_tha
     }
 }
 
+/// Or the object that is made then would have to be made anew once more.
+#[tokio::test]
+async fn what_is_over_and_has_no_object_is_looked_for_anew_by_the_next_one() {
+    let mut ended = record("Kept", &json!({}));
+    json_patch::merge(
+        &mut ended,
+        &json!({
+            "metadata": {"creationTimestamp": "2026-11-01T12:00:00Z"},
+            "spec": {"since": "2026-11-01T13:00:00Z", "until": "2026-11-24T12:00:00Z"},
+            "status": {"warnedAt": "2026-11-23T12:00:00Z"},
+        }),
+    );
+    for (record, expected) in [(ended, true), (record("Kept", &json!({})), false)] {
+        let cluster: Vec<Value> =
+            there().cluster.into_iter().filter(|object| object["kind"] != "FlexibleServer").collect();
+        let server = ApiServer::holding(&[cluster.clone(), vec![record.clone()]].concat());
+        let context = Arc::new(context(&There { cluster, ..there() }, server.client()));
+        let record = Arc::new(serde_json::from_value(record).unwrap());
+        Box::pin(reconcile(record, context.clone())).await.unwrap();
+        assert_eq!(context.looks.is_asked(SERVER), expected);
+    }
+}
+
 #[tokio::test]
 async fn what_azure_was_told_stays_written_down_while_a_kind_is_missing() {
     let without_aso = || Caches::holding(&[], &Health::UnknownKind);

@@ -123,3 +123,46 @@ async fn adopt(context: &Context, server: &Server) -> Result<(), Error> {
         Err(error) => Err(Box::new(error).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Method, Response};
+    use http_body_util::Full;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        azure::FlexibleServer,
+        controller::{
+            engine::cache::Health,
+            golden::{EXAMPLE, client_of, context_of, in_force},
+        },
+    };
+
+    #[rstest]
+    #[case::is_there_already(409, true)]
+    #[case::is_not_allowed(403, false)]
+    #[case::trouble(500, false)]
+    #[tokio::test]
+    async fn a_record_that_somebody_else_has_written_will_do(#[case] code: u16, #[case] expected: bool) {
+        let client = client_of(move |request| async move {
+            let code = if *request.method() == Method::GET { 404 } else { code };
+            let reason = if code == 404 { "NotFound" } else { "" };
+            let status = json!({"kind": "Status", "status": "Failure", "reason": reason, "code": code});
+            Response::builder().status(code).body(Full::from(status.to_string())).unwrap()
+        });
+        let now = "2026-11-24T12:05:00Z".parse().unwrap();
+        let context = context_of(in_force(EXAMPLE.to_owned()), &[], &Health::Synced, now, client);
+        let server: FlexibleServer = serde_json::from_value(json!({
+            "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
+            "metadata": {"name": "srv", "labels": {
+                "app.kubernetes.io/managed-by": "database-operator",
+                "altinn.app/database-namespace": "orders", "altinn.app/database-name": "main",
+            }},
+            "spec": {"azureName": "srv", "owner": {}, "location": "x", "tags": {"managed-by": "database-operator"}},
+        }))
+        .unwrap();
+        assert_eq!(adopt(&context, &server.into()).await.is_ok(), expected);
+    }
+}
