@@ -2,9 +2,12 @@
 // The helpers of tests fail like tests.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
-use std::process::{Output, Stdio};
+#[path = "support/kubectl.rs"]
+mod kubectl;
 
+use std::process::Output;
+
+use kubectl::kubectl;
 use sandbox::{Options, Sandbox};
 
 /// As our operator writes it, but by hand.
@@ -30,19 +33,8 @@ spec:
   administratorLoginPassword: {name: administrator, key: password}
 "#;
 
-fn apply(sandbox: &Sandbox, manifest: &str) -> Output {
-    let mut kubectl = sandbox.kubectl(&["apply", "-n", "default", "-f", "-"]);
-    kubectl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut kubectl = kubectl.spawn().unwrap();
-    kubectl.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
-    kubectl.wait_with_output().unwrap()
-}
-
-fn run(sandbox: &Sandbox, arguments: &[&str]) -> String {
-    let output = sandbox.kubectl(arguments).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "kubectl {}: {errors}", arguments.join(" "));
-    String::from_utf8(output.stdout).unwrap()
+fn apply(sandbox: &Sandbox) -> Output {
+    kubectl::run(sandbox, &["apply", "--filename", "-"], SERVER)
 }
 
 async fn servers(sandbox: &Sandbox) -> Vec<String> {
@@ -57,7 +49,7 @@ async fn a_server_becomes_ready_once_aso_is_installed_and_outlives_its_object() 
     let options = Options { without_aso: true, without_operator: true, ..Options::without_postgres() };
     let sandbox = Sandbox::start(&options).unwrap();
 
-    let refused = apply(&sandbox, SERVER);
+    let refused = apply(&sandbox);
     let errors = String::from_utf8_lossy(&refused.stderr);
     assert!(errors.contains("no matches for kind \"FlexibleServer\""), "{errors}");
 
@@ -68,14 +60,14 @@ async fn a_server_becomes_ready_once_aso_is_installed_and_outlives_its_object() 
     assert!(down.contains("409") && down.contains("aso is stopped"), "{down}");
     aso.start().unwrap();
     sandbox.install_aso().unwrap();
-    let applied = apply(&sandbox, SERVER);
+    let applied = apply(&sandbox);
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
-    run(&sandbox, &["wait", "flexibleserver/orders", "--for=condition=Ready", "--timeout=60s"]);
+    kubectl(&sandbox, &["wait", "flexibleserver/orders", "--for=condition=Ready", "--timeout=60s"], "");
     let query = "jsonpath={.status.fullyQualifiedDomainName}";
-    let host = run(&sandbox, &["get", "flexibleserver", "orders", "-o", query]);
+    let host = kubectl(&sandbox, &["get", "flexibleserver", "orders", "-o", query], "");
     assert_eq!(host, "sandbox-orders.postgres.database.azure.com");
     assert_eq!(servers(&sandbox).await, ["sandbox-orders"]);
 
-    run(&sandbox, &["delete", "flexibleserver", "orders", "--timeout=60s"]);
+    kubectl(&sandbox, &["delete", "flexibleserver", "orders", "--timeout=60s"], "");
     assert_eq!(servers(&sandbox).await, ["sandbox-orders"], "detach-on-delete keeps the server");
 }

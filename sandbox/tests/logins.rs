@@ -2,21 +2,25 @@
 // The helpers of tests fail like tests.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "support/kubectl.rs"]
+mod kubectl;
+#[path = "support/tls.rs"]
+mod tls;
+
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use kubectl::kubectl;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use sandbox::{Options, Sandbox};
 use serde_json::Value;
-use tokio_rustls::TlsConnector;
+use tls::trusting;
 
 const TENANT: &str = "00000000-0000-4000-8000-0000000000f1";
 const SERVER: &str = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-databases/providers/Microsoft.\
@@ -81,31 +85,13 @@ kind: ServiceAccount
 metadata: {name: stranger}
 "#;
 
-fn kubectl(sandbox: &Sandbox, arguments: &[&str], input: &str) -> String {
-    let mut kubectl = sandbox.kubectl(&[&["--namespace", "default"], arguments].concat());
-    kubectl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut kubectl = kubectl.spawn().unwrap();
-    kubectl.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = kubectl.wait_with_output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "kubectl {}: {errors}", arguments.join(" "));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
 /// Asks Azure's API, or Microsoft Entra ID.
 async fn ask(sandbox: &Sandbox, request: hyper::http::request::Builder, body: String) -> Value {
     let address = sandbox.authority().strip_prefix("https://").unwrap();
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(sandbox.root_certificate()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let root = CertificateDer::from_pem_file(sandbox.root_certificate()).unwrap();
     let name = ServerName::try_from("127.0.0.1").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let stream = trusting(root).connect(name, stream).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let request = request.header("host", address).body(Full::<Bytes>::from(body)).unwrap();

@@ -2,33 +2,28 @@
 // The helpers of tests fail like tests.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+#[path = "support/tls.rs"]
+mod tls;
+
 use std::io;
-use std::sync::Arc;
 
 use rstest::rstest;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use sandbox::Servers;
 use sandbox::azure::client::{GatewayFault, GatewayFaultKind, TokenRequest};
 use sandbox::postgres::Version;
+use tls::trusting;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::TlsConnector;
 
 /// As far as TLS: whether who answers under this name shows that it is who it says.
 async fn reach(servers: &Servers, host: &str) -> io::Result<()> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(servers.root_certificate().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let root = CertificateDer::from_pem_slice(servers.root_certificate().as_bytes()).unwrap();
     let mut stream = tokio::net::TcpStream::connect((servers.address(), 5432)).await?;
     // SSLRequest.
     stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await?;
     assert_eq!(stream.read_u8().await?, b'S');
     let name = ServerName::try_from(host.to_owned()).unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map(drop)
+    trusting(root).connect(name, stream).await.map(drop)
 }
 
 #[rstest]

@@ -150,20 +150,16 @@ impl<'a> Look<'a> {
 
     /// All at once: the queries are sent before the first of them has answered.
     async fn all(&self) -> Result<Observed, Failure> {
-        let (me, roles, principals, memberships, settings) =
-            (self.me(), self.roles(), self.principals(), self.memberships(), self.settings());
-        let (sessions, uses, owned_databases, database) =
-            (self.sessions(), self.uses(), self.owned_databases(), self.database());
         let (me, roles, principals, memberships, settings, sessions, uses, owned_databases, database) = try_join!(
-            me,
-            roles,
-            principals,
-            memberships,
-            settings,
-            sessions,
-            uses,
-            owned_databases,
-            database
+            self.me(),
+            self.roles(),
+            self.principals(),
+            self.memberships(),
+            self.settings(),
+            self.sessions(),
+            self.uses(),
+            self.owned_databases(),
+            self.database()
         )?;
         let mut observed = Observed {
             version: self.session.version(),

@@ -57,6 +57,11 @@ where
     kube::Client::new(service, "default")
 }
 
+/// A client of which nothing is asked.
+pub(crate) fn unasked() -> kube::Client {
+    client_of(|request| async move { panic!("nothing is asked for: {}", request.uri()) })
+}
+
 impl ApiServer {
     pub(super) fn holding(cluster: &[Value]) -> Self {
         Self::default().with(cluster)
@@ -103,20 +108,9 @@ impl ApiServer {
         } else {
             let body = body.collect().await.unwrap().to_bytes();
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let place = self.asked.fetch_add(1, Ordering::Relaxed);
-            if let Some((_, code)) = self.refuses_one.filter(|(refused, _)| *refused == place) {
-                let answer =
-                    json!({"kind": "Status", "status": "Failure", "message": "refused", "code": code});
-                return Response::builder().status(code).body(Full::from(answer.to_string())).unwrap();
-            }
-            if let Some((_, answer)) = self.refuses.iter().find(|(part, _)| path.contains(*part)) {
-                let code = u16::try_from(answer["code"].as_u64().unwrap()).unwrap();
-                return Response::builder().status(code).body(Full::from(answer.to_string())).unwrap();
-            }
-            if self.is_conflict(&path, &body) {
-                let answer =
-                    json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409});
-                return Response::builder().status(409).body(Full::from(answer.to_string())).unwrap();
+            if let Some(refusal) = self.refusal(&path, &body) {
+                let code = u16::try_from(refusal["code"].as_u64().unwrap()).unwrap();
+                return Response::builder().status(code).body(Full::from(refusal.to_string())).unwrap();
             }
             let mut answer = self.written_over(&path, &body);
             if parts.method == Method::POST {
@@ -127,6 +121,19 @@ impl ApiServer {
             (200, answer)
         };
         Response::builder().status(code).header("date", NOON).body(Full::from(answer.to_string())).unwrap()
+    }
+
+    /// Why this write, which is the next one, is refused.
+    fn refusal(&self, path: &str, body: &Value) -> Option<Value> {
+        let place = self.asked.fetch_add(1, Ordering::Relaxed);
+        if let Some((_, code)) = self.refuses_one.filter(|(refused, _)| *refused == place) {
+            return Some(json!({"kind": "Status", "status": "Failure", "message": "refused", "code": code}));
+        }
+        if let Some((_, answer)) = self.refuses.iter().find(|(part, _)| path.contains(*part)) {
+            return Some(answer.clone());
+        }
+        self.is_conflict(path, body)
+            .then(|| json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409}))
     }
 
     /// Whether it is to be written over another version than the one that is there.

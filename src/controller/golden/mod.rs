@@ -55,7 +55,7 @@ use crate::{
     },
 };
 use api_server::ApiServer;
-pub(crate) use api_server::client_of;
+pub(crate) use api_server::{client_of, unasked};
 
 /// What is there before the pass.
 #[derive(Clone, Deserialize)]
@@ -119,7 +119,7 @@ impl There {
                     text = text.replacen(old, new, 1);
                 }
             }
-            None => return EXAMPLE_IN_FORCE.clone(),
+            None => return example_in_force(),
         }
         in_force(text)
     }
@@ -127,7 +127,11 @@ impl There {
 
 pub(crate) const EXAMPLE: &str = include_str!("../../../examples/policy.yaml");
 
-static EXAMPLE_IN_FORCE: LazyLock<PolicyState> = LazyLock::new(|| in_force(EXAMPLE.to_owned()));
+/// Read once: in a test build that takes longer than a pass.
+pub(crate) fn example_in_force() -> PolicyState {
+    static IN_FORCE: LazyLock<PolicyState> = LazyLock::new(|| in_force(EXAMPLE.to_owned()));
+    IN_FORCE.clone()
+}
 
 pub(crate) fn in_force(policy: String) -> PolicyState {
     let state = PolicyState::default().applied(Some(&[("policy.yaml".to_owned(), policy)].into()));
@@ -174,6 +178,11 @@ pub(crate) fn context_of(
         retained: held(cluster),
         due_records: tokio::sync::mpsc::unbounded_channel().0,
     }
+}
+
+/// A process in a cluster without any object of ours, at noon.
+pub(crate) fn in_an_empty_cluster(aso: &Health, client: kube::Client) -> Context {
+    context_of(example_in_force(), &[], aso, noon(), client)
 }
 
 /// Azure was asked a moment ago what each of the servers is, but in the one case that is about that.

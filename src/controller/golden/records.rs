@@ -74,17 +74,8 @@ enum Look {
 }
 
 async fn pass_with(record: &Value, cluster: &[Value], caches: Caches, look: Look) -> ApiServer {
-    pass_by(there().policy, record, cluster, caches, look).await
-}
-
-async fn pass_by(
-    policy: Option<Policy>,
-    record: &Value,
-    cluster: &[Value],
-    caches: Caches,
-    look: Look,
-) -> ApiServer {
-    let (server, outcome) = pass_at(ApiServer::default(), policy, record, cluster, caches, look).await;
+    let (server, outcome) =
+        pass_at(ApiServer::default(), there().policy, record, cluster, caches, look).await;
     outcome.unwrap();
     server
 }

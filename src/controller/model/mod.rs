@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{self, Runtime};
 
 use super::{
-    golden::{EXAMPLE, context_of, held, in_force},
+    golden::{context_of, example_in_force, held},
     retained,
 };
 use crate::{
@@ -142,7 +142,7 @@ impl World {
         let namespace: PartialObjectMeta<_> =
             read(&json!({"metadata": {"name": NAMESPACE, "uid": "namespace-1"}}));
         let before = self.process.take().unwrap_or_else(|| {
-            context_of(in_force(EXAMPLE.to_owned()), &objects, &Health::Synced, now, self.api_server.client())
+            context_of(example_in_force(), &objects, &Health::Synced, now, self.api_server.client())
         });
         Arc::new(Context {
             caches: Caches::holding(&objects, &Health::Synced),

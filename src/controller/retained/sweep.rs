@@ -136,7 +136,7 @@ mod tests {
         azure::FlexibleServer,
         controller::{
             engine::cache::Health,
-            golden::{EXAMPLE, client_of, context_of, in_force},
+            golden::{client_of, in_an_empty_cluster},
         },
     };
 
@@ -152,8 +152,7 @@ mod tests {
             let status = json!({"kind": "Status", "status": "Failure", "reason": reason, "code": code});
             Response::builder().status(code).body(Full::from(status.to_string())).unwrap()
         });
-        let now = "2026-11-24T12:05:00Z".parse().unwrap();
-        let context = context_of(in_force(EXAMPLE.to_owned()), &[], &Health::Synced, now, client);
+        let context = in_an_empty_cluster(&Health::Synced, client);
         let server: FlexibleServer = serde_json::from_value(json!({
             "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
             "metadata": {"name": "srv", "labels": {

@@ -115,13 +115,8 @@ mod tests {
     use super::*;
     use crate::controller::{
         engine::cache::Health,
-        golden::{EXAMPLE, client_of, context_of, in_force},
+        golden::{in_an_empty_cluster, unasked},
     };
-
-    fn context(aso: &Health) -> Context {
-        let client = client_of(|request| async move { panic!("nothing is asked for: {}", request.uri()) });
-        context_of(in_force(EXAMPLE.to_owned()), &[], aso, "2026-11-24T12:05:00Z".parse().unwrap(), client)
-    }
 
     #[tokio::test]
     async fn the_record_of_a_server_is_looked_at_if_there_is_one() {
@@ -136,7 +131,7 @@ mod tests {
         let (retained, mut writer) = reflector::store();
         writer.apply_watcher_event(&watcher::Event::Apply(record.clone()));
         let (due_records, mut due) = tokio::sync::mpsc::unbounded_channel();
-        let context = Context { retained, due_records, ..context(&Health::Synced) };
+        let context = Context { retained, due_records, ..in_an_empty_cluster(&Health::Synced, unasked()) };
         context.look_at_record("another");
         context.look_at_record("srv");
         assert_eq!(due.try_recv().unwrap(), ObjectRef::from_obj(&record));
@@ -145,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_count_passes_and_forget_what_is_gone() {
-        let context = context(&Health::Synced);
+        let context = in_an_empty_cluster(&Health::Synced, unasked());
         let [main, other] = ["main", "other"].map(|name| DatabaseRef::new("orders", name));
         for DatabaseRef { namespace, name } in [main, other] {
             context.compliance.set(namespace, name, false);

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use futures::FutureExt;
-
 use super::{context::Context, observe};
 
 /// How often it is looked whether the first lists are complete.
@@ -25,32 +23,26 @@ pub(crate) async fn until_listed(context: &Context) {
 }
 
 fn is_listed(context: &Context) -> bool {
-    // One that will never be ready has ended with the process.
-    let records = context.retained.wait_until_ready().now_or_never().is_some();
-    records
+    observe::are_listed(&context.retained)
         && context.namespaces.are_listed()
         && !matches!(observe::check(&context.caches), Err(observe::Error::NotSynced))
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
     use kube::runtime::{reflector, watcher};
 
     use super::*;
     use crate::controller::{
         engine::cache::Health,
-        golden::{EXAMPLE, client_of, context_of, in_force},
+        golden::{in_an_empty_cluster, unasked},
     };
-
-    fn context(aso: &Health) -> Context {
-        let client = client_of(|request| async move { panic!("nothing is asked for: {}", request.uri()) });
-        context_of(in_force(EXAMPLE.to_owned()), &[], aso, "2026-11-24T12:05:00Z".parse().unwrap(), client)
-    }
 
     #[tokio::test(start_paused = true)]
     async fn a_pass_waits_until_the_first_lists_are_complete() {
         let (retained, mut writer) = reflector::store();
-        let context = Context { retained, ..context(&Health::Synced) };
+        let context = Context { retained, ..in_an_empty_cluster(&Health::Synced, unasked()) };
         let mut waiting = Box::pin(until_listed(&context));
         assert!((&mut waiting).now_or_never().is_none());
         writer.apply_watcher_event(&watcher::Event::Init);
@@ -63,7 +55,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pass_waits_for_a_list_that_takes_long_but_not_for_ever() {
         let started = tokio::time::Instant::now();
-        until_listed(&context(&Health::Starting)).await;
+        until_listed(&in_an_empty_cluster(&Health::Starting, unasked())).await;
         assert_eq!(started.elapsed().as_secs(), LISTED.as_secs());
     }
 
@@ -74,7 +66,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pass_waits_for_no_list_that_is_complete_or_cant_be_had(#[case] aso: Health) {
         let started = tokio::time::Instant::now();
-        until_listed(&context(&aso)).await;
+        until_listed(&in_an_empty_cluster(&aso, unasked())).await;
         assert_eq!(started.elapsed(), Duration::ZERO);
     }
 }

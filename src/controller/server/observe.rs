@@ -1,13 +1,16 @@
 //! First stage: everything that is known of a `Database`, from the caches and nothing else.
 
 use api::{
-    Authentication, Database, DatabaseRef, DatabaseSpec,
+    Authentication, Database, DatabaseRef, DatabaseSpec, RetainedDatabase,
     annotations::{ACCEPT_EMPTY, RECOVER_FROM},
     reason::Reason,
     version,
 };
 use futures::FutureExt;
-use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use kube::{
+    ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
 use policy::{Recorded, accepting};
 
 use super::{
@@ -41,8 +44,7 @@ pub(crate) enum Found {
 pub(crate) fn observe(database: &Database, around: Surroundings<'_>) -> Result<Found, Error> {
     let Surroundings { caches, records, operator_namespace, .. } = around;
     check(caches)?;
-    // One that will never be ready has ended with the process.
-    if records.wait_until_ready().now_or_never().is_none() {
+    if !are_listed(records) {
         return Err(Error::NotSynced);
     }
     let server_name = match server_name(database, around)? {
@@ -75,6 +77,11 @@ pub(crate) fn observe(database: &Database, around: Surroundings<'_>) -> Result<F
         return Err(Error::Blocked(why));
     }
     known(database, &there).map(|known| Found::Known(Box::new(known)))
+}
+
+/// Whether all records have been listed once. Those that will never be have ended with the process.
+pub(crate) fn are_listed(records: &Store<RetainedDatabase>) -> bool {
+    records.wait_until_ready().now_or_never().is_some()
 }
 
 /// Where the server is of which a `Database` speaks.
