@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::api_server::{Key, Store};
 use crate::azure::{DETACH_ON_DELETE, MANAGE, RECONCILE_POLICY, SKIP};
 
+const NAME: &str = "database-operator-name";
 const CLUSTER_UID: &str = "database-operator-cluster-uid";
 pub(super) const THIS_CLUSTER: &str = "00000000-0000-4000-8000-0000000000c1";
 pub(super) const ANOTHER_CLUSTER: &str = "00000000-0000-4000-8000-0000000000c2";
@@ -27,6 +28,14 @@ pub(super) fn is_of_azure(kind: &str) -> bool {
     kind == SERVERS || kind == IDENTITIES || CHILDREN.contains(&kind)
 }
 
+fn namespace(object: &Value) -> String {
+    object["metadata"]["namespace"].as_str().unwrap().to_owned()
+}
+
+fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap()
+}
+
 /// A server, and what it holds.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
@@ -34,6 +43,15 @@ pub(super) struct Server {
     pub(super) data: u64,
     created_at: Timestamp,
     spec: Value,
+    /// The password of its administrator, as it was told last.
+    pub(super) password: Option<Value>,
+}
+
+impl Server {
+    /// Whether its tags name this `Database`.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        self.spec["tags"][NAME] == name
+    }
 }
 
 /// What there is in Azure.
@@ -73,11 +91,11 @@ impl Azure {
         true
     }
 
-    fn is_taken(&self, object: &Value) -> bool {
+    /// Whether a server is another cluster's, as can be seen here.
+    fn is_taken(&self, name: &str, object: Option<&Value>) -> bool {
         let another = json!(ANOTHER_CLUSTER);
-        let server = self.servers.get(&Self::name(object));
-        server.is_some_and(|server| server.spec["tags"][CLUSTER_UID] == another)
-            && object["status"]["tags"][CLUSTER_UID] == another
+        self.servers.get(name).is_some_and(|server| server.spec["tags"][CLUSTER_UID] == another)
+            && object.is_some_and(|object| object["status"]["tags"][CLUSTER_UID] == another)
     }
 
     /// The server is deleted, by whoever may do so in Azure.
@@ -86,13 +104,22 @@ impl Azure {
         self.servers.remove(name)
     }
 
+    /// Another server stands under this name, by whoever may do so in Azure. Gives the number of its data.
+    pub(super) fn remake(&mut self, name: &str, now: Timestamp) -> Option<u64> {
+        let former = self.lose(name)?;
+        self.counter += 1;
+        let server = Server { data: self.counter, created_at: to_the_second(now), ..former };
+        self.servers.insert(name.to_owned(), server);
+        Some(self.counter)
+    }
+
     /// Azure Service Operator has one look at an object, and does what it says.
     pub(super) fn attend(&mut self, store: &mut Store, key: &Key) -> Option<Happened> {
         let mut object = store.objects.get(key)?.clone();
         let policy =
             object["metadata"]["annotations"][RECONCILE_POLICY].as_str().unwrap_or(MANAGE).to_owned();
         if !object["metadata"]["deletionTimestamp"].is_null() {
-            let happened = (policy == MANAGE).then(|| self.end(&key.0, &object)).flatten();
+            let happened = (policy == MANAGE).then(|| self.end(store, key, &object)).flatten();
             object["metadata"]["finalizers"] = json!([]);
             store.replace(key, object);
             return happened;
@@ -109,7 +136,7 @@ impl Azure {
         }
         let writes = policy == MANAGE || policy == DETACH_ON_DELETE;
         assert!(writes || policy == SKIP, "{policy}");
-        let happened = if writes { self.make(&key.0, &object, store.now) } else { None };
+        let happened = if writes { self.make(store, &key.0, &object) } else { None };
         let found = self.find(&key.0, &object);
         let (status, severity, reason) = match &found {
             Some(_) => ("True", "", "Succeeded"),
@@ -140,22 +167,27 @@ impl Azure {
         (kind.to_owned(), owner.to_owned(), Self::name(object))
     }
 
-    fn make(&mut self, kind: &str, object: &Value, now: Timestamp) -> Option<Happened> {
+    fn make(&mut self, store: &Store, kind: &str, object: &Value) -> Option<Happened> {
         let name = Self::name(object);
         self.counter += 1;
         let number = self.counter;
         if kind == SERVERS {
-            if self.is_taken(object) {
+            if self.is_taken(&name, Some(object)) {
                 return Some(Happened::TakenFromAnother { server: name });
             }
             let is_new = !self.servers.contains_key(&name);
-            let created_at = Timestamp::from_second(now.as_second()).unwrap();
-            let server = self.servers.entry(name.clone()).or_insert(Server {
+            let server = self.servers.entry(name.clone()).or_insert_with(|| Server {
                 data: number,
-                created_at,
+                created_at: to_the_second(store.now),
                 spec: Value::Null,
+                password: None,
             });
             server.spec = object["spec"].clone();
+            let told = &object["spec"]["administratorLoginPassword"];
+            if let (Some(secret), Some(key)) = (told["name"].as_str(), told["key"].as_str()) {
+                let secret = store.objects.get(&("secrets".to_owned(), namespace(object), secret.to_owned()));
+                server.password = secret.map(|secret| secret["data"][key].clone());
+            }
             return is_new.then_some(Happened::Made { server: name, data: number });
         }
         if kind == IDENTITIES {
@@ -196,12 +228,14 @@ impl Azure {
         self.children.contains(&Self::child(kind, object)).then(|| json!({}))
     }
 
-    fn end(&mut self, kind: &str, object: &Value) -> Option<Happened> {
-        let name = Self::name(object);
+    fn end(&mut self, store: &Store, key: &Key, object: &Value) -> Option<Happened> {
+        let (kind, name) = (key.0.as_str(), Self::name(object));
+        let server = object["spec"]["owner"]["name"].as_str().unwrap_or(&name).to_owned();
+        let around = store.objects.get(&(SERVERS.to_owned(), key.1.clone(), server.clone()));
+        if self.is_taken(&server, around) {
+            return Some(Happened::TakenFromAnother { server });
+        }
         if kind == SERVERS {
-            if self.is_taken(object) {
-                return Some(Happened::TakenFromAnother { server: name });
-            }
             let Server { data, .. } = self.lose(&name)?;
             return Some(Happened::Ended { server: name, data });
         }

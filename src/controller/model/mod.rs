@@ -13,12 +13,13 @@ mod step;
 use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
-use api::{Database, DatabaseRef, RetainedDatabase, annotations::FINALIZER, reason::Reason};
+use api::{Authentication, Database, DatabaseRef, RetainedDatabase, annotations::{FINALIZER, RECOVER_FROM}, reason::Reason};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use kube::core::PartialObjectMeta;
+use policy::PolicyState;
 use proptest::{
     sample::select,
     strategy::{Strategy as _, ValueTree},
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{self, Runtime};
 
 use super::{
-    golden::{context_of, example_in_force, held},
+    golden::{EXAMPLE, context_of, held, in_force},
     retained,
 };
 use crate::{
@@ -49,7 +50,9 @@ use step::{Step, step};
 
 const NAMESPACE: &str = "orders";
 const OPERATOR_NAMESPACE: &str = "database-operator";
-const DATABASES: [&str; 2] = ["main", "other"];
+/// The last one has no server of its own: it is always applied to bring back that of the first.
+const DATABASES: [&str; 3] = ["main", "other", MOVED];
+const MOVED: &str = "moved";
 const RETENTION: &str = "altinn.app/retention";
 const CONFIRM: &str = "altinn.app/confirm-destroy";
 /// More rounds than it takes until all that can be done is done.
@@ -73,6 +76,8 @@ struct World {
     unheard: BTreeMap<String, (Value, Option<Timestamp>)>,
     /// Servers that Azure has lost, and the number of their data, as nobody has accepted yet.
     lost: BTreeMap<String, u64>,
+    /// The passwords of each server that an app had.
+    handed: BTreeMap<String, Vec<Value>>,
     /// Servers to which somebody may have left a way in that nobody knows of.
     left_open: BTreeSet<String>,
     past: Vec<(Key, Value)>,
@@ -81,7 +86,14 @@ struct World {
 }
 
 fn server_name(database: &str) -> String {
-    names::server("prod-1", DatabaseRef::new(NAMESPACE, database))
+    let whose = if database == MOVED { DATABASES[0] } else { database };
+    names::server("prod-1", DatabaseRef::new(NAMESPACE, whose))
+}
+
+/// The databases that go by the same server.
+fn sharing(name: &str) -> impl Iterator<Item = &'static str> {
+    let server = server_name(name);
+    DATABASES.into_iter().filter(move |other| server_name(other) == server)
 }
 
 fn key(kind: &str, namespace: &str, name: &str) -> Key {
@@ -100,6 +112,16 @@ fn record_key(name: &str) -> Key {
     key("retaineddatabases", OPERATOR_NAMESPACE, &server_name(name))
 }
 
+/// The example, by which the last of the databases may have the server of the first.
+fn policy() -> PolicyState {
+    static IN_FORCE: LazyLock<PolicyState> = LazyLock::new(|| {
+        let recovery =
+            format!("recoveries:\n  - {{from: {NAMESPACE}/{}, to: {NAMESPACE}/{MOVED}, until: 9999-01-01, reason: moved}}\n", DATABASES[0]);
+        in_force(EXAMPLE.replace("recoveries:\n", &recovery))
+    });
+    IN_FORCE.clone()
+}
+
 fn read<K: DeserializeOwned>(object: &Value) -> K {
     serde_json::from_value(object.clone()).unwrap()
 }
@@ -116,6 +138,7 @@ impl World {
             unmade: BTreeMap::new(),
             unheard: BTreeMap::new(),
             lost: BTreeMap::new(),
+            handed: BTreeMap::new(),
             left_open: BTreeSet::new(),
             past: Vec::new(),
             acted: BTreeMap::new(),
@@ -142,7 +165,7 @@ impl World {
         let namespace: PartialObjectMeta<_> =
             read(&json!({"metadata": {"name": NAMESPACE, "uid": "namespace-1"}}));
         let before = self.process.take().unwrap_or_else(|| {
-            context_of(example_in_force(), &objects, &Health::Synced, now, self.api_server.client())
+            context_of(policy(), &objects, &Health::Synced, now, self.api_server.client())
         });
         Arc::new(Context {
             caches: Caches::holding(&objects, &Health::Synced),
@@ -182,9 +205,16 @@ impl World {
         self.process = if has_crashed { None } else { Arc::try_unwrap(context).ok() };
         for (name, was_ending) in DATABASES.into_iter().zip(was_ending) {
             let is_told = self.is_being_ended(name) && !was_ending;
-            assert!(!is_told || !self.is_live(name), "{name} is live, and Azure is told to end it");
+            assert!(!is_told || !self.is_live(name) || !self.has_server(name), "{name} is live, and Azure is told to end it");
         }
         writes > 0
+    }
+
+    /// Whether the server that goes by its name is this `Database`'s, and not another one's that brought it back.
+    fn has_server(&self, name: &str) -> bool {
+        let label = |object: Value| object["metadata"]["labels"]["altinn.app/database-name"].as_str().map(str::to_owned);
+        let whose = self.object(&record_key(name)).and_then(label).or_else(|| self.object(&server_key(name)).and_then(label));
+        whose.map_or(name != MOVED, |whose| whose == name)
     }
 
     /// From when the data that this `Database` has may go.
@@ -314,9 +344,12 @@ impl World {
             Step::DropRecord => !self.api_server.store().delete(&record_key(name)).is_null(),
             Step::DropObject { which } => self.drop_object(*which),
             Step::AzureLoses => self.azure_loses(name),
+            Step::AzureRemakes => self.azure_remakes(name),
             Step::ChangeHands { taken } => {
                 let cluster = if *taken { ANOTHER_CLUSTER } else { THIS_CLUSTER };
-                let changed = self.rests(name) && self.azure.belongs_to(&server_name(name), cluster);
+                let changed = self.rests(name)
+                    && !self.closes(name)
+                    && self.azure.belongs_to(&server_name(name), cluster);
                 if changed {
                     self.azure.attend(&mut self.api_server.store(), &server_key(name));
                 }
@@ -394,7 +427,7 @@ impl World {
         let tells = |key: &Key, pointer: &str| {
             self.object(key).is_some_and(|object| object.pointer(pointer).is_some_and(Value::is_string))
         };
-        if !tells(&database_key(name), "/status/server/id")
+        if !sharing(name).any(|name| tells(&database_key(name), "/status/server/id"))
             && !tells(&record_key(name), "/spec/server/id")
             && !tells(&server_key(name), "/status/id")
         {
@@ -408,6 +441,15 @@ impl World {
         self.object(&server_key(name)).is_none_or(|object| {
             object["metadata"]["annotations"][RECONCILE_POLICY] == "skip"
                 && object["metadata"]["deletionTimestamp"].is_null()
+        })
+    }
+
+    /// Whether what is on a server is being ended in Azure.
+    fn closes(&self, name: &str) -> bool {
+        let server = server_name(name);
+        self.objects_of_azure().iter().filter_map(|key| self.object(key)).any(|object| {
+            object["spec"]["owner"]["name"] == server
+                && object["metadata"]["annotations"][RECONCILE_POLICY] == "manage"
         })
     }
 
@@ -463,12 +505,30 @@ impl World {
         let Some(data) = data.filter(|_| self.rests(name)) else { return false };
         self.azure.lose(&server);
         // What was said before the loss counts, too, unless it has counted already.
-        let is_accepted = self.object(&database_key(name)).is_some_and(|database| {
-            let said = &database["metadata"]["annotations"][ACCEPT_EMPTY];
-            said.is_string() && *said != database["status"]["acceptedEmpty"]
+        let is_accepted = sharing(name).filter(|name| self.has_server(name)).any(|name| {
+            self.object(&database_key(name)).is_some_and(|database| {
+                let said = &database["metadata"]["annotations"][ACCEPT_EMPTY];
+                said.is_string() && *said != database["status"]["acceptedEmpty"]
+            })
         });
         if !is_accepted {
             self.lost.insert(server, data);
+        }
+        self.azure.attend(&mut self.api_server.store(), &server_key(name));
+        true
+    }
+
+    fn azure_remakes(&mut self, name: &str) -> bool {
+        let server = server_name(name);
+        let Some(record) = self.object(&record_key(name)).filter(|_| self.rests(name)) else { return false };
+        // Azure tells two servers of a name apart by the second in which they were made.
+        self.take_time(SignedDuration::from_secs(1));
+        let Some(former) = self.azure.servers.get(&server).map(|server| server.data) else { return false };
+        let Some(data) = self.azure.remake(&server, self.now()) else { return false };
+        // Who has confirmed by hand that the server goes, has named it by its name.
+        let is_approved = record["metadata"]["annotations"][RETENTION] == "Destroy";
+        if let Some(end) = self.ends.get(&former).copied().filter(|_| is_approved) {
+            self.ends.insert(data, end);
         }
         self.azure.attend(&mut self.api_server.store(), &server_key(name));
         true
@@ -494,7 +554,7 @@ impl World {
         let changed = self.change(&database_key(name), |database| {
             database["metadata"]["annotations"][ACCEPT_EMPTY] = accepts;
         });
-        if changed {
+        if changed && self.has_server(name) {
             self.lost.remove(&server_name(name));
         }
         changed
@@ -509,9 +569,12 @@ impl World {
                 self.left_open.remove(&server);
             }
             let is_kept = self.reason(&record_key(name)).is_some_and(|reason| reason.starts_with("Kept"));
-            if is_kept && self.object(&database_key(name)).is_none() && !self.left_open.contains(&server) {
+            if is_kept && !sharing(name).any(|name| self.object(&database_key(name)).is_some()) && !self.left_open.contains(&server) {
                 self.note("closed");
                 assert_eq!(self.azure.ways_in(&server), 0, "ways in to {name}");
+                let password = self.azure.servers.get(&server).and_then(|server| server.password.as_ref());
+                let known = self.handed.get(&server).into_iter().flatten();
+                assert!(!known.into_iter().any(|known| Some(known) == password), "the password of {name}");
             }
         }
     }
@@ -547,8 +610,11 @@ impl World {
         if let Some(there) = self.object(&database_key(name)) {
             return there["metadata"]["deletionTimestamp"].is_null();
         }
+        let annotations =
+            if name == MOVED { json!({RECOVER_FROM: format!("{NAMESPACE}/{}", DATABASES[0])}) } else { json!({}) };
         let database = json!({
-            "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "metadata": {}, "spec": {},
+            "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "metadata": {"annotations": annotations},
+            "spec": {"authentication": if name == DATABASES[0] { Authentication::Password } else { Authentication::Identity }},
         });
         self.api_server.store().create(&database_key(name), database);
         true
@@ -575,7 +641,7 @@ impl World {
             .as_array()
             .is_some_and(|all| all.iter().any(|finalizer| finalizer == FINALIZER));
         // One that goes before anybody has seen it says nothing.
-        if is_seen {
+        if is_seen && self.has_server(name) {
             let end = match word {
                 Some("Destroy") => Some(SignedDuration::from_mins(15)),
                 Some("8d") => Some(SignedDuration::from_hours(8 * 24)),
@@ -600,7 +666,8 @@ impl World {
             record["metadata"]["annotations"][RETENTION] = json!(word);
             // Days differ, so that each is a new one.
             let later = day.checked_add(jiff::Span::new().days(i64::try_from(number % 2).unwrap())).unwrap();
-            record["metadata"]["annotations"][CONFIRM] = json!(format!("{NAMESPACE}/{name}@{later}"));
+            let whose = record["spec"]["database"].as_str().unwrap_or_default();
+            record["metadata"]["annotations"][CONFIRM] = json!(format!("{whose}@{later}"));
         });
         if changed && word == "Destroy" {
             self.promise(name, Some(self.now()));
@@ -608,6 +675,20 @@ impl World {
             self.take_back(name);
         }
         changed
+    }
+
+    /// Who is ready has a password, or none, and is known in Azure for who has the server, once no record tells that any more.
+    fn knows_its_server(&mut self, name: &str, has_no_record: bool) {
+        let Some(server) = self.azure.servers.get(&server_name(name)).filter(|_| self.is_ready(name)) else { return };
+        if let Some(password) = &server.password {
+            let handed = self.handed.entry(server_name(name)).or_default();
+            if !handed.contains(password) {
+                handed.push(password.clone());
+            }
+        }
+        if has_no_record {
+            assert!(server.is_of(name), "{name} is ready, and the tags of its server are of another");
+        }
     }
 
     /// After each step.
@@ -624,9 +705,13 @@ impl World {
                 }
             }
             self.forget_what_nothing_tells(name);
+            if !self.has_server(name) {
+                continue;
+            }
             // Who has it back has taken back whatever was said before; and once the record has heard of it, nothing but a new word
             // ends the data.
             let record = self.object(&record_key(name));
+            self.knows_its_server(name, record.is_none());
             let is_back = self.is_ready(name) && record.is_none();
             let has_heard = record.as_ref().is_some_and(|record| {
                 let (metadata, status) = (&record["metadata"], &record["status"]);
@@ -714,6 +799,7 @@ const ALL: &[&str] = &[
     "Apply",
     "Attend",
     "AzureLoses",
+    "AzureRemakes",
     "ChangeHands",
     "CollectGarbage",
     "Delete",

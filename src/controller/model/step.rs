@@ -62,6 +62,8 @@ pub(super) enum Step {
         which: usize,
     },
     AzureLoses,
+    /// Somebody deletes a server that is kept, in Azure, and makes another one of the same name there.
+    AzureRemakes,
     /// Another cluster takes the server, or gives it back.
     ChangeHands {
         taken: bool,
@@ -101,6 +103,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::DropRecord),
         2 => (0..20usize).prop_map(|which| Step::DropObject { which }),
         1 => (0..4usize).prop_map(|one| if one == 0 { Step::AzureLoses } else { Step::Restart }),
+        1 => Just(Step::AzureRemakes),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(which, with_status)| Step::PutBack { which, with_status }),
         3 => Just(Step::AcceptEmpty),
         2 => any::<bool>().prop_map(|taken| Step::ChangeHands { taken }),

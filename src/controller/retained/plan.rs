@@ -113,9 +113,11 @@ pub(super) fn then(seen: &Seen<'_>, restored: Restored) -> Plan {
         Restored::There | Restored::Gone | Restored::Blocked(_) if is_requested || seen.is_over => {
             return Plan::Destroy;
         }
+        // Its ways in are another one's.
+        Restored::Foreign(why) => return Plan::Tell(Told::trouble(record, why), Again::About(LONGEST)),
         Restored::There => recreated,
         Restored::Gone => Some(told::gone(record)),
-        Restored::Foreign(why) | Restored::Blocked(why) => Some(why),
+        Restored::Blocked(why) => Some(why),
     };
     keep(seen, end, trouble)
 }

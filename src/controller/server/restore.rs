@@ -85,17 +85,25 @@ pub(crate) async fn restore(
 }
 
 fn plan(record: &RetainedDatabase, kept: &ServerRef<'_>, seen: &Seen<'_>) -> Plan {
-    if let Some(server) = seen.server.as_ref().filter(|server| !adoption::is_probe(server)) {
-        // At rest it only looks, and tells when Azure has lost the server.
-        let is_gone = adoption::is_absent(&condition::progress(server));
-        return Plan::Known(if is_gone { Restored::Gone } else { Restored::There });
+    let object = seen.server.as_ref().filter(|server| !adoption::is_probe(server));
+    // At rest it only looks, and tells when Azure has lost the server.
+    if object.is_some_and(|server| adoption::is_absent(&condition::progress(server))) {
+        return Plan::Known(Restored::Gone);
     }
     // Without a policy what is kept stays so.
     let (Some(policy), Some(around)) = (seen.policy, seen.around) else {
         return Plan::Known(Restored::There);
     };
     let database = database(record, kept);
-    let known = match observe(&database, around) {
+    let observed = observe(&database, around);
+    if object.is_some() {
+        return Plan::Known(match observed {
+            // Another cluster has taken it since.
+            Err(observe::Error::Blocked(why)) if why.is_by(Reason::ServerNotOurs) => Restored::Foreign(why),
+            _ => Restored::There,
+        });
+    }
+    let known = match observed {
         Ok(Found::Known(known)) if known.server_name == kept.server_name => known,
         // The record isn't in the cache yet.
         Ok(_) | Err(observe::Error::NotSynced) => return Plan::Known(Restored::UnderWay),
