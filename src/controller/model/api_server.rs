@@ -116,6 +116,13 @@ fn key(path: &str) -> Option<(Key, bool)> {
     Some(((kind.to_owned(), namespace.to_owned(), name.to_owned()), parts.next() == Some("status")))
 }
 
+/// An empty list isn't stored.
+fn drop_empty_finalizers(object: &mut Value) {
+    if object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty) {
+        object["metadata"].as_object_mut().map(|metadata| metadata.remove("finalizers"));
+    }
+}
+
 impl Store {
     fn read(&self, path: &str) -> (u16, Value) {
         if path == "/version" {
@@ -234,11 +241,10 @@ impl Store {
         metadata.insert("generation".to_owned(), json!(1));
         let created = Timestamp::from_second(self.now.as_second()).unwrap();
         metadata.insert("creationTimestamp".to_owned(), json!(created.to_string()));
-        // What comes back from the past is new, and what is empty isn't stored.
+        // What comes back from the past is new.
         metadata.remove("deletionTimestamp");
-        if metadata.get("finalizers").and_then(Value::as_array).is_some_and(Vec::is_empty) {
-            metadata.remove("finalizers");
-        }
+        drop_empty_finalizers(&mut object);
+        let metadata = object["metadata"].as_object_mut().unwrap();
         metadata.insert("resourceVersion".to_owned(), json!(self.version.to_string()));
         self.objects.insert(key.clone(), object.clone());
         object
@@ -247,6 +253,7 @@ impl Store {
     /// Stores a changed object; one that was only waited for goes.
     pub(super) fn replace(&mut self, key: &Key, mut new: Value) -> Value {
         let Some(old) = self.objects.get(key) else { return new };
+        drop_empty_finalizers(&mut new);
         if *old == new {
             return new;
         }

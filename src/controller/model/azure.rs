@@ -44,13 +44,20 @@ pub(super) struct Server {
     created_at: Timestamp,
     spec: Value,
     /// The password of its administrator, as it was told last.
-    pub(super) password: Option<Value>,
+    pub(super) password: Option<Password>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Password {
+    /// It tells when the password was made, by the clock of who made it.
+    pub(super) key: String,
+    value: Value,
 }
 
 impl Server {
-    /// Whether its tags name this `Database`.
-    pub(super) fn is_of(&self, name: &str) -> bool {
-        self.spec["tags"][NAME] == name
+    /// Name of the `Database` that its tags tell.
+    pub(super) fn database(&self) -> Option<&str> {
+        self.spec["tags"][NAME].as_str()
     }
 }
 
@@ -92,7 +99,7 @@ impl Azure {
     }
 
     /// Whether a server is another cluster's, as can be seen here.
-    fn is_taken(&self, name: &str, object: Option<&Value>) -> bool {
+    pub(super) fn is_taken(&self, name: &str, object: Option<&Value>) -> bool {
         let another = json!(ANOTHER_CLUSTER);
         self.servers.get(name).is_some_and(|server| server.spec["tags"][CLUSTER_UID] == another)
             && object.is_some_and(|object| object["status"]["tags"][CLUSTER_UID] == another)
@@ -119,7 +126,7 @@ impl Azure {
         let policy =
             object["metadata"]["annotations"][RECONCILE_POLICY].as_str().unwrap_or(MANAGE).to_owned();
         if !object["metadata"]["deletionTimestamp"].is_null() {
-            let happened = (policy == MANAGE).then(|| self.end(store, key, &object)).flatten();
+            let happened = (policy == MANAGE).then(|| self.end(&key.0, &object)).flatten();
             object["metadata"]["finalizers"] = json!([]);
             store.replace(key, object);
             return happened;
@@ -186,7 +193,8 @@ impl Azure {
             let told = &object["spec"]["administratorLoginPassword"];
             if let (Some(secret), Some(key)) = (told["name"].as_str(), told["key"].as_str()) {
                 let secret = store.objects.get(&("secrets".to_owned(), namespace(object), secret.to_owned()));
-                server.password = secret.map(|secret| secret["data"][key].clone());
+                server.password =
+                    secret.map(|secret| Password { key: key.to_owned(), value: secret["data"][key].clone() });
             }
             return is_new.then_some(Happened::Made { server: name, data: number });
         }
@@ -228,14 +236,12 @@ impl Azure {
         self.children.contains(&Self::child(kind, object)).then(|| json!({}))
     }
 
-    fn end(&mut self, store: &Store, key: &Key, object: &Value) -> Option<Happened> {
-        let (kind, name) = (key.0.as_str(), Self::name(object));
-        let server = object["spec"]["owner"]["name"].as_str().unwrap_or(&name).to_owned();
-        let around = store.objects.get(&(SERVERS.to_owned(), key.1.clone(), server.clone()));
-        if self.is_taken(&server, around) {
-            return Some(Happened::TakenFromAnother { server });
-        }
+    fn end(&mut self, kind: &str, object: &Value) -> Option<Happened> {
+        let name = Self::name(object);
         if kind == SERVERS {
+            if self.is_taken(&name, Some(object)) {
+                return Some(Happened::TakenFromAnother { server: name });
+            }
             let Server { data, .. } = self.lose(&name)?;
             return Some(Happened::Ended { server: name, data });
         }

@@ -18,9 +18,10 @@ pub(super) enum Step {
     Sweep {
         crash: Option<usize>,
     },
-    /// For so many rounds everything goes as it should.
+    /// For so many rounds everything goes as it should, with caches of now, or of the begin of a round.
     Work {
         rounds: usize,
+        fresh: bool,
     },
     /// Everything goes as it should until nothing is left to be done.
     Rest,
@@ -84,7 +85,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         24 => (fresh(), crash()).prop_map(|(fresh, crash)| Step::Reconcile { fresh, crash }),
         24 => (fresh(), crash()).prop_map(|(fresh, crash)| Step::ReconcileRecord { fresh, crash }),
         3 => crash().prop_map(|crash| Step::Sweep { crash }),
-        14 => (1..=7usize).prop_map(|rounds| Step::Work { rounds }),
+        14 => (1..=7usize, fresh()).prop_map(|(rounds, fresh)| Step::Work { rounds, fresh }),
         2 => Just(Step::Rest),
         20 => (any::<bool>(), 0..20usize).prop_map(|(all, which)| Step::Attend { all, which }),
         4 => Just(Step::CollectGarbage),
@@ -103,7 +104,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::DropRecord),
         2 => (0..20usize).prop_map(|which| Step::DropObject { which }),
         1 => (0..4usize).prop_map(|one| if one == 0 { Step::AzureLoses } else { Step::Restart }),
-        1 => Just(Step::AzureRemakes),
+        4 => Just(Step::AzureRemakes),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(which, with_status)| Step::PutBack { which, with_status }),
         3 => Just(Step::AcceptEmpty),
         2 => any::<bool>().prop_map(|taken| Step::ChangeHands { taken }),

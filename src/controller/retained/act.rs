@@ -66,7 +66,7 @@ pub(super) async fn act(plan: Plan, seen: &Seen<'_>, context: &Context) -> Resul
             }
             settle(record, context, Settled::Destroyed, &note).await?;
         }
-        Plan::LookAnew { closes } => look_anew(seen, context, closes).await?,
+        Plan::LookAnew { must_close } => look_anew(seen, context, must_close).await?,
         Plan::Destroy => return destroy(seen, context).await,
         Plan::Keep { told, again } => {
             let is_cancelled = destroy::cancel_destroy(context, &seen.objects).await?;
@@ -81,23 +81,27 @@ pub(super) async fn act(plan: Plan, seen: &Seen<'_>, context: &Context) -> Resul
     Ok(soon())
 }
 
-async fn look_anew(seen: &Seen<'_>, context: &Context, closes: bool) -> Result<(), Error> {
+async fn look_anew(seen: &Seen<'_>, context: &Context, must_close: bool) -> Result<(), Error> {
     let (record, kept) = (seen.record, &seen.kept);
     let Some(server) = &seen.server else { return Ok(()) };
-    if closes {
-        match revoke::revoke(context, kept, &seen.objects, record.spec.since.0).await? {
-            Removal::Done => {}
-            Removal::UnderWay => return Ok(()),
-            Removal::Refused { reason, message } => {
-                let server_name = kept.server_name;
-                let message = format!(
-                    "Server {server_name} is to be destroyed, and is still there, because the ways in to it can't be closed: \
-                     {reason}: {message}"
-                );
-                let why = Blocked::by(Reason::ClosingRefused, message);
-                return tell(record, context, &Told::trouble(record, why)).await.map(drop);
-            }
+    let closed = if must_close {
+        revoke::revoke(context, kept, &seen.objects, record.spec.since.0).await?
+    } else {
+        // Their objects go with the server's, and whoever takes the end back now would have them open.
+        revoke::close(context, &seen.objects).await?
+    };
+    match closed {
+        Removal::UnderWay => return Ok(()),
+        Removal::Refused { reason, message } if must_close => {
+            let server_name = kept.server_name;
+            let message = format!(
+                "Server {server_name} is to be destroyed, and is still there, because the ways in to it can't be closed: \
+                 {reason}: {message}"
+            );
+            let why = Blocked::by(Reason::ClosingRefused, message);
+            return tell(record, context, &Told::trouble(record, why)).await.map(drop);
         }
+        Removal::Done | Removal::Refused { .. } => {}
     }
     if destroy::cancel_destroy(context, &seen.objects).await?
         && destroy::delete_object(context, server).await?

@@ -55,8 +55,8 @@ pub(super) enum Plan {
     /// the record.
     LetAlone { note: String },
     /// The server's object is made anew, so that Azure is asked what there is today: what the API server holds may be from a
-    /// backup. Before that nobody gets in to the server any more, if `closes`.
-    LookAnew { closes: bool },
+    /// backup. Before that the ways in are closed; if they `must_close`, nothing else is done as long as Azure refuses.
+    LookAnew { must_close: bool },
     /// The server is destroyed, by one step.
     Destroy,
     /// Nobody gets in to the server, and nothing about it is changed by itself. People are told.
@@ -92,7 +92,7 @@ pub(super) fn first(seen: &Seen<'_>) -> Option<Plan> {
         Plan::Tell(Told::kept(seen.record, why), Again::Soon)
     } else {
         // A server that is kept has its ways in closed. What somebody has confirmed needs no such sign.
-        Plan::LookAnew { closes: matches!(end, End::At { .. }) }
+        Plan::LookAnew { must_close: matches!(end, End::At { .. }) }
     })
 }
 
@@ -113,10 +113,15 @@ pub(super) fn then(seen: &Seen<'_>, restored: Restored) -> Plan {
         Restored::There | Restored::Gone | Restored::Blocked(_) if is_requested || seen.is_over => {
             return Plan::Destroy;
         }
-        // Its ways in are another one's.
-        Restored::Foreign(why) => return Plan::Tell(Told::trouble(record, why), Again::About(LONGEST)),
         Restored::There => recreated,
         Restored::Gone => Some(told::gone(record)),
+        Restored::Foreign(why) => {
+            return match keep(seen, end, Some(why)) {
+                // The ways in are another one's, too.
+                Plan::Keep { told, again } => Plan::Tell(told, again),
+                plan => plan,
+            };
+        }
         Restored::Blocked(why) => Some(why),
     };
     keep(seen, end, trouble)

@@ -28,10 +28,16 @@ pub(crate) async fn revoke(
     objects: &Objects,
     since: Timestamp,
 ) -> Result<Removal, Error> {
-    let (acts, closed) = plan::close(objects);
-    act(context, objects, &acts).await?;
+    let closed = close(context, objects).await?;
     let password = change_password(context, kept, objects, since).await?;
     Ok(closed.then(|| password))
+}
+
+/// Closes those that have an object of their own, which goes along with the server's object.
+pub(crate) async fn close(context: &Context, objects: &Objects) -> Result<Removal, Error> {
+    let (acts, closed) = plan::close(objects);
+    act(context, objects, &acts).await?;
+    Ok(closed)
 }
 
 /// Gives the administrator another password, once for each time that the server is kept: within its network it can still be

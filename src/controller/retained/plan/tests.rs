@@ -99,8 +99,8 @@ fn word(plan: &Plan) -> String {
         Plan::Recover { .. } => "recover".to_owned(),
         Plan::Settle { settled, .. } => format!("settle {settled:?}"),
         Plan::LetAlone { .. } => "let alone".to_owned(),
-        Plan::LookAnew { closes: true } => "close, and look anew".to_owned(),
-        Plan::LookAnew { closes: false } => "look anew".to_owned(),
+        Plan::LookAnew { must_close: true } => "look anew once they are closed".to_owned(),
+        Plan::LookAnew { must_close: false } => "close, and look anew".to_owned(),
         Plan::Destroy => "destroy".to_owned(),
         Plan::Keep { told, .. } => format!("keep {}", told.why.cause.as_str()),
     }
@@ -120,10 +120,10 @@ fn confirmed() -> End {
 
 #[rstest]
 #[case::kept(record(&json!({})), there(), never(), false, None)]
-#[case::over(record(&json!({})), there(), until(), true, Some("close, and look anew"))]
-// Who has confirmed it needs no closed ways in for a sign.
-#[case::over_as_confirmed(record(&json!({})), there(), confirmed(), true, Some("look anew"))]
-#[case::asked_for(record(&json!({})), there(), End::Approved, true, Some("look anew"))]
+#[case::over(record(&json!({})), there(), until(), true, Some("look anew once they are closed"))]
+// Who has confirmed it needs no closed ways in for a sign: Azure may refuse that.
+#[case::over_as_confirmed(record(&json!({})), there(), confirmed(), true, Some("close, and look anew"))]
+#[case::asked_for(record(&json!({})), there(), End::Approved, true, Some("close, and look anew"))]
 // Its object, once it has gone, would be taken for what Azure was told.
 #[case::noted_from_before(noted(), there(), confirmed(), true, Some("tell DestroyConfirmed"))]
 #[case::requested_already(noted(), requested(), until(), true, None)]
@@ -172,7 +172,10 @@ fn blocked() -> Restored {
 #[case::looked_for_and_over(record(&json!({})), None, until(), true, Restored::UnderWay, "wait")]
 #[case::gone(record(&json!({})), there(), never(), false, Restored::Gone, "keep ServerGone")]
 #[case::gone_and_over(record(&json!({})), None, until(), true, Restored::Gone, "destroy")]
-#[case::of_others(record(&json!({})), None, never(), false, foreign(), "keep ServerNotOurs")]
+// Its ways in are left alone, too.
+#[case::of_others(record(&json!({})), None, never(), false, foreign(), "tell ServerNotOurs")]
+#[case::of_others_and_taken_since(record(&json!({})), there(), until(), false, foreign(), "tell ServerNotOurs")]
+#[case::of_others_and_noted(noted(), there(), never(), false, foreign(), "tell ServerNotOurs")]
 #[case::of_others_and_over(record(&json!({})), None, until(), true, foreign(), "let alone")]
 #[case::without_an_answer(record(&json!({})), None, never(), false, blocked(), "keep ServerUnknown")]
 #[case::without_an_answer_and_over(record(&json!({})), None, until(), true, blocked(), "destroy")]
