@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     owner::Owner,
-    plan::{Again, Plan},
+    plan::{Again, Closing, Plan},
     seen::Seen,
     status::{Told, settle, take_back, tell},
 };
@@ -66,7 +66,7 @@ pub(super) async fn act(plan: Plan, seen: &Seen<'_>, context: &Context) -> Resul
             }
             settle(record, context, Settled::Destroyed, &note).await?;
         }
-        Plan::LookAnew { must_close } => look_anew(seen, context, must_close).await?,
+        Plan::LookAnew { before } => look_anew(seen, context, before).await?,
         Plan::Destroy => return destroy(seen, context).await,
         Plan::Keep { told, again } => {
             let is_cancelled = destroy::cancel_destroy(context, &seen.objects).await?;
@@ -81,18 +81,18 @@ pub(super) async fn act(plan: Plan, seen: &Seen<'_>, context: &Context) -> Resul
     Ok(soon())
 }
 
-async fn look_anew(seen: &Seen<'_>, context: &Context, must_close: bool) -> Result<(), Error> {
+async fn look_anew(seen: &Seen<'_>, context: &Context, before: Closing) -> Result<(), Error> {
     let (record, kept) = (seen.record, &seen.kept);
     let Some(server) = &seen.server else { return Ok(()) };
-    let closed = if must_close {
-        revoke::revoke(context, kept, &seen.objects, record.spec.since.0).await?
-    } else {
-        // Their objects go with the server's, and whoever takes the end back now would have them open.
-        revoke::close(context, &seen.objects).await?
+    let closed = match before {
+        Closing::No => Removal::Done,
+        // Whoever takes the end back now would have them open, and no object to close them by.
+        Closing::IfPossible => revoke::close(context, &seen.objects).await?,
+        Closing::Must => revoke::revoke(context, kept, &seen.objects, record.spec.since.0).await?,
     };
     match closed {
         Removal::UnderWay => return Ok(()),
-        Removal::Refused { reason, message } if must_close => {
+        Removal::Refused { reason, message } if before == Closing::Must => {
             let server_name = kept.server_name;
             let message = format!(
                 "Server {server_name} is to be destroyed, and is still there, because the ways in to it can't be closed: \

@@ -55,12 +55,23 @@ pub(super) enum Plan {
     /// the record.
     LetAlone { note: String },
     /// The server's object is made anew, so that Azure is asked what there is today: what the API server holds may be from a
-    /// backup. Before that the ways in are closed; if they `must_close`, nothing else is done as long as Azure refuses.
-    LookAnew { must_close: bool },
+    /// backup.
+    LookAnew { before: Closing },
     /// The server is destroyed, by one step.
     Destroy,
     /// Nobody gets in to the server, and nothing about it is changed by itself. People are told.
     Keep { told: Told, again: Again },
+}
+
+/// What becomes of the ways in before the server's object, with which theirs go, is made anew.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Closing {
+    /// They are another cluster's.
+    No,
+    /// Where Azure refuses, it goes on without.
+    IfPossible,
+    /// Where Azure refuses, nothing else is done.
+    Must,
 }
 
 /// What there is to do before the server's object is looked for; `None` when that is next.
@@ -91,8 +102,13 @@ pub(super) fn first(seen: &Seen<'_>) -> Option<Plan> {
         let why = told::kept(seen.record, end, warned_at.as_ref(), seen.now);
         Plan::Tell(Told::kept(seen.record, why), Again::Soon)
     } else {
-        // A server that is kept has its ways in closed. What somebody has confirmed needs no such sign.
-        Plan::LookAnew { must_close: matches!(end, End::At { .. }) }
+        let before = match end {
+            _ if seen.is_anothers => Closing::No,
+            // A server that is kept has its ways in closed. What somebody has confirmed needs no such sign.
+            End::At { .. } => Closing::Must,
+            _ => Closing::IfPossible,
+        };
+        Plan::LookAnew { before }
     })
 }
 

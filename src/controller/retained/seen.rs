@@ -8,13 +8,16 @@ use super::{
     end::{self, End, Facts},
     owner::{Owner, owner},
 };
-use crate::controller::server::{
-    context::Context,
-    describe::Server,
-    error::Error,
-    objects::{Objects, ServerRef},
-    record::deletion_is_requested,
-    retention::{self, NotKnown},
+use crate::{
+    azure::adoption::Here,
+    controller::server::{
+        context::Context,
+        describe::Server,
+        error::Error,
+        objects::{Objects, ServerRef},
+        record::deletion_is_requested,
+        retention::{self, NotKnown},
+    },
 };
 
 /// What was seen.
@@ -31,6 +34,8 @@ pub(super) struct Seen<'a> {
     pub(super) end: Option<End>,
     /// Whether the end has come: by two clocks, or because somebody has asked for it.
     pub(super) is_over: bool,
+    /// Whether another cluster has the server, by what Azure told last.
+    pub(super) is_anothers: bool,
     /// Whether the server's object was made since this process asked for that.
     pub(super) is_fresh: bool,
     /// By the clock of this machine.
@@ -65,8 +70,16 @@ pub(super) async fn see<'a>(
         context.looks.asked(kept.server_name, None);
     }
     let is_fresh = server.as_ref().is_some_and(|server| context.looks.is_fresh(kept.server_name, server));
+    let is_anothers = server.as_ref().is_some_and(|server| is_anothers(server, context));
     let objects = Objects::of(&context.caches, &context.operator_namespace, &kept);
-    Ok(Seen { record, kept, database, objects, server, end, is_over, is_fresh, now: context.now() })
+    let now = context.now();
+    Ok(Seen { record, kept, database, objects, server, end, is_over, is_anothers, is_fresh, now })
+}
+
+fn is_anothers(server: &Server, context: &Context) -> bool {
+    let state = context.policy.load();
+    let takes_over = state.policy().map_or(&[][..], |policy| &policy.azure.take_over_from);
+    server.is_of_another_cluster(Here { uid: &context.cluster_uid, takes_over })
 }
 
 /// Two clocks must agree on it.

@@ -7,7 +7,8 @@ use kube::{Resource, ResourceExt};
 
 use crate::{
     azure::{
-        self, FlexibleServer, adoption,
+        self, FlexibleServer,
+        adoption::{self, Here},
         condition::{self, Progress},
         states,
     },
@@ -68,6 +69,11 @@ impl Server {
     /// Whether its tags in Azure name this `Database`.
     pub(crate) fn is_tagged(&self, database: DatabaseRef<'_>) -> bool {
         adoption::is_tagged(&self.0, database)
+    }
+
+    /// Whether another cluster than this one has it, by its tags in Azure.
+    pub(crate) fn is_of_another_cluster(&self, here: Here<'_>) -> bool {
+        self.0.created_status().is_some_and(|status| here.stranger(&status.tags).is_some())
     }
 
     /// When a `Database` took it last, by its tags in Azure.

@@ -72,7 +72,18 @@ fn requested() -> Option<FlexibleServer> {
 fn seen(record: &RetainedDatabase, server: Option<FlexibleServer>, end: End, is_over: bool) -> Seen<'_> {
     let (database, now) = (Owner::Absent, at(NOW));
     let (objects, server) = (Objects::default(), server.map(Server::from));
-    Seen { record, kept: KEPT, database, objects, server, end: Some(end), is_over, is_fresh: false, now }
+    Seen {
+        record,
+        kept: KEPT,
+        database,
+        objects,
+        server,
+        end: Some(end),
+        is_over,
+        is_anothers: false,
+        is_fresh: false,
+        now,
+    }
 }
 
 /// Only looked at, to see whose it is.
@@ -99,8 +110,9 @@ fn word(plan: &Plan) -> String {
         Plan::Recover { .. } => "recover".to_owned(),
         Plan::Settle { settled, .. } => format!("settle {settled:?}"),
         Plan::LetAlone { .. } => "let alone".to_owned(),
-        Plan::LookAnew { must_close: true } => "look anew once they are closed".to_owned(),
-        Plan::LookAnew { must_close: false } => "close, and look anew".to_owned(),
+        Plan::LookAnew { before: Closing::Must } => "look anew once they are closed".to_owned(),
+        Plan::LookAnew { before: Closing::IfPossible } => "close, and look anew".to_owned(),
+        Plan::LookAnew { before: Closing::No } => "look anew".to_owned(),
         Plan::Destroy => "destroy".to_owned(),
         Plan::Keep { told, .. } => format!("keep {}", told.why.cause.as_str()),
     }
@@ -140,7 +152,10 @@ fn what_is_over_is_looked_for_anew_first(
 ) {
     let seen = seen(&record, server, end, is_over);
     assert_eq!(first(&seen).as_ref().map(word).as_deref(), expected);
-    let fresh = Seen { is_fresh: true, ..seen };
+    let anothers = Seen { is_anothers: true, ..seen };
+    let looks = expected.map(|expected| if expected.contains("look anew") { "look anew" } else { expected });
+    assert_eq!(first(&anothers).as_ref().map(word).as_deref(), looks, "another cluster has it");
+    let fresh = Seen { is_fresh: true, ..anothers };
     assert_eq!(first(&fresh), None, "once it has looked");
 }
 
