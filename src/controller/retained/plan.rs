@@ -153,7 +153,7 @@ fn keep(seen: &Seen<'_>, end: &End, trouble: Option<Blocked>) -> Plan {
     let why = trouble.unwrap_or_else(|| told::kept(record, end, warned_at.as_ref(), seen.now));
     let told = Told { is_ready, notes: Notes { warned_at, ..notes }, ..Told::kept(record, why) };
     // What is about the past touches nothing: whoever has the server now needs the ways in.
-    if *end == End::Outdated {
+    if *end == End::Outdated || seen.is_anothers {
         return Plan::Tell(told, Again::About(LONGEST));
     }
     if record.is_being_destroyed() {

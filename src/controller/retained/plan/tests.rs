@@ -217,6 +217,14 @@ fn what_becomes_of_a_server(
     assert_eq!(word(&then(&seen(&record, server, end, is_over), restored)), expected);
 }
 
+/// Also without a policy, which alone tells what may be taken over.
+#[test]
+fn what_another_cluster_has_is_not_closed() {
+    let record = record(&json!({}));
+    let seen = Seen { is_anothers: true, ..seen(&record, there(), never(), false) };
+    assert_eq!(word(&then(&seen, Restored::There)), "tell Kept");
+}
+
 #[test]
 fn a_warning_is_noted_once_and_goes_when_the_end_is_put_off() {
     let soon = || End::At { promised: at("2026-11-21T11:00:00Z"), warned_at: None };
