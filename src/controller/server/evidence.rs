@@ -253,6 +253,15 @@ mod tests {
         let whole = Evidence { server: Some(&there), inner: Some(&inner), ..lost };
         assert_eq!(whole.accepted_empty().as_deref(), SAID);
         assert_eq!(Evidence { accepts_today: false, ..whole }.accepted_empty().as_deref(), SAID);
+        // But not before that: what was said must hold until the empty one is whole.
+        let not_yet = object("FlexibleServersDatabase", "skip", "ServerIsBusy", &json!({}));
+        for missing in [
+            Evidence { inner: Some(&not_yet), ..whole },
+            Evidence { server: None, ..whole },
+            Evidence { inner: None, ..whole },
+        ] {
+            assert_eq!(missing.accepted_empty(), None, "{missing:?}");
+        }
         let again = Evidence { status: Some(&used), ..lost };
         let told = again.loss().unwrap().message;
         assert!(!again.accepts_empty() && told.contains("srv@2026-11-28 has counted"), "{told}");

@@ -137,3 +137,73 @@ pub(crate) fn recovering(server_name: &str, formerly: DatabaseRef<'_>) -> Blocke
         format!("Server {server_name}, which was kept of Database {formerly}, is being brought back here"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use api::RetainedDatabase;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::controller::{
+        engine::cache::Health,
+        golden::{EXAMPLE, client_of, in_an_empty_cluster, in_force},
+    };
+
+    const MAIN: DatabaseRef<'_> = DatabaseRef::new("orders", "main");
+
+    fn record(more: &Value) -> RetainedDatabase {
+        let mut record = json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase", "metadata": {"name": "srv"},
+            "spec": {
+                "database": "orders/main", "server": {"name": "srv"}, "reason": "Deleted", "since": "2026-11-01T12:00:00Z",
+                "namespaceUid": "then",
+            },
+        });
+        json_patch::merge(&mut record["spec"], more);
+        serde_json::from_value(record).unwrap()
+    }
+
+    const AGAIN: &str = "NamespaceRecreated";
+
+    /// A namespace of the same name may be another team's.
+    #[rstest]
+    #[case::the_same(json!({}), Some("then"), "", None)]
+    #[case::another(json!({}), Some("now"), "", Some(AGAIN))]
+    #[case::that_the_policy_lets_have_it(json!({}), Some("now"), "{from: orders/main, to: orders/main, until: 2026-11-24, reason: moved}", None)]
+    #[case::that_the_policy_let_have_it_until_yesterday(json!({}), Some("now"), "{from: orders/main, to: orders/main, until: 2026-11-23, reason: moved}", Some(AGAIN))]
+    #[case::another_database_is_let(json!({}), Some("now"), "{from: orders/main, to: orders/other, until: 2026-11-24, reason: moved}", Some(AGAIN))]
+    // For that the policy was asked.
+    #[case::given_to_another(json!({"database": "orders/main", "formerly": "reports/old"}), Some("now"), "", None)]
+    #[case::it_is_not_known_now(json!({}), None, "", None)]
+    #[case::it_was_not_known_then(json!({"namespaceUid": null}), Some("now"), "", None)]
+    #[tokio::test]
+    async fn what_is_kept_of_another_namespace_stays_there(
+        #[case] spec: Value,
+        #[case] now: Option<&str>,
+        #[case] recovery: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let text = match recovery {
+            "" => EXAMPLE.to_owned(),
+            entry => EXAMPLE.replace("recoveries:\n", &format!("recoveries:\n  - {entry}\n")),
+        };
+        let state = in_force(text);
+        let context =
+            in_an_empty_cluster(&Health::Synced, client_of(|_| async { unreachable!("nothing is asked") }));
+        let record = record(&spec);
+        let there = There {
+            database: MAIN,
+            under: NameHolder {
+                name: "srv",
+                operator_namespace: &context.operator_namespace,
+                record: Some(&record),
+                server: None,
+                identity: None,
+            },
+            around: Surroundings::of(&context, state.policy().unwrap(), now),
+        };
+        let told = first(&there);
+        assert_eq!(told.as_ref().map(|why| why.cause.as_str()), expected);
+    }
+}
