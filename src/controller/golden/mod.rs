@@ -6,6 +6,7 @@
 //! before they are committed.
 
 mod api_server;
+mod kept;
 mod kstatus;
 mod records;
 mod refused;

@@ -1,190 +1,26 @@
-//! One pass over one `RetainedDatabase`, told as directories, as those over a `Database` are: `kept/<case>/there.yaml` has the
-//! record and what differs from a server at work. Below are those that need more than one pass, or caches that are behind.
+//! Passes over a `RetainedDatabase` that a case in `kept/` can't tell: more than one, or with caches that are behind.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{Arc, LazyLock},
-};
+use std::sync::Arc;
 
-use api::RetainedDatabase;
 use arc_swap::ArcSwap;
 use axum::http::Request;
-use kube::{client::Body, runtime::controller::Action};
-use rstest::rstest;
-use serde::Deserialize;
+use kube::client::Body;
 use serde_json::{Value, json};
 
-use super::{EXAMPLE, Policy, There, api_server::ApiServer, client_of, context, in_force, told};
+use super::{
+    EXAMPLE, There,
+    api_server::ApiServer,
+    client_of, context, in_force,
+    kept::{Kept, Look, SERVER, at_work, destroy, pass, pass_after_a_look, pass_with, record, there},
+};
 use crate::{
     azure::RECONCILE_POLICY,
     controller::{
         engine::cache::Health,
         retained::{reconcile::reconcile, sweep},
-        server::{caches::Caches, context::Context, error::Error},
+        server::{caches::Caches, context::Context},
     },
 };
-
-const SERVER: &str = "prod-1-orders-main-fa6e2486";
-
-fn there() -> There {
-    static READY: LazyLock<There> = LazyLock::new(|| {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/cases/ready/there.yaml");
-        There::read(path.as_ref())
-    });
-    READY.clone()
-}
-
-/// All that stands for orders/main, at work, with this change to its server's metadata.
-fn at_work(metadata: &Value) -> Vec<Value> {
-    let mut cluster = there().cluster;
-    let server = cluster.iter_mut().find(|object| object["kind"] == "FlexibleServer").unwrap();
-    server["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
-    cluster
-}
-
-fn record(reason: &str, annotations: &Value) -> Value {
-    let destroy = (reason == "Destroying").then(|| json!({"requestedAt": "2026-11-24T12:00:00Z"}));
-    json!({
-        "apiVersion": "altinn.app/v1alpha1", "kind": "RetainedDatabase",
-        "metadata": {
-            "name": SERVER, "namespace": "database-operator", "generation": 1, "resourceVersion": "9",
-            "uid": "r", "creationTimestamp": "2026-11-24T12:00:00Z", "annotations": annotations,
-        },
-        "spec": {
-            "database": "orders/main", "server": {"name": SERVER}, "reason": "Deleted",
-            "since": "2026-11-24T12:00:00Z",
-        },
-        "status": {"uid": "r", "destroy": destroy, "conditions": [{
-            "type": "Ready", "status": "False", "reason": reason, "message": "",
-            "lastTransitionTime": "2026-11-24T12:00:00Z",
-        }]},
-    })
-}
-
-/// The annotations with which its end is asked for.
-fn destroy() -> Value {
-    json!({"altinn.app/retention": "Destroy", "altinn.app/confirm-destroy": "orders/main@2026-11-25"})
-}
-
-/// Whether the server was looked for anew, before the pass.
-#[derive(Clone, Copy, PartialEq)]
-enum Look {
-    Old,
-    Fresh,
-}
-
-async fn pass_with(record: &Value, cluster: &[Value], caches: Caches, look: Look) -> ApiServer {
-    let (server, outcome) =
-        pass_at(ApiServer::default(), there().policy, record, cluster, caches, look).await;
-    outcome.unwrap();
-    server
-}
-
-/// A pass over the record at an API server that holds it beside the others.
-async fn pass_at(
-    server: ApiServer,
-    policy: Option<Policy>,
-    record: &Value,
-    cluster: &[Value],
-    caches: Caches,
-    look: Look,
-) -> (ApiServer, Result<Action, Error>) {
-    let all = [cluster.to_vec(), vec![record.clone()]].concat();
-    let server = server.with(&all);
-    let there = There { cluster: all, policy, ..there() };
-    let context = Context { caches, ..context(&there, server.client()) };
-    if look == Look::Fresh {
-        context.looks.asked(SERVER, Some("an older object".to_owned()));
-    }
-    let record: RetainedDatabase = serde_json::from_value(record.clone()).unwrap();
-    let outcome = Box::pin(reconcile(Arc::new(record), Arc::new(context))).await;
-    (server, outcome)
-}
-
-async fn pass(record: &Value, cluster: &[Value]) -> ApiServer {
-    pass_with(record, cluster, Caches::holding(cluster, &Health::Synced), Look::Old).await
-}
-
-async fn pass_after_a_look(record: &Value, cluster: &[Value]) -> ApiServer {
-    pass_with(record, cluster, Caches::holding(cluster, &Health::Synced), Look::Fresh).await
-}
-
-/// What there is before the pass.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Kept {
-    /// What the case is about, for who reads it.
-    #[allow(dead_code, reason = "people read it")]
-    about: String,
-    /// What the record has otherwise than one that is kept for ever.
-    #[serde(default)]
-    record: serde_json::Map<String, Value>,
-    /// What the objects of the server have otherwise than those of one at work, by their kind; `null` for one that isn't there.
-    #[serde(default)]
-    changes: serde_json::Map<String, Value>,
-    /// What else there is.
-    #[serde(default)]
-    beside: Vec<Value>,
-    /// Whether Azure was asked a moment ago what there is.
-    #[serde(default)]
-    looked: bool,
-    #[serde(default)]
-    without_aso: bool,
-    /// Instead of the example, as in the cases of a `Database`.
-    #[serde(default)]
-    policy: Option<Policy>,
-}
-
-impl Kept {
-    pub(super) fn read(path: &Path) -> Self {
-        serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-    }
-
-    /// A pass over the record of this case.
-    pub(super) async fn pass(self, server: ApiServer) -> (ApiServer, Result<Action, Error>) {
-        let mut record = record("Kept", &json!({}));
-        json_patch::merge(&mut record, &Value::Object(self.record.clone()));
-        let cluster = self.cluster();
-        let health = if self.without_aso { Health::UnknownKind } else { Health::Synced };
-        let look = if self.looked { Look::Fresh } else { Look::Old };
-        let caches = Caches::holding(&cluster, &health);
-        pass_at(server, self.policy, &record, &cluster, caches, look).await
-    }
-
-    fn cluster(&self) -> Vec<Value> {
-        let mut cluster = there().cluster;
-        for (kind, change) in &self.changes {
-            let is_of_kind = |object: &Value| object["kind"] == kind.as_str();
-            assert!(cluster.iter().any(is_of_kind), "there is no {kind}");
-            if change.is_null() {
-                cluster.retain(|object| !is_of_kind(object));
-            }
-            for object in cluster.iter_mut().filter(|object| is_of_kind(object)) {
-                json_patch::merge(object, change);
-            }
-        }
-        [cluster, self.beside.clone()].concat()
-    }
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_pass_over_a_record_writes_what_differs_and_tells_the_truth(
-    #[files("src/controller/golden/kept/*/there.yaml")] path: PathBuf,
-) {
-    let (server, outcome) = Kept::read(&path).pass(ApiServer::default()).await;
-    let again = told(&outcome.unwrap());
-
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(path.parent().unwrap());
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| {
-        insta::assert_snapshot!("written", format!("{}{}\n{again}", server.looked_at(), server.written()));
-        insta::assert_snapshot!("status", server.status());
-        insta::assert_snapshot!("events", server.events());
-    });
-}
 
 fn reason(server: &ApiServer) -> Option<String> {
     let status = server.status_written()?;
@@ -683,7 +519,7 @@ async fn a_database_that_somebody_elses_finalizer_holds_is_gone() {
 #[tokio::test]
 async fn an_end_that_moves_while_it_is_looked_at_is_not_met() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/controller/golden/kept/end_has_come/there.yaml");
-    let kept: Kept = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let kept = Kept::read(path.as_ref());
     let mut record = record("Kept", &json!({}));
     json_patch::merge(&mut record, &Value::Object(kept.record.clone()));
     for (days, deletes) in [(7, true), (70, false)] {

@@ -9,7 +9,7 @@ use std::{
 
 use walkdir::WalkDir;
 
-use super::{There, api_server::ApiServer, context, records::Kept};
+use super::{There, api_server::ApiServer, context, kept::Kept};
 use crate::controller::database::reconcile::reconcile;
 
 /// It is not allowed; it is gone; somebody was quicker; the API server is in trouble.
