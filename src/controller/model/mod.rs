@@ -1,6 +1,7 @@
 //! Both loops against an API server, Azure Service Operator and Azure in memory, step by step in a random order: crashes
 //! between any two writes, caches that are behind, clocks that disagree, objects that people delete or that come back from the
-//! past. After each step: data are gone only after an end that was confirmed, and nothing empty stands where they were.
+//! past, servers that change hands. `rules` has what must hold after each step: data are gone only after an end that was confirmed,
+//! nothing empty stands where they were, nobody has a way in to what is kept, and nothing of another cluster is touched.
 //!
 //! `MODEL_SEED` plays another run, and `MODEL_STEPS` says how long it is; `make model` plays many. A run that is played once more is
 //! the same.
