@@ -492,12 +492,24 @@ const ALL: &[&str] = &[
     "record KeptUntil",
 ];
 
+impl World {
+    /// Passwords are random in each run.
+    fn objects_but_passwords(&self) -> BTreeMap<Key, Value> {
+        let mut objects = self.api_server.store().objects.clone();
+        let secrets = objects.iter_mut().filter(|((kind, ..), _)| kind == "secrets");
+        for data in secrets.filter_map(|(_, secret)| secret["data"].as_object_mut()) {
+            data.values_mut().for_each(|password| *password = Value::Null);
+        }
+        objects
+    }
+}
+
 #[test]
 fn a_run_that_is_played_once_more_is_the_same() {
     let (first, second) = (play(7, 300).last, play(7, 300).last);
     let differs = first.log.iter().zip(&second.log).position(|(one, other)| one != other);
     assert_eq!((differs, first.log.len()), (None, second.log.len()));
-    assert_eq!(first.api_server.store().objects, second.api_server.store().objects);
+    assert_eq!(first.objects_but_passwords(), second.objects_but_passwords());
 }
 
 #[test]
