@@ -12,7 +12,7 @@ use rstest::rstest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Policy, There, api_server::ApiServer, context, told};
+use super::{Policy, There, api_server::ApiServer, context, snapshots_beside, told};
 use crate::controller::{
     engine::cache::Health,
     retained::reconcile::reconcile,
@@ -170,11 +170,7 @@ async fn a_pass_over_a_record_writes_what_differs_and_tells_the_truth(
     let (server, outcome) = Kept::read(&path).pass(ApiServer::default()).await;
     let again = told(&outcome.unwrap());
 
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(path.parent().unwrap());
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| {
+    snapshots_beside(&path).bind(|| {
         insta::assert_snapshot!("written", format!("{}{}\n{again}", server.looked_at(), server.written()));
         insta::assert_snapshot!("status", server.status());
         insta::assert_snapshot!("events", server.events());

@@ -134,6 +134,11 @@ pub(crate) fn example_in_force() -> PolicyState {
     IN_FORCE.clone()
 }
 
+/// The example, with one more entry under `recoveries`.
+pub(crate) fn example_with_recovery(entry: &str) -> PolicyState {
+    in_force(EXAMPLE.replace("recoveries:\n", &format!("recoveries:\n  - {entry}\n")))
+}
+
 pub(crate) fn in_force(policy: String) -> PolicyState {
     let state = PolicyState::default().applied(Some(&[("policy.yaml".to_owned(), policy)].into()));
     assert_eq!(state.trouble("database-policy"), None);
@@ -208,6 +213,15 @@ where
     store
 }
 
+/// Of a case that is told as a directory.
+fn snapshots_beside(path: &Path) -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(path.parent().unwrap());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_pass_writes_what_differs_and_tells_the_truth(
@@ -231,11 +245,7 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
         if kstatus::wait_ends(&after) { "ends" } else { "waits" }
     );
 
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(path.parent().unwrap());
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| {
+    snapshots_beside(&path).bind(|| {
         insta::assert_snapshot!("written", format!("{}{}\n{outcome}", server.looked_at(), server.written()));
         insta::assert_snapshot!("status", format!("{}\n{seen}", server.status()));
         insta::assert_snapshot!("events", server.events());

@@ -33,11 +33,11 @@ use serde_json::{Value, json};
 use tokio::runtime::{self, Runtime};
 
 use super::{
-    golden::{EXAMPLE, context_of, held, in_force},
+    golden::{context_of, example_with_recovery, held},
     retained,
 };
 use crate::{
-    azure::{RECONCILE_POLICY, names},
+    azure::{MANAGE, RECONCILE_POLICY, names},
     clock::Clock,
     cluster::namespaces::Namespaces,
     controller::{
@@ -45,6 +45,7 @@ use crate::{
         engine::{cache::Health, in_flight::InFlight},
         server::{caches::Caches, context::Context},
     },
+    labels::DATABASE_NAME,
     monotonic,
 };
 use api_server::{ApiServer, Key};
@@ -56,13 +57,10 @@ const OPERATOR_NAMESPACE: &str = "database-operator";
 /// The last one has no server of its own: it is always applied to bring back that of the first.
 const DATABASES: [&str; 3] = ["main", "other", MOVED];
 const MOVED: &str = "moved";
-const RETENTION: &str = "altinn.app/retention";
-const CONFIRM: &str = "altinn.app/confirm-destroy";
 /// So many steps does a world last.
 const STEPS_OF_A_WORLD: usize = 400;
 /// More rounds than it takes until all that can be done is done.
 const MOST_ROUNDS: usize = 30;
-const ACCEPT_EMPTY: &str = "altinn.app/accept-empty";
 
 /// The cluster, the process, and what people have said.
 struct World {
@@ -122,13 +120,17 @@ fn record_key(name: &str) -> Key {
 /// The example, by which the last of the databases may have the server of the first.
 fn policy() -> PolicyState {
     static IN_FORCE: LazyLock<PolicyState> = LazyLock::new(|| {
-        let recovery = format!(
-            "recoveries:\n  - {{from: {NAMESPACE}/{}, to: {NAMESPACE}/{MOVED}, until: 9999-01-01, reason: moved}}\n",
+        example_with_recovery(&format!(
+            "{{from: {NAMESPACE}/{}, to: {NAMESPACE}/{MOVED}, until: 9999-01-01, reason: moved}}",
             DATABASES[0]
-        );
-        in_force(EXAMPLE.replace("recoveries:\n", &recovery))
+        ))
     });
     IN_FORCE.clone()
+}
+
+/// Whether what an object stands for ends with it.
+fn ends_in_azure(object: &Value) -> bool {
+    object["metadata"]["annotations"][RECONCILE_POLICY] == MANAGE
 }
 
 fn read<K: DeserializeOwned>(object: &Value) -> K {
@@ -199,7 +201,7 @@ impl World {
     ) -> bool {
         let context = self.process(fresh);
         let was_ending = DATABASES.map(|name| self.is_being_ended(name));
-        let was_closing = DATABASES.map(|name| self.closes(name));
+        let was_closing = DATABASES.map(|name| (fresh && self.is_anothers(name)).then(|| self.closes(name)));
         let before = {
             let mut store = self.api_server.store();
             store.writes_left = crash;
@@ -214,15 +216,9 @@ impl World {
         };
         // What a dead process knew is gone.
         self.process = if has_crashed { None } else { Arc::try_unwrap(context).ok() };
-        for (name, was_closing) in DATABASES.into_iter().zip(was_closing) {
-            let server = self.object(&server_key(name));
-            let is_anothers = fresh && self.azure.is_taken(&server_name(name), server.as_ref());
-            assert!(
-                !is_anothers || self.closes(name) <= was_closing,
-                "the ways in to {name} are another cluster's"
-            );
-        }
-        for (name, was_ending) in DATABASES.into_iter().zip(was_ending) {
+        for ((name, was_ending), was_closing) in DATABASES.into_iter().zip(was_ending).zip(was_closing) {
+            let closes_anothers = was_closing.is_some_and(|before| self.closes(name) > before);
+            assert!(!closes_anothers, "the ways in to {name} are another cluster's");
             let is_told = self.is_being_ended(name) && !was_ending;
             assert!(
                 !is_told || !self.is_live(name) || !self.has_server(name),
@@ -235,9 +231,7 @@ impl World {
 
     /// Whether the server that goes by its name is this `Database`'s, and not another one's that brought it back.
     fn has_server(&self, name: &str) -> bool {
-        let label = |key| {
-            Some(self.object(&key)?["metadata"]["labels"]["altinn.app/database-name"].as_str()?.to_owned())
-        };
+        let label = |key| Some(self.object(&key)?["metadata"]["labels"][DATABASE_NAME].as_str()?.to_owned());
         let tag = || Some(self.azure.servers.get(&server_name(name))?.database()?.to_owned());
         let whose = label(record_key(name)).or_else(|| label(server_key(name))).or_else(tag);
         whose.map_or(name != MOVED, |whose| whose == name)
@@ -276,8 +270,7 @@ impl World {
             return true;
         }
         self.object(&server_key(name)).map_or(is_written, |server| {
-            !server["metadata"]["deletionTimestamp"].is_null()
-                && server["metadata"]["annotations"][RECONCILE_POLICY] == "manage"
+            !server["metadata"]["deletionTimestamp"].is_null() && ends_in_azure(&server)
         })
     }
 
@@ -317,8 +310,10 @@ impl World {
     /// A round in which everything goes as it should. Tells whether anything was changed.
     fn work(&mut self, runtime: &Runtime, fresh: bool) -> bool {
         let before = self.api_server.store().version;
-        let context = self.process(true);
-        self.process = Arc::try_unwrap(context).ok();
+        if !fresh {
+            let context = self.process(true);
+            self.process = Arc::try_unwrap(context).ok();
+        }
         for name in DATABASES {
             self.reconcile(runtime, name, fresh, None);
             self.reconcile_record(runtime, name, fresh, None);
@@ -334,10 +329,16 @@ impl World {
 
     /// How much of what goes by a server's name is being ended in Azure.
     fn closes(&self, name: &str) -> usize {
-        let is_of = |key: &Key| key.2.starts_with(&server_name(name));
-        let ends = |object: &Value| object["metadata"]["annotations"][RECONCILE_POLICY] == "manage";
-        let keys = self.objects_of_azure().into_iter().filter(is_of);
-        keys.filter_map(|key| self.object(&key)).filter(ends).count()
+        let server = server_name(name);
+        let store = self.api_server.store();
+        let objects =
+            store.objects.iter().filter(|(key, _)| is_of_azure(&key.0) && key.2.starts_with(&server));
+        objects.filter(|(_, object)| ends_in_azure(object)).count()
+    }
+
+    /// Whether another cluster has the server, as can be seen here.
+    fn is_anothers(&self, name: &str) -> bool {
+        self.azure.is_taken(&server_name(name), self.object(&server_key(name)).as_ref())
     }
 
     fn attend(&mut self, which: Option<usize>) -> bool {

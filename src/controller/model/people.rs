@@ -2,16 +2,16 @@
 
 use api::{
     Authentication,
-    annotations::{FINALIZER, RECOVER_FROM},
+    annotations::{ACCEPT_EMPTY, CONFIRM_DESTROY, FINALIZER, RECOVER_FROM, RETENTION},
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::{
-    ACCEPT_EMPTY, CONFIRM, DATABASES, MOVED, NAMESPACE, RETENTION, World,
+    DATABASES, MOVED, NAMESPACE, World,
     azure::{ANOTHER_CLUSTER, THIS_CLUSTER},
-    database_key, read, record_key, server_key, server_name, sharing,
+    database_key, ends_in_azure, read, record_key, server_key, server_name, sharing,
     step::Step,
 };
 use crate::{azure::RECONCILE_POLICY, controller::retained};
@@ -97,7 +97,7 @@ impl World {
         }
         let mut confirmed = None;
         let changed = self.change(&record_key(name), |record| {
-            for key in [RETENTION, CONFIRM] {
+            for key in [RETENTION, CONFIRM_DESTROY] {
                 record["metadata"]["annotations"].as_object_mut().map(|annotations| annotations.remove(key));
             }
             record["spec"].as_object_mut().map(|spec| spec.remove("until"));
@@ -120,7 +120,7 @@ impl World {
             // Days differ, so that each is a new one.
             let later = day.checked_add(jiff::Span::new().days(i64::try_from(number % 2).unwrap())).unwrap();
             let whose = record["spec"]["database"].as_str().unwrap_or_default();
-            record["metadata"]["annotations"][CONFIRM] = json!(format!("{whose}@{later}"));
+            record["metadata"]["annotations"][CONFIRM_DESTROY] = json!(format!("{whose}@{later}"));
         });
         if changed && word == "Destroy" {
             self.promise(name, Some(self.now()));
@@ -134,9 +134,8 @@ impl World {
         let keys = self.objects_of_azure();
         let Some(key) = keys.get(which % keys.len().max(1)) else { return false };
         // Who deletes by hand what is about to be deleted with its server means it.
-        let is_ending = |object: &Value| object["metadata"]["annotations"][RECONCILE_POLICY] == "manage";
         if key.0 == "flexibleservers"
-            && self.object(key).as_ref().is_some_and(is_ending)
+            && self.object(key).as_ref().is_some_and(ends_in_azure)
             && let Some(server) = self.azure.servers.get(&key.2)
         {
             let (data, now) = (server.data, self.now());
@@ -239,7 +238,7 @@ impl World {
         let day = self.now().to_zoned(TimeZone::UTC).date();
         self.change(&database_key(name), |database| {
             database["metadata"]["annotations"][RETENTION] = json!(word);
-            database["metadata"]["annotations"][CONFIRM] = json!(format!("{NAMESPACE}/{name}@{day}"));
+            database["metadata"]["annotations"][CONFIRM_DESTROY] = json!(format!("{NAMESPACE}/{name}@{day}"));
             // What is null isn't stored.
             if word.is_none() {
                 database["metadata"]["annotations"].as_object_mut().unwrap().remove(RETENTION);

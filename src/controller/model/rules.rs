@@ -1,13 +1,16 @@
 //! What has to hold, whatever happens: after each step, at each pass, and once nothing is left to be done.
 
-use api::reason::Reason;
+use api::{
+    annotations::{ACCEPT_EMPTY, CONFIRM_DESTROY},
+    reason::Reason,
+};
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::{
-    ACCEPT_EMPTY, CONFIRM, DATABASES, MOST_ROUNDS, World, api_server::Key, azure::Happened, database_key,
-    record_key, server_key, server_name, sharing,
+    DATABASES, MOST_ROUNDS, World, api_server::Key, azure::Happened, database_key, record_key, server_key,
+    server_name, sharing,
 };
 
 impl World {
@@ -176,7 +179,7 @@ impl World {
                 status["uid"] == metadata["uid"]
                     && status["confirmed"].is_null()
                     && status["inheritedUntil"] == record["spec"]["until"]
-                    && status["inheritedConfirmation"] == metadata["annotations"][CONFIRM]
+                    && status["inheritedConfirmation"] == metadata["annotations"][CONFIRM_DESTROY]
             });
             if is_back || (self.is_live(name) && has_heard) {
                 self.take_back(name);

@@ -8,16 +8,13 @@ use super::{
     end::{self, End, Facts},
     owner::{Owner, owner},
 };
-use crate::{
-    azure::adoption::Here,
-    controller::server::{
-        context::Context,
-        describe::Server,
-        error::Error,
-        objects::{Objects, ServerRef},
-        record::deletion_is_requested,
-        retention::{self, NotKnown},
-    },
+use crate::controller::server::{
+    context::Context,
+    describe::Server,
+    error::Error,
+    objects::{Objects, ServerRef},
+    record::deletion_is_requested,
+    retention::{self, NotKnown},
 };
 
 /// What was seen.
@@ -70,16 +67,12 @@ pub(super) async fn see<'a>(
         context.looks.asked(kept.server_name, None);
     }
     let is_fresh = server.as_ref().is_some_and(|server| context.looks.is_fresh(kept.server_name, server));
-    let is_anothers = server.as_ref().is_some_and(|server| is_anothers(server, context));
+    let state = context.policy.load();
+    let here = context.here(state.policy().map(AsRef::as_ref));
+    let is_anothers = server.as_ref().is_some_and(|server| server.is_of_another_cluster(here));
     let objects = Objects::of(&context.caches, &context.operator_namespace, &kept);
     let now = context.now();
     Ok(Seen { record, kept, database, objects, server, end, is_over, is_anothers, is_fresh, now })
-}
-
-fn is_anothers(server: &Server, context: &Context) -> bool {
-    let state = context.policy.load();
-    let takes_over = state.policy().map_or(&[][..], |policy| &policy.azure.take_over_from);
-    server.is_of_another_cluster(Here { uid: &context.cluster_uid, takes_over })
 }
 
 /// Two clocks must agree on it.

@@ -9,10 +9,11 @@ use kube::{
     Api, Client,
     runtime::reflector::{ObjectRef, Store},
 };
-use policy::PolicyState;
+use policy::{Policy, PolicyState};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
+    azure::adoption::Here,
     clock::Clock,
     cluster::namespaces::Namespaces,
     controller::engine::{
@@ -81,6 +82,12 @@ impl Context {
             // Without a receiver the process is ending.
             let _ = self.due_records.send(record);
         }
+    }
+
+    /// This cluster, and the others whose servers it may take over: without a policy, none.
+    pub(crate) fn here<'a>(&'a self, policy: Option<&'a Policy>) -> Here<'a> {
+        let takes_over = policy.map_or(&[][..], |policy| &policy.azure.take_over_from);
+        Here { uid: &self.cluster_uid, takes_over }
     }
 
     /// The server's object, whosever it is.

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::controller::{
         engine::cache::Health,
-        golden::{EXAMPLE, client_of, in_an_empty_cluster, in_force},
+        golden::{example_in_force, example_with_recovery, in_an_empty_cluster, unasked},
     };
 
     const MAIN: DatabaseRef<'_> = DatabaseRef::new("orders", "main");
@@ -168,29 +168,24 @@ mod tests {
 
     /// A namespace of the same name may be another team's.
     #[rstest]
-    #[case::the_same(json!({}), Some("then"), "", None)]
-    #[case::another(json!({}), Some("now"), "", Some(AGAIN))]
-    #[case::that_the_policy_lets_have_it(json!({}), Some("now"), "{from: orders/main, to: orders/main, until: 2026-11-24, reason: moved}", None)]
-    #[case::that_the_policy_let_have_it_until_yesterday(json!({}), Some("now"), "{from: orders/main, to: orders/main, until: 2026-11-23, reason: moved}", Some(AGAIN))]
-    #[case::another_database_is_let(json!({}), Some("now"), "{from: orders/main, to: orders/other, until: 2026-11-24, reason: moved}", Some(AGAIN))]
+    #[case::the_same(json!({}), Some("then"), None, None)]
+    #[case::another(json!({}), Some("now"), None, Some(AGAIN))]
+    #[case::that_the_policy_lets_have_it(json!({}), Some("now"), Some("{from: orders/main, to: orders/main, until: 2026-11-24, reason: moved}"), None)]
+    #[case::that_the_policy_let_have_it_until_yesterday(json!({}), Some("now"), Some("{from: orders/main, to: orders/main, until: 2026-11-23, reason: moved}"), Some(AGAIN))]
+    #[case::another_database_is_let(json!({}), Some("now"), Some("{from: orders/main, to: orders/other, until: 2026-11-24, reason: moved}"), Some(AGAIN))]
     // For that the policy was asked.
-    #[case::given_to_another(json!({"database": "orders/main", "formerly": "reports/old"}), Some("now"), "", None)]
-    #[case::it_is_not_known_now(json!({}), None, "", None)]
-    #[case::it_was_not_known_then(json!({"namespaceUid": null}), Some("now"), "", None)]
+    #[case::given_to_another(json!({"database": "orders/main", "formerly": "reports/old"}), Some("now"), None, None)]
+    #[case::it_is_not_known_now(json!({}), None, None, None)]
+    #[case::it_was_not_known_then(json!({"namespaceUid": null}), Some("now"), None, None)]
     #[tokio::test]
     async fn what_is_kept_of_another_namespace_stays_there(
         #[case] spec: Value,
         #[case] now: Option<&str>,
-        #[case] recovery: &str,
+        #[case] recovery: Option<&str>,
         #[case] expected: Option<&str>,
     ) {
-        let text = match recovery {
-            "" => EXAMPLE.to_owned(),
-            entry => EXAMPLE.replace("recoveries:\n", &format!("recoveries:\n  - {entry}\n")),
-        };
-        let state = in_force(text);
-        let context =
-            in_an_empty_cluster(&Health::Synced, client_of(|_| async { unreachable!("nothing is asked") }));
+        let state = recovery.map_or_else(example_in_force, example_with_recovery);
+        let context = in_an_empty_cluster(&Health::Synced, unasked());
         let record = record(&spec);
         let there = There {
             database: MAIN,

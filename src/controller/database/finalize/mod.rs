@@ -11,7 +11,7 @@ use policy::deleting::Retention;
 use self::plan::{Kept, On, Plan};
 use super::{error::Error, report::report, status::Outcome};
 use crate::{
-    azure::{adoption, names},
+    azure::names,
     controller::{
         engine::{backoff, cache::Unreadable},
         retained::status,
@@ -110,13 +110,10 @@ fn server_left_by(database: &Database, context: &Context) -> Option<ServerOf> {
         return None;
     }
     let state = context.policy.load();
-    let azure = state.policy().map(|policy| &policy.azure);
-    let derived = azure.map(|azure| names::server(&azure.cluster_name.value, DatabaseRef::of(database)));
-    let here = adoption::Here {
-        uid: &context.cluster_uid,
-        takes_over: azure.map_or(&[][..], |azure| &azure.take_over_from),
-    };
-    let (caches, records) = (&context.caches, &context.retained);
+    let policy = state.policy().map(AsRef::as_ref);
+    let cluster = policy.map(|policy| &policy.azure.cluster_name.value);
+    let derived = cluster.map(|cluster| names::server(cluster, DatabaseRef::of(database)));
+    let (caches, records, here) = (&context.caches, &context.retained, context.here(policy));
     let traces = Traces::of(database, caches, records, &context.operator_namespace, derived, here);
     Some(ownership::server_left_by(&traces))
 }
