@@ -84,11 +84,11 @@ lint: build ## Check format, lints, imports, words, chart and scripts
 	@helm=$$($(BIN)/database-sandbox tools | sed -n 's/^helm  *//p'); \
 	"$$helm" lint --quiet charts/database-operator; \
 	for values in "" deleteGuard.enabled=false deleteGuard.whenMissing=webhook webhook.clientCa.configMap=client-ca \
-	  webhook.certificate.mountedSecret=a,webhook.certificate.certManagerInjectFrom=b/c \
+	  controller.workloadIdentity.clientId=a webhook.certificate.mountedSecret=a,webhook.certificate.certManagerInjectFrom=b/c \
 	  'webhook.allowFrom[0].podSelector.matchLabels.app=konnectivity-agent'; do \
 	  "$$helm" template --namespace database-operator charts/database-operator --set "$$values" >/dev/null; \
 	done
-	@for script in sandbox/story.sh .ci/run fuzz/run; do bash -n "$$script"; done
+	@for script in sandbox/story.sh .ci/run fuzz/run docs/try-on-azure.sh; do bash -n "$$script"; done
 
 .PHONY: deny
 deny: ## Check licences and advisories of the dependencies (needs cargo-deny, and its database from the internet)

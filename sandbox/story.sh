@@ -75,16 +75,34 @@ step "4. What the app gets: a Secret, and a ServiceAccount that logs in without 
 run kubectl -n "$one" get secret my-app-db-db-credentials -o go-template='{{range $key, $value := .data}}{{if ne $key "ca.crt"}}{{printf "%-10s %s" $key ($value | base64decode)}}{{"\n"}}{{end}}{{end}}'
 run kubectl -n "$one" get serviceaccount my-app-db -o jsonpath='{.metadata.annotations}{"\n"}'
 
-step "5. What the platform has: a server in Azure, with the policy's region, tags and firewall"
+# The app of this team, as its pod runs: with what is in its Secret, and the token of its ServiceAccount.
+pod=$(mktemp) && rm "$pod"
+app() { run "$bin/database-sandbox" app --namespace "$two" --database my-app-db "$@"; }
+keeps() { app --pod "$pod" "$@"; }
+locked_out() {
+  local output
+  show "$bin/database-sandbox" app --namespace "$two" --database my-app-db "$@"
+  if output=$("$bin/database-sandbox" app --namespace "$two" --database my-app-db "$@" 2>&1); then fail "this was not refused: $*"; fi
+  printf '%s\n' "$output"
+}
+
+step "5. The app logs in to PostgreSQL, and owns what is in its database"
+keeps 'SELECT session_user, current_user' 'CREATE TABLE drinks (name text)' \
+  "INSERT INTO drinks VALUES ('coffee'), ('tea')" 'SELECT * FROM drinks'
+echo
+echo "The database itself belongs to the platform's group: no app drops it."
+locked_out --pod "$pod" 'DROP DATABASE my_app_db'
+
+step "6. What the platform has: a server in Azure, with the policy's region, tags and firewall"
 run kubectl -n database-operator get flexibleservers,flexibleserversdatabases,flexibleserversfirewallrules,userassignedidentities -l "altinn.app/database-namespace=$one"
 
 run kubectl -n database-operator get flexibleservers -l "altinn.app/database-namespace=$one" -o jsonpath='{.items[0].status.location}  {.items[0].status.tags}{"\n"}'
 
-step "6. A size that the platform does not allow is refused when it is applied"
+step "7. A size that the platform does not allow is refused when it is applied"
 run cat examples/refused.yaml
 refused DB101 kubectl -n "$one" apply -f examples/refused.yaml
 
-step "7. Nobody's slip destroys data: a delete that does not say what becomes of it is refused"
+step "8. Nobody's slip destroys data: a delete that does not say what becomes of it is refused"
 refused DB201 kubectl -n "$two" delete database my-app-db --timeout=120s
 echo
 echo "With the word that it asks for the Database goes, and the server stays:"
@@ -93,11 +111,19 @@ run kubectl -n "$two" delete database my-app-db --timeout=120s
 run kubectl -n database-operator get flexibleservers -l "altinn.app/database-namespace=$two"
 [[ -n $(kubectl -n database-operator get flexibleservers -l "altinn.app/database-namespace=$two" -o name) ]] ||
   fail "the server is gone"
+echo
+echo "The app's token would be good for an hour, and lets nobody in any more:"
+record=$(kubectl -n database-operator get retaineddatabases -l "altinn.app/database-namespace=$two" -o name)
+run kubectl -n database-operator wait --for=condition=AccessClosed "$record" --timeout=120s
+locked_out --pod "$pod" 'SELECT * FROM drinks'
 
-step "8. Applying the same manifest again finds the same server, with its data"
+step "9. Applying the same manifest again finds the same server, with its data"
 run kubectl -n "$two" apply -f examples/size.yaml
 run kubectl -n "$two" wait --for=condition=Ready database/my-app-db --timeout=120s
 run kubectl -n "$two" get database my-app-db
+app 'SELECT * FROM drinks' | tee "$pod"
+grep -q coffee "$pod" || fail "the rows are gone"
+rm -f "$pod"
 
 if [[ -n ${ONCE:-} ]]; then
   step "That was the story"
@@ -113,6 +139,7 @@ Try next:
   kubectl -n $one edit database my-app-db
   kubectl -n database-operator edit configmap database-policy
   kubectl -n $one get events
+  $bin/database-sandbox app --namespace $two --database my-app-db 'SELECT version()'
   $bin/database-sandbox status
 
   make stop        takes it down

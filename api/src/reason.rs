@@ -172,6 +172,35 @@ reasons! {
     SetByOthers: Condition, Warning, "who owns the ServiceAccount";
     /// the ServiceAccount has the client id of another Database that also uses it
     SetForAnotherDatabase: Condition, Warning, "who owns the ServiceAccount";
+    /// the operator has looked into the server by SQL: the app's login, its roles and its extensions are as they should be
+    Settled: Condition, Calm, "nobody";
+    /// the operator hasn't looked into the server yet
+    Connecting: Condition, Working, "nobody";
+    /// the operator can't reach the server. The message says why: its name, the firewall, TLS, or a server that doesn't
+    /// run
+    Unreachable: Condition, Warning, "the platform team";
+    /// the operator has no identity of its own, or Microsoft Entra gives it no token
+    NoToken: Condition, Warning, "the platform team";
+    /// the server doesn't let the operator in: its identity must be a member of the group that administers the server
+    LoginRefused: Condition, Warning, "the platform team";
+    /// all connections of the server are taken, so that the operator can't look into it
+    TooManyConnections: Condition, Warning, "who owns the app lets its pool hold fewer, or takes a larger size";
+    /// the database belongs to a role that the operator doesn't administer
+    DatabaseNotOurs: Condition, Warning, "who made that role, or the platform team";
+    /// the database is not on the server. The operator doesn't create an empty one in its place
+    DatabaseMissing: Condition, Warning, "as for `ServerGone`";
+    /// a role of a name that the operator needs is on the server already, and is not the operator's
+    RoleTaken: Condition, Warning, "who made that role, or the platform team";
+    /// PostgreSQL refused a statement of the operator. The message has its words
+    SqlFailed: Condition, Warning, "if it lasts, the platform team";
+    /// a transaction holds a lock that the operator needs, as a migration of the app does. It tries again
+    Locked: Condition, Warning, "if it lasts, who owns the app";
+    /// the server took too long to answer. The operator tries again
+    TimedOut: Condition, Warning, "if it lasts, the platform team";
+    /// something on the server is not as it should be, and the operator can't mend it. The message says what, and who can
+    Drifted: Condition, Warning, "who changed it by SQL";
+    /// an extension can't be created, updated or dropped. The message has PostgreSQL's words
+    ExtensionRefused: Condition, Warning, "who wrote the spec";
     /// the annotation `altinn.app/paused` has no effect, so there is no pause. The message says what to write
     Malformed: Condition, Warning, "who wrote the annotation";
     // Of the events alone.

@@ -14,8 +14,8 @@ pub struct DatabaseStatus {
 
     /// `Ready` always: whether an app can log in to the database as it is written. `Reconciling` while work is under way;
     /// `Stalled` when a person must act; `Synced`, as `False`, while a ready database isn't in Azure as it should be, or that
-    /// isn't known; `Paused` while `altinn.app/paused` has Azure left alone; `PolicyCompliant` says whether the policy would
-    /// let it be made today, and `RestartPending` names parameters that wait for a restart of the server.
+    /// isn't known; `Paused` while `altinn.app/paused` has Azure left alone; `AccessReady` says whether the operator
+    /// finds the server as it should be inside; `PolicyCompliant` says whether the policy would let it be made today, and `RestartPending` names parameters that wait for a restart of the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -51,6 +51,11 @@ pub struct DatabaseStatus {
     /// The server in Azure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerStatus>,
+
+    /// The extensions that are in the database.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub extensions: Vec<ExtensionStatus>,
 
     /// The policy that was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,6 +161,16 @@ pub struct ServerStatus {
     /// Azure region, e.g. `norwayeast`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+}
+
+/// An extension of PostgreSQL.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct ExtensionStatus {
+    #[serde(default)]
+    pub name: String,
+    /// As `pg_extension.extversion` has it.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// Which policy judged this database and what it filled in.

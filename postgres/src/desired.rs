@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// One database on a server, and who may do what in it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Desired {
     pub database: DatabaseName,
     /// Marks the roles that belong to this database. Roles with the mark that aren't wanted are dropped.
@@ -40,7 +40,7 @@ impl Desired {
 }
 
 /// Whether anybody gets in.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Access {
     Open,
     /// No login of ours can log in, and their sessions are ended. Nothing else is changed, so that [`Access::Open`]
@@ -49,7 +49,7 @@ pub enum Access {
 }
 
 /// A role that logs in.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Login {
     pub role: RoleName,
     pub credential: Credential,
@@ -59,7 +59,7 @@ pub struct Login {
 }
 
 /// What a login shows to get in.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Credential {
     /// A token of Microsoft Entra.
     Entra {
@@ -76,7 +76,7 @@ pub enum Credential {
 
 /// Kinds of principals, as `pgaadauth_create_principal_with_oid` names them.
 /// <https://learn.microsoft.com/azure/postgresql/security/security-manage-entra-users>
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum PrincipalKind {
     Service,
     User,
@@ -94,7 +94,7 @@ impl PrincipalKind {
 }
 
 /// What a login may do.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Level {
     /// Read all tables, also those that are made later.
     Reader,
@@ -109,7 +109,7 @@ pub enum Level {
 }
 
 /// An extension that the database is to have.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct ExtensionWish {
     pub name: ExtensionName,
     /// Whether an older one is brought to the version that the server has.

@@ -182,6 +182,12 @@ impl Ladder {
     }
 }
 
+/// The login of an app, `<database>_app`. Long and reserved names are as those of the [`Ladder`] are.
+pub fn app(database: &DatabaseName) -> RoleName {
+    RoleName(format!("{}{APP}", stem(database.as_str())))
+}
+
+const APP: &str = "_app";
 const OWNER: &str = "_owner";
 const WRITER: &str = "_writer";
 const READER: &str = "_reader";
@@ -262,9 +268,11 @@ mod tests {
         fn each_database_has_three_roles_of_its_own(database in r"(pg_|azure|)\PC{1,63}", other in r"\PC{1,63}") {
             if let (Ok(database), Ok(other)) = (DatabaseName::new(&database), DatabaseName::new(&other)) {
                 let ladder = Ladder::of(&database);
-                for role in ladder.roles() {
+                for role in ladder.roles().into_iter().chain([&app(&database)]) {
                     prop_assert!(RoleName::new(role.as_str()).is_ok());
                 }
+                prop_assert!(database == other || app(&database) != app(&other));
+                prop_assert!(!ladder.has(app(&database).as_str()));
                 prop_assert!(database == other || !ladder.roles().iter().any(|role| Ladder::of(&other).has(role.as_str())));
             }
         }

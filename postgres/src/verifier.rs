@@ -7,7 +7,11 @@
 //! operator makes are of ASCII. Others are refused: prepared in another way than by the app's library, they would
 //! never match.
 
-use std::{fmt, num::NonZeroU32};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    num::NonZeroU32,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
@@ -25,6 +29,11 @@ const KEY: usize = 32;
 /// What PostgreSQL keeps of a password. Whoever has it can check guesses, so that it isn't shown.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Verifier(String);
+
+/// One password has as many verifiers as there are salts: two wishes are told apart by the generation of their password.
+impl Hash for Verifier {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
 
 /// Why there is no verifier for a password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

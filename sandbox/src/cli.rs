@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::app::{self, App};
 use crate::options::{Options, repository};
 use crate::progress::Progress;
 use crate::state::Directory;
@@ -49,6 +50,13 @@ enum Command {
         /// End also when standard input is closed: for tests, which may die in any way
         #[arg(long)]
         until_stdin_closes: bool,
+    },
+    /// Log in to a database as its app does, with its Secret and its ServiceAccount, and run SQL
+    App {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        app: App,
     },
     /// Say where the programs of the sandbox are, and build or fetch those that are missing
     Tools,
@@ -111,6 +119,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Supervise { place, options, until_stdin_closes } => {
             supervisor::supervise(&place.directory()?, &options, until_stdin_closes).await?;
         }
+        Command::App { place, app } => app::run(&place.directory()?, &app).await?,
         Command::Tools => {
             let progress = Progress::start();
             for (name, path) in tools::ensure(&progress).await?.list() {

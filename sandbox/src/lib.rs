@@ -13,6 +13,7 @@
 //! - `tools` finds or builds the programs, and `aso_manifests` makes ASO's CRDs fit for an ASO outside the cluster;
 //! - `state` is the directory of a sandbox, and what it says about itself; `origin` is what it was made of.
 
+mod app;
 mod aso;
 mod aso_manifests;
 pub mod azure;
@@ -47,6 +48,7 @@ mod tools;
 pub use client::{Error, Process, Sandbox};
 pub use options::Options;
 pub use origin::Origin;
+pub use place::without_administrator;
 pub use processes::Action;
 pub use servers::{Error as ServersError, Servers};
 pub use state::{State, Status};

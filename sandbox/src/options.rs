@@ -32,7 +32,8 @@ pub struct Options {
     /// The binary of the database operator [default: the one beside this one]
     #[arg(long, value_name = "PATH")]
     pub operator_binary: Option<PathBuf>,
-    /// The policy that is applied at the start [default: examples/policy.yaml]
+    /// The policy that is applied at the start [default: examples/policy.yaml, without its `administrator` where there is no
+    /// PostgreSQL]
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 }

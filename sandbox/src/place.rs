@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::options::Options;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("can't read the policy {}: {source}", path.display())]
@@ -83,10 +85,31 @@ pub(crate) struct PolicyFile {
     pub(crate) place: Place,
 }
 
+/// A policy of the form of examples/policy.yaml, without its line `administrator`: each app administers its own server.
+pub fn without_administrator(policy: &str) -> String {
+    let lines = policy.lines().filter(|line| !line.starts_with("  administrator:"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
 impl PolicyFile {
+    /// The one that a sandbox begins with. Where nothing stands behind the servers, nobody could log in to set them up, so that
+    /// the default policy doesn't ask for that.
+    pub(crate) fn of(options: &Options) -> Result<Self, Error> {
+        let path = options.policy_path();
+        let read = Self::read(&path)?;
+        if options.policy.is_none() && options.without_postgres {
+            return Self::parse(&path, without_administrator(&read.text));
+        }
+        Ok(read)
+    }
+
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let text =
             fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::parse(path, text)
+    }
+
+    fn parse(path: &Path, text: String) -> Result<Self, Error> {
         let policy: Policy = serde_saphyr::from_str(&text)
             .map_err(|error| Error::Parse { path: path.to_owned(), message: error.to_string() })?;
         Ok(Self { text, place: policy.azure })
@@ -96,6 +119,15 @@ impl PolicyFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_administers_servers_can_be_left_out() {
+        let policy = include_str!("../../examples/policy.yaml");
+        let without: Policy = serde_saphyr::from_str(&without_administrator(policy)).unwrap();
+        let with: Policy = serde_saphyr::from_str(policy).unwrap();
+        assert_eq!((with.azure.administrator().is_some(), without.azure.administrator()), (true, None));
+        assert_eq!(without.azure, super::Place { administrator: None, ..with.azure });
+    }
 
     #[test]
     fn an_administrator_is_a_group_unless_the_policy_says_otherwise() {

@@ -204,7 +204,7 @@ impl Sandbox {
         directory: &Directory,
         options: &Options,
     ) -> Result<Running, Error> {
-        let policy = PolicyFile::read(&options.policy_path())?;
+        let policy = PolicyFile::of(options)?;
         let mut ports = Ports::new();
         let authority = Authority::new()?;
         // Before anything is made of it: what changes from now on is newer.

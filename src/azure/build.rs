@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{DatabaseRef, annotations::PAUSED};
+use api::{DatabaseRef, ExtensionStatus, annotations::PAUSED};
 use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
@@ -11,6 +11,7 @@ use super::{
     FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
     FlexibleServersFirewallRule, MANAGE, Owner, RECONCILE_POLICY, SKIP, SecretReference,
     UserAssignedIdentity,
+    administrator::{Administrator, Principal, SERVICE_PRINCIPAL},
     adoption::{self, CLUSTER_TAG},
     condition::{self, Progress},
     database_for_postgresql::{
@@ -45,10 +46,14 @@ pub struct Input<'a> {
     pub accepts_empty: bool,
     /// The objects that there are.
     pub existing: Existing<'a>,
+    /// The extensions that are in the database, as far as that is known.
+    pub in_database: &'a [ExtensionStatus],
     /// The identity, as soon as Azure has made it.
     pub identity: Option<&'a Identity>,
+    /// Who logs in as administrator with a token.
+    pub administrator: &'a Administrator,
     /// Login and password of an administrator; without it there are no passwords.
-    pub administrator: Option<(&'a str, &'a SecretReference)>,
+    pub password_administrator: Option<(&'a str, &'a SecretReference)>,
 }
 
 /// The objects that there are, as far as what we want depends on them.
@@ -85,7 +90,7 @@ pub struct Objects {
     pub firewall: Vec<FlexibleServersFirewallRule>,
     /// Rules that the policy no longer has: they are to be deleted, in Azure too.
     pub firewall_removed: Vec<FlexibleServersFirewallRule>,
-    /// Not before the identity has its object id.
+    /// Where it is the app's identity, not before that has its object id.
     pub administrator: Option<FlexibleServersAdministrator>,
     /// A parameter for each that has, or once had, another value than Azure's own.
     pub configurations: Vec<FlexibleServersConfiguration>,
@@ -106,7 +111,7 @@ pub fn build(input: &Input<'_>) -> Objects {
     Objects {
         identity: identity(input, &placement),
         credential: credential(input),
-        administrator: input.identity.map(|identity| administrator(input, identity, &placement.tenant_id)),
+        administrator: administrator(input, &placement.tenant_id),
         database: database(input),
         configurations: configurations(input),
         server: server(input, placement),
@@ -136,11 +141,11 @@ fn server(input: &Input<'_>, placement: Placement) -> FlexibleServer {
             storage: Storage { size_gib: Some(effective.size_gib), ..Storage::default() },
             auth_config: AuthConfig {
                 active_directory_auth: "Enabled".to_owned(),
-                password_auth: settings::switch(input.administrator.is_some()),
+                password_auth: settings::switch(input.password_administrator.is_some()),
                 tenant_id: placement.tenant_id,
             },
-            administrator_login: input.administrator.map(|(login, _)| login.to_owned()),
-            administrator_login_password: input.administrator.map(|(_, password)| password.clone()),
+            administrator_login: input.password_administrator.map(|(login, _)| login.to_owned()),
+            administrator_login_password: input.password_administrator.map(|(_, password)| password.clone()),
             network: placement.network,
             ..FlexibleServerSpec::default()
         },
@@ -209,19 +214,28 @@ fn credential(input: &Input<'_>) -> FederatedIdentityCredential {
     credential
 }
 
-fn administrator(input: &Input<'_>, identity: &Identity, tenant_id: &str) -> FlexibleServersAdministrator {
+/// `None` while it is the app's identity, and that isn't made yet.
+fn administrator(input: &Input<'_>, tenant_id: &str) -> Option<FlexibleServersAdministrator> {
+    let principal = match input.administrator {
+        Administrator::Platform(principal) => principal.clone(),
+        Administrator::App => Principal {
+            name: input.server_name.to_owned(),
+            object_id: input.identity?.principal_id.clone(),
+            kind: SERVICE_PRINCIPAL.to_owned(),
+        },
+    };
     let mut administrator = FlexibleServersAdministrator::new(
         input.server_name,
         FlexibleServersAdministratorSpec {
-            azure_name: identity.principal_id.clone(),
+            azure_name: principal.object_id,
             owner: of_server(input),
-            principal_name: input.server_name.to_owned(),
-            principal_type: "ServicePrincipal".to_owned(),
+            principal_name: principal.name,
+            principal_type: principal.kind,
             tenant_id: tenant_id.to_owned(),
         },
     );
     administrator.metadata = metadata(input, input.server_name);
-    administrator
+    Some(administrator)
 }
 
 fn rest<K: kube::Resource>(object: &mut K) {
@@ -308,7 +322,7 @@ fn set_reconcile_policy<K: kube::Resource>(object: &mut K, policy: &str) {
 /// record of that.
 fn configurations(input: &Input<'_>) -> Vec<FlexibleServersConfiguration> {
     let existing = input.existing.configurations.iter().map(|existing| &existing.spec);
-    let wanted = parameters::wanted(input.effective, existing);
+    let wanted = parameters::wanted(input.effective, existing, input.in_database);
     let set = wanted.iter().map(|(name, value)| (name.clone(), parameters::OVERRIDE, Some(value.clone())));
     let reset = input
         .existing

@@ -3,6 +3,7 @@
 //! [`build()`] turns an effective spec into every object that we want; it is pure and can't fail. A second
 //! provider would be a sibling of this module.
 
+mod administrator;
 pub mod adoption;
 mod build;
 pub mod condition;
@@ -13,6 +14,7 @@ pub mod parameters;
 pub mod settings;
 pub(crate) mod states;
 
+pub use administrator::{Administrator, Principal};
 pub use adoption::Adoption;
 pub use build::{Existing, Identity, Input, Objects, annotations, build};
 pub use database_for_postgresql::{

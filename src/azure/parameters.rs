@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::ExtensionStatus;
 use policy::{Effective, catalogue::LOADED_AT_FIRST};
 
 use super::database_for_postgresql::FlexibleServersConfigurationSpec;
@@ -19,19 +20,36 @@ pub(super) const OVERRIDE: &str = "user-override";
 /// The value is Azure's own.
 pub(super) const DEFAULT: &str = "system-default";
 
-/// Every parameter with another value than Azure's own. `existing` are those that have an object.
+/// Every parameter with another value than Azure's own. `existing` are those that have an object, and `in_database` names the
+/// extensions that are known to be in the database.
 pub(super) fn wanted<'a>(
     effective: &Effective,
     existing: impl IntoIterator<Item = &'a FlexibleServersConfigurationSpec>,
+    in_database: &[ExtensionStatus],
 ) -> BTreeMap<String, String> {
     let mut all = effective.parameters.clone();
+    let existing: Vec<_> = existing.into_iter().collect();
+    let listed = |parameter: &str| {
+        let spec = existing.iter().find(|spec| spec.azure_name == parameter && spec.source == OVERRIDE);
+        let value = spec.and_then(|spec| spec.value.as_deref()).unwrap_or_default();
+        value.split(',').filter(|name| !name.is_empty())
+    };
     let creatable = effective.extensions.iter().filter(|extension| !extension.only_library);
-    let extensions: Vec<&str> = creatable.map(|extension| extension.name.as_ref()).collect();
+    let mut extensions: Vec<&str> = creatable.map(|extension| extension.name.as_ref()).collect();
+    // Azure drops none that isn't in the list: what isn't wanted any more stays there until it is gone from the database.
+    let leaving = listed(EXTENSIONS)
+        .filter(|name| !extensions.contains(name) && in_database.iter().any(|one| one.name == **name));
+    let leaving: Vec<&str> = leaving.collect();
+    extensions.extend(&leaving);
+    extensions.sort_unstable();
     if !extensions.is_empty() {
         all.insert(EXTENSIONS.to_owned(), extensions.join(","));
     }
+    let wanted = effective.extensions.iter().filter_map(|extension| extension.library.as_deref());
+    // And its library with it, which isn't always of its name.
+    let stay = listed(LIBRARIES).filter(|_| !leaving.is_empty());
     let mut libraries = LOADED_AT_FIRST.to_vec();
-    for library in effective.extensions.iter().filter_map(|extension| extension.library.as_deref()) {
+    for library in wanted.chain(stay) {
         if !libraries.contains(&library) {
             libraries.push(library);
         }
@@ -43,6 +61,11 @@ pub(super) fn wanted<'a>(
         all.insert(LIBRARIES.to_owned(), libraries.join(","));
     }
     all
+}
+
+/// Whether this parameter says which extensions can be created.
+pub fn is_of_extensions(parameter: &str) -> bool {
+    [EXTENSIONS, LIBRARIES].contains(&parameter)
 }
 
 /// The extensions and the parameters that were asked for.

@@ -1,7 +1,8 @@
 //! `database-operator controller`
 
-use std::time::Duration;
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+use axum::http::Uri;
 use clap::Args;
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
@@ -10,7 +11,8 @@ use super::{Failure, OperatorArgs, certificate::duration, stop_on_signal};
 use crate::{
     clock::Clock,
     cluster::{client, issuer, policy_watch::PolicyWatch},
-    controller::{self, Config, Metrics, WatchedPolicy},
+    controller::{self, AccessMetrics, Config, Metrics, Sessions, WatchedPolicy},
+    entra::{Identity, Tokens},
     leader::{self, Fence, Leader},
     telemetry::{Dropped, Readiness, serve_admin},
 };
@@ -25,9 +27,51 @@ pub(super) struct ControllerArgs {
     /// How long a `Destroy` that was confirmed can be taken back: so long after the delete the server is destroyed
     #[arg(long, default_value = "15m", value_parser = duration)]
     destroy_delay: Duration,
+    #[command(flatten)]
+    identity: IdentityArgs,
+    /// Address under which all servers are reached, instead of those that the DNS has for their names, which are verified all the
+    /// same
+    #[arg(long, env = "PGHOSTADDR")]
+    postgres_address: Option<IpAddr>,
     /// For tests: retention periods expire so much earlier
     #[arg(long, hide = true, default_value = "0s")]
     clock_ahead: SignedDuration,
+}
+
+/// The operator's own identity in Azure, by which it logs in to servers. Azure Workload Identity sets all four in the
+/// environment of a pod whose ServiceAccount has an identity
+#[derive(Args, Debug)]
+struct IdentityArgs {
+    /// Where Microsoft Entra is
+    #[arg(long = "azure-authority-host", env = "AZURE_AUTHORITY_HOST", default_value = "https://login.microsoftonline.com/", value_parser = https)]
+    authority: Uri,
+    /// Tenant of the operator's identity
+    #[arg(long = "azure-tenant-id", env = "AZURE_TENANT_ID", requires = "client_id")]
+    tenant_id: Option<String>,
+    /// Client id of the operator's identity. Without one, the operator can't set up servers that the policy's
+    /// azure.administrator administers
+    #[arg(long = "azure-client-id", env = "AZURE_CLIENT_ID", requires_all = ["tenant_id", "token_file"])]
+    client_id: Option<String>,
+    /// File with the token of the operator's ServiceAccount
+    #[arg(long = "azure-federated-token-file", env = "AZURE_FEDERATED_TOKEN_FILE", requires = "client_id")]
+    token_file: Option<PathBuf>,
+}
+
+impl IdentityArgs {
+    fn identity(self) -> Option<Identity> {
+        Some(Identity {
+            authority: self.authority,
+            tenant_id: self.tenant_id?,
+            client_id: self.client_id?,
+            token_file: self.token_file?,
+        })
+    }
+}
+
+fn https(text: &str) -> Result<Uri, String> {
+    let uri =
+        text.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("https") && uri.host().is_some());
+    uri.ok_or_else(|| "write an https URL, such as https://login.microsoftonline.com/".to_owned())
 }
 
 /// Short of this a slow API server would end the process.
@@ -49,6 +93,7 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     let mut registry = Registry::with_prefix("database_operator");
     dropped.register(&mut registry);
     let metrics = Metrics::new(&mut registry);
+    let access_metrics = AccessMetrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);
     let leads = leader::gauge(&mut registry);
     let issuer = issuer::gauge(&mut registry);
@@ -57,6 +102,8 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     let fence = Fence::default();
     let client = client::connect_fenced(&fence).await?;
     let lease_client = client::connect().await?;
+    let tokens = args.identity.identity().map(Tokens::new).transpose()?;
+    let sessions = Sessions::new(tokens, args.postgres_address, fence.clone(), access_metrics)?;
     let mut leader = Leader::new(lease_client, &namespace, args.lease_duration, fence, leads);
 
     let (state, mut changes, trouble) = (watch.state.clone(), watch.changes.clone(), watch.trouble.clone());
@@ -82,6 +129,7 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
         operator_namespace: namespace,
         clock,
         destroy_delay: SignedDuration::try_from(args.destroy_delay).unwrap_or(SignedDuration::MAX),
+        sessions,
     };
     let watched = WatchedPolicy { name: policy_configmap, state, changes, trouble };
     tokio::select! {

@@ -30,7 +30,7 @@ enum Command {
     /// Serve the admission webhooks: fill in defaults, refuse what can't work or isn't allowed
     Webhook(Box<webhook::WebhookArgs>),
     /// Run the reconcile loop: Database -> Azure Service Operator -> Secret, ServiceAccount, status
-    Controller(controller::ControllerArgs),
+    Controller(Box<controller::ControllerArgs>),
     /// Print the CustomResourceDefinitions as YAML
     Crds,
     /// Work with the policy document
@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Webhook(args) => serve(|dropped| webhook::run(*args, dropped)),
-        Command::Controller(args) => serve(|dropped| controller::run(args, dropped)),
+        Command::Controller(args) => serve(|dropped| controller::run(*args, dropped)),
         Command::Crds => crds::run(),
         Command::Policy(args) => policy::run(&args),
     };

@@ -1,9 +1,10 @@
 //! The reconcile loops: `Database` → objects of Azure Service Operator → Secret, ServiceAccount, status.
 //!
-//! [`database`] and [`retained`] each have the loop over one kind. What they do to a server is in [`server`], and what any loop
-//! needs is in [`engine`]. A folder takes nothing from one that stands above it in this order: `engine`, `server`, `retained`,
-//! `database`.
+//! [`database`] and [`retained`] each have the loop over one kind. What they do to a server is in [`server`], what the operator
+//! does inside of one is in [`access`], and what any loop needs is in [`engine`]. A folder takes nothing from one that stands
+//! above it in this order: `engine`, `access`, `server`, `retained`, `database`.
 
+mod access;
 mod database;
 mod engine;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use api::{Database, RetainedDatabase, reason::Reason};
 use arc_swap::ArcSwap;
 use futures::{
     Stream, StreamExt,
-    stream::{self, SelectAll},
+    stream::{self, BoxStream, SelectAll},
 };
 use jiff::SignedDuration;
 use k8s_openapi::{
@@ -52,6 +53,8 @@ use crate::{
         trim,
     },
 };
+use access::Accesses;
+pub(crate) use access::{AccessMetrics, Sessions};
 pub use engine::metrics::Metrics;
 use engine::{
     backoff, cache, compliance, conditions, events, in_flight, nudges, quota, recorder::Recorder, states,
@@ -60,13 +63,15 @@ use server::{caches, context::Context, looks};
 
 /// What the controller needs.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// Namespace of the operator and of Azure Service Operator's objects.
-    pub operator_namespace: String,
+    pub(crate) operator_namespace: String,
     /// By which what is kept comes to its end.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// How long a confirmed `Destroy` can be taken back.
-    pub destroy_delay: SignedDuration,
+    pub(crate) destroy_delay: SignedDuration,
+    /// How the operator gets in to servers.
+    pub(crate) sessions: access::Sessions,
 }
 
 /// The policy, as it is watched.
@@ -82,7 +87,7 @@ pub struct WatchedPolicy {
 }
 
 /// Runs until the token is cancelled.
-pub async fn run(
+pub(crate) async fn run(
     client: Client,
     config: Config,
     policy: WatchedPolicy,
@@ -111,6 +116,7 @@ pub async fn run(
     let (freed_sender, freed) = mpsc::unbounded_channel();
     let changed = stream::select(relabelled, UnboundedReceiverStream::new(freed));
     triggers.push(databases_in(changed, store.clone()).boxed());
+    let (accesses, looks) = look_inside(config.sessions, &mut triggers);
     let (retained, retained_writer) = reflector::store();
     let (record_sender, due_records) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
@@ -130,6 +136,7 @@ pub async fn run(
         metrics,
         clock: config.clock,
         cluster_uid,
+        accesses,
         destroy_delay: config.destroy_delay,
         looks: looks::Looks::default(),
         databases: store.clone(),
@@ -141,16 +148,42 @@ pub async fn run(
     let stream = watch_databases(context.client.clone(), unreadable, writer);
     let kept =
         retained::run(context.clone(), retained_writer, unreadable_records, store.clone(), due_records);
-    let all = stream::select(
-        // The first value is the policy at the start, when everything is reconciled anyway.
-        WatchStream::from_changes(changes).map(|_| ()),
-        // Whoever failed because of a kind that is gone would wait long after it is back.
-        UnboundedReceiverStream::new(kind_changes),
-    );
+    let all = for_all(changes, kind_changes);
     tokio::select! {
         () = database::run(context, stream, store, triggers, all, stop) => {}
         () = kept => {}
+        () = looks => {}
     }
+}
+
+/// What may change every `Database`.
+fn for_all(
+    policies: watch::Receiver<u64>,
+    kinds: mpsc::UnboundedReceiver<()>,
+) -> impl Stream<Item = ()> + Send + Sync + 'static {
+    stream::select(
+        // The first value is the policy at the start, when everything is reconciled anyway.
+        WatchStream::from_changes(policies).map(|_| ()),
+        // Whoever failed because of a kind that is gone would wait long after it is back.
+        UnboundedReceiverStream::new(kinds),
+    )
+}
+
+/// What is found inside of servers, and what looks there. Each look triggers a pass over its `Database`.
+fn look_inside(
+    sessions: Sessions,
+    triggers: &mut SelectAll<BoxStream<'static, ObjectRef<Database>>>,
+) -> (Arc<Accesses>, impl Future<Output = ()> + use<>) {
+    let (accesses, queues) = Accesses::new();
+    let accesses = Arc::new(accesses);
+    let (looked_at, seen) = mpsc::unbounded_channel();
+    triggers.push(UnboundedReceiverStream::new(seen).boxed());
+    let kept = accesses.clone();
+    let looks = async move {
+        let look = async |job: Arc<access::Job>| sessions.look(&job).await;
+        access::run(queues, kept, sessions.metrics(), looked_at, look).await;
+    };
+    (accesses, looks)
 }
 
 /// All of them, and each as it changes.

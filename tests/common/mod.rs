@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub mod api_server;
+pub mod programs;
 
 use std::{
     io::Write,

@@ -8,6 +8,8 @@ const FOLDERS: &[&str] = &[
     "tests",
     "api/src",
     "policy/src",
+    "postgres/src",
+    "postgres/tests",
     "webhook/src",
     "webhook/tests",
     "certs/src",

@@ -75,7 +75,7 @@ impl Platform {
         let namespace =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OPERATOR_NAMESPACE}});
         run(self.sandbox.kubectl(&["apply", "-f", "-"]), &namespace.to_string()).succeeded();
-        apply_policy(&self.sandbox, GOOD);
+        apply_policy(&self.sandbox, &GOOD);
         let upgrade = ["upgrade", "--install", RELEASE, CHART, "--values", "-"];
         helm(&self.sandbox, &upgrade, &self.values).succeeded();
         for process in ["webhook", "controller"] {

@@ -382,7 +382,7 @@ fn two_clusters_of_one_name_do_not_share_a_server() {
 
     let _restored = Restored(&cluster.sandbox);
     let takes_over = GOOD.replacen("\nazure:\n", &format!("\nazure:\n  takeOverFrom: [{other}]\n"), 1);
-    assert_ne!(takes_over, GOOD);
+    assert_ne!(takes_over, *GOOD);
     apply_policy(&cluster.sandbox, &takes_over);
     story.database("main", "{sku: Standard_B2s}").succeeded();
     story.wait_ready("main");

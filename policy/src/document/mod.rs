@@ -25,7 +25,9 @@ pub use located::Located;
 pub use namespaces::{Labels, Namespace, NoProfile};
 pub use policy::Policy;
 pub use profile::{Allowed, Patterns, Profile};
-pub use raw::{Azure, Document, Firewall, Network, Private, WorkloadIdentity};
+pub use raw::{
+    Administrator, AdministratorKind, Azure, Document, Firewall, Network, Private, WorkloadIdentity,
+};
 pub use recovery::Recovery;
 
 use crate::{Code, Problem, message::and_more, quote::clean};

@@ -50,6 +50,9 @@ pub struct Azure {
     pub network: Network,
     /// The cluster's OIDC issuer, which Entra trusts for the apps' ServiceAccounts.
     pub workload_identity: WorkloadIdentity,
+    /// Who administers the servers that are made from now on. With it, an app owns what is in its database, and nothing
+    /// else. Without it, the app's own identity administers its server.
+    pub administrator: Option<Administrator>,
     /// Clusters whose servers this one may take over, after a disaster: for each the uid of its namespace `kube-system`,
     /// as the message of `ServerNotOurs` shows it.
     #[serde(default)]
@@ -100,6 +103,38 @@ pub struct Firewall {
 pub struct WorkloadIdentity {
     /// URL of the issuer, beginning with `https://`.
     pub issuer: Located<String>,
+}
+
+/// Who administers servers in Microsoft Entra. The operator must be able to log in as it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Administrator {
+    /// Its display name in Microsoft Entra, which becomes a role on each server: at most 63 bytes.
+    pub name: Located<String>,
+    /// Its object id (a GUID).
+    pub object_id: Located<String>,
+    /// A group that the operator's identity is a member of, or that identity itself.
+    #[serde(rename = "type", default)]
+    pub kind: AdministratorKind,
+}
+
+/// What administers servers. A group stays when the operator gets another identity.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+pub enum AdministratorKind {
+    #[default]
+    Group,
+    ServicePrincipal,
+}
+
+impl AdministratorKind {
+    /// As Azure names it.
+    /// <https://learn.microsoft.com/rest/api/postgresql/administrators-microsoft-entra/create-or-update>
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Group => "Group",
+            Self::ServicePrincipal => "ServicePrincipal",
+        }
+    }
 }
 
 /// What Azure offers beyond what the operator knows, or in another way. An item takes the place of the one that is known under

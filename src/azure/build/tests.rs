@@ -58,8 +58,10 @@ fn objects_beside(
         provenance: PROVENANCE,
         accepts_empty: false,
         existing,
+        in_database: &[],
         identity,
-        administrator: None,
+        administrator: &Administrator::App,
+        password_administrator: None,
     })
 }
 
@@ -206,6 +208,36 @@ fn extensions_and_parameters_become_server_parameters() {
     let (extensions, read) = parameters::read(objects.configurations.iter().map(|object| &object.spec));
     assert_eq!(extensions, ["pg_cron", "pgaudit", "pgcrypto"]);
     assert_eq!(read.len(), 3);
+}
+
+/// Azure drops none that isn't in the list.
+#[test]
+fn an_extension_stays_in_the_list_until_it_is_gone_from_the_database() {
+    let parse = |spec: serde_json::Value| {
+        let policy = Policy::parse(include_str!("../../../examples/policy.yaml")).unwrap();
+        let spec = serde_json::from_value(spec).unwrap();
+        let whose = DatabaseRef::new("orders", "my-app-db");
+        let request = Request::new("database-policy", whose, &spec, jiff::civil::date(2026, 11, 22));
+        policy.resolve(&request, None).unwrap()
+    };
+    let there =
+        objects_of(&serde_json::json!({"extensions": ["hstore", "pgaudit", "pgcrypto"]}), &[]).configurations;
+    let lists = |spec: serde_json::Value, in_database: &[&str]| {
+        let in_database = in_database.iter().map(|name| (*name).to_owned());
+        let in_database: Vec<_> =
+            in_database.map(|name| api::ExtensionStatus { name, version: "1".into() }).collect();
+        let existing = there.iter().map(|object| &object.spec);
+        let wanted = parameters::wanted(&parse(spec), existing, &in_database);
+        ["azure.extensions", "shared_preload_libraries"]
+            .map(|name| wanted.get(name).cloned().unwrap_or_default())
+    };
+    let one = || serde_json::json!({"extensions": ["pgcrypto"]});
+    let [all, base] = ["pg_cron,pg_stat_statements,pgaudit", "pg_cron,pg_stat_statements"];
+    assert_eq!(lists(one(), &["hstore", "pgaudit", "plpgsql"]), ["hstore,pgaudit,pgcrypto", all]);
+    assert_eq!(lists(one(), &["hstore", "pgcrypto"]), ["hstore,pgcrypto", all]);
+    assert_eq!(lists(one(), &["pgcrypto", "citext"]), ["pgcrypto", base]);
+    assert_eq!(lists(serde_json::json!({}), &["hstore"]), ["hstore", all]);
+    assert_eq!(lists(serde_json::json!({}), &[]), ["", base]);
 }
 
 /// Azure's default is `pg_stat_statements` alone.

@@ -208,6 +208,7 @@ async fn stages(database: &Database, context: &Context) -> Result<Action, Stop> 
         (false, true) => RESYNC,
         (false, false) => WORKING,
     };
+    let again = applied.again.map_or(again, |access| access.min(again));
     Ok(Action::requeue(backoff::jittered(again)))
 }
 

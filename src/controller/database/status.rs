@@ -4,8 +4,8 @@
 //! two together. Messages are stable and carry no time: at most three different ones come by in a creation.
 
 use api::{
-    BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, RefusedChange, ServerStatus,
-    reason::Reason,
+    BindingReference, Database, DatabaseStatus, ExtensionStatus, PolicyStatus, ProvisioningState,
+    RefusedChange, ServerStatus, reason::Reason,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -19,13 +19,13 @@ use crate::{
     controller::{
         engine::{
             conditions::{
-                CLIENT_ID_CONFLICT, PAUSED, POLICY_COMPLIANT, READY, RECONCILING, RESTART_PENDING, STALLED,
-                SYNCED, Writer, find, is_current, is_work,
+                ACCESS_READY, CLIENT_ID_CONFLICT, PAUSED, POLICY_COMPLIANT, READY, RECONCILING,
+                RESTART_PENDING, STALLED, SYNCED, Writer, find, is_current, is_work,
             },
             verdict::{Blocked, ToReady},
         },
         server::{
-            applied::{Applied, Stage},
+            applied::{Access, Applied, Stage},
             binding::{PORT, secret_name},
             describe::Server,
             known::Known,
@@ -73,9 +73,19 @@ pub(crate) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         Outcome::Applied { applied, known, effective, revision, refused, pause, .. } => {
             fill(&mut status, database, known, effective, revision);
             status.refused = refused.cloned();
+            match &applied.access {
+                Access::Apps => status.extensions = Vec::new(),
+                Access::NotSeen => {}
+                Access::Seen(outcome) => {
+                    if let Some(extensions) = &outcome.extensions {
+                        let all = extensions.iter();
+                        status.extensions = all.map(|(name, version)| extension(name, version)).collect();
+                    }
+                }
+            }
             let seen = Seen { old: &old, generation, was_ready, now, applied, known, effective };
             // What the app doesn't feel is told beside `Ready`, whoever wants it: the policy, an annotation, or Azure.
-            let serves = applied.is_ready() || (is_current && !applied.replaces_login);
+            let serves = applied.is_ready() || (is_current && !applied.shuts_app_out);
             let pause = pause.filter(|pause| pause.is_in_force());
             let (verdict, beside) = seen.judge(serves, *refused, pause);
             synced = beside;
@@ -99,13 +109,14 @@ pub(crate) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
 }
 
 /// The conditions that have nothing to do with whether it is ready.
-fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>) -> [Option<Condition>; 4] {
+fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>) -> [Option<Condition>; 5] {
     let stands = |type_: &str| find(writer.old, type_).cloned();
     match outcome {
         Outcome::Applied { applied, known, breaches, pause, .. } => {
             let told: Vec<String> =
                 breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
             [
+                access_ready(writer, &applied.access),
                 pause.map(|pause| pause.condition(writer)),
                 Some(compliant(writer, &told.join("; "))),
                 restart_pending(writer, known),
@@ -119,7 +130,13 @@ fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>) -> [Option<Condition>; 4] 
             } else {
                 stands(POLICY_COMPLIANT)
             };
-            [stands(PAUSED), compliance, stands(RESTART_PENDING), stands(CLIENT_ID_CONFLICT)]
+            [
+                stands(ACCESS_READY),
+                stands(PAUSED),
+                compliance,
+                stands(RESTART_PENDING),
+                stands(CLIENT_ID_CONFLICT),
+            ]
         }
     }
 }
@@ -140,8 +157,29 @@ fn restart_pending(writer: &Writer<'_>, known: &Known) -> Option<Condition> {
     (!waiting.is_empty()).then(|| writer.condition(RESTART_PENDING, "True", reason, message))
 }
 
+/// What was found inside the server. What was found before stands until somebody has looked anew, as after a restart.
+fn access_ready(writer: &Writer<'_>, access: &Access) -> Option<Condition> {
+    match access {
+        Access::Apps => None,
+        Access::NotSeen => Some(find(writer.old, ACCESS_READY).cloned().unwrap_or_else(|| {
+            let message = "The operator sets up the app's login as soon as the server can be reached";
+            writer.condition(ACCESS_READY, "Unknown", Reason::Connecting.as_str(), message.to_owned())
+        })),
+        Access::Seen(outcome) => {
+            let status = match outcome.reason {
+                Reason::Settled => "True",
+                _ if outcome.is_unknown() => "Unknown",
+                _ => "False",
+            };
+            let message = outcome.message.chars().take(LONGEST_MESSAGE).collect();
+            Some(writer.condition(ACCESS_READY, status, outcome.reason.as_str(), message))
+        }
+    }
+}
+
 /// Conditions that stand beside those of kstatus.
-const OF_THEIR_OWN: &[&str] = &[SYNCED, PAUSED, POLICY_COMPLIANT, RESTART_PENDING, CLIENT_ID_CONFLICT];
+const OF_THEIR_OWN: &[&str] =
+    &[SYNCED, ACCESS_READY, PAUSED, POLICY_COMPLIANT, RESTART_PENDING, CLIENT_ID_CONFLICT];
 
 fn client_id_conflict(writer: &Writer<'_>, applied: &Applied) -> Option<Condition> {
     let conflict = applied.account.as_ref()?;
@@ -196,11 +234,15 @@ fn fill(
     status.secret_name = Some(secret_name(&database.name_any()));
 }
 
+fn extension(name: &str, version: &str) -> ExtensionStatus {
+    ExtensionStatus { name: name.to_owned(), version: version.to_owned() }
+}
+
 /// Everything that an app needs is in place.
 fn connect(status: &mut DatabaseStatus, database: &Database, known: &Known) {
     // An answer of Azure's that lacks it tells of no other host.
     status.host = known.host().map(str::to_owned).or_else(|| status.host.take());
-    status.port = Some(PORT);
+    status.port = Some(PORT.into());
     status.binding = Some(BindingReference { name: secret_name(&database.name_any()) });
 }
 
@@ -298,7 +340,7 @@ impl Seen<'_> {
         if let Some(pause) = pause {
             return blocked(&pause.blocked());
         }
-        match self.trouble() {
+        match self.trouble().or_else(|| self.no_access()) {
             Some(why) => {
                 let state =
                     if why.cause.is_stalled() { ProvisioningState::Failed } else { working(self.was_ready) };
@@ -385,6 +427,16 @@ impl Seen<'_> {
             return Some(Blocked::by_azure(code, lasts, message));
         }
         self.left_alone().or_else(|| self.silence())
+    }
+
+    /// Why the app's login can't be set up, or used.
+    fn no_access(&self) -> Option<Blocked> {
+        match &self.applied.access {
+            Access::Seen(outcome) if !outcome.lets_app_in && (!self.was_ready || outcome.shuts_app_out()) => {
+                Some(Blocked::by(outcome.reason, outcome.message.clone()))
+            }
+            _ => None,
+        }
     }
 
     /// Whether this has been said of the same spec for so long that it won't pass by itself; once it was said so, it stays.

@@ -22,6 +22,9 @@ pub(crate) const RESTART_PENDING: &str = "RestartPending";
 /// The ServiceAccount of the app logs in as somebody else. What is to be done about it is the app team's choice; all that
 /// the database needs is there.
 pub(crate) const CLIENT_ID_CONFLICT: &str = "ClientIdConflict";
+/// Whether the operator finds the server as it should be inside: the app's login, its roles and its extensions. A `Database` whose
+/// app administers its server doesn't have it.
+pub(crate) const ACCESS_READY: &str = "AccessReady";
 /// Whether the policy would let this `Database` be made today. It changes nothing for one that is there.
 pub(crate) const POLICY_COMPLIANT: &str = "PolicyCompliant";
 
@@ -55,6 +58,11 @@ impl Writer<'_> {
 
 pub(crate) fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// A condition of a `Database`.
+pub(crate) fn find_in<'a>(database: &'a Database, type_: &str) -> Option<&'a Condition> {
+    find(&database.status.as_ref()?.conditions, type_)
 }
 
 /// The condition `Ready`.

@@ -14,7 +14,9 @@ use kube::{
 };
 
 use super::{
-    conditions::{self, CLIENT_ID_CONFLICT, PAUSED, SYNCED, event_type, find, is_change, is_work},
+    conditions::{
+        self, ACCESS_READY, CLIENT_ID_CONFLICT, PAUSED, SYNCED, event_type, find, is_change, is_work,
+    },
     recorder::Recorder,
 };
 use crate::monotonic;
@@ -107,7 +109,27 @@ fn told<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Vec<(Event
         }
         _ => {}
     }
+    told.extend(told_of_access(
+        before(ACCESS_READY),
+        find(&new.conditions, ACCESS_READY).filter(|_| is_ready),
+    ));
     told
+}
+
+/// What was found by SQL of a database that is ready: of one that isn't, `Ready` tells.
+fn told_of_access<'a>(
+    before: Option<&Condition>,
+    now: Option<&'a Condition>,
+) -> Option<(EventType, &'a str, &'a str)> {
+    let is_trouble = |access: &&Condition| access.status != "True" && !is_work(&access.reason);
+    let was_troubled = before.filter(is_trouble);
+    let now = now?;
+    let is_news = if is_trouble(&now) {
+        was_troubled.is_none_or(|before| before.reason != now.reason)
+    } else {
+        now.status == "True" && was_troubled.is_some()
+    };
+    is_news.then_some((event_type(&now.reason), &*now.reason, &*now.message))
 }
 
 /// The condition `Ready`, if it has another reason than before, or tells of another change. Words of Azure's that differ
@@ -199,6 +221,13 @@ mod tests {
         let updating = with(&[("Synced", "False", "Updating")]);
         let paused = with(&[("Paused", "True", "Paused")]);
         let ignored = with(&[("Paused", "False", "Malformed")]);
+        let [connecting, full, drifted, settled] = [
+            ("Unknown", "Connecting"),
+            ("Unknown", "TooManyConnections"),
+            ("False", "Drifted"),
+            ("True", "Settled"),
+        ]
+        .map(|(status, reason)| with(&[("AccessReady", status, reason)]));
         let reasons = |old: &DatabaseStatus, new: &DatabaseStatus| -> Vec<String> {
             let type_of = |type_| if matches!(type_, EventType::Warning) { "!" } else { "" };
             told(Some(old), new)
@@ -216,6 +245,11 @@ mod tests {
         assert_eq!(reasons(&paused, &well), ["PauseEnded"]);
         assert_eq!(reasons(&well, &ignored), ["Paused!"]);
         assert_eq!(reasons(&ignored, &well), [""; 0]);
+        assert_eq!(reasons(&connecting, &settled), [""; 0]);
+        assert_eq!(reasons(&settled, &full), ["TooManyConnections!"]);
+        assert_eq!(reasons(&full, &full), [""; 0]);
+        assert_eq!(reasons(&full, &drifted), ["Drifted!"]);
+        assert_eq!(reasons(&drifted, &settled), ["Settled"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tower::service_fn;
 
 use super::THE_ROOTS;
-use crate::controller::server::binding::ROOTS;
+use crate::trust::ROOTS;
 
 /// What it takes the time for: [`super::noon`].
 const NOON: &str = "Tue, 24 Nov 2026 12:05:00 GMT";

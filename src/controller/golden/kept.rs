@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
+    time::Instant,
 };
 
 use api::RetainedDatabase;
@@ -12,8 +13,9 @@ use rstest::rstest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Policy, There, api_server::ApiServer, context, snapshots_beside, told};
+use super::{Inside, Policy, There, api_server::ApiServer, context, snapshots_beside, told};
 use crate::controller::{
+    access::Accesses,
     engine::cache::Health,
     retained::reconcile::reconcile,
     server::{caches::Caches, context::Context, error::Error},
@@ -84,10 +86,24 @@ pub(super) async fn pass_at(
     caches: Caches,
     look: Look,
 ) -> (ApiServer, Result<Action, Error>) {
+    let accesses = Arc::new(Accesses::new().0);
+    pass_knowing(accesses, server, policy, record, cluster, caches, look).await
+}
+
+/// The same, with what is known of the server inside.
+async fn pass_knowing(
+    accesses: Arc<Accesses>,
+    server: ApiServer,
+    policy: Option<Policy>,
+    record: &Value,
+    cluster: &[Value],
+    caches: Caches,
+    look: Look,
+) -> (ApiServer, Result<Action, Error>) {
     let all = [cluster.to_vec(), vec![record.clone()]].concat();
     let server = server.with(&all);
     let there = There { cluster: all, policy, ..there() };
-    let context = Context { caches, ..context(&there, server.client()) };
+    let context = Context { caches, accesses, ..context(&there, server.client()) };
     if look == Look::Fresh {
         context.looks.asked(SERVER, Some("an older object".to_owned()));
     }
@@ -125,6 +141,9 @@ pub(super) struct Kept {
     looked: bool,
     #[serde(default)]
     without_aso: bool,
+    /// What was found inside of the server a moment ago.
+    #[serde(default)]
+    inside: Option<Inside>,
     /// Instead of the example, as in the cases of a `Database`.
     #[serde(default)]
     policy: Option<Policy>,
@@ -142,8 +161,17 @@ impl Kept {
         let cluster = self.cluster();
         let health = if self.without_aso { Health::UnknownKind } else { Health::Synced };
         let look = if self.looked { Look::Fresh } else { Look::Old };
-        let caches = Caches::holding(&cluster, &health);
-        pass_at(server, self.policy, &record, &cluster, caches, look).await
+        let caches = || Caches::holding(&cluster, &health);
+        let (accesses, mut queues) = Accesses::new();
+        let accesses = Arc::new(accesses);
+        if let Some(inside) = &self.inside {
+            let (other, policy) = (ApiServer::default(), self.policy.clone());
+            let asks = pass_knowing(accesses.clone(), other, policy, &record, &cluster, caches(), look);
+            asks.await.1.unwrap();
+            let job = queues.next().expect("a pass asks for a look");
+            accesses.found(&job, inside.outcome(), Instant::now());
+        }
+        pass_knowing(accesses, server, self.policy, &record, &cluster, caches(), look).await
     }
 
     pub(super) fn cluster(&self) -> Vec<Value> {

@@ -15,9 +15,10 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
+    time::Instant,
 };
 
-use api::Database;
+use api::{Database, reason::Reason};
 use arc_swap::ArcSwap;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -35,10 +36,12 @@ use rstest::rstest;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use crate::trust::ROOTS;
 use crate::{
     clock::Clock,
     cluster::namespaces::Namespaces,
     controller::{
+        access::{Accesses, Outcome},
         database::reconcile::reconcile,
         engine::{
             backoff::Backoff,
@@ -52,7 +55,7 @@ use crate::{
             recorder::Recorder,
             states::States,
         },
-        server::{binding::ROOTS, caches::Caches, context::Context, looks::Looks},
+        server::{caches::Caches, context::Context, looks::Looks},
     },
 };
 use api_server::ApiServer;
@@ -77,6 +80,9 @@ struct There {
     /// When it is; a few minutes after most of what is there began.
     #[serde(default = "noon")]
     now: Timestamp,
+    /// What was found inside of the server a moment ago.
+    #[serde(default)]
+    inside: Option<Inside>,
     /// What the API server answers to a write whose path has this in it.
     #[serde(default)]
     refuses: BTreeMap<String, Value>,
@@ -91,6 +97,28 @@ fn noon() -> Timestamp {
 enum Policy {
     None,
     With(Vec<(String, String)>),
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inside {
+    reason: String,
+    #[serde(default)]
+    message: String,
+    /// `None` where nobody could look.
+    #[serde(default)]
+    extensions: Option<BTreeMap<String, String>>,
+}
+
+impl Inside {
+    fn outcome(&self) -> Outcome {
+        let reason = Reason::parse(&self.reason).unwrap();
+        if reason == Reason::Settled {
+            return Outcome::settled(self.extensions.clone().unwrap_or_default());
+        }
+        let (message, lets_app_in) = (self.message.clone(), self.extensions.is_some());
+        Outcome { reason, message, lets_app_in, extensions: self.extensions.clone() }
+    }
 }
 
 /// Stands for Azure's roots in a Secret: three thousand letters would hide all others.
@@ -111,7 +139,7 @@ impl There {
     }
 
     fn policy(&self) -> PolicyState {
-        let mut text = EXAMPLE.to_owned();
+        let mut text = EXAMPLE.clone();
         match &self.policy {
             Some(Policy::None) => return PolicyState::default(),
             Some(Policy::With(replacements)) => {
@@ -126,11 +154,13 @@ impl There {
     }
 }
 
-pub(crate) const EXAMPLE: &str = include_str!("../../../examples/policy.yaml");
+/// The example, in which each app administers its own server.
+pub(crate) static EXAMPLE: LazyLock<String> =
+    LazyLock::new(|| sandbox::without_administrator(include_str!("../../../examples/policy.yaml")));
 
 /// Read once: in a test build that takes longer than a pass.
 pub(crate) fn example_in_force() -> PolicyState {
-    static IN_FORCE: LazyLock<PolicyState> = LazyLock::new(|| in_force(EXAMPLE.to_owned()));
+    static IN_FORCE: LazyLock<PolicyState> = LazyLock::new(|| in_force(EXAMPLE.clone()));
     IN_FORCE.clone()
 }
 
@@ -177,6 +207,7 @@ pub(crate) fn context_of(
         metrics,
         clock: Clock::still(now),
         cluster_uid: "00000000-0000-4000-8000-0000000000c1".to_owned(),
+        accesses: Arc::new(Accesses::new().0),
         destroy_delay: jiff::SignedDuration::from_mins(15),
         looks: Looks::default(),
         databases: held(cluster),
@@ -231,7 +262,8 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
     let database = there.database();
     let mut after = json!({"metadata": database.metadata, "status": database.status});
     let server = ApiServer::holding(&there.cluster).refusing(&there.refuses);
-    let context = Arc::new(context(&there, server.client()));
+    let accesses = seen_inside(&there).await;
+    let context = Arc::new(Context { accesses, ..context(&there, server.client()) });
     let outcome = Box::pin(reconcile(Arc::new(database), context)).await;
     let outcome = outcome.map_or_else(|error| format!("error: {error}"), |action| told(&action));
 
@@ -250,6 +282,20 @@ async fn a_pass_writes_what_differs_and_tells_the_truth(
         insta::assert_snapshot!("status", format!("{}\n{seen}", server.status()));
         insta::assert_snapshot!("events", server.events());
     });
+}
+
+/// What a process knows of the servers inside. Where somebody has looked, a former pass has asked for that.
+async fn seen_inside(there: &There) -> Arc<Accesses> {
+    let (accesses, mut queues) = Accesses::new();
+    let accesses = Arc::new(accesses);
+    if let Some(inside) = &there.inside {
+        let server = ApiServer::holding(&there.cluster);
+        let context = Context { accesses: accesses.clone(), ..context(there, server.client()) };
+        Box::pin(reconcile(Arc::new(there.database()), Arc::new(context))).await.unwrap();
+        let job = queues.next().expect("a pass asks for a look");
+        accesses.found(&job, inside.outcome(), Instant::now());
+    }
+    accesses
 }
 
 #[tokio::test]

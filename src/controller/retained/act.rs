@@ -11,6 +11,7 @@ use kube::{
 use serde_json::json;
 
 use super::{
+    logins,
     owner::Owner,
     plan::{Again, Closing, Plan},
     seen::Seen,
@@ -64,12 +65,23 @@ pub(super) async fn act(plan: Plan, seen: &Seen<'_>, context: &Context) -> Resul
             if let Some(probe) = &seen.server {
                 destroy::delete_object(context, probe).await?;
             }
+            context.accesses.forget(kept.server_name);
             settle(record, context, Settled::Destroyed, &note).await?;
         }
         Plan::LookAnew { before } => look_anew(seen, context, before).await?,
         Plan::Destroy => return destroy(seen, context).await,
-        Plan::Keep { told, again } => {
+        Plan::Keep { mut told, again } => {
             let is_cancelled = destroy::cancel_destroy(context, &seen.objects).await?;
+            // By SQL first: nobody gets in to do that once the firewall is closed.
+            let logins = logins::close(seen, context);
+            let access_closed = logins.condition(told.notes.access_closed.clone(), seen.now);
+            // What was closed is written down before nobody can see it any more.
+            let is_news = access_closed != told.notes.access_closed;
+            told.notes.access_closed = access_closed;
+            if is_news || logins.hold_back(record.spec.since.0, seen.now) {
+                tell(record, context, &told).await?;
+                return Ok(soon());
+            }
             let closed = revoke::revoke(context, kept, &seen.objects, record.spec.since.0).await?;
             let rests = is_cancelled && destroy::rest(context, &seen.objects).await?;
             tell(record, context, &told).await?;
@@ -120,6 +132,7 @@ async fn destroy(seen: &Seen<'_>, context: &Context) -> Result<Action, Error> {
         Step::Destroying(why) => drop(tell(record, context, &Told::destroying(record, why)).await?),
         Step::Done => {
             let note = format!("Server {server} is destroyed with all its data");
+            context.accesses.forget(server);
             if settle(record, context, Settled::Destroyed, &note).await? {
                 tracing::info!(database = record.spec.database, server, "the server is destroyed");
                 return Ok(Action::await_change());

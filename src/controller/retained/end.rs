@@ -10,11 +10,11 @@ use api::{
     annotations::{CONFIRM_DESTROY, RETENTION},
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use policy::{deleting::Retention, quote::quote, retained::days_after};
 
-use crate::controller::server::describe::Server;
+use crate::controller::{engine::conditions, server::describe::Server};
 
 /// So long before the end a warning goes out, and so long it stands.
 pub(crate) const WARNING: SignedDuration = SignedDuration::from_hours(24);
@@ -73,7 +73,12 @@ pub(crate) struct Notes {
     pub(crate) inherited_confirmation: Option<String>,
     pub(crate) inherited_until: Option<Time>,
     pub(crate) confirmed: Option<api::Confirmed>,
+    /// The condition that says whether anybody can log in.
+    pub(crate) access_closed: Option<Condition>,
 }
+
+/// Type of that condition.
+pub(crate) const ACCESS_CLOSED: &str = "AccessClosed";
 
 impl Notes {
     pub(crate) fn of(record: &RetainedDatabase) -> Self {
@@ -83,8 +88,12 @@ impl Notes {
                 inherited_confirmation,
                 inherited_until,
                 confirmed,
+                conditions,
                 ..
-            }) => Self { warned_at, inherited_confirmation, inherited_until, confirmed },
+            }) => {
+                let access_closed = conditions::find(&conditions, ACCESS_CLOSED).cloned();
+                Self { warned_at, inherited_confirmation, inherited_until, confirmed, access_closed }
+            }
             // Seen for the first time: what it bears was written for another object, for all that is known.
             None => Self {
                 inherited_confirmation: record.annotations().get(CONFIRM_DESTROY).cloned(),
@@ -103,6 +112,8 @@ impl Notes {
             inherited_confirmation: confirmation.or_else(|| now.inherited_confirmation.clone()),
             inherited_until: record.spec.until.clone().or_else(|| now.inherited_until.clone()),
             confirmed: None,
+            // It opens them.
+            access_closed: None,
         };
         (taken_back != now).then_some(taken_back)
     }
@@ -111,9 +122,11 @@ impl Notes {
     pub(crate) fn onto(
         self,
         record: &RetainedDatabase,
-        status: RetainedDatabaseStatus,
+        mut status: RetainedDatabaseStatus,
     ) -> RetainedDatabaseStatus {
-        let Self { warned_at, inherited_confirmation, inherited_until, confirmed } = self;
+        let Self { warned_at, inherited_confirmation, inherited_until, confirmed, access_closed } = self;
+        status.conditions.retain(|condition| condition.type_ != ACCESS_CLOSED);
+        status.conditions.extend(access_closed);
         let uid = record.metadata.uid.clone();
         RetainedDatabaseStatus {
             uid,

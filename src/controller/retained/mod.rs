@@ -1,11 +1,12 @@
 //! Data whose `Database` is gone: kept, brought back, or brought to its end.
 //!
 //! [`reconcile`] is one pass over a `RetainedDatabase`: what was [`seen`] makes a [`plan`], and [`act`] does it. [`end`] says when
-//! the server comes to its end, [`told`] has the words for people, and [`status`] writes them. [`sweep`] finds servers that lost
+//! the server comes to its end, [`logins`] closes those that are open, [`told`] has the words for people, and [`status`] writes them. [`sweep`] finds servers that lost
 //! their owner.
 
 mod act;
 pub(crate) mod end;
+mod logins;
 pub(crate) mod owner;
 mod plan;
 pub(crate) mod reconcile;

@@ -1,9 +1,11 @@
 //! How far everything has come that a pass wants.
 
+use std::{sync::Arc, time::Duration};
+
 use jiff::Timestamp;
 
 use super::account;
-use crate::azure::condition::Progress;
+use crate::{azure::condition::Progress, controller::access::Outcome};
 
 /// What a `Database` waits for, in this order: each stage needs those before it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -37,10 +39,25 @@ pub(crate) struct Applied {
     pub(crate) left_alone: Vec<String>,
     /// An object that Azure Service Operator hasn't looked at since it was written, and since when that may be.
     pub(crate) unseen: Option<(String, Timestamp)>,
-    /// Whether the app's login is being replaced: until that is done, nobody can log in.
-    pub(crate) replaces_login: bool,
+    /// Whether the app can't log in, as while its login is being replaced.
+    pub(crate) shuts_app_out: bool,
     /// The app's ServiceAccount logs in as somebody else.
     pub(crate) account: Option<account::Trouble>,
+    pub(crate) access: Access,
+    /// When to look again for what no watch tells of.
+    pub(crate) again: Option<Duration>,
+}
+
+/// What is known of the server inside.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Access {
+    /// That is the app's own affair.
+    #[default]
+    Apps,
+    /// Nobody has looked since it was wanted so, or the time for that hasn't come.
+    NotSeen,
+    /// What was found.
+    Seen(Arc<Outcome>),
 }
 
 impl Applied {
@@ -50,8 +67,10 @@ impl Applied {
             unconfirmed: false,
             left_alone: Vec::new(),
             unseen: None,
-            replaces_login: false,
+            shuts_app_out: false,
             account: None,
+            access: Access::Apps,
+            again: None,
         }
     }
 

@@ -1,16 +1,19 @@
 //! Fourth stage: writes what differs, and nothing else.
 
-use api::{Database, annotations::PAUSED};
+use std::{sync::Arc, time::Instant};
+
+use api::{Database, annotations::PAUSED, reason::Reason};
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
+use kube::{Resource, ResourceExt, runtime::reflector::ObjectRef};
 use serde_json::json;
 
 use super::{
     account,
-    applied::{Applied, Stage},
+    applied::{Access, Applied, Stage},
     binding,
     build::Desired,
     context::Context,
+    inside::Inside,
     nudge, secrets,
     write::{Error, amend, aso, delete, foreign, has_our_metadata, same_owner, taken},
 };
@@ -21,7 +24,14 @@ use crate::{
         condition::{self, Progress},
         states,
     },
-    controller::engine::{cache::Cache, conditions, in_flight::Written},
+    controller::{
+        access::Outcome,
+        engine::{
+            cache::Cache,
+            conditions::{self, ACCESS_READY},
+            in_flight::Written,
+        },
+    },
 };
 
 /// What a pass may do beside writing what differs.
@@ -49,6 +59,19 @@ pub(crate) async fn apply(
     desired: &Desired,
     mode: Mode,
 ) -> Result<Applied, Error> {
+    let mut applied = apply_all(context, database, desired, mode).await?;
+    if desired.inside != Inside::Apps && applied.access == Access::Apps {
+        applied.access = Access::NotSeen;
+    }
+    Ok(applied)
+}
+
+async fn apply_all(
+    context: &Context,
+    database: &Database,
+    desired: &Desired,
+    mode: Mode,
+) -> Result<Applied, Error> {
     let azure = &desired.azure;
     refuse_taken_names(context, database, desired).await?;
     let mut applied = if mode.is_paused {
@@ -61,7 +84,7 @@ pub(crate) async fn apply(
         applied.unseen = unseen(&context.caches.servers.cache, &azure.server);
         return Ok(applied);
     } else {
-        apply_azure(context, desired, mode).await?
+        apply_azure(context, database, desired, mode).await?
     };
     let is_connectable = applied.is_connectable();
     if let Some(service_account) = &desired.service_account {
@@ -81,7 +104,12 @@ pub(crate) async fn apply(
 }
 
 /// Everything in Azure.
-async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result<Applied, Error> {
+async fn apply_azure(
+    context: &Context,
+    database: &Database,
+    desired: &Desired,
+    mode: Mode,
+) -> Result<Applied, Error> {
     let (caches, azure) = (&context.caches, &desired.azure);
     // Azure Service Operator reads it when it makes the server.
     if let Some(secret) = &desired.admin_secret {
@@ -116,7 +144,7 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
         // Azure Service Operator takes no other name for an object, and PostgreSQL no second role of that name.
         Some(outdated) => {
             all.remove(&caches.administrators, &outdated).await?;
-            all.applied.replaces_login = true;
+            all.applied.shuts_app_out = true;
         }
         None => all.one_by_one(&caches.administrators, azure.administrator.as_ref()).await?,
     }
@@ -127,6 +155,7 @@ async fn apply_azure(context: &Context, desired: &Desired, mode: Mode) -> Result
     for rule in &azure.firewall {
         all.one_by_one(&caches.firewall_rules.cache, Some(rule)).await?;
     }
+    all.look_inside(database, &name, &desired.inside);
     let is_connectable = all.applied.is_connectable();
     all.parameters(&azure.configurations, is_connectable).await?;
     Ok(all.applied)
@@ -343,6 +372,38 @@ impl All<'_> {
         self.is_free &= progress == Progress::Ready;
         self.applied.push(Stage::Access, condition::describe(desired), progress);
         Ok(())
+    }
+
+    /// The login, which the operator sets up by SQL once the server can be reached. Of a server that an app has logged in to, what is
+    /// amiss is told beside it, unless that shuts the app out.
+    fn look_inside(&mut self, database: &Database, server_name: &str, inside: &Inside) {
+        let access = match inside {
+            Inside::Apps => return,
+            Inside::Wanted(wish) if self.is_free => {
+                let had_trouble =
+                    conditions::find_in(database, ACCESS_READY).is_some_and(|it| it.status != "True");
+                let (of, now) = (ObjectRef::from_obj(database), Instant::now());
+                let look = self.context.accesses.look(server_name, of, wish, had_trouble, now);
+                self.applied.again = Some(look.again);
+                look.outcome.map_or(Access::NotSeen, Access::Seen)
+            }
+            Inside::NotYet | Inside::Wanted(_) => Access::NotSeen,
+            Inside::Impossible(error) => {
+                Access::Seen(Arc::new(Outcome::unseen(Reason::SqlFailed, error.to_string())))
+            }
+        };
+        let (lets_in, shuts_out) = match &access {
+            Access::Seen(outcome) => (outcome.lets_app_in, outcome.shuts_app_out()),
+            _ => (false, false),
+        };
+        self.applied.shuts_app_out |= shuts_out;
+        let is_ready = lets_in || (self.mode.had_secret && !shuts_out);
+        self.applied.push(
+            Stage::Access,
+            "login".to_owned(),
+            if is_ready { Progress::Ready } else { Progress::Sent },
+        );
+        self.applied.access = access;
     }
 
     /// An object that is to go, in Azure too: it is given the reconcile policy for that, and deleted when it has it.

@@ -7,18 +7,14 @@ use k8s_openapi::ByteString;
 use kube::ResourceExt;
 use policy::rules::names::service_account_name;
 
+use crate::trust::ROOTS;
+
 /// TCP port of every server. <https://learn.microsoft.com/azure/postgresql/network/concepts-networking-public>
-pub(crate) const PORT: i32 = 5432;
+pub(crate) const PORT: u16 = 5432;
 
 /// Annotation by which a pod's ServiceAccount gets tokens of its identity.
 /// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>
 pub(crate) const CLIENT_ID: &str = "azure.workload.identity/client-id";
-
-/// The CAs that a server's certificate leads to, of which an app must have one at hand: Azure's lists `DigiCert` Global Root G2
-/// and Microsoft RSA Root CA 2017. The CAs between them and the server change without notice, and are never trusted by
-/// themselves. Tests compare the file with the roots that Mozilla trusts.
-/// <https://learn.microsoft.com/azure/postgresql/security/security-tls#root-cas-used-by-azure-database-for-postgresql>
-pub(crate) const ROOTS: &str = include_str!("roots.pem");
 
 /// The key with the roots, which is the name of the file where the Secret is mounted.
 const ROOTS_KEY: &str = "ca.crt";

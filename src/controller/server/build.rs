@@ -11,6 +11,7 @@ use policy::{Effective, document};
 use super::{
     binding::{self, BINDING_TYPE, CLIENT_ID, Login, secret_name},
     describe::Server,
+    inside::{Inside, inside},
     known::Known,
     password::{self, Passwords},
 };
@@ -23,6 +24,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Desired {
     pub(crate) azure: azure::Objects,
+    /// What is wanted by SQL.
+    pub(crate) inside: Inside,
     /// The administrator's passwords, in the operator's namespace.
     pub(crate) admin_secret: Option<Secret>,
     /// As soon as the identity is known.
@@ -65,8 +68,10 @@ pub(crate) fn build(
             configurations: &known.configurations,
             firewall: &known.firewall_rules,
         },
+        in_database: database.status.as_ref().map_or(&[], |status| &status.extensions),
         identity: known.identity.as_ref(),
-        administrator: reference.as_ref().map(|reference| (password::LOGIN, reference)),
+        administrator: &known.administrator,
+        password_administrator: reference.as_ref().map(|reference| (password::LOGIN, reference)),
     });
     let service_account = known.identity.as_ref().map(|identity| ServiceAccount {
         metadata: ObjectMeta {
@@ -75,11 +80,12 @@ pub(crate) fn build(
         },
         ..ServiceAccount::default()
     });
-    let secret = app_secret(database, known, effective, passwords);
+    let inside = inside(known, effective, passwords.is_some(), &objects.configurations);
+    let secret = app_secret(database, known, effective, passwords, &inside);
     // Passwords are forgotten when they are turned off: turned on again, there are new ones.
     let admin_secret = (passwords.is_some() || known.admin_secret.is_some())
         .then(|| admin_secret(DatabaseRef::of(database), &known.server_name, passwords, operator_namespace));
-    Desired { azure: objects, admin_secret, service_account, secret }
+    Desired { azure: objects, inside, admin_secret, service_account, secret }
 }
 
 /// The Secret that the app reads, as soon as the host is known, and a login that works.
@@ -88,9 +94,11 @@ fn app_secret(
     known: &Known,
     effective: &Effective,
     passwords: Option<&Passwords>,
+    inside: &Inside,
 ) -> Option<Secret> {
     let login = match passwords {
-        None => Some(Login { user: &known.server_name, password: None }),
+        None if *inside == Inside::Apps => Some(Login { user: &known.server_name, password: None }),
+        None => inside.login().map(|role| Login { user: role.as_str(), password: None }),
         // An app that has an older Secret goes on with it until there is one that works.
         Some(passwords) => passwords
             .works

@@ -16,15 +16,18 @@ use crate::{
     azure::adoption::Here,
     clock::Clock,
     cluster::namespaces::Namespaces,
-    controller::engine::{
-        backoff::Backoff,
-        compliance::Compliance,
-        events::Events,
-        in_flight::InFlight,
-        metrics::{Metrics, WriteLabels},
-        nudges::Nudges,
-        quota::Quotas,
-        states::States,
+    controller::{
+        access::Accesses,
+        engine::{
+            backoff::Backoff,
+            compliance::Compliance,
+            events::Events,
+            in_flight::InFlight,
+            metrics::{Metrics, WriteLabels},
+            nudges::Nudges,
+            quota::Quotas,
+            states::States,
+        },
     },
 };
 
@@ -48,6 +51,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     /// Uid of this cluster's namespace `kube-system`, by which clusters are told apart.
     pub(crate) cluster_uid: String,
+    /// What was found inside of servers.
+    pub(crate) accesses: Arc<Accesses>,
     /// How long a confirmed `Destroy` can be taken back.
     pub(crate) destroy_delay: SignedDuration,
     /// Which kept servers were looked for anew.

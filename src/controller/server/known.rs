@@ -4,9 +4,11 @@ use k8s_openapi::api::core::v1::Secret;
 use policy::Recorded;
 
 use super::{describe::Server, password};
+#[cfg(test)]
+use crate::azure::FlexibleServer;
 use crate::azure::{
-    Adoption, FlexibleServersConfiguration, FlexibleServersDatabase, FlexibleServersFirewallRule, Identity,
-    adoption,
+    Administrator, Adoption, FlexibleServersConfiguration, FlexibleServersDatabase,
+    FlexibleServersFirewallRule, Identity, adoption,
     condition::{self, Progress},
 };
 
@@ -35,12 +37,39 @@ pub(crate) struct Known {
     /// What the existing server is; `None` before it exists.
     pub(crate) recorded: Option<Recorded>,
     pub(crate) identity: Option<Identity>,
+    /// Who administers it, or will.
+    pub(crate) administrator: Administrator,
     /// The objects of the server's parameters.
     pub(crate) configurations: Vec<FlexibleServersConfiguration>,
     /// The objects of the rules of its firewall.
     pub(crate) firewall_rules: Vec<FlexibleServersFirewallRule>,
     /// The Secret with the administrator's passwords.
     pub(crate) admin_secret: Option<Secret>,
+}
+
+#[cfg(test)]
+impl Known {
+    /// Nothing but the server's object.
+    pub(crate) fn of(server: FlexibleServer) -> Self {
+        Self {
+            server_name: server.spec.azure_name.clone(),
+            server: Some(server.into()),
+            inner: None,
+            database_was_made: false,
+            accepts_empty: false,
+            accepted_empty: None,
+            namespace_uid: None,
+            cluster_uid: String::new(),
+            id: None,
+            recorded: None,
+            adoption: Adoption::Manage,
+            identity: None,
+            administrator: Administrator::App,
+            configurations: Vec::new(),
+            firewall_rules: Vec::new(),
+            admin_secret: None,
+        }
+    }
 }
 
 impl Known {

@@ -13,6 +13,7 @@ pub(crate) mod destroy;
 pub(crate) mod error;
 pub(crate) mod evidence;
 pub(crate) mod guards;
+pub(crate) mod inside;
 pub(crate) mod known;
 pub(crate) mod lists;
 pub(crate) mod looks;

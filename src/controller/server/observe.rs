@@ -23,7 +23,10 @@ use super::{
     surroundings::Surroundings,
 };
 use crate::{
-    azure::{FlexibleServer, FlexibleServersConfiguration, Identity, adoption, names, parameters, settings},
+    azure::{
+        Administrator, FlexibleServer, FlexibleServersConfiguration, Identity, adoption, names, parameters,
+        settings,
+    },
     controller::engine::{cache::Unreadable, verdict::Blocked},
 };
 
@@ -137,6 +140,12 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
     });
     let configurations = caches.configurations.of(operator_namespace, there.database);
     let recorded = recorded(database, server, &configurations, database_name);
+    let administrator = caches.administrators.get(operator_namespace, server_name);
+    let administrator = Administrator::of(
+        administrator.as_ref().map(|administrator| &administrator.spec),
+        there.around.azure.administrator.as_ref(),
+        server_name,
+    );
     let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
     let id = id.or_else(|| record?.spec.server.id.clone());
     Ok(Known {
@@ -152,6 +161,7 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
         adoption: there.adoption(),
         recorded,
         identity,
+        administrator,
         configurations,
         firewall_rules: caches.firewall_rules.of(operator_namespace, there.database),
         admin_secret: caches.secrets.get(operator_namespace, &password::secret_name(server_name)),

@@ -6,7 +6,7 @@ use api::{Database, DatabaseRef, annotations::DEFAULTED};
 use kube::{ResourceExt, core::admission::Operation};
 use policy::{
     Denial, Policy, Problem, Recorded, defaults,
-    document::{KEY, KEY_OF_BYTES, LARGEST},
+    document::{Administrator, AdministratorKind, KEY, KEY_OF_BYTES, LARGEST},
     quote::clean,
     warning::{self, LONGEST_WARNING},
 };
@@ -119,8 +119,17 @@ fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
             LONGEST_WARNING,
         )
     }));
+    warnings.extend(policy.azure.administrator.as_ref().and_then(single_administrator));
     warnings.extend(ended(policy, basis));
     warnings
+}
+
+/// PostgreSQL 16 and later let nobody but its maker go on with a role.
+fn single_administrator(administrator: &Administrator) -> Option<String> {
+    (administrator.kind == AdministratorKind::ServicePrincipal).then(|| {
+        "azure.administrator: with another identity, the operator could not go on with the servers of this one; write a Group"
+            .to_owned()
+    })
 }
 
 /// That no app can log in by the issuer that is written. It is no refusal: a policy can be written for a cluster whose

@@ -23,6 +23,7 @@ const CHECKS: &[fn(&raw::Azure, &mut Findings)] = &[
     check_cluster_name,
     check_issuer,
     check_network,
+    check_administrator,
     check_take_over_from,
     |azure, findings| check_tags(&azure.tags, findings),
 ];
@@ -99,6 +100,37 @@ fn check_network(azure: &raw::Azure, findings: &mut Findings) {
     check_firewall(&azure.network.firewall, findings);
     if let Some(private) = &azure.network.private {
         check_private(private, &azure.network.firewall, findings);
+    }
+}
+
+/// The longest name of a role. <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
+const LONGEST_ROLE: usize = 63;
+
+/// The name becomes that of a role, which PostgreSQL would cut, and some of which it and Azure keep for themselves.
+fn check_administrator(azure: &raw::Azure, findings: &mut Findings) {
+    let Some(administrator) = &azure.administrator else { return };
+    let (name, id) = (&administrator.name, &administrator.object_id);
+    let begins =
+        |with: &str| name.value.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    let why = if name.value.is_empty() || name.value.len() > LONGEST_ROLE {
+        Some(format!("must have 1 to {LONGEST_ROLE} bytes, and has {}", name.value.len()))
+    } else if name.value.chars().any(char::is_control) {
+        Some(format!("{} holds a control character", quote(&name.value)))
+    } else if begins("pg_") || begins("azure") || ["public", "none"].contains(&name.value.as_str()) {
+        Some(format!("{} is a name that PostgreSQL or Azure keeps for itself", quote(&name.value)))
+    } else {
+        None
+    };
+    if let Some(why) = why {
+        let text = format!("{why}; write the display name of a group in Microsoft Entra");
+        findings.add(name.line, "azure.administrator.name", Code::PolicyMalformed, text);
+    }
+    if !is_guid(&id.value) {
+        let text = format!(
+            "{} is not a GUID; write the object id, as `az ad group show --group <name> --query id` shows it",
+            quote(&id.value)
+        );
+        findings.add(id.line, "azure.administrator.objectId", Code::PolicyMalformed, text);
     }
 }
 

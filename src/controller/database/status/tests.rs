@@ -38,23 +38,7 @@ fn known(server_status: serde_json::Value) -> Known {
         "spec": {"azureName": "prod-1-orders-main", "owner": {}, "location": "norwayeast"}, "status": server_status,
     }))
     .unwrap();
-    Known {
-        server_name: "prod-1-orders-main".into(),
-        server: Some(server.into()),
-        inner: None,
-        database_was_made: false,
-        accepts_empty: false,
-        accepted_empty: None,
-        namespace_uid: None,
-        cluster_uid: String::new(),
-        id: None,
-        recorded: None,
-        adoption: crate::azure::Adoption::Manage,
-        identity: None,
-        configurations: Vec::new(),
-        firewall_rules: Vec::new(),
-        admin_secret: None,
-    }
+    Known::of(server)
 }
 
 fn up() -> serde_json::Value {
@@ -271,7 +255,7 @@ fn a_login_that_is_being_replaced_ends_ready() {
     let known = known(up());
     let first = told(&DatabaseStatus::default(), &Applied::new(Progress::Ready), &known, now());
     let replacing = with(Progress::Ready, Stage::Access, "FlexibleServersAdministrator x", Progress::Sent);
-    let replacing = Applied { replaces_login: true, ..replacing };
+    let replacing = Applied { shuts_app_out: true, ..replacing };
     assert_eq!(ready_and_synced(&told(&first, &replacing, &known, now())), ("Unknown", None));
 }
 

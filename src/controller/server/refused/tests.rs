@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::azure::{Adoption, FlexibleServer};
+use crate::azure::FlexibleServer;
 
 fn effective(spec: Value, recorded: Option<&Recorded>) -> Effective {
     let policy = include_str!("../../../../examples/policy.yaml").replacen(
@@ -66,23 +66,7 @@ fn server(spec: Value, condition: (&str, &str, &str)) -> FlexibleServer {
 }
 
 fn known(server: FlexibleServer) -> Known {
-    Known {
-        server_name: "s".into(),
-        server: Some(server.into()),
-        id: None,
-        inner: None,
-        database_was_made: false,
-        accepts_empty: false,
-        accepted_empty: None,
-        namespace_uid: None,
-        cluster_uid: String::new(),
-        recorded: None,
-        adoption: Adoption::Manage,
-        identity: None,
-        configurations: Vec::new(),
-        firewall_rules: Vec::new(),
-        admin_secret: None,
-    }
+    Known::of(server)
 }
 
 /// Of generation 2, and ready at this one.

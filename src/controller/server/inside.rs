@@ -1,0 +1,130 @@
+//! What is wanted inside of a server, by SQL: the app's login, its roles and its extensions. Pure.
+
+use policy::Effective;
+use postgres::{
+    Access, Credential, DatabaseName, Desired, ExtensionName, ExtensionWish, Level, Login, Mark, NameError,
+    PrincipalKind, RoleName, name,
+};
+
+use super::{binding::PORT, known::Known, objects::Objects};
+use crate::{
+    azure::{
+        Administrator, AsoObject, FlexibleServersConfiguration,
+        condition::{self, Progress},
+        parameters,
+    },
+    controller::access::Wish,
+};
+
+/// Who sets up a server inside.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Inside {
+    /// The app, whose login administers the server.
+    Apps,
+    /// The operator, once the server and the app's identity are made.
+    NotYet,
+    /// The operator.
+    Wanted(Box<Wish>),
+    /// Nobody: PostgreSQL takes no such name.
+    Impossible(NameError),
+}
+
+impl Inside {
+    /// The role that the app logs in as; `None` while there is none.
+    pub(crate) fn login(&self) -> Option<&RoleName> {
+        match self {
+            Self::Wanted(wish) => wish.desired.logins.first().map(|login| &login.role),
+            _ => None,
+        }
+    }
+}
+
+/// Of the comment by which the operator knows its roles again. It names the database alone, since a server may be restored
+/// under another name, and come to another `Database`.
+const MARK: &str = "database-operator: ";
+
+pub(crate) fn inside(
+    known: &Known,
+    effective: &Effective,
+    has_password: bool,
+    configurations: &[FlexibleServersConfiguration],
+) -> Inside {
+    let Administrator::Platform(administrator) = &known.administrator else { return Inside::Apps };
+    if has_password {
+        return Inside::Apps;
+    }
+    let Some((host, identity)) = known.host().zip(known.identity.as_ref()) else { return Inside::NotYet };
+    let desired = match desired(effective, &identity.principal_id) {
+        Ok(desired) => desired,
+        Err(error) => return Inside::Impossible(error),
+    };
+    Inside::Wanted(Box::new(Wish {
+        host: host.to_owned(),
+        port: PORT,
+        administrator: administrator.name.clone(),
+        desired,
+        are_extensions_allowed: are_extensions_allowed(configurations, &known.configurations),
+    }))
+}
+
+/// Of a server that is kept: that nobody gets in. `None` where the app administers it, or Azure has made no database.
+pub(crate) fn closed(objects: &Objects, database_name: Option<&str>) -> Option<Wish> {
+    let administrator = &objects.administrator.as_ref()?.spec;
+    let server = objects.server.as_ref()?;
+    let host = server.status.as_ref()?.fully_qualified_domain_name.clone()?;
+    let Administrator::Platform(principal) =
+        Administrator::of(Some(administrator), None, &server.spec.azure_name)
+    else {
+        return None;
+    };
+    let database = DatabaseName::new(database_name?).ok()?;
+    let desired = Desired { access: Access::Closed, ..bare(database).ok()? };
+    let administrator = principal.name;
+    Some(Wish { host, port: PORT, administrator, desired, are_extensions_allowed: true })
+}
+
+/// A database in which nobody is to get in, and nothing is wanted.
+fn bare(database: DatabaseName) -> Result<Desired, NameError> {
+    Ok(Desired {
+        mark: Mark::new(&format!("{MARK}{database}"))?,
+        logins: Vec::new(),
+        extensions: Vec::new(),
+        access: Access::Open,
+        // Azure makes it, after the administrator that it then belongs to.
+        may_create: false,
+        take_over_from: Vec::new(),
+        database,
+    })
+}
+
+fn desired(effective: &Effective, principal_id: &str) -> Result<Desired, NameError> {
+    let database = DatabaseName::new(&effective.database_name)?;
+    let creatable = effective.extensions.iter().filter(|extension| !extension.only_library);
+    let extensions = creatable
+        .map(|extension| Ok(ExtensionWish { name: ExtensionName::new(&extension.name)?, update: false }));
+    let app = Login {
+        role: name::app(&database),
+        credential: Credential::Entra { object_id: principal_id.to_owned(), kind: PrincipalKind::Service },
+        level: Level::Owner,
+        may_log_in: true,
+    };
+    let extensions = extensions.collect::<Result<_, NameError>>()?;
+    Ok(Desired { logins: vec![app], extensions, ..bare(database)? })
+}
+
+/// Whether Azure has taken the lists that say which extensions can be created, and works by them.
+fn are_extensions_allowed(
+    wanted: &[FlexibleServersConfiguration],
+    found: &[FlexibleServersConfiguration],
+) -> bool {
+    wanted.iter().filter(|wanted| parameters::is_of_extensions(&wanted.spec.azure_name)).all(|wanted| {
+        let found = found.iter().find(|found| found.metadata.name == wanted.metadata.name);
+        found.is_some_and(|found| {
+            let waits = found.status.as_ref().and_then(|status| status.is_config_pending_restart);
+            found.same_spec(wanted) && condition::progress(found) == Progress::Ready && waits != Some(true)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

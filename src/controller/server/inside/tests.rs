@@ -1,0 +1,118 @@
+use api::{DatabaseRef, DatabaseSpec};
+use policy::{Policy, Request};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::azure::{FlexibleServer, Identity, Principal};
+
+fn effective(spec: Value) -> Effective {
+    let policy = Policy::parse(include_str!("../../../../examples/policy.yaml")).unwrap();
+    let spec: DatabaseSpec = serde_json::from_value(spec).unwrap();
+    let whose = DatabaseRef::new("orders-prod", "main");
+    let request = Request::new("database-policy", whose, &spec, jiff::civil::date(2026, 11, 22));
+    policy.resolve(&request, None).unwrap()
+}
+
+/// A server that the platform administers, and that is up.
+fn known() -> Known {
+    let server: FlexibleServer = serde_json::from_value(json!({
+        "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer", "metadata": {"name": "srv"},
+        "spec": {"azureName": "srv", "owner": {}, "location": "norwayeast"},
+        "status": {"fullyQualifiedDomainName": "srv.postgres.database.azure.com"},
+    }))
+    .unwrap();
+    let principal = Principal { name: "operators".into(), object_id: "id".into(), kind: "Group".into() };
+    Known {
+        administrator: Administrator::Platform(principal),
+        identity: Some(Identity { client_id: "client".into(), principal_id: "principal".into() }),
+        ..Known::of(server)
+    }
+}
+
+fn wanted(known: &Known, spec: Value, configurations: &[FlexibleServersConfiguration]) -> Wish {
+    match inside(known, &effective(spec), false, configurations) {
+        Inside::Wanted(wish) => *wish,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_app_owns_what_is_in_its_database_and_administers_nothing() {
+    let spec = json!({"databaseName": "Orders-1", "extensions": ["pgcrypto"]});
+    let wish = wanted(&known(), spec, &[]);
+    assert_eq!((&*wish.host, wish.port), ("srv.postgres.database.azure.com", 5432));
+    assert_eq!(wish.administrator, "operators");
+    insta::assert_debug_snapshot!(wish.desired);
+}
+
+#[test]
+fn before_there_is_a_server_and_an_identity_nothing_is_wanted() {
+    let effective = effective(json!({}));
+    let without_identity = Known { identity: None, ..known() };
+    let without_server = Known { server: None, ..known() };
+    for known in [without_identity, without_server] {
+        assert_eq!(inside(&known, &effective, false, &[]), Inside::NotYet);
+    }
+}
+
+#[test]
+fn who_administers_its_server_sets_it_up() {
+    let effective = effective(json!({}));
+    let of_app = Known { administrator: Administrator::App, ..known() };
+    assert_eq!(inside(&of_app, &effective, false, &[]), Inside::Apps);
+    assert_eq!(inside(&known(), &effective, true, &[]), Inside::Apps, "with a password");
+}
+
+#[test]
+fn a_name_that_postgresql_does_not_take_is_told() {
+    let effective = Effective { database_name: "postgres".into(), ..effective(json!({})) };
+    let inside = inside(&known(), &effective, false, &[]);
+    assert!(
+        matches!(&inside, Inside::Impossible(error) if error.to_string().contains("postgres")),
+        "{inside:?}"
+    );
+    assert_eq!(inside.login(), None);
+}
+
+fn configuration(parameter: &str, status: &Value) -> FlexibleServersConfiguration {
+    serde_json::from_value(json!({
+        "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServersConfiguration",
+        "metadata": {"name": parameter.replace(['_', '.'], "-"), "generation": 1},
+        "spec": {"azureName": parameter, "owner": {}, "value": "pgcrypto"}, "status": status,
+    }))
+    .unwrap()
+}
+
+fn is(ready: &str, pending_restart: bool) -> Value {
+    let condition =
+        json!({"type": "Ready", "status": ready, "reason": "R", "message": "", "observedGeneration": 1});
+    json!({"conditions": [condition], "isConfigPendingRestart": pending_restart})
+}
+
+#[rstest]
+#[case::without_a_list(vec![], true)]
+#[case::taken(vec![configuration("azure.extensions", &is("True", false))], true)]
+#[case::on_its_way(vec![configuration("azure.extensions", &is("False", false))], false)]
+#[case::waits_for_a_restart(vec![configuration("shared_preload_libraries", &is("True", true))], false)]
+#[case::another_parameter(vec![configuration("work_mem", &is("False", false))], true)]
+fn extensions_can_be_created_once_azure_works_by_their_lists(
+    #[case] found: Vec<FlexibleServersConfiguration>,
+    #[case] are_allowed: bool,
+) {
+    let wanted_configurations = found.clone();
+    let known = Known { configurations: found, ..known() };
+    let wish = wanted(&known, json!({}), &wanted_configurations);
+    assert_eq!(wish.are_extensions_allowed, are_allowed);
+}
+
+#[test]
+fn a_list_that_is_not_there_yet_or_is_another_one_counts_for_nothing() {
+    let wished = configuration("azure.extensions", &is("True", false));
+    let mut other = wished.clone();
+    other.spec.value = Some("hstore".into());
+    for found in [vec![], vec![other]] {
+        let known = Known { configurations: found, ..known() };
+        assert!(!wanted(&known, json!({}), std::slice::from_ref(&wished)).are_extensions_allowed);
+    }
+}

