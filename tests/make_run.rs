@@ -23,6 +23,8 @@ fn make_run_tells_the_whole_story_and_leaves_nothing_behind() {
         "the sandbox is ready",
         "database.altinn.app/my-app-db condition met",
         "sslmode    verify-full",
+        "my_app_db=> SELECT * FROM drinks\n coffee\n tea\n",
+        "must be owner of database my_app_db",
         "is not allowed here; use Standard_B20ms",
         "It takes two steps",
         "database.altinn.app \"my-app-db\" deleted",

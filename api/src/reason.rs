@@ -210,7 +210,7 @@ reasons! {
     PauseEnded: Event, Calm, "nobody";
     /// the app's ServiceAccount logs in as another identity. The message says what to do
     ClientIdConflict: Event, Warning, "who owns the ServiceAccount";
-    /// the Secret has a new password, and the old one no longer works
+    /// the Secret has a new password. The message says whether and for how long the old one works
     PasswordReplaced: Event, Calm, "who runs the pods that use the Secret restarts them";
     /// the Database is deleted, and its server is retained with the data
     DataKept: Event, Calm, "nobody";

@@ -28,6 +28,8 @@ pub struct Effective {
     pub authentication: Authentication,
     /// Age in days at which a password is replaced; `None` replaces it on request alone.
     pub rotate_after_days: Option<u16>,
+    /// For how many hours a password goes on working that was replaced.
+    pub overlap_hours: u16,
     /// What of the spec a server can do without; the rest of it is absent.
     pub settings: DatabaseSpec,
     /// In the order of their names.
@@ -115,6 +117,7 @@ impl Policy {
             service_account_name: names::service_account_name(request.name, spec),
             authentication: spec.authentication.unwrap_or(Authentication::Identity),
             rotate_after_days: profile.rotate_after_days,
+            overlap_hours: profile.overlap_hours,
             settings,
             extensions: extensions(spec, catalogue),
             parameters: parameters(spec, version, catalogue),

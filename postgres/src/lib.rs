@@ -52,7 +52,7 @@ pub use connect::{Limits, Server, Session, Tls};
 pub use desired::{Access, Credential, Desired, ExtensionWish, Level, Login, PrincipalKind};
 pub use failure::{Failure, Reason};
 pub use finding::Finding;
-pub use name::{DatabaseName, ExtensionName, Generation, Mark, NameError, RoleName};
+pub use name::{DatabaseName, ExtensionName, Generation, Mark, NameError, RoleName, Turn};
 pub use observe::{Observed, observe};
 pub use pass::{Report, pass};
 pub use plan::{Plan, plan};

@@ -187,6 +187,32 @@ pub fn app(database: &DatabaseName) -> RoleName {
     RoleName(format!("{}{APP}", stem(database.as_str())))
 }
 
+/// One of the two logins of an app that has passwords, `<database>_app_1` and `_2`.
+pub fn app_with_password(database: &DatabaseName, which: Turn) -> RoleName {
+    let turn = match which {
+        Turn::First => 1,
+        Turn::Second => 2,
+    };
+    RoleName(format!("{}{APP}_{turn}", stem(database.as_str())))
+}
+
+/// Two logins take turns, so that one works while the other one gets a new password.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Turn {
+    First,
+    Second,
+}
+
+impl Turn {
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+}
+
 const APP: &str = "_app";
 const OWNER: &str = "_owner";
 const WRITER: &str = "_writer";
@@ -273,6 +299,8 @@ mod tests {
                 }
                 prop_assert!(database == other || app(&database) != app(&other));
                 prop_assert!(!ladder.has(app(&database).as_str()));
+                let turns = [Turn::First, Turn::Second].map(|turn| app_with_password(&database, turn));
+                prop_assert!(turns.iter().all(|role| RoleName::new(role.as_str()).is_ok()) && turns[0] != turns[1]);
                 prop_assert!(database == other || !ladder.roles().iter().any(|role| Ladder::of(&other).has(role.as_str())));
             }
         }

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -20,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -33,6 +35,8 @@ use crate::state::{self, Directory, State};
 /// Length 8, and the number of `SSLRequest`.
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html>
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+/// How long a server may take to let the app in.
+const PATIENCE: Duration = Duration::from_secs(10);
 const SCOPE: &str = "https%3A%2F%2Fossrdbms-aad.database.windows.net%2F.default";
 
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +69,8 @@ pub enum Error {
     Request(#[from] hyper::http::Error),
     #[error("Microsoft Entra gives no token: {0}")]
     NoToken(String),
+    #[error("{host} gives no answer in {} seconds: its firewall is closed", PATIENCE.as_secs())]
+    NoAnswer { host: String },
     #[error("{0}")]
     Sql(String),
 }
@@ -101,15 +107,11 @@ pub(crate) async fn run(directory: &Directory, app: &App) -> Result<(), Error> {
         std::fs::write(file, serde_json::to_vec(&pod).map_err(Error::Pod)?)?;
     }
     let Pod { host, user, database, password } = pod;
-    let stream = secure(gateway, &host, &tls).await?;
-    let mut config = Config::new();
-    config.user(&user).password(password).dbname(&database).ssl_mode(SslMode::Disable);
-    let refused = |error: tokio_postgres::Error| Error::Sql(words(&error));
-    let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(refused)?;
-    tokio::spawn(connection);
+    let within = timeout(PATIENCE, log_in(gateway, &tls, &host, &user, &database, &password));
+    let client = within.await.map_err(|_| Error::NoAnswer { host: host.clone() })??;
     for statement in &app.sql {
         println!("{database}=> {statement}");
-        for message in client.simple_query(statement).await.map_err(refused)? {
+        for message in client.simple_query(statement).await.map_err(|error| Error::Sql(words(&error)))? {
             if let SimpleQueryMessage::Row(row) = message {
                 let values: Vec<&str> = (0..row.len()).map(|column| row.get(column).unwrap_or("")).collect();
                 println!(" {}", values.join(" | "));
@@ -117,6 +119,23 @@ pub(crate) async fn run(directory: &Directory, app: &App) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+async fn log_in(
+    gateway: SocketAddr,
+    tls: &TlsConnector,
+    host: &str,
+    user: &str,
+    database: &str,
+    password: &str,
+) -> Result<Client, Error> {
+    let stream = secure(gateway, host, tls).await?;
+    let mut config = Config::new();
+    config.user(user).password(password).dbname(database).ssl_mode(SslMode::Disable);
+    let (client, connection) =
+        config.connect_raw(stream, NoTls).await.map_err(|error| Error::Sql(words(&error)))?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 /// PostgreSQL's own words, as psql shows them.

@@ -8,6 +8,7 @@ mod common;
 
 mod app;
 mod identity;
+mod password;
 mod trouble;
 
 use std::sync::OnceLock;

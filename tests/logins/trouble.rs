@@ -55,8 +55,7 @@ fn a_server_that_is_full_stays_ready() {
     story.database("main", "{extensions: [hstore]}").succeeded();
     let access = wait_access(&story, "TooManyConnections");
     assert_eq!(access["status"], "Unknown");
-    let database = story.get("database", "main").unwrap();
-    assert_eq!(condition(&database, "Ready").unwrap()["status"], "True", "{database}");
+    story.wait_ready("main");
     works_again(&story);
     wait_access(&story, "Settled");
 }

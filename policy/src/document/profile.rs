@@ -20,6 +20,8 @@ pub struct Profile {
     pub enforcement: Enforcement,
     /// Age in days at which a password is replaced.
     pub rotate_after_days: Option<u16>,
+    /// For how many hours a password goes on working that was replaced.
+    pub overlap_hours: u16,
 }
 
 /// What may be written, as the rules ask it. `None` allows all that Azure offers. [`raw::Allow`](super::raw::Allow) is the

@@ -282,6 +282,9 @@ pub struct Profile {
 pub struct Passwords {
     /// Age in days, 1 to 3650, at which a password is replaced. Left out, it is replaced on request alone.
     pub rotate_after_days: Option<Located<u16>>,
+    /// How many hours, 0 to 720, the password before goes on working. Left out, 24. It counts where `azure.administrator`
+    /// administers the server.
+    pub overlap_hours: Option<Located<u16>>,
 }
 
 /// Which namespaces a profile is for. With both, both must match.

@@ -173,6 +173,10 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
     "    retention:\n      whenMissing: deny\n\n# Kept",
     "    passwords: {rotateAfterDays: 0}\n    retention:\n      whenMissing: deny\n\n# Kept"
 )]
+#[case::passwords_that_overlap_for_too_long(
+    "    retention:\n      whenMissing: deny\n\n# Kept",
+    "    passwords: {overlapHours: 721}\n    retention:\n      whenMissing: deny\n\n# Kept"
+)]
 #[case::no_issuer("issuer: \"https://", "issuer: \"http://")]
 #[case::an_issuer_with_a_query("oidc.example/prod-1", "oidc.example/prod-1?tenant=a b")]
 #[case::tag_with_a_slash("costcenter: \"4711\"", "cost/center: \"4711\"")]

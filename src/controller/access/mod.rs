@@ -11,6 +11,7 @@ mod worker;
 
 use std::{
     collections::HashMap,
+    fmt,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -18,6 +19,7 @@ use std::{
 
 use api::Database;
 use kube::runtime::reflector::ObjectRef;
+use postgres::{Credential, Generation, Level, Login, RoleName, Verifier, verifier::VerifierError};
 use tokio::sync::mpsc;
 
 use crate::controller::engine::backoff::jittered;
@@ -43,8 +45,50 @@ pub(crate) struct Wish {
     /// The role that the operator logs in as.
     pub(crate) administrator: String,
     pub(crate) desired: postgres::Desired,
+    /// Logins with passwords, beside those in `desired`.
+    pub(crate) passwords: Vec<PasswordLogin>,
     /// Whether Azure lets the extensions be created that are wanted: what was refused before is tried again at once.
     pub(crate) are_extensions_allowed: bool,
+}
+
+/// A login with a password, which becomes a verifier when it is needed: that takes a millisecond.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub(crate) struct PasswordLogin {
+    pub(crate) role: RoleName,
+    pub(crate) text: String,
+    pub(crate) generation: Generation,
+    pub(crate) may_log_in: bool,
+}
+
+impl fmt::Debug for PasswordLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PasswordLogin({} {} {})", self.role, self.generation, self.may_log_in)
+    }
+}
+
+impl PasswordLogin {
+    fn login(&self) -> Result<Login, VerifierError> {
+        Ok(Login {
+            role: self.role.clone(),
+            credential: Credential::Password {
+                verifier: Verifier::new(&self.text)?,
+                generation: self.generation.clone(),
+            },
+            level: Level::Owner,
+            may_log_in: self.may_log_in,
+        })
+    }
+}
+
+impl Wish {
+    /// All that is wanted.
+    fn whole(&self) -> Result<postgres::Desired, VerifierError> {
+        let mut desired = self.desired.clone();
+        for password in &self.passwords {
+            desired.logins.push(password.login()?);
+        }
+        Ok(desired)
+    }
 }
 
 /// What is known of a server for one wish.

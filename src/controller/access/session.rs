@@ -46,9 +46,13 @@ impl Sessions {
             Err(error) => return Outcome::unseen(Reason::NoToken, error.to_string()),
         };
         let wish = &job.wish;
+        let desired = match wish.whole() {
+            Ok(desired) => desired,
+            Err(error) => return Outcome::unseen(Reason::SqlFailed, error.to_string()),
+        };
         let server = Server::new(&wish.host, wish.port, &wish.administrator, &*token, self.tls.clone());
         let server = server.at(self.address);
-        let result = postgres::pass(&server, &wish.desired, &|| self.fence.is_open()).await;
+        let result = postgres::pass(&server, &desired, &|| self.fence.is_open()).await;
         match &result {
             Ok(report) => {
                 self.metrics.sent(report.statements);

@@ -21,6 +21,7 @@ fn wish(host: &str) -> Wish {
             may_create: false,
             take_over_from: Vec::new(),
         },
+        passwords: Vec::new(),
         are_extensions_allowed: true,
     }
 }
@@ -116,13 +117,19 @@ fn what_was_found_for_another_wish_says_nothing() {
 #[test]
 fn each_part_of_a_wish_makes_another_one() {
     let wish = wish("a");
-    let mut others = [(); 6].map(|()| wish.clone());
+    let mut others = [(); 7].map(|()| wish.clone());
     others[0].host = "b".to_owned();
     others[1].administrator = "other".to_owned();
     others[2].desired.access = Access::Closed;
     others[3].desired.mark = Mark::new("other").unwrap();
     others[4].are_extensions_allowed = false;
     others[5].port = 1;
+    others[6].passwords = vec![PasswordLogin {
+        role: RoleName::new("orders_app_1").unwrap(),
+        text: "x".to_owned(),
+        generation: Generation::new("1").unwrap(),
+        may_log_in: true,
+    }];
     for other in others {
         assert_ne!(id(&other), id(&wish), "{other:?}");
     }
@@ -180,6 +187,18 @@ fn what_is_found_of_a_server_that_was_forgotten_is_of_no_use() {
     world.accesses.found(&job, settled(), world.now);
     assert_eq!(world.told(&wish), None);
     assert!(world.job().is_some());
+}
+
+#[tokio::test]
+async fn without_an_identity_of_its_own_the_operator_says_what_it_needs() {
+    let mut world = World::new();
+    world.told(&wish("a"));
+    let (job, _) = world.job().unwrap();
+    let metrics = AccessMetrics::new(&mut prometheus_client::registry::Registry::default());
+    let sessions = Sessions::new(None, None, crate::leader::Fence::default(), metrics).unwrap();
+    let outcome = sessions.look(&job).await;
+    assert_eq!((outcome.reason, outcome.lets_app_in, outcome.is_unknown()), (Reason::NoToken, false, true));
+    assert!(outcome.message.contains("controller.workloadIdentity.clientId"), "{}", outcome.message);
 }
 
 mod at_work {

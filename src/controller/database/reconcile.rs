@@ -7,7 +7,7 @@ use api::{
     annotations::{FINALIZER, ROTATE_PASSWORD},
     reason::Reason,
 };
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt,
@@ -27,6 +27,7 @@ use super::{
     report::report,
     status::Outcome,
 };
+use crate::azure::Administrator;
 use crate::controller::{
     engine::{
         backoff::{self, LIMIT},
@@ -35,7 +36,9 @@ use crate::controller::{
         verdict::Blocked,
     },
     server::{
+        app_password::AppPasswords,
         apply, build,
+        build::AllPasswords,
         context::Context,
         known::Known,
         lists::until_listed,
@@ -145,6 +148,8 @@ struct Wanted {
     refused: Option<RefusedChange>,
     pause: Option<Pause>,
     desired: build::Desired,
+    /// For how long a password of the app works that was replaced.
+    overlap: Option<SignedDuration>,
 }
 
 async fn pass(database: &Database, context: &Context) -> Result<Action, Error> {
@@ -186,9 +191,12 @@ async fn stages(database: &Database, context: &Context) -> Result<Action, Stop> 
     };
     set_compliance(database, context, wanted.breaches.is_empty());
     if let Some(secret) = replaced {
-        let note = format!(
-            "Secret {secret} holds a new password, and the old one works no longer: restart what has read it"
-        );
+        let old = match wanted.overlap {
+            None => "works no longer".to_owned(),
+            Some(left) => format!("works for {} hours more", left.as_hours().max(1)),
+        };
+        let note =
+            format!("Secret {secret} holds a new password, and the old one {old}: restart what has read it");
         context.events.publish(database, Reason::PasswordReplaced, &note).await;
     }
     let outcome = Outcome::Applied {
@@ -209,6 +217,9 @@ async fn stages(database: &Database, context: &Context) -> Result<Action, Stop> 
         (false, false) => WORKING,
     };
     let again = applied.again.map_or(again, |access| access.min(again));
+    // The login that was replaced is closed then.
+    let overlap = wanted.overlap.and_then(|left| Duration::try_from(left).ok());
+    let again = overlap.map_or(again, |left| left.max(SOON).min(again));
     Ok(Action::requeue(backoff::jittered(again)))
 }
 
@@ -257,6 +268,11 @@ fn want(database: &Database, known: &Known, policy: &Arc<Policy>, context: &Cont
     let (effective, refused) = refused::held_back(database, known, effective, policy.catalogue());
     let passwords = match effective.authentication {
         Authentication::Identity => None,
+        // A database that Azure makes on a server with passwords belongs to their administrator, and not to the platform's group,
+        // which could do nothing with it.
+        Authentication::Password if known.administrator != Administrator::App && !known.database_was_made => {
+            None
+        }
         Authentication::Password => Some(passwords(database, known, &effective, now)?),
     };
     let desired = build::build(
@@ -267,7 +283,8 @@ fn want(database: &Database, known: &Known, policy: &Arc<Policy>, context: &Cont
         &policy.azure,
         &context.operator_namespace,
     );
-    Ok(Wanted { effective, breaches, refused, pause: pause::of(database, today), desired })
+    let overlap = passwords.and_then(|passwords| passwords.app?.overlap_left);
+    Ok(Wanted { effective, breaches, refused, pause: pause::of(database, today), desired, overlap })
 }
 
 fn set_compliance(database: &Database, context: &Context, complies: bool) {
@@ -300,14 +317,25 @@ fn passwords(
     known: &Known,
     effective: &Effective,
     now: Timestamp,
-) -> Result<Passwords, Error> {
+) -> Result<AllPasswords, Error> {
+    let existing = known.admin_secret.as_ref();
     let wanted = password::Wanted {
         request: database.annotations().get(ROTATE_PASSWORD).map(String::as_str),
         rotate_after_days: effective.rotate_after_days,
         made_since: None,
     };
-    Passwords::plan(known.admin_secret.as_ref(), known.sent_password(), wanted, now, fresh_password)
-        .ok_or(Error::NoPassword)
+    let overlap = SignedDuration::from_hours(effective.overlap_hours.into());
+    let (app, of_administrator) = match &known.administrator {
+        // What nobody is given is replaced when the server is kept, and then alone.
+        Administrator::Platform(_) => {
+            let app = AppPasswords::plan(existing, wanted, overlap, now, fresh_password);
+            (Some(app.ok_or(Error::NoPassword)?), password::Wanted::default())
+        }
+        Administrator::App => (None, wanted),
+    };
+    let administrator =
+        Passwords::plan(existing, known.sent_password(), of_administrator, now, fresh_password);
+    Ok(AllPasswords { administrator: administrator.ok_or(Error::NoPassword)?, app })
 }
 
 /// The app's Secret, if it has a password and is about to get another.

@@ -155,7 +155,14 @@ async fn apply_azure(
     for rule in &azure.firewall {
         all.one_by_one(&caches.firewall_rules.cache, Some(rule)).await?;
     }
-    all.look_inside(database, &name, &desired.inside);
+    all.look_inside(database, &name, desired);
+    // From now on it is handed out, whatever becomes of this process.
+    if let (Access::Seen(outcome), Some(secret)) = (&all.applied.access, &desired.admin_secret_then)
+        && outcome.lets_app_in
+    {
+        secrets::apply_admin_secret(context, secret).await?;
+        all.applied.unconfirmed = true;
+    }
     let is_connectable = all.applied.is_connectable();
     all.parameters(&azure.configurations, is_connectable).await?;
     Ok(all.applied)
@@ -376,8 +383,8 @@ impl All<'_> {
 
     /// The login, which the operator sets up by SQL once the server can be reached. Of a server that an app has logged in to, what is
     /// amiss is told beside it, unless that shuts the app out.
-    fn look_inside(&mut self, database: &Database, server_name: &str, inside: &Inside) {
-        let access = match inside {
+    fn look_inside(&mut self, database: &Database, server_name: &str, desired: &Desired) {
+        let access = match &desired.inside {
             Inside::Apps => return,
             Inside::Wanted(wish) if self.is_free => {
                 let had_trouble =
@@ -397,7 +404,8 @@ impl All<'_> {
             _ => (false, false),
         };
         self.applied.shuts_app_out |= shuts_out;
-        let is_ready = lets_in || (self.mode.had_secret && !shuts_out);
+        // A password is handed out by the pass after the one that saw it work.
+        let is_ready = (lets_in && desired.secret.is_some()) || (self.mode.had_secret && !shuts_out);
         self.applied.push(
             Stage::Access,
             "login".to_owned(),

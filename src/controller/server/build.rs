@@ -1,5 +1,7 @@
 //! Third stage, pure: every object that we want, in Azure's namespace and in the app's.
 
+use std::collections::BTreeMap;
+
 use api::{Database, DatabaseRef};
 use k8s_openapi::{
     api::core::v1::{Secret, ServiceAccount},
@@ -9,9 +11,10 @@ use kube::{Resource, ResourceExt, api::ObjectMeta};
 use policy::{Effective, document};
 
 use super::{
+    app_password::{self, AppPasswords},
     binding::{self, BINDING_TYPE, CLIENT_ID, Login, secret_name},
     describe::Server,
-    inside::{Inside, inside},
+    inside::{Inside, handed_out, inside},
     known::Known,
     password::{self, Passwords},
 };
@@ -20,14 +23,24 @@ use crate::{
     labels::owner_labels,
 };
 
+/// What a server with `authentication: Password` has.
+#[derive(Clone, Debug)]
+pub(crate) struct AllPasswords {
+    pub(crate) administrator: Passwords,
+    /// Where the platform administers it; else the app has the administrator's.
+    pub(crate) app: Option<AppPasswords>,
+}
+
 /// Every object of a `Database`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Desired {
     pub(crate) azure: azure::Objects,
     /// What is wanted by SQL.
     pub(crate) inside: Inside,
-    /// The administrator's passwords, in the operator's namespace.
+    /// The administrator's passwords and the app's, in the operator's namespace.
     pub(crate) admin_secret: Option<Secret>,
+    /// The same, once the newest of the app's is known to work; `None` where that is so.
+    pub(crate) admin_secret_then: Option<Secret>,
     /// As soon as the identity is known.
     pub(crate) service_account: Option<ServiceAccount>,
     /// As soon as the host is known, and a password that works where there are passwords.
@@ -38,10 +51,12 @@ pub(crate) fn build(
     database: &Database,
     known: &Known,
     effective: &Effective,
-    passwords: Option<&Passwords>,
+    passwords: Option<&AllPasswords>,
     azure: &document::Azure,
     operator_namespace: &str,
 ) -> Desired {
+    let app_passwords = passwords.and_then(|passwords| passwords.app.as_ref());
+    let passwords = passwords.map(|passwords| &passwords.administrator);
     let reference = passwords.map(|passwords| SecretReference {
         name: password::secret_name(&known.server_name),
         key: passwords.newest.clone(),
@@ -80,12 +95,23 @@ pub(crate) fn build(
         },
         ..ServiceAccount::default()
     });
-    let inside = inside(known, effective, passwords.is_some(), &objects.configurations);
-    let secret = app_secret(database, known, effective, passwords, &inside);
+    let inside = inside(known, effective, app_passwords, &objects.configurations);
+    let secret = match app_passwords {
+        None => app_secret(database, known, effective, passwords, &inside),
+        Some(app_passwords) => handed_out(effective, app_passwords).and_then(|(role, password)| {
+            let login = Login { user: role.as_str(), password: Some(&password) };
+            secret_of(database, known, effective, login)
+        }),
+    };
     // Passwords are forgotten when they are turned off: turned on again, there are new ones.
-    let admin_secret = (passwords.is_some() || known.admin_secret.is_some())
-        .then(|| admin_secret(DatabaseRef::of(database), &known.server_name, passwords, operator_namespace));
-    Desired { azure: objects, inside, admin_secret, service_account, secret }
+    let admin_secret = |app: Option<&AppPasswords>| {
+        admin_secret(DatabaseRef::of(database), &known.server_name, passwords, app, operator_namespace)
+    };
+    let newest_is_unknown = app_passwords.filter(|passwords| !passwords.newest_works);
+    let admin_secret_then = newest_is_unknown.map(|passwords| admin_secret(Some(&passwords.established())));
+    let admin_secret =
+        (passwords.is_some() || known.admin_secret.is_some()).then(|| admin_secret(app_passwords));
+    Desired { azure: objects, inside, admin_secret, admin_secret_then, service_account, secret }
 }
 
 /// The Secret that the app reads, as soon as the host is known, and a login that works.
@@ -105,10 +131,16 @@ fn app_secret(
             .as_deref()
             .map(|password| Login { user: password::LOGIN, password: Some(password) }),
     };
+    secret_of(database, known, effective, login?)
+}
+
+fn secret_of(database: &Database, known: &Known, effective: &Effective, login: Login<'_>) -> Option<Secret> {
     let client_id = known.identity.as_ref().map(|identity| identity.client_id.as_str());
     // Who logs in with a token needs it. A password is handed out whatever becomes of the identity.
-    let login = login.filter(|login| login.password.is_some() || client_id.is_some());
-    known.host().zip(login).map(|(host, login)| Secret {
+    if login.password.is_none() && client_id.is_none() {
+        return None;
+    }
+    known.host().map(|host| Secret {
         metadata: metadata(database, &secret_name(&database.name_any())),
         type_: Some(BINDING_TYPE.to_owned()),
         data: Some(binding::data(host, &effective.database_name, client_id, login)),
@@ -121,17 +153,30 @@ pub(crate) fn admin_secret(
     database: DatabaseRef<'_>,
     server_name: &str,
     passwords: Option<&Passwords>,
+    app_passwords: Option<&AppPasswords>,
     operator_namespace: &str,
 ) -> Secret {
-    let fulfilled = passwords.and_then(|passwords| passwords.fulfilled.clone());
+    let fulfilled = match app_passwords {
+        Some(app_passwords) => app_passwords.fulfilled.clone(),
+        None => passwords.and_then(|passwords| passwords.fulfilled.clone()),
+    };
+    let notes = [
+        (password::FULFILLED, fulfilled),
+        (app_password::WORKS, app_passwords.and_then(AppPasswords::key_that_works)),
+    ];
+    let notes: BTreeMap<_, _> =
+        notes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     let metadata = ObjectMeta {
         name: Some(password::secret_name(server_name)),
         namespace: Some(operator_namespace.to_owned()),
         labels: Some(owner_labels(database)),
-        annotations: fulfilled.map(|request| [(password::FULFILLED.to_owned(), request)].into()),
+        annotations: Some(notes).filter(|notes| !notes.is_empty()),
         ..ObjectMeta::default()
     };
-    let data = passwords.map(|passwords| passwords.kept.clone());
+    let mut data = passwords.map(|passwords| passwords.kept.clone());
+    if let Some(app_passwords) = app_passwords {
+        data.get_or_insert_default().extend(app_passwords.data());
+    }
     Secret { metadata, data, ..Secret::default() }
 }
 

@@ -1,19 +1,20 @@
 //! What is wanted inside of a server, by SQL: the app's login, its roles and its extensions. Pure.
 
+use api::Authentication;
 use policy::Effective;
 use postgres::{
-    Access, Credential, DatabaseName, Desired, ExtensionName, ExtensionWish, Level, Login, Mark, NameError,
-    PrincipalKind, RoleName, name,
+    Access, Credential, DatabaseName, Desired, ExtensionName, ExtensionWish, Generation, Level, Login, Mark,
+    NameError, PrincipalKind, RoleName, name,
 };
 
-use super::{binding::PORT, known::Known, objects::Objects};
+use super::{app_password::AppPasswords, binding::PORT, known::Known, objects::Objects};
 use crate::{
     azure::{
         Administrator, AsoObject, FlexibleServersConfiguration,
         condition::{self, Progress},
         parameters,
     },
-    controller::access::Wish,
+    controller::access::{PasswordLogin, Wish},
 };
 
 /// Who sets up a server inside.
@@ -30,7 +31,7 @@ pub(crate) enum Inside {
 }
 
 impl Inside {
-    /// The role that the app logs in as; `None` while there is none.
+    /// The role that the app logs in as with a token; `None` while there is none.
     pub(crate) fn login(&self) -> Option<&RoleName> {
         match self {
             Self::Wanted(wish) => wish.desired.logins.first().map(|login| &login.role),
@@ -46,16 +47,20 @@ const MARK: &str = "database-operator: ";
 pub(crate) fn inside(
     known: &Known,
     effective: &Effective,
-    has_password: bool,
+    passwords: Option<&AppPasswords>,
     configurations: &[FlexibleServersConfiguration],
 ) -> Inside {
     let Administrator::Platform(administrator) = &known.administrator else { return Inside::Apps };
-    if has_password {
-        return Inside::Apps;
-    }
-    let Some((host, identity)) = known.host().zip(known.identity.as_ref()) else { return Inside::NotYet };
-    let desired = match desired(effective, &identity.principal_id) {
-        Ok(desired) => desired,
+    let Some(host) = known.host() else { return Inside::NotYet };
+    let wanted = match (passwords, &known.identity) {
+        (Some(passwords), _) => with_passwords(effective, passwords),
+        (None, Some(identity)) if effective.authentication == Authentication::Identity => {
+            with_identity(effective, &identity.principal_id).map(|it| (it, Vec::new()))
+        }
+        (None, _) => return Inside::NotYet,
+    };
+    let (desired, passwords) = match wanted {
+        Ok(wanted) => wanted,
         Err(error) => return Inside::Impossible(error),
     };
     Inside::Wanted(Box::new(Wish {
@@ -63,6 +68,7 @@ pub(crate) fn inside(
         port: PORT,
         administrator: administrator.name.clone(),
         desired,
+        passwords,
         are_extensions_allowed: are_extensions_allowed(configurations, &known.configurations),
     }))
 }
@@ -80,7 +86,8 @@ pub(crate) fn closed(objects: &Objects, database_name: Option<&str>) -> Option<W
     let database = DatabaseName::new(database_name?).ok()?;
     let desired = Desired { access: Access::Closed, ..bare(database).ok()? };
     let administrator = principal.name;
-    Some(Wish { host, port: PORT, administrator, desired, are_extensions_allowed: true })
+    let (port, passwords) = (PORT, Vec::new());
+    Some(Wish { host, port, administrator, desired, passwords, are_extensions_allowed: true })
 }
 
 /// A database in which nobody is to get in, and nothing is wanted.
@@ -97,19 +104,48 @@ fn bare(database: DatabaseName) -> Result<Desired, NameError> {
     })
 }
 
-fn desired(effective: &Effective, principal_id: &str) -> Result<Desired, NameError> {
-    let database = DatabaseName::new(&effective.database_name)?;
+/// With the extensions that the app has asked for.
+fn with_extensions(effective: &Effective) -> Result<Desired, NameError> {
     let creatable = effective.extensions.iter().filter(|extension| !extension.only_library);
     let extensions = creatable
         .map(|extension| Ok(ExtensionWish { name: ExtensionName::new(&extension.name)?, update: false }));
+    let extensions = extensions.collect::<Result<_, NameError>>()?;
+    Ok(Desired { extensions, ..bare(DatabaseName::new(&effective.database_name)?)? })
+}
+
+fn with_identity(effective: &Effective, principal_id: &str) -> Result<Desired, NameError> {
+    let desired = with_extensions(effective)?;
     let app = Login {
-        role: name::app(&database),
+        role: name::app(&desired.database),
         credential: Credential::Entra { object_id: principal_id.to_owned(), kind: PrincipalKind::Service },
         level: Level::Owner,
         may_log_in: true,
     };
-    let extensions = extensions.collect::<Result<_, NameError>>()?;
-    Ok(Desired { logins: vec![app], extensions, ..bare(database)? })
+    Ok(Desired { logins: vec![app], ..desired })
+}
+
+fn with_passwords(
+    effective: &Effective,
+    passwords: &AppPasswords,
+) -> Result<(Desired, Vec<PasswordLogin>), NameError> {
+    let desired = with_extensions(effective)?;
+    let logins = passwords.all().map(|(password, may_log_in)| {
+        Ok(PasswordLogin {
+            role: name::app_with_password(&desired.database, password.turn),
+            text: password.text.clone(),
+            generation: Generation::new(&password.generation())?,
+            may_log_in,
+        })
+    });
+    let logins = logins.collect::<Result<_, NameError>>()?;
+    Ok((desired, logins))
+}
+
+/// The login and the password that the app is given; `None` while none is known to work.
+pub(crate) fn handed_out(effective: &Effective, passwords: &AppPasswords) -> Option<(RoleName, String)> {
+    let works = passwords.works()?;
+    let database = DatabaseName::new(&effective.database_name).ok()?;
+    Some((name::app_with_password(&database, works.turn), works.text.clone()))
 }
 
 /// Whether Azure has taken the lists that say which extensions can be created, and works by them.

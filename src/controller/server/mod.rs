@@ -2,6 +2,7 @@
 //! writes that: [`apply`], [`revoke`], [`transfer`], [`restore`], [`destroy`]. The loops above know no kind of Azure Service Operator.
 
 pub(crate) mod account;
+pub(crate) mod app_password;
 pub(crate) mod applied;
 pub(crate) mod apply;
 pub(crate) mod binding;

@@ -15,7 +15,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 /// How the keys begin; what follows is the time in UTC, so that their order is that of time.
 const KEY: &str = "password-";
 /// RFC 3339 without the marks that a Secret's key can't have.
-const TIME: &str = "%Y%m%dT%H%M%SZ";
+pub(super) const TIME: &str = "%Y%m%dT%H%M%SZ";
 /// On the Secret: the value of the request that was fulfilled last.
 pub(crate) const FULFILLED: &str = "altinn.app/rotated-by";
 
@@ -129,7 +129,11 @@ fn text(password: &ByteString) -> String {
 
 /// When the password under this key was made; `None` for a key that isn't ours.
 fn made(key: &str) -> Option<Timestamp> {
-    let time = key.strip_prefix(KEY)?;
+    at(key.strip_prefix(KEY)?)
+}
+
+/// The time as keys have it.
+pub(super) fn at(time: &str) -> Option<Timestamp> {
     let civil = jiff::civil::DateTime::strptime(TIME, time).ok()?;
     civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }

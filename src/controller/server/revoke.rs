@@ -107,7 +107,8 @@ async fn write(
     passwords: Option<&Passwords>,
 ) -> Result<Removal, Error> {
     let database = kept.database;
-    let desired = build::admin_secret(database, kept.server_name, passwords, &context.operator_namespace);
+    let desired =
+        build::admin_secret(database, kept.server_name, passwords, None, &context.operator_namespace);
     match secrets::apply_admin_secret(context, &desired).await {
         Ok(()) => Ok(Removal::Done),
         // The cache will tell of what has changed.

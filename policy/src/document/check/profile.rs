@@ -39,6 +39,7 @@ pub(super) fn check_profile(
         defaults: spec(&raw.defaults),
         retention: check_retention(&raw.retention, path, findings),
         rotate_after_days: check_passwords(&raw.passwords, path, findings),
+        overlap_hours: check_overlap(&raw.passwords, path, findings),
         name: raw.name.value,
         allow,
         enforcement: raw.enforcement,
@@ -60,6 +61,20 @@ fn check_passwords(raw: &raw::Passwords, path: &str, findings: &mut Findings) ->
         findings.add(days.line, &format!("{path}.passwords.rotateAfterDays"), Code::PolicyMalformed, text);
     }
     Some(days.value)
+}
+
+/// The longest time for which two passwords work.
+const LONGEST_OVERLAP: u16 = 720;
+const OVERLAP: u16 = 24;
+
+fn check_overlap(raw: &raw::Passwords, path: &str, findings: &mut Findings) -> u16 {
+    let Some(hours) = &raw.overlap_hours else { return OVERLAP };
+    if hours.value > LONGEST_OVERLAP {
+        let text =
+            format!("{} is outside of 0 to {LONGEST_OVERLAP}; leave it out for {OVERLAP}", hours.value);
+        findings.add(hours.line, &format!("{path}.passwords.overlapHours"), Code::PolicyMalformed, text);
+    }
+    hours.value
 }
 
 fn check_namespaces(

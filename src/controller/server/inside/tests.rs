@@ -1,9 +1,14 @@
 use api::{DatabaseRef, DatabaseSpec};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use policy::{Policy, Request};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{
+    super::{app_password::WORKS, password::Wanted},
+    *,
+};
 use crate::azure::{FlexibleServer, Identity, Principal};
 
 fn effective(spec: Value) -> Effective {
@@ -31,7 +36,7 @@ fn known() -> Known {
 }
 
 fn wanted(known: &Known, spec: Value, configurations: &[FlexibleServersConfiguration]) -> Wish {
-    match inside(known, &effective(spec), false, configurations) {
+    match inside(known, &effective(spec), None, configurations) {
         Inside::Wanted(wish) => *wish,
         other => panic!("{other:?}"),
     }
@@ -47,12 +52,54 @@ fn the_app_owns_what_is_in_its_database_and_administers_nothing() {
 }
 
 #[test]
+fn with_passwords_two_logins_take_turns_and_the_identity_has_none() {
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+    let over = now + jiff::SignedDuration::from_hours(2);
+    let plan = |existing: Option<&AppPasswords>, request, now| {
+        let secret = existing.map(|passwords| {
+            let mut secret = Secret { data: Some(passwords.data()), ..Secret::default() };
+            secret.metadata.annotations =
+                passwords.key_that_works().map(|key| [(WORKS.to_owned(), key)].into());
+            secret
+        });
+        let wanted = Wanted { request, ..Wanted::default() };
+        let overlap = jiff::SignedDuration::from_hours(1);
+        AppPasswords::plan(secret.as_ref(), wanted, overlap, now, || Some("fresh".to_owned())).unwrap()
+    };
+    let first = plan(None, None, now).established();
+    let second = plan(Some(&first), Some("ticket"), now);
+    let effective = effective(json!({"databaseName": "orders"}));
+    let logins = |passwords: &AppPasswords| {
+        let known = Known { identity: None, ..known() };
+        let Inside::Wanted(wish) = inside(&known, &effective, Some(passwords), &[]) else { panic!() };
+        assert_eq!(wish.desired.logins, []);
+        let logins = wish.passwords.iter();
+        logins
+            .map(|it| format!("{} {}", it.role, if it.may_log_in { "in" } else { "out" }))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(logins(&first), ["orders_app_1 in"]);
+    assert_eq!(logins(&second), ["orders_app_2 in", "orders_app_1 in"]);
+    let established = plan(Some(&second.established()), None, now);
+    assert_eq!(logins(&established), ["orders_app_2 in", "orders_app_1 in"]);
+    let later = plan(Some(&second.established()), None, over);
+    assert_eq!(logins(&later), ["orders_app_2 in", "orders_app_1 out"]);
+    let given = |passwords| handed_out(&effective, passwords).map(|(role, _)| role.to_string());
+    assert_eq!(given(&second).as_deref(), Some("orders_app_1"));
+    assert_eq!(given(&established).as_deref(), Some("orders_app_2"));
+    assert_eq!(given(&plan(None, None, now)), None);
+    // Before the server has passwords, nobody is given a login.
+    let waiting = Effective { authentication: Authentication::Password, ..effective };
+    assert_eq!(inside(&known(), &waiting, None, &[]), Inside::NotYet);
+}
+
+#[test]
 fn before_there_is_a_server_and_an_identity_nothing_is_wanted() {
     let effective = effective(json!({}));
     let without_identity = Known { identity: None, ..known() };
     let without_server = Known { server: None, ..known() };
     for known in [without_identity, without_server] {
-        assert_eq!(inside(&known, &effective, false, &[]), Inside::NotYet);
+        assert_eq!(inside(&known, &effective, None, &[]), Inside::NotYet);
     }
 }
 
@@ -60,14 +107,13 @@ fn before_there_is_a_server_and_an_identity_nothing_is_wanted() {
 fn who_administers_its_server_sets_it_up() {
     let effective = effective(json!({}));
     let of_app = Known { administrator: Administrator::App, ..known() };
-    assert_eq!(inside(&of_app, &effective, false, &[]), Inside::Apps);
-    assert_eq!(inside(&known(), &effective, true, &[]), Inside::Apps, "with a password");
+    assert_eq!(inside(&of_app, &effective, None, &[]), Inside::Apps);
 }
 
 #[test]
 fn a_name_that_postgresql_does_not_take_is_told() {
     let effective = Effective { database_name: "postgres".into(), ..effective(json!({})) };
-    let inside = inside(&known(), &effective, false, &[]);
+    let inside = inside(&known(), &effective, None, &[]);
     assert!(
         matches!(&inside, Inside::Impossible(error) if error.to_string().contains("postgres")),
         "{inside:?}"
