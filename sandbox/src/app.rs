@@ -77,7 +77,7 @@ pub enum Error {
 
 /// Which app.
 #[derive(Debug, clap::Args)]
-pub(crate) struct App {
+pub(crate) struct AppArgs {
     /// Namespace of the `Database`
     #[arg(long, short)]
     namespace: String,
@@ -92,7 +92,7 @@ pub(crate) struct App {
 }
 
 /// Logs in, and prints what each statement returns.
-pub(crate) async fn run(directory: &Directory, app: &App) -> Result<(), Error> {
+pub(crate) async fn run(directory: &Directory, app: &AppArgs) -> Result<(), Error> {
     let down = || Error::Down(directory.path().to_owned());
     let state = directory.read()?.filter(|state| state.ready).ok_or_else(down)?;
     let gateway = state.azure.gateway.ok_or(Error::WithoutPostgres)?;
@@ -156,7 +156,7 @@ struct Pod {
     password: String,
 }
 
-async fn start(kubectl: &Kubectl, app: &App, state: &State, tls: &TlsConnector) -> Result<Pod, Error> {
+async fn start(kubectl: &Kubectl, app: &AppArgs, state: &State, tls: &TlsConnector) -> Result<Pod, Error> {
     let name = format!("{}-db-credentials", app.database);
     let found = ["get", "secret", &name, "--namespace", &app.namespace, "--output", "json"];
     let found: Value = serde_json::from_str(&kubectl.run(&found).await?).unwrap_or_default();
@@ -175,12 +175,12 @@ async fn start(kubectl: &Kubectl, app: &App, state: &State, tls: &TlsConnector) 
 /// Trades a token of the app's ServiceAccount.
 async fn token(
     kubectl: &Kubectl,
-    app: &App,
+    app: &AppArgs,
     client: &str,
     state: &State,
     tls: &TlsConnector,
 ) -> Result<String, Error> {
-    let App { namespace, database, .. } = app;
+    let AppArgs { namespace, database, .. } = app;
     let path = "jsonpath={.status.serviceAccountName}";
     let account =
         kubectl.run(&["get", "database", database, "--namespace", namespace, "--output", path]).await?;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{self, App};
+use crate::app::{self, AppArgs};
 use crate::options::{Options, repository};
 use crate::progress::Progress;
 use crate::state::Directory;
@@ -56,7 +56,7 @@ enum Command {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
-        app: App,
+        app: AppArgs,
     },
     /// Say where the programs of the sandbox are, and build or fetch those that are missing
     Tools,
@@ -134,4 +134,16 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::ExecChild { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }
