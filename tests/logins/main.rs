@@ -9,6 +9,7 @@ mod common;
 mod app;
 mod identity;
 mod password;
+mod restart;
 mod trouble;
 
 use std::sync::OnceLock;
