@@ -443,6 +443,19 @@ pub fn ask<T>(question: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(question)
 }
 
+/// Waits until what holds data is only looked at.
+#[track_caller]
+pub fn rests(story: &Story<'_>) {
+    let server = story.server().name;
+    for kind in ["flexibleserver", "flexibleserversdatabase"] {
+        eventually(&format!("the {kind} only looks"), || {
+            let object = story.of_platform(kind, &server)?;
+            let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
+            (policy == "skip").then_some(())
+        });
+    }
+}
+
 /// Everything that Azure holds.
 pub fn resources(sandbox: &Sandbox) -> Vec<Existing> {
     ask(Client::new(sandbox.azure_control()).resources()).unwrap()

@@ -14,17 +14,7 @@ use crate::{
     policy::{GOOD, Restored, apply_policy},
 };
 
-/// Waits until what holds data is only looked at.
-pub(crate) fn rests(story: &Story<'_>) {
-    let server = story.server().name;
-    for kind in ["flexibleserver", "flexibleserversdatabase"] {
-        eventually(&format!("the {kind} only looks"), || {
-            let object = story.of_platform(kind, &server)?;
-            let policy = &object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"];
-            (policy == "skip").then_some(())
-        });
-    }
-}
+pub(crate) use crate::common::rests;
 
 /// A database at work that has come to rest.
 fn at_rest<'a>(cluster: &'a Cluster, namespace: &str, spec: &str) -> Story<'a> {

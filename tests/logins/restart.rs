@@ -4,7 +4,7 @@ use sandbox::{Options, Sandbox};
 
 use crate::{
     app::App,
-    common::{Story, audit_lines, eventually, metric, writes_of_the_controller},
+    common::{Story, audit_lines, eventually, metric, rests, writes_of_the_controller},
 };
 
 #[test]
@@ -14,6 +14,7 @@ fn a_process_that_has_just_begun_looks_and_changes_nothing() {
         .map(|spec| Story::anywhere(&sandbox).with_database(spec));
     for story in &stories {
         story.wait_settled("main");
+        rests(story);
     }
     let start = audit_lines(&sandbox);
     sandbox.process("controller").restart().unwrap();
