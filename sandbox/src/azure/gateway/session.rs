@@ -192,8 +192,10 @@ impl Login<'_> {
         let (mut from_server, mut to_server) = tokio::io::split(server);
         let delay = self.target.delay;
         let up = async {
-            tokio::io::copy(&mut from_client, &mut to_server).await?;
-            to_server.shutdown().await
+            let copied = tokio::io::copy(&mut from_client, &mut to_server).await;
+            // A server ends the session of a client that is gone, also of one that was killed.
+            to_server.shutdown().await?;
+            copied.map(drop)
         };
         let down = async {
             let _session = self.log_in(&mut from_server, &mut to_client).await?;
