@@ -14,17 +14,17 @@ use std::{
 use axum::http::{Request, StatusCode, Uri, header::CONTENT_TYPE};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use policy::quote::clean;
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::timeout};
-
-use crate::trust;
+use tower::BoxError;
 
 /// What a token is for: logging in to Azure Database for PostgreSQL.
 /// <https://learn.microsoft.com/azure/postgresql/security/security-entra-configure>
@@ -38,6 +38,9 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 /// A token that says nothing else is taken to live so long.
 const SHORTEST_LIFE: Duration = Duration::from_mins(5);
+/// Entra gives none that lives longer.
+/// <https://learn.microsoft.com/azure/postgresql/security/security-entra-concepts>
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
 /// The longest text of Entra's that is told.
 const LONGEST_TEXT: usize = 300;
 
@@ -95,9 +98,12 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    pub(crate) fn new(identity: Identity) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(
+        identity: Identity,
+        authorities: impl IntoIterator<Item = CertificateDer<'static>>,
+    ) -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(trust::roots());
+        roots.add_parsable_certificates(authorities);
         let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
@@ -105,6 +111,20 @@ impl Tokens {
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { identity, client, last: Mutex::default() })
+    }
+
+    /// With a token that is good for an hour.
+    #[cfg(test)]
+    pub(crate) fn holding(text: &str) -> Self {
+        let identity = Identity {
+            authority: Uri::from_static("https://login.example/"),
+            tenant_id: String::new(),
+            client_id: String::new(),
+            token_file: PathBuf::new(),
+        };
+        let until = Instant::now() + Duration::from_hours(1);
+        let said = Ok(Token { text: text.into(), expires: until });
+        Self { last: Mutex::new(Some(Last { said, until })), ..Self::new(identity, []).unwrap() }
     }
 
     /// A token that is good for a while. Entra is asked anew at two thirds of a token's life, and whoever asks meanwhile waits.
@@ -155,8 +175,7 @@ impl Tokens {
         let answer = async {
             let answer = self.client.request(request).await.map_err(|error| unreachable(causes(&error)))?;
             let (head, body) = answer.into_parts();
-            let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-            let body = body.map_err(|error| unreachable(causes(error.as_ref())))?.to_bytes();
+            let body = whole(body).await.map_err(|error| unreachable(causes(error.as_ref())))?;
             Ok::<_, TokenError>((head.status, body))
         };
         let (status, body) = timeout(PATIENCE, answer)
@@ -164,6 +183,14 @@ impl Tokens {
             .map_err(|_| TokenError::NoAnswer { authority: authority.to_string() })??;
         read(status, &body, &self.identity)
     }
+}
+
+/// A body that isn't larger than a token's.
+async fn whole<B>(body: B) -> Result<Bytes, BoxError>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    Ok(Limited::new(body, LARGEST_ANSWER).collect().await?.to_bytes())
 }
 
 /// The words of an error and of what caused it, each once.
@@ -180,23 +207,9 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     clean(&words.join(": "))
 }
 
-/// `name=value&…`, with all but letters, digits and `-._~` escaped.
-/// <https://url.spec.whatwg.org/#application/x-www-form-urlencoded>
+/// `name=value&…`. <https://url.spec.whatwg.org/#application/x-www-form-urlencoded>
 fn form(fields: &[(&str, &str)]) -> String {
-    let escaped = |text: &str| {
-        text.bytes().fold(String::with_capacity(text.len()), |mut escaped, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                escaped.push(char::from(byte));
-            } else {
-                use fmt::Write;
-                let _ = write!(escaped, "%{byte:02X}");
-            }
-            escaped
-        })
-    };
-    let fields: Vec<String> =
-        fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-    fields.join("&")
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 #[derive(Deserialize)]
@@ -216,7 +229,7 @@ fn read(status: StatusCode, body: &[u8], identity: &Identity) -> Result<(String,
             if status.is_success() && !token.is_empty() =>
         {
             let life = expires_in.map_or(SHORTEST_LIFE, Duration::from_secs);
-            Ok((token, life))
+            Ok((token, life.min(LONGEST_LIFE)))
         }
         Some(Answer { error: Some(error), error_description, .. }) => {
             // The description begins with Entra's own code, and goes on with ids of the request.
@@ -234,6 +247,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::trust;
 
     fn identity() -> Identity {
         Identity {
@@ -247,6 +261,7 @@ mod tests {
     #[rstest]
     #[case::a_token(200, r#"{"access_token": "t", "expires_in": 3599, "token_type": "Bearer"}"#, Ok(("t", 3599)))]
     #[case::without_a_life(200, r#"{"access_token": "t"}"#, Ok(("t", 300)))]
+    #[case::for_ever(200, r#"{"access_token": "t", "expires_in": 18446744073709551615}"#, Ok(("t", 86400)))]
     #[case::an_empty_one(
         200,
         r#"{"access_token": ""}"#,
@@ -277,14 +292,21 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn an_answer_that_is_larger_than_a_token_is_not_read_to_its_end() {
+        let answer = |length| whole(Full::<Bytes>::from(vec![b' '; length]));
+        assert_eq!(answer(LARGEST_ANSWER).await.unwrap().len(), LARGEST_ANSWER);
+        assert!(answer(LARGEST_ANSWER + 1).await.is_err());
+    }
+
     #[test]
     fn what_a_form_holds_cannot_end_it() {
-        assert_eq!(form(&[("a", "x y&b=c+%"), ("b", "å-._~")]), "a=x%20y%26b%3Dc%2B%25&b=%C3%A5-._~");
+        assert_eq!(form(&[("a", "x y&b=c+%"), ("b", "å-._~")]), "a=x+y%26b%3Dc%2B%25&b=%C3%A5-._%7E");
     }
 
     #[tokio::test]
     async fn without_the_file_there_is_no_token_and_the_error_is_kept_for_a_while() {
-        let tokens = Tokens::new(identity()).unwrap();
+        let tokens = Tokens::new(identity(), trust::roots()).unwrap();
         let error = tokens.token().await.unwrap_err();
         assert!(error.to_string().starts_with("the file /nowhere/token with the token"), "{error}");
         assert_eq!(tokens.token().await.unwrap_err(), error);
@@ -293,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_used_until_two_thirds_of_its_life_and_longer_where_there_is_no_other() {
-        let tokens = Tokens::new(identity()).unwrap();
+        let tokens = Tokens::new(identity(), trust::roots()).unwrap();
         let now = Instant::now();
         let token = Token { text: "t".into(), expires: now + Duration::from_mins(1) };
         *tokens.last.lock().await =

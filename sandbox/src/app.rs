@@ -37,7 +37,6 @@ use crate::state::{self, Directory, State};
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 /// How long a server may take to let the app in.
 const PATIENCE: Duration = Duration::from_secs(10);
-const SCOPE: &str = "https%3A%2F%2Fossrdbms-aad.database.windows.net%2F.default";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -188,11 +187,15 @@ async fn token(
     let assertion =
         ["create", "token", account, "--namespace", namespace, "--audience", audience, "--duration", "1h"];
     let assertion = kubectl.run(&assertion).await?;
-    let form = format!(
-        "grant_type=client_credentials&client_id={client}&scope={SCOPE}&client_assertion={}&client_assertion_type=\
-         urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
-        assertion.trim()
-    );
+    let form = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("grant_type", "client_credentials"),
+            ("client_id", client),
+            ("scope", "https://ossrdbms-aad.database.windows.net/.default"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion.trim()),
+        ])
+        .finish();
     let address = state.azure.endpoint.trim_start_matches("https://");
     let tenant = PolicyFile::of(&state.options)?.place.tenant_id;
     let stream = TcpStream::connect(address).await?;

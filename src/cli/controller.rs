@@ -15,6 +15,7 @@ use crate::{
     entra::{Identity, Tokens},
     leader::{self, Fence, Leader},
     telemetry::{Dropped, Readiness, serve_admin},
+    trust,
 };
 
 #[derive(Args, Debug)]
@@ -102,8 +103,9 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     let fence = Fence::default();
     let client = client::connect_fenced(&fence).await?;
     let lease_client = client::connect().await?;
-    let tokens = args.identity.identity().map(Tokens::new).transpose()?;
-    let sessions = Sessions::new(tokens, args.postgres_address, fence.clone(), access_metrics)?;
+    let roots = trust::roots();
+    let tokens = args.identity.identity().map(|identity| Tokens::new(identity, roots.clone())).transpose()?;
+    let sessions = Sessions::new(tokens, roots, args.postgres_address, fence.clone(), access_metrics)?;
     let mut leader = Leader::new(lease_client, &namespace, args.lease_duration, fence, leads);
 
     let (state, mut changes, trouble) = (watch.state.clone(), watch.changes.clone(), watch.trouble.clone());

@@ -23,7 +23,7 @@ pub(crate) struct NotLeading;
 
 impl Fence {
     /// This process leads until then; `None` if it doesn't lead.
-    pub(super) fn set(&self, until: Option<Instant>) {
+    pub(crate) fn set(&self, until: Option<Instant>) {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 

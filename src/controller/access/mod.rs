@@ -22,8 +22,6 @@ use kube::runtime::reflector::ObjectRef;
 use postgres::{Credential, Generation, Level, Login, RoleName, Verifier, verifier::VerifierError};
 use tokio::sync::mpsc;
 
-use crate::controller::engine::backoff::jittered;
-
 pub(crate) use metrics::AccessMetrics;
 pub(crate) use outcome::Outcome;
 pub(crate) use session::Sessions;
@@ -133,8 +131,7 @@ impl Queues {
 struct Entry {
     /// What was found last, by which wish and when.
     seen: Option<Seen>,
-    /// The wish that is being looked with.
-    under_way: Option<u64>,
+    is_under_way: bool,
 }
 
 #[derive(Debug)]
@@ -183,11 +180,11 @@ impl Accesses {
         });
         let outcome = seen.map(|seen| seen.outcome.clone());
         if !left.is_zero() {
-            return Look { outcome, again: jittered(left) };
+            return Look { outcome, again: left };
         }
         // One look at a time. Who wants something else meanwhile asks again when it is over.
-        if entry.under_way.is_none() {
-            entry.under_way = Some(id);
+        if !entry.is_under_way {
+            entry.is_under_way = true;
             let is_troubled = entry.seen.as_ref().map_or(was_troubled, |seen| seen.failures > 0);
             let job = Job { server_name: server_name.to_owned(), database, wish: wish.clone(), id };
             // Without a receiver the process is ending.
@@ -202,7 +199,7 @@ impl Accesses {
         let mut all = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         // It may have been forgotten meanwhile.
         let Some(entry) = all.get_mut(&*job.server_name) else { return };
-        entry.under_way = None;
+        entry.is_under_way = false;
         let before = entry.seen.take().filter(|seen| seen.id == job.id).map_or(0, |seen| seen.failures);
         let failures = if outcome.is_settled() { 0 } else { before.saturating_add(1) };
         entry.seen = Some(Seen { id: job.id, outcome: Arc::new(outcome), at: now, failures });

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use api::reason::Reason;
 use postgres::{Server, Tls, connect::TlsError};
+use rustls::pki_types::CertificateDer;
 
 use super::{AccessMetrics, Job, Outcome};
-use crate::{entra::Tokens, leader::Fence, trust};
+use crate::{entra::Tokens, leader::Fence};
 
 /// Gets in to servers.
 #[derive(Debug)]
@@ -23,11 +24,12 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(crate) fn new(
         tokens: Option<Tokens>,
+        authorities: impl IntoIterator<Item = CertificateDer<'static>>,
         address: Option<IpAddr>,
         fence: Fence,
         metrics: AccessMetrics,
     ) -> Result<Self, TlsError> {
-        Ok(Self { tokens, tls: Tls::new(trust::roots())?, address, fence, metrics })
+        Ok(Self { tokens, tls: Tls::new(authorities)?, address, fence, metrics })
     }
 
     pub(crate) fn metrics(&self) -> &AccessMetrics {

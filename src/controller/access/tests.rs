@@ -2,8 +2,12 @@ use std::collections::BTreeMap;
 
 use api::reason::Reason;
 use postgres::{Access, DatabaseName, Desired, Mark};
+use prometheus_client::{encoding::text::encode, registry::Registry};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use sandbox::{Servers, azure::client::TokenRequest, postgres::Version};
 
 use super::*;
+use crate::{entra::Tokens, leader::Fence};
 
 const SERVER: &str = "srv";
 
@@ -194,17 +198,55 @@ async fn without_an_identity_of_its_own_the_operator_says_what_it_needs() {
     let mut world = World::new();
     world.told(&wish("a"));
     let (job, _) = world.job().unwrap();
-    let metrics = AccessMetrics::new(&mut prometheus_client::registry::Registry::default());
-    let sessions = Sessions::new(None, None, crate::leader::Fence::default(), metrics).unwrap();
+    let metrics = AccessMetrics::new(&mut Registry::default());
+    let sessions = Sessions::new(None, crate::trust::roots(), None, Fence::default(), metrics).unwrap();
     let outcome = sessions.look(&job).await;
     assert_eq!((outcome.reason, outcome.lets_app_in, outcome.is_unknown()), (Reason::NoToken, false, true));
     assert!(outcome.message.contains("controller.workloadIdentity.clientId"), "{}", outcome.message);
 }
 
+/// On a real server: only that shows what was written.
+#[tokio::test]
+async fn who_does_not_lead_looks_and_writes_nothing() {
+    let servers = Servers::start().await.unwrap();
+    let host = servers.create("fenced", Version::V17).await.unwrap();
+    let token = servers.azure().token(&TokenRequest::of(Servers::OPERATOR)).await.unwrap();
+    let mut wish = Wish { administrator: Servers::ADMINISTRATOR.to_owned(), ..wish(&host) };
+    wish.desired.may_create = true;
+    let (fence, mut registry) = (Fence::default(), Registry::default());
+    let metrics = AccessMetrics::new(&mut registry);
+    let roots = CertificateDer::pem_slice_iter(servers.root_certificate().as_bytes()).map(Result::unwrap);
+    let sessions =
+        Sessions::new(Some(Tokens::holding(&token)), roots, Some(servers.address()), fence.clone(), metrics);
+    let sessions = sessions.unwrap();
+    let mut world = World::new();
+    world.told(&wish);
+    let (job, _) = world.job().unwrap();
+    let outcome = sessions.look(&job).await;
+    assert_eq!(outcome.reason, Reason::Locked, "{}", outcome.message);
+    assert!(outcome.message.contains("this one writes nothing more"), "{}", outcome.message);
+    fence.set(Some(Instant::now() + Duration::from_mins(1)));
+    // The server frees the lock of the pass before as soon as it sees that its session has ended.
+    let settled = async {
+        loop {
+            let outcome = sessions.look(&job).await;
+            if outcome.reason != Reason::Locked {
+                return outcome;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let outcome = tokio::time::timeout(Duration::from_mins(1), settled).await.unwrap();
+    assert_eq!(outcome.reason, Reason::Settled, "{}", outcome.message);
+    let mut counted = String::new();
+    encode(&mut counted, &registry).unwrap();
+    let statements = counted.lines().find_map(|line| line.strip_prefix("access_statements_total ")).unwrap();
+    assert_ne!(statements, "0", "all was still to be written");
+}
+
 mod at_work {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use prometheus_client::registry::Registry;
     use tokio::sync::Notify;
 
     use super::*;
