@@ -15,8 +15,12 @@ use policy::{Effective, Problem};
 use super::pause::Pause;
 use crate::{
     api_error::one_line,
-    azure::condition::{self, Kind, Progress},
+    azure::{
+        Administrator,
+        condition::{self, Kind, Progress},
+    },
     controller::{
+        access,
         engine::{
             conditions::{
                 ACCESS_READY, CLIENT_ID_CONFLICT, PAUSED, POLICY_COMPLIANT, READY, RECONCILING,
@@ -25,7 +29,7 @@ use crate::{
             verdict::{Blocked, ToReady},
         },
         server::{
-            applied::{Access, Applied, Stage},
+            applied::{Applied, Stage},
             binding::{PORT, secret_name},
             describe::Server,
             known::Known,
@@ -73,15 +77,13 @@ pub(crate) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         Outcome::Applied { applied, known, effective, revision, refused, pause, .. } => {
             fill(&mut status, database, known, effective, revision);
             status.refused = refused.cloned();
-            match &applied.access {
-                Access::Apps => status.extensions = Vec::new(),
-                Access::NotSeen => {}
-                Access::Seen(outcome) => {
-                    if let Some(extensions) = &outcome.extensions {
-                        let all = extensions.iter();
-                        status.extensions = all.map(|(name, version)| extension(name, version)).collect();
-                    }
-                }
+            if known.administrator == Administrator::App {
+                status.extensions = Vec::new();
+            } else if let Some(extensions) =
+                applied.access.as_ref().and_then(|outcome| outcome.extensions.as_ref())
+            {
+                let all = extensions.iter();
+                status.extensions = all.map(|(name, version)| extension(name, version)).collect();
             }
             let seen = Seen { old: &old, generation, was_ready, now, applied, known, effective };
             // What the app doesn't feel is told beside `Ready`, whoever wants it: the policy, an annotation, or Azure.
@@ -116,7 +118,7 @@ fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>) -> [Option<Condition>; 5] 
             let told: Vec<String> =
                 breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
             [
-                access_ready(writer, &applied.access),
+                access_ready(writer, known, applied.access.as_deref()),
                 pause.map(|pause| pause.condition(writer)),
                 Some(compliant(writer, &told.join("; "))),
                 restart_pending(writer, known),
@@ -158,23 +160,23 @@ fn restart_pending(writer: &Writer<'_>, known: &Known) -> Option<Condition> {
 }
 
 /// What was found inside the server. What was found before stands until somebody has looked anew, as after a restart.
-fn access_ready(writer: &Writer<'_>, access: &Access) -> Option<Condition> {
-    match access {
-        Access::Apps => None,
-        Access::NotSeen => Some(find(writer.old, ACCESS_READY).cloned().unwrap_or_else(|| {
+fn access_ready(writer: &Writer<'_>, known: &Known, access: Option<&access::Outcome>) -> Option<Condition> {
+    if known.administrator == Administrator::App {
+        return None;
+    }
+    let Some(outcome) = access else {
+        return Some(find(writer.old, ACCESS_READY).cloned().unwrap_or_else(|| {
             let message = "The operator sets up the app's login as soon as the server can be reached";
             writer.condition(ACCESS_READY, "Unknown", Reason::Connecting.as_str(), message.to_owned())
-        })),
-        Access::Seen(outcome) => {
-            let status = match outcome.reason {
-                Reason::Settled => "True",
-                _ if outcome.is_unknown() => "Unknown",
-                _ => "False",
-            };
-            let message = outcome.message.chars().take(LONGEST_MESSAGE).collect();
-            Some(writer.condition(ACCESS_READY, status, outcome.reason.as_str(), message))
-        }
-    }
+        }));
+    };
+    let status = match outcome.reason {
+        Reason::Settled => "True",
+        _ if outcome.is_unknown() => "Unknown",
+        _ => "False",
+    };
+    let message = outcome.message.chars().take(LONGEST_MESSAGE).collect();
+    Some(writer.condition(ACCESS_READY, status, outcome.reason.as_str(), message))
 }
 
 /// Conditions that stand beside those of kstatus.
@@ -431,12 +433,9 @@ impl Seen<'_> {
 
     /// Why the app's login can't be set up, or used.
     fn no_access(&self) -> Option<Blocked> {
-        match &self.applied.access {
-            Access::Seen(outcome) if !outcome.lets_app_in && (!self.was_ready || outcome.shuts_app_out()) => {
-                Some(Blocked::by(outcome.reason, outcome.message.clone()))
-            }
-            _ => None,
-        }
+        let outcome = self.applied.access.as_ref()?;
+        let is_told = !outcome.lets_app_in && (!self.was_ready || outcome.shuts_app_out());
+        is_told.then(|| Blocked::by(outcome.reason, outcome.message.clone()))
     }
 
     /// Whether this has been said of the same spec for so long that it won't pass by itself; once it was said so, it stays.

@@ -71,27 +71,22 @@ pub(super) enum Look {
 }
 
 pub(super) async fn pass_with(record: &Value, cluster: &[Value], caches: Caches, look: Look) -> ApiServer {
-    let (server, outcome) =
-        pass_at(ApiServer::default(), there().policy, record, cluster, caches, look).await;
+    let (server, outcome) = pass_at(
+        Arc::new(Accesses::new().0),
+        ApiServer::default(),
+        there().policy,
+        record,
+        cluster,
+        caches,
+        look,
+    )
+    .await;
     outcome.unwrap();
     server
 }
 
-/// A pass over the record at an API server that holds it beside the others.
-pub(super) async fn pass_at(
-    server: ApiServer,
-    policy: Option<Policy>,
-    record: &Value,
-    cluster: &[Value],
-    caches: Caches,
-    look: Look,
-) -> (ApiServer, Result<Action, Error>) {
-    let accesses = Arc::new(Accesses::new().0);
-    pass_knowing(accesses, server, policy, record, cluster, caches, look).await
-}
-
-/// The same, with what is known of the server inside.
-async fn pass_knowing(
+/// A pass over the record at an API server that holds it beside the others, with what is known of the server inside.
+async fn pass_at(
     accesses: Arc<Accesses>,
     server: ApiServer,
     policy: Option<Policy>,
@@ -166,12 +161,12 @@ impl Kept {
         let accesses = Arc::new(accesses);
         if let Some(inside) = &self.inside {
             let (other, policy) = (ApiServer::default(), self.policy.clone());
-            let asks = pass_knowing(accesses.clone(), other, policy, &record, &cluster, caches(), look);
+            let asks = pass_at(accesses.clone(), other, policy, &record, &cluster, caches(), look);
             asks.await.1.unwrap();
             let job = queues.next().expect("a pass asks for a look");
             accesses.found(&job, inside.outcome(), Instant::now());
         }
-        pass_knowing(accesses, server, self.policy, &record, &cluster, caches(), look).await
+        pass_at(accesses, server, self.policy, &record, &cluster, caches(), look).await
     }
 
     pub(super) fn cluster(&self) -> Vec<Value> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 
 use api::{Database, reason::Reason};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::reflector::ObjectRef;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::controller::{
     access::Outcome,
+    engine::conditions::Writer,
     server::{context::Context, inside},
 };
 
@@ -72,15 +73,8 @@ impl Logins {
                 ("False", outcome.reason, message)
             }
         };
-        let since = before.filter(|before| before.status == status);
-        Some(Condition {
-            type_: ACCESS_CLOSED.to_owned(),
-            status: status.to_owned(),
-            reason: reason.as_str().to_owned(),
-            message,
-            observed_generation: None,
-            last_transition_time: since.map_or(Time(now), |before| before.last_transition_time),
-        })
+        let writer = Writer { old: before.as_slice(), generation: None, now };
+        Some(writer.condition(ACCESS_CLOSED, status, reason.as_str(), message))
     }
 }
 

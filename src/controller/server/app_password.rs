@@ -98,12 +98,8 @@ impl AppPasswords {
         let works = annotation(WORKS).cloned();
         if let Some(newest) = &newest {
             let newest_works = works.as_ref() == Some(&newest.key());
-            let is_asked = wanted.request.is_some() && wanted.request != fulfilled.as_deref();
-            let is_old = wanted.rotate_after_days.is_some_and(|days| {
-                now.duration_since(newest.made) >= SignedDuration::from_hours(24 * i64::from(days))
-            });
             // One after the other: the former one must not go before the newest is handed out.
-            if !newest_works || !(is_asked || is_old) {
+            if !newest_works || !wanted.is_due(newest.made, fulfilled.as_deref(), now) {
                 let until = newest.made.saturating_add(overlap).unwrap_or(Timestamp::MAX);
                 let is_overlapping = newest_works && former.is_some() && now < until;
                 return Some(Self {
@@ -121,7 +117,9 @@ impl AppPasswords {
         }
         let turn = newest.as_ref().map_or(Turn::First, |newest| newest.turn.other());
         // Never the same moment as the one before, by which they are told apart.
-        let made = newest.as_ref().map_or(now, |newest| now.max(newest.made + SignedDuration::from_secs(1)));
+        let next =
+            |made: Timestamp| made.saturating_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
+        let made = newest.as_ref().map_or(now, |newest| now.max(next(newest.made)));
         let fresh = AppPassword { turn, made: whole_seconds(made), text: fresh()? };
         let (newest_works, former_works) = (false, true);
         Some(Self {

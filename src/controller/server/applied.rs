@@ -43,21 +43,11 @@ pub(crate) struct Applied {
     pub(crate) shuts_app_out: bool,
     /// The app's ServiceAccount logs in as somebody else.
     pub(crate) account: Option<account::Trouble>,
-    pub(crate) access: Access,
+    /// What was found inside of the server, where the operator sets it up; `None` while nobody has looked since it was wanted so, or the
+    /// time for that hasn't come.
+    pub(crate) access: Option<Arc<Outcome>>,
     /// When to look again for what no watch tells of.
     pub(crate) again: Option<Duration>,
-}
-
-/// What is known of the server inside.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Access {
-    /// That is the app's own affair.
-    #[default]
-    Apps,
-    /// Nobody has looked since it was wanted so, or the time for that hasn't come.
-    NotSeen,
-    /// What was found.
-    Seen(Arc<Outcome>),
 }
 
 impl Applied {
@@ -69,7 +59,7 @@ impl Applied {
             unseen: None,
             shuts_app_out: false,
             account: None,
-            access: Access::Apps,
+            access: None,
             again: None,
         }
     }

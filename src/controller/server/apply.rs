@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     account,
-    applied::{Access, Applied, Stage},
+    applied::{Applied, Stage},
     binding,
     build::Desired,
     context::Context,
@@ -54,19 +54,6 @@ impl Mode {
 }
 
 pub(crate) async fn apply(
-    context: &Context,
-    database: &Database,
-    desired: &Desired,
-    mode: Mode,
-) -> Result<Applied, Error> {
-    let mut applied = apply_all(context, database, desired, mode).await?;
-    if desired.inside != Inside::Apps && applied.access == Access::Apps {
-        applied.access = Access::NotSeen;
-    }
-    Ok(applied)
-}
-
-async fn apply_all(
     context: &Context,
     database: &Database,
     desired: &Desired,
@@ -157,7 +144,7 @@ async fn apply_azure(
     }
     all.look_inside(database, &name, desired);
     // From now on it is handed out, whatever becomes of this process.
-    if let (Access::Seen(outcome), Some(secret)) = (&all.applied.access, &desired.admin_secret_then)
+    if let (Some(outcome), Some(secret)) = (&all.applied.access, &desired.admin_secret_then)
         && outcome.lets_app_in
     {
         secrets::apply_admin_secret(context, secret).await?;
@@ -392,17 +379,15 @@ impl All<'_> {
                 let (of, now) = (ObjectRef::from_obj(database), Instant::now());
                 let look = self.context.accesses.look(server_name, of, wish, had_trouble, now);
                 self.applied.again = Some(look.again);
-                look.outcome.map_or(Access::NotSeen, Access::Seen)
+                look.outcome
             }
-            Inside::NotYet | Inside::Wanted(_) => Access::NotSeen,
+            Inside::NotYet | Inside::Wanted(_) => None,
             Inside::Impossible(error) => {
-                Access::Seen(Arc::new(Outcome::unseen(Reason::SqlFailed, error.to_string())))
+                Some(Arc::new(Outcome::unseen(Reason::SqlFailed, error.to_string())))
             }
         };
-        let (lets_in, shuts_out) = match &access {
-            Access::Seen(outcome) => (outcome.lets_app_in, outcome.shuts_app_out()),
-            _ => (false, false),
-        };
+        let lets_in = access.as_ref().is_some_and(|outcome| outcome.lets_app_in);
+        let shuts_out = access.as_ref().is_some_and(|outcome| outcome.shuts_app_out());
         self.applied.shuts_app_out |= shuts_out;
         // A password is handed out by the pass after the one that saw it work.
         let is_ready = (lets_in && desired.secret.is_some()) || (self.mode.had_secret && !shuts_out);

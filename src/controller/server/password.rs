@@ -45,6 +45,18 @@ pub(crate) struct Wanted<'a> {
     pub(crate) made_since: Option<Timestamp>,
 }
 
+impl Wanted<'_> {
+    /// Whether another one is asked for than the one that was made then, and fulfils this request.
+    pub(super) fn is_due(&self, made: Timestamp, fulfilled: Option<&str>, now: Timestamp) -> bool {
+        let is_asked = self.request.is_some() && self.request != fulfilled;
+        let is_older = self.made_since.is_some_and(|since| made < since);
+        let is_old = self
+            .rotate_after_days
+            .is_some_and(|days| now.duration_since(made) >= SignedDuration::from_hours(24 * i64::from(days)));
+        is_asked || is_older || is_old
+    }
+}
+
 /// The password that was sent to Azure last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent<'a> {
@@ -103,11 +115,7 @@ impl Passwords {
             None => true,
             // One after the other: which of three works could not be told.
             Some(_) if !is_taken => false,
-            Some(newest) => {
-                let is_asked = wanted.request.is_some() && wanted.request != fulfilled.as_deref();
-                let is_older = wanted.made_since.is_some_and(|since| made(newest) < Some(since));
-                is_asked || is_older || is_old(newest, wanted.rotate_after_days, now)
-            }
+            Some(newest) => made(newest).is_none_or(|made| wanted.is_due(made, fulfilled.as_deref(), now)),
         };
         let newest = if let Some(newest) = newest.filter(|_| !is_due) {
             newest
@@ -136,11 +144,6 @@ fn made(key: &str) -> Option<Timestamp> {
 pub(super) fn at(time: &str) -> Option<Timestamp> {
     let civil = jiff::civil::DateTime::strptime(TIME, time).ok()?;
     civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
-}
-
-fn is_old(key: &str, days: Option<u16>, now: Timestamp) -> bool {
-    let (Some(days), Some(made)) = (days, made(key)) else { return false };
-    now.duration_since(made) >= SignedDuration::from_hours(24 * i64::from(days))
 }
 
 /// `None` when no random bytes are to be had.

@@ -110,6 +110,33 @@ fn who_administers_its_server_sets_it_up() {
     assert_eq!(inside(&of_app, &effective, None, &[]), Inside::Apps);
 }
 
+/// The server of `known`, with this administrator.
+fn kept(principal_name: &str, kind: &str) -> Objects {
+    let administrator = json!({
+        "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServersAdministrator",
+        "metadata": {"name": "srv"},
+        "spec": {"azureName": "id", "owner": {}, "principalName": principal_name, "principalType": kind},
+    });
+    let server = known().server.map(|server| server.object().clone());
+    Objects {
+        server,
+        administrator: Some(serde_json::from_value(administrator).unwrap()),
+        ..Objects::default()
+    }
+}
+
+#[test]
+fn nobody_gets_in_to_a_server_that_is_kept_and_nothing_is_made_in_it() {
+    let wish = closed(&kept("operators", "Group"), Some("orders")).unwrap();
+    assert_eq!((&*wish.host, &*wish.administrator), ("srv.postgres.database.azure.com", "operators"));
+    assert_eq!((wish.desired.access, wish.desired.may_create), (Access::Closed, false));
+    assert_eq!((wish.desired.logins, wish.passwords), (vec![], vec![]));
+    assert_eq!(wish.desired.mark.as_str(), "database-operator: orders");
+    // Whose app administers it, and one without a database.
+    assert_eq!(closed(&kept("srv", "ServicePrincipal"), Some("orders")), None);
+    assert_eq!(closed(&kept("operators", "Group"), None), None);
+}
+
 #[test]
 fn a_name_that_postgresql_does_not_take_is_told() {
     let effective = Effective { database_name: "postgres".into(), ..effective(json!({})) };
