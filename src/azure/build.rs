@@ -151,7 +151,7 @@ fn server(input: &Input<'_>, placement: Placement) -> FlexibleServer {
         },
     );
     settings::write(&effective.settings, &mut server.spec);
-    server.metadata = metadata(input, server_name);
+    server.metadata = of_the_one(input.existing.server, metadata(input, server_name));
     if *input.adoption != Adoption::Manage {
         server.spec.tags.clear();
         // ASO reads Secrets even to look, and there is none before the server is ours.
@@ -174,7 +174,7 @@ fn database(input: &Input<'_>) -> FlexibleServersDatabase {
             collation: "en_US.utf8".to_owned(),
         },
     );
-    database.metadata = metadata(input, input.server_name);
+    database.metadata = of_the_one(input.existing.database, metadata(input, input.server_name));
     // One that existed before is looked for before anything is created, and then only read.
     let is_missing = input.existing.database_was_made && input.existing.database.is_none();
     if (is_missing && !input.accepts_empty) || rests(input.existing.database, &database, input.accepts_empty)
@@ -428,6 +428,12 @@ fn metadata(input: &Input<'_>, name: &str) -> ObjectMeta {
         annotations: Some(annotations(DETACH_ON_DELETE)),
         ..ObjectMeta::default()
     }
+}
+
+/// For that very object alone, as it was seen: what is decided by it isn't to make another one, should it be gone by then.
+fn of_the_one<K: AsoObject>(found: Option<&K>, metadata: ObjectMeta) -> ObjectMeta {
+    let seen = found.map(|found| found.meta().clone()).unwrap_or_default();
+    ObjectMeta { uid: seen.uid, resource_version: seen.resource_version, ..metadata }
 }
 
 #[cfg(test)]

@@ -318,10 +318,10 @@ pub struct FlexibleServersConfigurationStatus {
     pub is_config_pending_restart: Option<bool>,
 }
 
+aso_object!(HOLDS_DATA = true; FlexibleServer, FlexibleServersDatabase);
 aso_object!(
-    FlexibleServer,
+    HOLDS_DATA = false;
     FlexibleServersConfiguration,
-    FlexibleServersDatabase,
     FlexibleServersFirewallRule,
     FlexibleServersAdministrator
 );

@@ -60,4 +60,4 @@ pub struct FederatedIdentityCredentialSpec {
     pub subject: String,
 }
 
-aso_object!(UserAssignedIdentity, FederatedIdentityCredential);
+aso_object!(HOLDS_DATA = false; UserAssignedIdentity, FederatedIdentityCredential);

@@ -68,6 +68,8 @@ pub trait AsoObject:
     + Sync
     + 'static
 {
+    /// Whether data are gone with what it stands for.
+    const HOLDS_DATA: bool;
     /// What ASO reports.
     fn conditions(&self) -> &[Condition];
     /// Whether the part that we write is the same; what ASO and Azure add doesn't count.
@@ -75,8 +77,9 @@ pub trait AsoObject:
 }
 
 macro_rules! aso_object {
-    ($($kind:ty),+) => {$(
+    (HOLDS_DATA = $holds_data:expr; $($kind:ty),+) => {$(
         impl $crate::azure::AsoObject for $kind {
+            const HOLDS_DATA: bool = $holds_data;
             fn conditions(&self) -> &[$crate::azure::condition::Condition] {
                 self.status.as_ref().map_or(&[], |status| &status.conditions)
             }

@@ -222,11 +222,14 @@ pub(crate) fn in_an_empty_cluster(aso: &Health, client: kube::Client) -> Context
     context_of(example_in_force(), &[], aso, noon(), client)
 }
 
-/// Azure was asked a moment ago what each of the servers is, but in the one case that is about that.
+/// Azure was asked a moment ago what each of its resources is, but in the one case that is about that.
 fn looked(cluster: &[Value]) -> Looks {
     let looks = Looks::default();
-    for server in cluster.iter().filter(|object| object["kind"] == "FlexibleServer") {
-        looks.asked_again(server["metadata"]["name"].as_str().unwrap(), 0);
+    for object in cluster {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let metadata = &object["metadata"];
+        let of = [text(&object["kind"]), text(&metadata["namespace"]), text(&metadata["name"])];
+        looks.asked_again(of.join("/"), metadata["uid"].as_str().map(str::to_owned), 0);
     }
     looks
 }

@@ -440,8 +440,7 @@ fn play_world(runner: &mut TestRunner, runtime: &Runtime, seed: i128, steps: usi
     if let Err(panic) = played {
         let told = std::mem::take(&mut world.api_server.store().told);
         world.log.extend(told);
-        let last = world.log.len().saturating_sub(120);
-        println!("{}\nMODEL_SEED={seed}", world.log[last..].join("\n"));
+        println!("{}\nMODEL_SEED={seed}", world.log.join("\n"));
         for name in DATABASES {
             for key in [database_key(name), record_key(name), server_key(name)] {
                 println!("{key:?}: {}", world.object(&key).unwrap_or_default());
@@ -464,6 +463,7 @@ const ALL: &[&str] = &[
     "AcceptEmpty",
     "Apply",
     "Attend",
+    "AzureIsAway",
     "AzureLoses",
     "AzureRemakes",
     "ChangeHands",
@@ -475,6 +475,7 @@ const ALL: &[&str] = &[
     "PutBack",
     "Reconcile",
     "ReconcileRecord",
+    "Resize",
     "Restart",
     "Skew",
     "TimePasses",

@@ -44,6 +44,7 @@ impl World {
                 true
             }
             Step::Apply => self.apply(name),
+            Step::Resize => self.resize(name),
             Step::Delete { word } => self.delete(name, *word),
             Step::Vanish => {
                 self.unheard.remove(name);
@@ -60,7 +61,11 @@ impl World {
                 !self.api_server.store().delete(&record_key(name)).is_null()
             }
             Step::DropObject { which } => self.drop_object(*which),
-            Step::AzureLoses => self.azure_loses(name),
+            Step::AzureLoses { unseen } => self.azure_loses(name, *unseen),
+            Step::AzureIsAway { away } => {
+                self.azure.is_away = *away;
+                true
+            }
             Step::AzureRemakes => self.azure_remakes(name),
             Step::ChangeHands { taken } => {
                 let cluster = if *taken { ANOTHER_CLUSTER } else { THIS_CLUSTER };
@@ -147,7 +152,7 @@ impl World {
         true
     }
 
-    fn azure_loses(&mut self, name: &str) -> bool {
+    fn azure_loses(&mut self, name: &str, unseen: bool) -> bool {
         let server = server_name(name);
         let data = self.azure.servers.get(&server).map(|server| server.data);
         let Some(data) = data.filter(|_| self.rests(name)) else { return false };
@@ -157,7 +162,12 @@ impl World {
         if !sharing(name).any(is_accepted) {
             self.lost.insert(server, data);
         }
-        self.azure.attend(&mut self.api_server.store(), &server_key(name));
+        if unseen {
+            // Between a look and the write that it allows nobody can see it coming.
+            self.process = None;
+        } else {
+            self.azure.attend(&mut self.api_server.store(), &server_key(name));
+        }
         true
     }
 
@@ -226,6 +236,13 @@ impl World {
         });
         self.api_server.store().create(&database_key(name), database);
         true
+    }
+
+    fn resize(&mut self, name: &str) -> bool {
+        self.change(&database_key(name), |database| {
+            let sku = &mut database["spec"]["sku"];
+            *sku = json!(if *sku == "Standard_B2s" { "Standard_B1ms" } else { "Standard_B2s" });
+        })
     }
 
     fn delete(&mut self, name: &str, word: Option<&'static str>) -> bool {

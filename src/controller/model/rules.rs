@@ -31,14 +31,8 @@ impl World {
                 let lost = self.lost.remove(server);
                 let is_over =
                     lost.is_none_or(|lost| self.ends.get(&lost).is_some_and(|end| *end <= self.now()));
-                // Who gets one that is lost may have said so before.
-                let will_do = |name: &str| {
-                    server_name(name) == *server
-                        && self.has_server(name)
-                        && self.says_that_empty_will_do(name)
-                };
                 assert!(
-                    is_over || DATABASES.into_iter().any(will_do),
+                    is_over || self.will_do(server),
                     "{server} is made anew, and empty, as {data}; lost: {lost:?}"
                 );
                 if let Some(end) = self.unmade.remove(server) {
@@ -48,12 +42,20 @@ impl World {
         }
     }
 
+    /// Whether who has this server said that an empty one will do. Who gets one that is lost may have said so before.
+    fn will_do(&self, server: &str) -> bool {
+        DATABASES.into_iter().any(|name| {
+            server_name(name) == server && self.has_server(name) && self.says_that_empty_will_do(name)
+        })
+    }
+
     /// After a while all that can be done is done: nothing is written any more, and nobody waits for nothing.
     pub(super) fn come_to_rest(&mut self, runtime: &Runtime) -> bool {
         // By a clock that is wrong it may wait for long.
         if self.skew != SignedDuration::ZERO {
             return false;
         }
+        self.azure.is_away = false;
         let rests = (0..MOST_ROUNDS).any(|_| !self.work(runtime, true));
         assert!(rests, "after {MOST_ROUNDS} rounds it is still at work");
         self.is_closed();
@@ -62,9 +64,12 @@ impl World {
                 let reason = self.reason(&key).and_then(|reason| Reason::parse(&reason));
                 assert!(!reason.is_some_and(Reason::is_work), "{key:?} is still {reason:?}");
             }
+            let reason = self.reason(&database_key(name));
+            // Where nothing tells of its server, a person must.
+            let is_told = reason.as_deref() != Some(Reason::ServerNameUnknown.as_str());
             let waits = self.object(&database_key(name)).is_some_and(|database| {
-                !database["metadata"]["deletionTimestamp"].is_null()
-                    || self.reason(&database_key(name)).is_none()
+                let goes = !database["metadata"]["deletionTimestamp"].is_null();
+                (goes && is_told) || reason.is_none()
             });
             assert!(!waits, "Database {name} neither goes nor comes");
         }
@@ -166,6 +171,10 @@ impl World {
                 }
             }
             self.forget_what_nothing_tells(name);
+            // What is decided stays so, however long Azure is away.
+            if !self.rests(name) && self.will_do(&server_name(name)) {
+                self.lost.remove(&server_name(name));
+            }
             if !self.has_server(name) {
                 continue;
             }

@@ -40,6 +40,8 @@ pub(super) enum Step {
         hours: i64,
     },
     Apply,
+    /// Another size is asked for.
+    Resize,
     /// A delete, with this said on the data.
     Delete {
         word: Option<&'static str>,
@@ -62,7 +64,14 @@ pub(super) enum Step {
     DropObject {
         which: usize,
     },
-    AzureLoses,
+    /// Somebody deletes a server in Azure. Azure Service Operator sees it at once, or when it looks again.
+    AzureLoses {
+        unseen: bool,
+    },
+    /// Azure answers nobody, or does so again.
+    AzureIsAway {
+        away: bool,
+    },
     /// Somebody deletes a server that is kept, in Azure, and makes another one of the same name there.
     AzureRemakes,
     /// Another cluster takes the server, or gives it back.
@@ -95,6 +104,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Restart),
         1 => select(&[0, 0, -48, 30, 24 * 40][..]).prop_map(|hours| Step::Skew { hours }),
         8 => Just(Step::Apply),
+        3 => Just(Step::Resize),
         5 => select(&[None, Some("Retain"), Some("8d"), Some("Destroy"), Some("Destroy")][..])
             .prop_map(|word| Step::Delete { word }),
         1 => Just(Step::Vanish),
@@ -103,7 +113,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Unsay),
         1 => Just(Step::DropRecord),
         2 => (0..20usize).prop_map(|which| Step::DropObject { which }),
-        1 => (0..4usize).prop_map(|one| if one == 0 { Step::AzureLoses } else { Step::Restart }),
+        1 => any::<bool>().prop_map(|unseen| Step::AzureLoses { unseen }),
+        3 => select(&[true, false, false][..]).prop_map(|away| Step::AzureIsAway { away }),
         4 => Just(Step::AzureRemakes),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(which, with_status)| Step::PutBack { which, with_status }),
         3 => Just(Step::AcceptEmpty),

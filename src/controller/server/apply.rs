@@ -14,12 +14,13 @@ use super::{
     build::Desired,
     context::Context,
     inside::Inside,
+    looks::look_first,
     nudge, secrets,
     write::{Error, amend, aso, delete, foreign, has_our_metadata, same_owner, taken},
 };
 use crate::{
     azure::{
-        self, AT_REST, AsoObject, DETACH_ON_DELETE, FlexibleServer, FlexibleServersAdministrator,
+        self, AT_REST, AsoObject, DETACH_ON_DELETE, FlexibleServersAdministrator,
         FlexibleServersConfiguration, MANAGE, Owner, RECONCILE_POLICY, SKIP, adoption,
         condition::{self, Progress},
         states,
@@ -105,11 +106,7 @@ async fn apply_azure(
     let mut all = All { context, mode, is_free: false, lifts: true, applied: Applied::new(Progress::Sent) };
     // The login is made while Azure still works on the server: it takes seconds, and the server minutes.
     let identity = all.keep_up(&caches.identities, &azure.identity, |_| false).await?;
-    let server = if look_first(context, &azure.server).await? {
-        Progress::Sent
-    } else {
-        all.keep_up(&caches.servers.cache, &azure.server, adoption::is_probe).await?
-    };
+    let server = all.keep_up(&caches.servers.cache, &azure.server, adoption::is_probe).await?;
     // Nobody would look at it for an hour, and see that it is up again.
     let name = azure.server.name_any();
     if let Some(found) = caches.servers.cache.get(&azure.server.namespace().unwrap_or_default(), &name)
@@ -153,31 +150,6 @@ async fn apply_azure(
     let is_connectable = all.applied.is_connectable();
     all.parameters(&azure.configurations, is_connectable).await?;
     Ok(all.applied)
-}
-
-/// Before a server at rest is changed, Azure is asked what it is: it may be gone since the last look, and a write would make
-/// it anew and empty; or it has grown, and Azure would refuse the whole change. Tells whether that is under way.
-async fn look_first(context: &Context, desired: &FlexibleServer) -> Result<bool, Error> {
-    let (namespace, name) = (desired.namespace().unwrap_or_default(), desired.name_any());
-    let Some(found) = context.caches.servers.cache.get(&namespace, &name) else { return Ok(false) };
-    if !azure::is_at_rest(&found) || found.same_spec(desired) || !same_owner(&found, desired) {
-        return Ok(false);
-    }
-    match context.looks.has_looked_again(&found) {
-        Some(true) => {
-            context.looks.used(&name);
-            Ok(false)
-        }
-        Some(false) => Ok(true),
-        None => {
-            // Where it can't be asked, what it saw last must do.
-            let generation = nudge::poke(context, &found).await?;
-            if let Some(generation) = generation {
-                context.looks.asked_again(&name, generation);
-            }
-            Ok(generation.is_some())
-        }
-    }
 }
 
 /// Takes away what was to be made where it doesn't belong any more, and tells whether it did: the policy has been mended since.
@@ -319,25 +291,36 @@ impl All<'_> {
         is_ours: impl Fn(&K) -> bool,
     ) -> Result<Progress, Error> {
         let found = cache.get(&desired.namespace().unwrap_or_default(), &desired.name_any());
+        // What Azure Service Operator only looks at, and is to write.
         if let Some(found) = &found
             && azure::has_policy(found, SKIP)
             && !azure::has_policy(desired, SKIP)
             && same_owner(found, desired)
-            && !is_ours(found)
-            && (!azure::is_at_rest(found) || is_paused(found))
         {
-            if is_paused(found) {
-                // What lies on a server waits for what the server itself has to become again.
-                if !self.lifts {
+            let is_pause_over = is_paused(found);
+            if !is_pause_over && !azure::is_at_rest(found) && !is_ours(found) {
+                self.applied.left_alone.push(condition::describe(found));
+                let is_same = found.same_spec(desired);
+                return Ok(if is_same { condition::progress(found) } else { Progress::Sent });
+            }
+            // What lies on a server waits for what the server itself has to become again.
+            if is_pause_over && !self.lifts {
+                return Ok(Progress::Sent);
+            }
+            if K::HOLDS_DATA {
+                // What is wanted was decided by what it was then.
+                if found.resource_version() != desired.meta().resource_version {
                     return Ok(Progress::Sent);
                 }
+                if let Some(progress) = look_first(self.context, found).await? {
+                    return Ok(progress);
+                }
+            }
+            if is_pause_over {
                 let annotations = json!({RECONCILE_POLICY: DETACH_ON_DELETE, PAUSED: null});
                 amend(self.context, found, json!({"annotations": annotations})).await?;
                 return Ok(Progress::Sent);
             }
-            self.applied.left_alone.push(condition::describe(found));
-            let is_same = found.same_spec(desired);
-            return Ok(if is_same { condition::progress(found) } else { Progress::Sent });
         }
         let progress = aso(self.context, cache, desired).await?;
         if self.applied.unseen.is_none() && progress == Progress::Sent {

@@ -10,10 +10,15 @@ use std::{
 
 use kube::ResourceExt;
 
-use super::describe::Server;
+use super::{
+    context::Context,
+    describe::Server,
+    nudge::{self, Poked},
+    write::{Error, key},
+};
 use crate::{
     azure::{
-        FlexibleServer,
+        AsoObject, adoption,
         condition::{self, Progress},
     },
     monotonic,
@@ -25,11 +30,21 @@ const FRESH_FOR: Duration = Duration::from_hours(1);
 /// What was seen longer ago isn't changed by it any more: people do things in Azure, too.
 const SEEN_FOR: Duration = Duration::from_mins(10);
 
-/// By the name of the server.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
+    /// By the name of the server.
     anew: Mutex<HashMap<String, Look>>,
-    again: Mutex<HashMap<String, (i64, Instant)>>,
+    /// By kind, namespace and name of the object.
+    again: Mutex<HashMap<String, Again>>,
+}
+
+#[derive(Debug)]
+struct Again {
+    asked: Instant,
+    /// Uid of the object that was asked: another one of its name has generations of its own.
+    of: Option<String>,
+    /// When it has seen this one, it has looked.
+    generation: i64,
 }
 
 #[derive(Debug)]
@@ -65,41 +80,94 @@ impl Looks {
         self.anew.lock().unwrap_or_else(PoisonError::into_inner).remove(server_name);
     }
 
-    /// Notes that Azure Service Operator was asked to look again, and will have when it has seen this generation.
-    pub(crate) fn asked_again(&self, server_name: &str, generation: i64) {
-        let again = (generation, monotonic::now());
-        self.again.lock().unwrap_or_else(PoisonError::into_inner).insert(server_name.to_owned(), again);
+    /// Notes that Azure Service Operator was asked to look at an object again, and will have when it has seen this generation.
+    pub(crate) fn asked_again(&self, key: String, of: Option<String>, generation: i64) {
+        let again = Again { asked: monotonic::now(), of, generation };
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).insert(key, again);
     }
 
-    /// Whether it has looked since it was asked; `None` when it wasn't asked lately.
-    pub(crate) fn has_looked_again(&self, object: &FlexibleServer) -> Option<bool> {
+    /// Whether it has seen what there is since it was asked; `None` when it wasn't asked lately. A look that failed has seen
+    /// nothing.
+    fn has_looked_again<K: AsoObject>(&self, key: &str, object: &K) -> Option<bool> {
         let again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
-        let (generation, _) =
-            again.get(&object.name_any()).filter(|(_, asked)| monotonic::since(*asked) < SEEN_FOR)?;
-        let is_newer = object.metadata.generation.is_some_and(|now| now >= *generation);
-        Some(is_newer && condition::progress(object) != Progress::Sent)
+        let again = again.get(key).filter(|again| {
+            monotonic::since(again.asked) < SEEN_FOR && again.of.as_deref() == object.meta().uid.as_deref()
+        })?;
+        let is_newer = object.meta().generation.is_some_and(|now| now >= again.generation);
+        Some(is_newer && condition::progress(object) == Progress::Ready)
     }
 
     /// What it saw was used.
-    pub(crate) fn used(&self, server_name: &str) {
-        self.again.lock().unwrap_or_else(PoisonError::into_inner).remove(server_name);
+    fn used(&self, key: &str) {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// Before what Azure Service Operator only looked at is written, Azure is asked what it is: it may be gone since the last
+/// look, and a write would make it anew and empty; or it has grown, and Azure would refuse the whole change. Gives how far that
+/// is while it isn't known; `None` where the write may go ahead.
+pub(crate) async fn look_first<K: AsoObject>(
+    context: &Context,
+    found: &K,
+) -> Result<Option<Progress>, Error> {
+    let progress = condition::progress(found);
+    // Whether an empty one is wanted in its place was decided by what is written here.
+    if adoption::is_absent(&progress) {
+        return Ok(None);
+    }
+    let key = key::<K>(&found.namespace().unwrap_or_default(), &found.name_any());
+    match context.looks.has_looked_again(&key, found) {
+        Some(true) => {
+            context.looks.used(&key);
+            Ok(None)
+        }
+        Some(false) => Ok(Some(match progress {
+            // What keeps it from looking is worth telling.
+            Progress::GaveUp { .. } | Progress::Retrying { .. } => progress,
+            Progress::Ready | Progress::Sent | Progress::Working => Progress::Sent,
+        })),
+        None => Ok(match nudge::poke(context, found).await? {
+            Poked::Asked(generation) => {
+                context.looks.asked_again(key, found.uid(), generation);
+                Some(Progress::Sent)
+            }
+            // The cache will tell what it is now.
+            Poked::Changed => Some(Progress::Sent),
+            // What it saw last must do.
+            Poked::Impossible => None,
+        }),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use kube::api::ObjectMeta;
+    use rstest::rstest;
     use serde_json::json;
 
-    use super::*;
+    use super::super::looks::*;
+    use crate::azure::FlexibleServer;
 
     const JUST_BEFORE: Duration = Duration::from_millis(1);
 
-    fn object(uid: &str, generation: i64) -> FlexibleServer {
+    fn object(uid: &str) -> Server {
+        FlexibleServer {
+            metadata: ObjectMeta { uid: Some(uid.to_owned()), ..ObjectMeta::default() },
+            ..server(3, "Succeeded")
+        }
+        .into()
+    }
+
+    /// Of which Azure Service Operator has seen the third generation.
+    fn server(generation: i64, reason: &str) -> FlexibleServer {
+        let status = if reason == "Succeeded" { "True" } else { "False" };
         serde_json::from_value(json!({
             "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
-            "metadata": {"name": "srv", "uid": uid, "generation": generation},
+            "metadata": {"name": "srv", "generation": generation},
             "spec": {"azureName": "srv", "owner": {}, "location": "x"},
-            "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Succeeded", "observedGeneration": 3}]},
+            "status": {"conditions": [{
+                "type": "Ready", "status": status, "severity": "Warning", "reason": reason, "observedGeneration": 3,
+            }]},
         }))
         .unwrap()
     }
@@ -107,7 +175,7 @@ mod tests {
     #[test]
     fn another_object_is_fresh_for_an_hour_after_it_was_asked_for() {
         monotonic::stand_still();
-        let (looks, old, new) = (Looks::default(), object("old", 3).into(), object("new", 3).into());
+        let (looks, old, new) = (Looks::default(), object("old"), object("new"));
         let answers = || [looks.is_fresh("srv", &old), looks.is_fresh("srv", &new), looks.is_asked("srv")];
         assert_eq!(answers(), [false, false, false], "nobody has asked");
         looks.asked("srv", Some("old".to_owned()));
@@ -130,9 +198,9 @@ mod tests {
     fn it_has_looked_again_once_it_has_told_of_the_generation() {
         monotonic::stand_still();
         let looks = Looks::default();
-        assert_eq!(looks.has_looked_again(&object("u", 3)), None, "nobody has asked");
-        looks.asked_again("srv", 3);
-        let answer = |generation| looks.has_looked_again(&object("u", generation));
+        assert_eq!(looks.has_looked_again("srv", &server(3, "Succeeded")), None, "nobody has asked");
+        looks.asked_again("srv".to_owned(), None, 3);
+        let answer = |generation| looks.has_looked_again("srv", &server(generation, "Succeeded"));
         assert_eq!(answer(2), Some(false), "the cache is behind");
         assert_eq!(answer(4), Some(false), "it has yet to tell of this one");
         assert_eq!(answer(3), Some(true));
@@ -140,8 +208,22 @@ mod tests {
         assert_eq!(answer(3), Some(true));
         monotonic::advance(JUST_BEFORE);
         assert_eq!(answer(3), None, "that was long ago");
-        looks.asked_again("srv", 3);
+        looks.asked_again("srv".to_owned(), None, 3);
         looks.used("srv");
         assert_eq!(answer(3), None, "what it saw was used");
+        looks.asked_again("srv".to_owned(), Some("old".to_owned()), 3);
+        assert_eq!(answer(3), None, "the one that was asked is gone");
+    }
+
+    #[rstest]
+    #[case::azure_is_away("Failed")]
+    #[case::throttled("TooManyRequests")]
+    #[case::no_rights("AuthorizationFailed")]
+    #[case::under_way("Reconciling")]
+    fn a_look_that_failed_has_seen_nothing(#[case] reason: &str) {
+        monotonic::stand_still();
+        let looks = Looks::default();
+        looks.asked_again("srv".to_owned(), None, 3);
+        assert_eq!(looks.has_looked_again("srv", &server(3, reason)), Some(false));
     }
 }

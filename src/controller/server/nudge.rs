@@ -46,17 +46,28 @@ pub(crate) async fn nudge<K: AsoObject>(
     poke(context, found).await.map(drop)
 }
 
-/// Has Azure Service Operator look at an object, and gives the generation at which it will have. `None` where that can't be
-/// had: the object has changed or is gone, or somebody has said something where we would.
-pub(crate) async fn poke<K: AsoObject>(context: &Context, found: &K) -> Result<Option<i64>, Error> {
+/// What comes of asking Azure Service Operator to look at an object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Poked {
+    /// It will have looked when it has seen this generation.
+    Asked(i64),
+    /// The object isn't as the cache shows it any more, or is gone.
+    Changed,
+    /// Somebody has said something where we would.
+    Impossible,
+}
+
+/// Has Azure Service Operator look at an object.
+pub(crate) async fn poke<K: AsoObject>(context: &Context, found: &K) -> Result<Poked, Error> {
     let (namespace, name) = (found.namespace().unwrap_or_default(), found.name_any());
     let kind = K::kind(&()).into_owned();
     let failed = |source| Error::Api { kind: kind.clone(), name: name.clone(), source: Box::new(source) };
     let of = GroupVersionKind::gvk(&K::group(&()), &K::version(&()), &kind);
     let resource = ApiResource::from_gvk_with_plural(&of, &K::plural(&()));
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
-    let Some(live) = api.get_opt(&name).await.map_err(failed)? else { return Ok(None) };
-    let Some(change) = change(&live.data) else { return Ok(None) };
+    let live = api.get_opt(&name).await.map_err(failed)?;
+    let Some(live) = live.filter(|live| live.uid() == found.uid()) else { return Ok(Poked::Changed) };
+    let Some(change) = change(&live.data) else { return Ok(Poked::Impossible) };
     let body = json!({
         "metadata": {"uid": live.uid(), "resourceVersion": live.resource_version()},
         "spec": {"operatorSpec": change},
@@ -64,12 +75,12 @@ pub(crate) async fn poke<K: AsoObject>(context: &Context, found: &K) -> Result<O
     let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let poked = match api.patch(&name, &parameters, &Patch::Merge(body)).await {
         Ok(poked) => poked,
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(None),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(Poked::Changed),
         Err(error) => return Err(failed(error)),
     };
     context.count_write(&kind);
     tracing::info!(kind, namespace, name, "asked Azure Service Operator to look again");
-    Ok(poked.metadata.generation)
+    Ok(poked.metadata.generation.map_or(Poked::Impossible, Poked::Asked))
 }
 
 /// What says nothing and makes another generation; `None` where somebody has said something there.

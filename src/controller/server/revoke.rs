@@ -9,13 +9,14 @@ use super::{
     context::Context,
     destroy::{Removal, plan},
     error::Error,
+    looks::look_first,
     objects::{Objects, ServerRef, act},
     password::{self, Passwords, Sent, Wanted, fresh_password},
     secrets, write,
 };
 use crate::{
     azure::{
-        DETACH_ON_DELETE, FlexibleServer, MANAGE, SecretReference, adoption, annotations, condition,
+        DETACH_ON_DELETE, FlexibleServer, MANAGE, SKIP, SecretReference, adoption, annotations, condition,
         has_policy,
     },
     labels::owner_labels,
@@ -86,13 +87,20 @@ async fn change_password(
         return Ok(if accepted { Removal::Done } else { Removal::UnderWay });
     }
     let reference = SecretReference { key: passwords.newest, ..told.clone() };
+    // Nobody gets in to what is gone, and nothing empty is made in its place.
+    if adoption::is_absent(&condition::progress(server)) {
+        return Ok(Removal::Done);
+    }
+    // Azure is to be told; an object at rest only looks.
+    if has_policy(server, SKIP) && look_first(context, server).await?.is_some() {
+        return Ok(Removal::UnderWay);
+    }
     // Whole, as it is but for that: a part of it would have another owner than the rest.
     let mut desired = FlexibleServer::new(kept.server_name, server.spec.clone());
     desired.spec.administrator_login_password = Some(reference);
     desired.metadata.namespace = server.namespace();
     desired.metadata.resource_version = server.resource_version();
     desired.metadata.labels = Some(owner_labels(kept.database));
-    // Azure is to be told; an object at rest only looks.
     let policy = if has_policy(server, MANAGE) { MANAGE } else { DETACH_ON_DELETE };
     desired.metadata.annotations = Some(annotations(policy));
     write::aso(context, &context.caches.servers.cache, &desired).await?;

@@ -184,14 +184,16 @@ pub(crate) async fn aso<K: AsoObject>(
     }
     let version = found.as_ref().and_then(ResourceExt::resource_version);
     let mut over = desired.clone();
+    let seen = over.meta_mut().resource_version.take();
     if let Some(found) = &found {
-        over.meta_mut().uid = found.uid();
+        over.meta_mut().uid = desired.meta().uid.clone().or_else(|| found.uid());
         // What was seen through an object that only looks holds for as long as that object is as it was.
         if azure::has_policy(found, SKIP) && !azure::has_policy(desired, SKIP) {
-            over.meta_mut().resource_version.clone_from(&version);
+            over.meta_mut().resource_version = seen.or_else(|| version.clone());
         }
     }
-    let way = if found.is_some() { Way::ForceOne } else { Way::Force };
+    let is_one = found.is_some() || over.meta().uid.is_some();
+    let way = if is_one { Way::ForceOne } else { Way::Force };
     let written = write(context, &namespace, &over, version.as_deref(), way).await?;
     Ok(match found {
         // Marks alone are nothing that ASO would look at.
