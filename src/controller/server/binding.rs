@@ -48,17 +48,26 @@ pub(crate) struct Login<'a> {
     pub(crate) password: Option<&'a str>,
 }
 
-/// The keys of servicebinding.io and of CloudNativePG, the client id of the app's identity, for an app whose ServiceAccount
-/// names another one, and the roots that clients check the server by.
+/// The app's identity in Microsoft Entra, for an app whose ServiceAccount names another one.
+#[derive(Clone, Copy)]
+pub(crate) struct EntraIdentity<'a> {
+    pub(crate) client_id: &'a str,
+    /// In which the server looks for it.
+    pub(crate) tenant_id: &'a str,
+}
+
+/// The keys of servicebinding.io and of CloudNativePG, libpq's variables under their own names
+/// (<https://www.postgresql.org/docs/current/libpq-envars.html>), the app's identity, and the roots that clients check the
+/// server by.
 ///
-/// `uri` names no file of roots: where it lies is the app's choice, and `PGSSLROOTCERT` says it to every client that needs
-/// one. Nor does it say `sslrootcert=system`, which older clients and those of Node take for a file of that name. The JDBC
+/// `uri` names no file of roots: where it lies is the app's choice, and so the app sets `PGSSLROOTCERT`, which says it to every
+/// client that needs one. Nor does it say `sslrootcert=system`, which older clients and those of Node take for a file of that name. The JDBC
 /// driver looks for a file, too, unless it is told to take Java's own list. Libraries for bindings read `sslrootcert` as a
 /// file of the binding.
 pub(crate) fn data(
     host: &str,
     database: &str,
-    client_id: Option<&str>,
+    identity: Option<EntraIdentity<'_>>,
     login: Login<'_>,
 ) -> BTreeMap<String, ByteString> {
     // Names of databases, users and hosts hold no character that a URI or a line of pgpass would have to escape, and nor do
@@ -72,12 +81,19 @@ pub(crate) fn data(
          &sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory"
     );
     let pgpass = password.map(|password| format!("{host}:{PORT}:{database}:{user}:{password}"));
-    let more = [("client-id", client_id), ("password", password), ("pgpass", pgpass.as_deref())];
+    let port = PORT.to_string();
+    let more = [
+        ("client-id", identity.map(|identity| identity.client_id)),
+        ("tenant-id", identity.map(|identity| identity.tenant_id)),
+        ("password", password),
+        ("PGPASSWORD", password),
+        ("pgpass", pgpass.as_deref()),
+    ];
     [
         ("type", "postgresql"),
         ("provider", "azure"),
         ("host", host),
-        ("port", &PORT.to_string()),
+        ("port", &port),
         ("database", database),
         ("dbname", database),
         ("username", user),
@@ -86,6 +102,11 @@ pub(crate) fn data(
         ("jdbc-uri", &jdbc),
         ("sslmode", "verify-full"),
         ("sslrootcert", ROOTS_KEY),
+        ("PGHOST", host),
+        ("PGPORT", &port),
+        ("PGDATABASE", database),
+        ("PGUSER", user),
+        ("PGSSLMODE", "verify-full"),
         (ROOTS_KEY, ROOTS),
     ]
     .into_iter()
@@ -103,11 +124,13 @@ mod tests {
 
     use super::super::binding::*;
 
+    const IDENTITY: EntraIdentity<'_> = EntraIdentity { client_id: "client", tenant_id: "tenant" };
+
     #[rstest]
     #[case::identity(Login { user: "s", password: None })]
     #[case::password(Login { user: "dbadmin", password: Some("Aa1Bb2") })]
     fn the_secret_has_what_both_conventions_ask_for(#[context] context: Context, #[case] login: Login<'_>) {
-        let data = data("s.postgres.database.azure.com", "my_app_db", Some("client"), login);
+        let data = data("s.postgres.database.azure.com", "my_app_db", Some(IDENTITY), login);
         let shown: BTreeMap<_, _> = data
             .iter()
             // It has a test of its own.
@@ -154,7 +177,9 @@ mod tests {
 
     #[test]
     fn the_keys_are_of_the_form_that_service_binding_asks_for() {
-        for key in data("h", "d", Some("c"), Login { user: "u", password: Some("p") }).keys() {
+        let data = data("h", "d", Some(IDENTITY), Login { user: "u", password: Some("p") });
+        // Libraries for bindings look for none of libpq's.
+        for key in data.keys().filter(|key| !key.starts_with("PG")) {
             assert!(
                 key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c)),
                 "{key}"

@@ -12,7 +12,7 @@ use policy::{Effective, document};
 
 use super::{
     app_password::{self, AppPasswords},
-    binding::{self, BINDING_TYPE, CLIENT_ID, Login, secret_name},
+    binding::{self, BINDING_TYPE, CLIENT_ID, EntraIdentity, Login, secret_name},
     describe::Server,
     inside::{Inside, handed_out, inside},
     known::Known,
@@ -96,12 +96,12 @@ pub(crate) fn build(
         ..ServiceAccount::default()
     });
     let inside = inside(known, effective, app_passwords, &objects.configurations);
+    let tenant_id = &objects.server.spec.auth_config.tenant_id;
+    let secret_of = |login: Login<'_>| secret_of(database, known, effective, tenant_id, login);
     let secret = match app_passwords {
-        None => app_secret(database, known, effective, passwords, &inside),
-        Some(app_passwords) => handed_out(effective, app_passwords).and_then(|(role, password)| {
-            let login = Login { user: role.as_str(), password: Some(&password) };
-            secret_of(database, known, effective, login)
-        }),
+        None => app_login(known, passwords, &inside).and_then(secret_of),
+        Some(app_passwords) => handed_out(effective, app_passwords)
+            .and_then(|(role, password)| secret_of(Login { user: role.as_str(), password: Some(&password) })),
     };
     // Passwords are forgotten when they are turned off: turned on again, there are new ones.
     let admin_secret = |app: Option<&AppPasswords>| {
@@ -114,15 +114,13 @@ pub(crate) fn build(
     Desired { azure: objects, inside, admin_secret, admin_secret_then, service_account, secret }
 }
 
-/// The Secret that the app reads, as soon as the host is known, and a login that works.
-fn app_secret(
-    database: &Database,
-    known: &Known,
-    effective: &Effective,
-    passwords: Option<&Passwords>,
-    inside: &Inside,
-) -> Option<Secret> {
-    let login = match passwords {
+/// How the app logs in where the operator makes no passwords for it, as soon as that works.
+fn app_login<'a>(
+    known: &'a Known,
+    passwords: Option<&'a Passwords>,
+    inside: &'a Inside,
+) -> Option<Login<'a>> {
+    match passwords {
         None if *inside == Inside::Apps => Some(Login { user: &known.server_name, password: None }),
         None => inside.login().map(|role| Login { user: role.as_str(), password: None }),
         // An app that has an older Secret goes on with it until there is one that works.
@@ -130,20 +128,27 @@ fn app_secret(
             .works
             .as_deref()
             .map(|password| Login { user: password::LOGIN, password: Some(password) }),
-    };
-    secret_of(database, known, effective, login?)
+    }
 }
 
-fn secret_of(database: &Database, known: &Known, effective: &Effective, login: Login<'_>) -> Option<Secret> {
-    let client_id = known.identity.as_ref().map(|identity| identity.client_id.as_str());
+/// The Secret that the app reads, as soon as the host is known.
+fn secret_of(
+    database: &Database,
+    known: &Known,
+    effective: &Effective,
+    tenant_id: &str,
+    login: Login<'_>,
+) -> Option<Secret> {
+    let identity =
+        known.identity.as_ref().map(|identity| EntraIdentity { client_id: &identity.client_id, tenant_id });
     // Who logs in with a token needs it. A password is handed out whatever becomes of the identity.
-    if login.password.is_none() && client_id.is_none() {
+    if login.password.is_none() && identity.is_none() {
         return None;
     }
     known.host().map(|host| Secret {
         metadata: metadata(database, &secret_name(&database.name_any())),
         type_: Some(BINDING_TYPE.to_owned()),
-        data: Some(binding::data(host, &effective.database_name, client_id, login)),
+        data: Some(binding::data(host, &effective.database_name, identity, login)),
         ..Secret::default()
     })
 }
