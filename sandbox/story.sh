@@ -94,7 +94,7 @@ echo "The database itself belongs to the platform's group: no app drops it."
 locked_out --pod "$pod" 'DROP DATABASE my_app_db'
 
 step "6. What the platform has: a server in Azure, with the policy's region, tags and firewall"
-run kubectl -n database-operator get flexibleservers,flexibleserversdatabases,flexibleserversfirewallrules,userassignedidentities -l "altinn.app/database-namespace=$one"
+run kubectl -n database-operator get flexibleservers,flexibleserversadministrators,flexibleserversfirewallrules,userassignedidentities -l "altinn.app/database-namespace=$one"
 
 run kubectl -n database-operator get flexibleservers -l "altinn.app/database-namespace=$one" -o jsonpath='{.items[0].status.location}  {.items[0].status.tags}{"\n"}'
 

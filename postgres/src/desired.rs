@@ -16,9 +16,7 @@ pub struct Desired {
     /// In the order in which they are created. One that another one needs is created before it.
     pub extensions: Vec<ExtensionWish>,
     pub access: Access,
-    /// Whether the database is made where it is missing. Leave this out where data are expected: an empty database would
-    /// hide that they are gone.
-    pub may_create: bool,
+    pub create: Create,
     /// Roles that owned the database and its objects before this crate came, such as the app's own identity as it was
     /// administrator of the server. What they own in the database is handed to the owner role. The roles themselves
     /// stay as they are. Azure's own can't be named here: with `azure_pg_admin` the schema `public` would change hands.
@@ -37,6 +35,17 @@ impl Desired {
     pub(crate) fn login(&self, role: &str) -> Option<&Login> {
         self.logins.iter().find(|login| login.role.as_str() == role)
     }
+}
+
+/// Whether the database is made where it is missing. An empty one would hide that data are gone.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Create {
+    /// Data are expected.
+    Never,
+    /// Where the server has no roles of this database either. They are made after it, and stay when it is dropped.
+    IfNew,
+    /// An empty one will do.
+    Anyway,
 }
 
 /// Whether anybody gets in.

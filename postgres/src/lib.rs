@@ -49,7 +49,7 @@ mod text;
 pub mod verifier;
 
 pub use connect::{Limits, Server, Session, Tls};
-pub use desired::{Access, Credential, Desired, ExtensionWish, Level, Login, PrincipalKind};
+pub use desired::{Access, Create, Credential, Desired, ExtensionWish, Level, Login, PrincipalKind};
 pub use failure::{Failure, Reason};
 pub use finding::Finding;
 pub use name::{DatabaseName, ExtensionName, Generation, Mark, NameError, RoleName, Turn};

@@ -86,7 +86,9 @@ pub struct Objects {
     pub identity: UserAssignedIdentity,
     pub credential: FederatedIdentityCredential,
     pub server: FlexibleServer,
-    pub database: FlexibleServersDatabase,
+    /// Where the platform administers the server, the operator makes the database by SQL, so that it belongs to the
+    /// administrators. Then there is one only where Azure was asked for the database before.
+    pub database: Option<FlexibleServersDatabase>,
     pub firewall: Vec<FlexibleServersFirewallRule>,
     /// Rules that the policy no longer has: they are to be deleted, in Azure too.
     pub firewall_removed: Vec<FlexibleServersFirewallRule>,
@@ -163,7 +165,10 @@ fn server(input: &Input<'_>, placement: Placement) -> FlexibleServer {
     server
 }
 
-fn database(input: &Input<'_>) -> FlexibleServersDatabase {
+fn database(input: &Input<'_>) -> Option<FlexibleServersDatabase> {
+    if *input.administrator != Administrator::App && input.existing.database.is_none() {
+        return None;
+    }
     let mut database = FlexibleServersDatabase::new(
         input.server_name,
         FlexibleServersDatabaseSpec {
@@ -181,7 +186,7 @@ fn database(input: &Input<'_>) -> FlexibleServersDatabase {
     {
         rest(&mut database);
     }
-    database
+    Some(database)
 }
 
 fn identity(input: &Input<'_>, placement: &Placement) -> UserAssignedIdentity {

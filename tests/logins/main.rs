@@ -7,6 +7,7 @@
 mod common;
 
 mod app;
+mod dropped;
 mod identity;
 mod password;
 mod restart;

@@ -2,6 +2,7 @@
 
 use super::{At, Plan, Purpose, Step, view::View};
 use crate::{
+    desired::Create,
     failure::Failure,
     finding::Finding,
     observe::Grant,
@@ -17,10 +18,18 @@ const OF_EVERYBODY: [&str; 2] = ["CONNECT", "TEMPORARY"];
 pub(super) fn is_ours(view: &View<'_>) -> Result<(), Failure> {
     let database = view.desired.database.to_string();
     match &view.observed.database {
-        None if view.desired.may_create => Ok(()),
+        None if may_be_made(view) => Ok(()),
         None => Err(Failure::DatabaseMissing { database }),
         Some(found) if found.is_administered || is_taken_over(view, &found.owner) => Ok(()),
         Some(found) => Err(Failure::DatabaseNotOurs { database, owner: found.owner.clone() }),
+    }
+}
+
+fn may_be_made(view: &View<'_>) -> bool {
+    match view.desired.create {
+        Create::Never => false,
+        Create::IfNew => !view.ladder.roles().iter().any(|role| view.is_ours(role.as_str())),
+        Create::Anyway => true,
     }
 }
 

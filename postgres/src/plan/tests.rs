@@ -8,7 +8,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::{
-    desired::{ExtensionWish, Level},
+    desired::{Create, ExtensionWish, Level},
     failure::Failure,
     name::{ExtensionName, RoleName},
     observe::{Extension, Grant, Membership, Offered, Place, Principal, Stray, StrayKind, Use},
@@ -353,10 +353,28 @@ fn an_extension_is_updated(
     assert!(if says.is_empty() { script.is_empty() } else { script.contains(says) }, "{script}");
 }
 
-#[test]
-fn an_empty_database_is_not_made_where_data_are_expected() {
-    let desired = Desired { may_create: false, ..desired() };
-    assert_eq!(plan(&empty(17), &desired), Err(Failure::DatabaseMissing { database: "orders".into() }));
+/// The roles are made after the database, and outlive it.
+#[rstest]
+#[case::new_and_expected(Create::Never, false, false)]
+#[case::new(Create::IfNew, false, true)]
+#[case::dropped(Create::IfNew, true, false)]
+#[case::dropped_and_expected(Create::Never, true, false)]
+#[case::an_empty_one_will_do(Create::Anyway, true, true)]
+fn an_empty_database_is_not_made_where_data_are_expected(
+    #[case] create: Create,
+    #[case] has_roles: bool,
+    #[case] is_made: bool,
+) {
+    let desired = Desired { create, ..desired() };
+    let mut observed = if has_roles { settled(&desired) } else { empty(17) };
+    (observed.database, observed.inside) = (None, None);
+    match plan(&observed, &desired) {
+        Ok(plan) => assert!(is_made && plan.to_string().contains("CREATE DATABASE"), "{plan}"),
+        Err(failure) => {
+            assert_eq!(failure, Failure::DatabaseMissing { database: "orders".into() });
+            assert!(!is_made);
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Nobody gets in while a database is kept, and everybody does once it is open again.
 
-use postgres::{Access, Desired, Finding, Level, RoleName};
+use postgres::{Access, Create, Desired, Finding, Level, RoleName};
 use rstest::rstest;
 use sandbox::postgres::{PrincipalType, Version};
 
@@ -22,7 +22,7 @@ async fn a_closed_database_lets_nobody_in_and_opens_again(
     {
         sessions.push(world.cluster().connect(&world.name(login), database).await.unwrap());
     }
-    let closed = Desired { access: Access::Closed, may_create: false, ..open.clone() };
+    let closed = Desired { access: Access::Closed, create: Create::Never, ..open.clone() };
     assert_eq!(world.settle(&closed).await.sessions_ended, 3);
     for session in &sessions {
         assert!(session.batch_execute("SELECT 1").await.is_err());

@@ -1,6 +1,6 @@
 //! What somebody changes by hand is mended, or told with the name of who did it.
 
-use postgres::{Desired, Finding, Level, failure::LockedBy};
+use postgres::{Create, Desired, Finding, Level, failure::LockedBy};
 use rstest::rstest;
 use sandbox::postgres::Version;
 
@@ -292,11 +292,22 @@ async fn a_database_of_azures_is_left_alone() {
 #[tokio::test]
 async fn an_empty_database_is_never_made_where_data_are_expected() {
     let world = World::new(Version::V17).await;
-    let desired = Desired { may_create: false, ..world.desired() };
+    let desired = Desired { create: Create::Never, ..world.desired() };
     let failure = world.try_pass(&desired, &|| true).await.unwrap_err();
     assert_eq!(failure, postgres::Failure::DatabaseMissing { database: world.database.clone() });
     let there = format!("SELECT datname::text FROM pg_database WHERE datname = '{}'", world.database);
     assert!(world.superuser(&there).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_database_that_was_dropped_is_made_again_only_where_an_empty_one_will_do() {
+    let world = World::new(Version::V17).await;
+    world.settle(&world.desired()).await;
+    world.superuser(&format!("DROP DATABASE {} WITH (FORCE)", world.database)).await;
+    let failure = world.try_pass(&world.desired(), &|| true).await.unwrap_err();
+    assert_eq!(failure, postgres::Failure::DatabaseMissing { database: world.database.clone() });
+    world.settle(&Desired { create: Create::Anyway, ..world.desired() }).await;
+    world.app("CREATE TABLE anew (n int)").await.unwrap();
 }
 
 /// More tables than are looked at in one go.

@@ -96,7 +96,7 @@ fn every_object_is_detached_on_delete_and_lives_with_the_operator() {
     check(&identity);
     check(&credential);
     check(&server);
-    check(&database);
+    check(&database.expect("Azure is asked for it, where the app administers the server"));
     firewall.iter().for_each(check);
     check(&administrator.unwrap());
     assert_eq!(configurations.len(), 1);

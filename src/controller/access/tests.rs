@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use api::reason::Reason;
-use postgres::{Access, DatabaseName, Desired, Mark};
+use postgres::{Access, Create, DatabaseName, Desired, Mark};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use sandbox::{Servers, azure::client::TokenRequest, postgres::Version};
@@ -22,7 +22,7 @@ fn wish(host: &str) -> Wish {
             logins: Vec::new(),
             extensions: Vec::new(),
             access: Access::Open,
-            may_create: false,
+            create: Create::Never,
             take_over_from: Vec::new(),
         },
         passwords: Vec::new(),
@@ -212,7 +212,7 @@ async fn who_does_not_lead_looks_and_writes_nothing() {
     let host = servers.create("fenced", Version::V17).await.unwrap();
     let token = servers.azure().token(&TokenRequest::of(Servers::OPERATOR)).await.unwrap();
     let mut wish = Wish { administrator: Servers::ADMINISTRATOR.to_owned(), ..wish(&host) };
-    wish.desired.may_create = true;
+    wish.desired.create = Create::Anyway;
     let (fence, mut registry) = (Fence::default(), Registry::default());
     let metrics = AccessMetrics::new(&mut registry);
     let roots = CertificateDer::pem_slice_iter(servers.root_certificate().as_bytes()).map(Result::unwrap);

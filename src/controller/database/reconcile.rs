@@ -268,11 +268,6 @@ fn want(database: &Database, known: &Known, policy: &Arc<Policy>, context: &Cont
     let (effective, refused) = refused::held_back(database, known, effective, policy.catalogue());
     let passwords = match effective.authentication {
         Authentication::Identity => None,
-        // A database that Azure makes on a server with passwords belongs to their administrator, and not to the platform's group,
-        // which could do nothing with it.
-        Authentication::Password if known.administrator != Administrator::App && !known.database_was_made => {
-            None
-        }
         Authentication::Password => Some(passwords(database, known, &effective, now)?),
     };
     let desired = build::build(

@@ -3,9 +3,11 @@
 //! `Ready` always; `Reconciling` while work is under way; `Stalled` when a person must act; never the last
 //! two together. Messages are stable and carry no time: at most three different ones come by in a creation.
 
+use std::fmt::Write as _;
+
 use api::{
     BindingReference, Database, DatabaseStatus, ExtensionStatus, PolicyStatus, ProvisioningState,
-    RefusedChange, ServerStatus, reason::Reason,
+    RefusedChange, ServerStatus, annotations::ACCEPT_EMPTY, reason::Reason,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -32,6 +34,7 @@ use crate::{
             applied::{Applied, Stage},
             binding::{PORT, secret_name},
             describe::Server,
+            evidence,
             known::Known,
             refused,
         },
@@ -77,6 +80,12 @@ pub(crate) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         Outcome::Applied { applied, known, effective, revision, refused, pause, .. } => {
             fill(&mut status, database, known, effective, revision);
             status.refused = refused.cloned();
+            // A database that is made by SQL is seen by SQL.
+            if let (None, Some(said)) = (&known.inner, &known.said_of_empty)
+                && applied.access.as_ref().is_some_and(|outcome| outcome.lets_app_in)
+            {
+                status.accepted_empty = Some(said.clone());
+            }
             if known.administrator == Administrator::App {
                 status.extensions = Vec::new();
             } else if let Some(extensions) =
@@ -175,8 +184,23 @@ fn access_ready(writer: &Writer<'_>, known: &Known, access: Option<&access::Outc
         _ if outcome.is_unknown() => "Unknown",
         _ => "False",
     };
-    let message = outcome.message.chars().take(LONGEST_MESSAGE).collect();
+    let message = found(outcome, known);
     Some(writer.condition(ACCESS_READY, status, outcome.reason.as_str(), message))
+}
+
+/// What was found by SQL, and what somebody may do about it.
+fn found(outcome: &access::Outcome, known: &Known) -> String {
+    let mut message: String = outcome.message.chars().take(LONGEST_MESSAGE).collect();
+    if outcome.reason == Reason::DatabaseMissing {
+        let how = evidence::how_to_accept(known.accepted_empty.as_deref());
+        let _ = write!(
+            message,
+            ". The platform team can restore the server to a moment before that, as another server. To go on with an empty \
+             database, annotate this Database with {ACCEPT_EMPTY}: {}@{how}",
+            known.server_name
+        );
+    }
+    message
 }
 
 /// Conditions that stand beside those of kstatus.
@@ -435,7 +459,7 @@ impl Seen<'_> {
     fn no_access(&self) -> Option<Blocked> {
         let outcome = self.applied.access.as_ref()?;
         let is_told = !outcome.lets_app_in && (!self.was_ready || outcome.shuts_app_out());
-        is_told.then(|| Blocked::by(outcome.reason, outcome.message.clone()))
+        is_told.then(|| Blocked::by(outcome.reason, found(outcome, self.known)))
     }
 
     /// Whether this has been said of the same spec for so long that it won't pass by itself; once it was said so, it stays.

@@ -14,7 +14,7 @@ use super::{
     build::Desired,
     context::Context,
     inside::Inside,
-    looks::look_first,
+    look_first::look_first,
     nudge, secrets,
     write::{Error, amend, aso, delete, foreign, has_our_metadata, same_owner, taken},
 };
@@ -132,7 +132,9 @@ async fn apply_azure(
         }
         None => all.one_by_one(&caches.administrators, azure.administrator.as_ref()).await?,
     }
-    all.one_by_one(&caches.databases, Some(&azure.database)).await?;
+    if let Some(database) = &azure.database {
+        all.one_by_one(&caches.databases, Some(database)).await?;
+    }
     for rule in &azure.firewall_removed {
         all.remove(&caches.firewall_rules.cache, rule).await?;
     }
@@ -239,7 +241,9 @@ async fn pause(context: &Context, azure: &azure::Objects) -> Result<Applied, Err
     let all = &mut applied;
     part(all, Stage::Access, context, &caches.identities, &azure.identity).await?;
     part(all, Stage::Access, context, &caches.credentials, &azure.credential).await?;
-    part(all, Stage::Access, context, &caches.databases, &azure.database).await?;
+    if let Some(database) = &azure.database {
+        part(all, Stage::Access, context, &caches.databases, database).await?;
+    }
     for rule in azure.firewall.iter().chain(&azure.firewall_removed) {
         part(all, Stage::Access, context, &caches.firewall_rules.cache, rule).await?;
     }
@@ -452,7 +456,9 @@ async fn refuse_taken_names(context: &Context, database: &Database, desired: &De
     refuse_taken(&caches.servers.cache, &azure.server)?;
     refuse_taken(&caches.identities, &azure.identity)?;
     refuse_taken(&caches.credentials, &azure.credential)?;
-    refuse_taken(&caches.databases, &azure.database)?;
+    if let Some(database) = &azure.database {
+        refuse_taken(&caches.databases, database)?;
+    }
     for rule in &azure.firewall {
         refuse_taken(&caches.firewall_rules.cache, rule)?;
     }

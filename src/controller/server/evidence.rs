@@ -71,7 +71,7 @@ impl Evidence<'_> {
         self.status?.accepted_empty.as_deref()
     }
 
-    /// What was said, and has counted: everything is there.
+    /// What was said, and has counted: everything is there, as far as Azure Service Operator tells.
     pub(crate) fn accepted_empty(&self) -> Option<String> {
         fn is_ready<K: AsoObject>(object: Option<&K>) -> bool {
             object.is_some_and(|object| condition::progress(object) == Progress::Ready)
@@ -86,10 +86,7 @@ impl Evidence<'_> {
     }
 
     fn missing(&self) -> Option<Blocked> {
-        let how = match self.has_accepted() {
-            Some(before) => format!("<last day> ({before} has counted for a former one)"),
-            None => "<last day>".to_owned(),
-        };
+        let how = how_to_accept(self.has_accepted());
         let server_name = self.server_name;
         let restore = "for five days after it was deleted the platform team can restore it in Azure \
                        (https://learn.microsoft.com/azure/postgresql/backup-restore/how-to-restore-dropped-server)";
@@ -152,6 +149,14 @@ impl Evidence<'_> {
                 self.server_name
             ),
         ))
+    }
+}
+
+/// What stands behind the name of the server in `altinn.app/accept-empty`; `before` is what has counted already.
+pub(crate) fn how_to_accept(before: Option<&str>) -> String {
+    match before {
+        Some(before) => format!("<last day> ({before} has counted for a former one)"),
+        None => "<last day>".to_owned(),
     }
 }
 

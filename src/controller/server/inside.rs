@@ -3,8 +3,8 @@
 use api::Authentication;
 use policy::Effective;
 use postgres::{
-    Access, Credential, DatabaseName, Desired, ExtensionName, ExtensionWish, Generation, Level, Login, Mark,
-    NameError, PrincipalKind, RoleName, name,
+    Access, Create, Credential, DatabaseName, Desired, ExtensionName, ExtensionWish, Generation, Level,
+    Login, Mark, NameError, PrincipalKind, RoleName, name,
 };
 
 use super::{app_password::AppPasswords, binding::PORT, known::Known, objects::Objects};
@@ -60,7 +60,7 @@ pub(crate) fn inside(
         (None, _) => return Inside::NotYet,
     };
     let (desired, passwords) = match wanted {
-        Ok(wanted) => wanted,
+        Ok((desired, passwords)) => (Desired { create: create(known), ..desired }, passwords),
         Err(error) => return Inside::Impossible(error),
     };
     Inside::Wanted(Box::new(Wish {
@@ -71,6 +71,15 @@ pub(crate) fn inside(
         passwords,
         are_extensions_allowed: are_extensions_allowed(configurations, &known.configurations),
     }))
+}
+
+/// Whether the database is made where the server has none.
+fn create(known: &Known) -> Create {
+    match () {
+        () if known.accepts_empty => Create::Anyway,
+        () if known.database_was_made => Create::Never,
+        () => Create::IfNew,
+    }
 }
 
 /// Of a server that is kept: that nobody gets in. `None` where the app administers it, or Azure has made no database.
@@ -97,8 +106,7 @@ fn bare(database: DatabaseName) -> Result<Desired, NameError> {
         logins: Vec::new(),
         extensions: Vec::new(),
         access: Access::Open,
-        // Azure makes it, after the administrator that it then belongs to.
-        may_create: false,
+        create: Create::Never,
         take_over_from: Vec::new(),
         database,
     })

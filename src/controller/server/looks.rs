@@ -8,17 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::ResourceExt;
-
-use super::{
-    context::Context,
-    describe::Server,
-    nudge::{self, Poked},
-    write::{Error, key},
-};
+use super::describe::Server;
 use crate::{
     azure::{
-        AsoObject, adoption,
+        AsoObject,
         condition::{self, Progress},
     },
     monotonic,
@@ -88,7 +81,7 @@ impl Looks {
 
     /// Whether it has seen what there is since it was asked; `None` when it wasn't asked lately. A look that failed has seen
     /// nothing.
-    fn has_looked_again<K: AsoObject>(&self, key: &str, object: &K) -> Option<bool> {
+    pub(crate) fn has_looked_again<K: AsoObject>(&self, key: &str, object: &K) -> Option<bool> {
         let again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
         let again = again.get(key).filter(|again| {
             monotonic::since(again.asked) < SEEN_FOR && again.of.as_deref() == object.meta().uid.as_deref()
@@ -98,44 +91,8 @@ impl Looks {
     }
 
     /// What it saw was used.
-    fn used(&self, key: &str) {
+    pub(crate) fn used(&self, key: &str) {
         self.again.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-    }
-}
-
-/// Before what Azure Service Operator only looked at is written, Azure is asked what it is: it may be gone since the last
-/// look, and a write would make it anew and empty; or it has grown, and Azure would refuse the whole change. Gives how far that
-/// is while it isn't known; `None` where the write may go ahead.
-pub(crate) async fn look_first<K: AsoObject>(
-    context: &Context,
-    found: &K,
-) -> Result<Option<Progress>, Error> {
-    let progress = condition::progress(found);
-    // Whether an empty one is wanted in its place was decided by what is written here.
-    if adoption::is_absent(&progress) {
-        return Ok(None);
-    }
-    let key = key::<K>(&found.namespace().unwrap_or_default(), &found.name_any());
-    match context.looks.has_looked_again(&key, found) {
-        Some(true) => {
-            context.looks.used(&key);
-            Ok(None)
-        }
-        Some(false) => Ok(Some(match progress {
-            // What keeps it from looking is worth telling.
-            Progress::GaveUp { .. } | Progress::Retrying { .. } => progress,
-            Progress::Ready | Progress::Sent | Progress::Working => Progress::Sent,
-        })),
-        None => Ok(match nudge::poke(context, found).await? {
-            Poked::Asked(generation) => {
-                context.looks.asked_again(key, found.uid(), generation);
-                Some(Progress::Sent)
-            }
-            // The cache will tell what it is now.
-            Poked::Changed => Some(Progress::Sent),
-            // What it saw last must do.
-            Poked::Impossible => None,
-        }),
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod guards;
 pub(crate) mod inside;
 pub(crate) mod known;
 pub(crate) mod lists;
+pub(crate) mod look_first;
 pub(crate) mod looks;
 pub(crate) mod notes;
 pub(crate) mod nudge;

@@ -9,7 +9,7 @@ use super::{
     context::Context,
     destroy::{Removal, plan},
     error::Error,
-    looks::look_first,
+    look_first::look_first,
     objects::{Objects, ServerRef, act},
     password::{self, Passwords, Sent, Wanted, fresh_password},
     secrets, write,

@@ -4,7 +4,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{world::*, *};
 use crate::{
-    desired::{Credential, Login},
+    desired::{Create, Credential, Login},
     note::Note,
     observe::{Database, Inside, OwnedDatabase, Role, Setting},
 };
@@ -112,7 +112,7 @@ prop_compose! {
         logins in vec((select(&["orders-app", "ola", "orders_owner", NAMES[8]][..]), 0usize..4, select(&[Level::Owner, Level::Writer, Level::Reader, Level::Debug][..]), any::<bool>()), 0..4),
         extensions in vec((select(&["hstore", "cube"][..]), any::<bool>()), 0..3),
         is_closed in any::<bool>(),
-        may_create in any::<bool>(),
+        create in select(&[Create::Never, Create::IfNew, Create::Anyway][..]),
         take_over_from in vec(select(&["ola", "orders-app", ME, NAMES[8]][..]), 0..2),
     ) -> Desired {
         let login = |(role, credential, level, may_log_in): (&str, usize, Level, bool)| {
@@ -127,7 +127,7 @@ prop_compose! {
             logins: logins.into_iter().map(login).collect(),
             extensions: extensions.into_iter().map(extension).collect(),
             access: if is_closed { Access::Closed } else { Access::Open },
-            may_create,
+            create,
             take_over_from: take_over_from.into_iter().map(role_name).collect(),
             ..desired()
         }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::{
-    desired::{Access, Credential, Desired, Level, Login, PrincipalKind},
+    desired::{Access, Create, Credential, Desired, Level, Login, PrincipalKind},
     name::{DatabaseName, Generation, Mark, RoleName},
     note::Note,
     observe::{
@@ -52,7 +52,7 @@ pub(super) fn desired() -> Desired {
         logins: vec![entra("orders-app", APP_ID, Level::Owner)],
         extensions: Vec::new(),
         access: Access::Open,
-        may_create: true,
+        create: Create::IfNew,
         take_over_from: Vec::new(),
     }
 }

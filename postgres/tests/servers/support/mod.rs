@@ -12,8 +12,8 @@ use std::{
 };
 
 use postgres::{
-    Access, Credential, DatabaseName, Desired, ExtensionName, ExtensionWish, Failure, Level, Limits, Login,
-    Mark, PrincipalKind, Report, RoleName, Server, failure::LockedBy, pass,
+    Access, Create, Credential, DatabaseName, Desired, ExtensionName, ExtensionWish, Failure, Level, Limits,
+    Login, Mark, PrincipalKind, Report, RoleName, Server, failure::LockedBy, pass,
 };
 use sandbox::postgres::{Cluster, PrincipalType, SUPERUSER, Version};
 use tokio_postgres::SimpleQueryMessage;
@@ -116,7 +116,7 @@ impl World {
             logins: vec![self.login("app", Level::Owner)],
             extensions: Vec::new(),
             access: Access::Open,
-            may_create: true,
+            create: Create::IfNew,
             take_over_from: Vec::new(),
         }
     }

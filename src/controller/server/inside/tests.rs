@@ -51,6 +51,19 @@ fn the_app_owns_what_is_in_its_database_and_administers_nothing() {
     insta::assert_debug_snapshot!(wish.desired);
 }
 
+#[rstest]
+#[case::new(false, false, Create::IfNew)]
+#[case::an_app_could_connect(true, false, Create::Never)]
+#[case::somebody_said_that_an_empty_one_will_do(true, true, Create::Anyway)]
+fn a_database_is_made_where_nothing_says_that_there_was_one(
+    #[case] database_was_made: bool,
+    #[case] accepts_empty: bool,
+    #[case] expected: Create,
+) {
+    let known = Known { database_was_made, accepts_empty, ..known() };
+    assert_eq!(wanted(&known, json!({}), &[]).desired.create, expected);
+}
+
 #[test]
 fn with_passwords_two_logins_take_turns_and_the_identity_has_none() {
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
@@ -129,7 +142,7 @@ fn kept(principal_name: &str, kind: &str) -> Objects {
 fn nobody_gets_in_to_a_server_that_is_kept_and_nothing_is_made_in_it() {
     let wish = closed(&kept("operators", "Group"), Some("orders")).unwrap();
     assert_eq!((&*wish.host, &*wish.administrator), ("srv.postgres.database.azure.com", "operators"));
-    assert_eq!((wish.desired.access, wish.desired.may_create), (Access::Closed, false));
+    assert_eq!((wish.desired.access, wish.desired.create), (Access::Closed, Create::Never));
     assert_eq!((wish.desired.logins, wish.passwords), (vec![], vec![]));
     assert_eq!(wish.desired.mark.as_str(), "database-operator: orders");
     // Whose app administers it, and one without a database.
