@@ -67,7 +67,8 @@ objects are answered. The controller writes more than that: a finalizer, which p
 twice, because ASO first looks whether Azure has a server of that name; a status while it works; an event for each new \
 reason. It also reads what may conflict with a Secret and a ServiceAccount. A second bare client makes as many \
 requests of each sort, also without waiting. The difference to it is what the controller itself costs. Each run gets a \
-new control plane. Up to {SMALL} databases they take turns in {ROUNDS} rounds, and the middle round counts.
+new control plane. Below {SMALL} databases they take turns in {ROUNDS} rounds, and the middle round counts. Beyond \
+{SMALL} databases, only the controller is measured.
 
 The API server, etcd, the operator and the bench share the machine's cores. The times are those of the bench's \
 watches. Requests are counted in the API server's audit log, without the Lease.
