@@ -26,6 +26,10 @@ pub const RECOVER_FROM: &str = "altinn.app/recover-from";
 /// server, and the last day on which this counts, as `<server>@<day>`, e.g. `prod-1-orders-main-fa6e2486@2026-11-30`.
 pub const ACCEPT_EMPTY: &str = "altinn.app/accept-empty";
 
+/// Has extensions of `spec.extensions` brought to the version that the server has, for as long as it stands: their names, with a
+/// comma between, e.g. `vector,postgis`.
+pub const UPDATE_EXTENSIONS: &str = "altinn.app/update-extensions";
+
 /// Has everything in Azure left alone for a while, given as `<why>@<day>` with the last day on which it counts, e.g.
 /// `moving to the new network@2026-12-01`. What an app has in its namespace is kept up all the same.
 pub const PAUSED: &str = "altinn.app/paused";

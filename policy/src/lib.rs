@@ -37,6 +37,7 @@ pub mod rules;
 mod spec;
 pub mod state;
 pub mod suggest;
+pub mod updating;
 pub mod warning;
 
 pub use code::Code;

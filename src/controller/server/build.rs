@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{Database, DatabaseRef};
+use api::{Database, DatabaseRef, annotations::UPDATE_EXTENSIONS};
 use k8s_openapi::{
     api::core::v1::{Secret, ServiceAccount},
     apimachinery::pkg::apis::meta::v1::OwnerReference,
@@ -95,7 +95,8 @@ pub(crate) fn build(
         },
         ..ServiceAccount::default()
     });
-    let inside = inside(known, effective, app_passwords, &objects.configurations);
+    let updates = database.annotations().get(UPDATE_EXTENSIONS).map(String::as_str);
+    let inside = inside(known, effective, updates, app_passwords, &objects.configurations);
     let tenant_id = &objects.server.spec.auth_config.tenant_id;
     let secret_of = |login: Login<'_>| secret_of(database, known, effective, tenant_id, login);
     let secret = match app_passwords {

@@ -1,7 +1,7 @@
 //! What is wanted inside of a server, by SQL: the app's login, its roles and its extensions. Pure.
 
 use api::Authentication;
-use policy::Effective;
+use policy::{Effective, updating};
 use postgres::{
     Access, Create, Credential, DatabaseName, Desired, ExtensionName, ExtensionWish, Generation, Level,
     Login, Mark, NameError, PrincipalKind, RoleName, name,
@@ -44,18 +44,20 @@ impl Inside {
 /// under another name, and come to another `Database`.
 const MARK: &str = "database-operator: ";
 
+/// `updates` is what `altinn.app/update-extensions` says.
 pub(crate) fn inside(
     known: &Known,
     effective: &Effective,
+    updates: Option<&str>,
     passwords: Option<&AppPasswords>,
     configurations: &[FlexibleServersConfiguration],
 ) -> Inside {
     let Administrator::Platform(administrator) = &known.administrator else { return Inside::Apps };
     let Some(host) = known.host() else { return Inside::NotYet };
     let wanted = match (passwords, &known.identity) {
-        (Some(passwords), _) => with_passwords(effective, passwords),
+        (Some(passwords), _) => with_passwords(effective, updates, passwords),
         (None, Some(identity)) if effective.authentication == Authentication::Identity => {
-            with_identity(effective, &identity.principal_id).map(|it| (it, Vec::new()))
+            with_identity(effective, updates, &identity.principal_id).map(|it| (it, Vec::new()))
         }
         (None, _) => return Inside::NotYet,
     };
@@ -113,16 +115,22 @@ fn bare(database: DatabaseName) -> Result<Desired, NameError> {
 }
 
 /// With the extensions that the app has asked for.
-fn with_extensions(effective: &Effective) -> Result<Desired, NameError> {
+fn with_extensions(effective: &Effective, updates: Option<&str>) -> Result<Desired, NameError> {
     let creatable = effective.extensions.iter().filter(|extension| !extension.only_library);
-    let extensions = creatable
-        .map(|extension| Ok(ExtensionWish { name: ExtensionName::new(&extension.name)?, update: false }));
+    let extensions = creatable.map(|extension| {
+        let update = updating::names(updates, &extension.name);
+        Ok(ExtensionWish { name: ExtensionName::new(&extension.name)?, update })
+    });
     let extensions = extensions.collect::<Result<_, NameError>>()?;
     Ok(Desired { extensions, ..bare(DatabaseName::new(&effective.database_name)?)? })
 }
 
-fn with_identity(effective: &Effective, principal_id: &str) -> Result<Desired, NameError> {
-    let desired = with_extensions(effective)?;
+fn with_identity(
+    effective: &Effective,
+    updates: Option<&str>,
+    principal_id: &str,
+) -> Result<Desired, NameError> {
+    let desired = with_extensions(effective, updates)?;
     let app = Login {
         role: name::app(&desired.database),
         credential: Credential::Entra { object_id: principal_id.to_owned(), kind: PrincipalKind::Service },
@@ -134,9 +142,10 @@ fn with_identity(effective: &Effective, principal_id: &str) -> Result<Desired, N
 
 fn with_passwords(
     effective: &Effective,
+    updates: Option<&str>,
     passwords: &AppPasswords,
 ) -> Result<(Desired, Vec<PasswordLogin>), NameError> {
-    let desired = with_extensions(effective)?;
+    let desired = with_extensions(effective, updates)?;
     let logins = passwords.all().map(|(password, may_log_in)| {
         Ok(PasswordLogin {
             role: name::app_with_password(&desired.database, password.turn),

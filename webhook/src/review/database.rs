@@ -11,7 +11,7 @@ use policy::{
     pausing,
     quota::Used,
     recovering::{self, RecoveryRequest},
-    warning,
+    updating, warning,
 };
 use serde_json::{Value, json};
 
@@ -162,6 +162,7 @@ fn apply(
     }
     warnings.extend(on_account(change, target, basis));
     warnings.extend(on_spec(specs, &defaulted, recorded, basis));
+    warnings.extend(updating::on_apply(metadata.update_extensions(), &specs.new));
     warnings.extend(on_breaches(specs, &verdict, &request, recorded, basis));
     let audited = verdict.warned.iter().chain(&verdict.audited).map(|problem| problem.code).collect();
     Ok(Admitted { patch: None, warnings, audited, exception: exception(&verdict) })

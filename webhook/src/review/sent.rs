@@ -3,7 +3,9 @@
 
 use std::{borrow::Cow, fmt};
 
-use api::annotations::{ACCEPT_EMPTY, CONFIRM_DESTROY, DEFAULTED, PAUSED, RECOVER_FROM, RETENTION};
+use api::annotations::{
+    ACCEPT_EMPTY, CONFIRM_DESTROY, DEFAULTED, PAUSED, RECOVER_FROM, RETENTION, UPDATE_EXTENSIONS,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::admission::Operation;
 use policy::quote::{clean, quote};
@@ -130,6 +132,10 @@ impl Metadata {
         self.annotations.as_ref()?.paused.as_deref()
     }
 
+    pub(super) fn update_extensions(&self) -> Option<&str> {
+        self.annotations.as_ref()?.update_extensions.as_deref()
+    }
+
     pub(super) fn recover_from(&self) -> Option<&str> {
         self.annotations.as_ref()?.recover_from.as_deref()
     }
@@ -144,6 +150,7 @@ pub(super) struct Annotations {
     recover_from: Option<String>,
     accept_empty: Option<String>,
     paused: Option<String>,
+    update_extensions: Option<String>,
     /// Of names and values in bytes, without the note of defaults.
     size_of_others: usize,
 }
@@ -178,6 +185,7 @@ impl<'de> Visitor<'de> for OurAnnotations {
                 RECOVER_FROM => ours.recover_from.insert(map.next_value()?).len(),
                 ACCEPT_EMPTY => ours.accept_empty.insert(map.next_value()?).len(),
                 PAUSED => ours.paused.insert(map.next_value()?).len(),
+                UPDATE_EXTENSIONS => ours.update_extensions.insert(map.next_value()?).len(),
                 DEFAULTED => {
                     ours.defaulted = Some(map.next_value()?);
                     continue;

@@ -36,7 +36,7 @@ fn known() -> Known {
 }
 
 fn wanted(known: &Known, spec: Value, configurations: &[FlexibleServersConfiguration]) -> Wish {
-    match inside(known, &effective(spec), None, configurations) {
+    match inside(known, &effective(spec), None, None, configurations) {
         Inside::Wanted(wish) => *wish,
         other => panic!("{other:?}"),
     }
@@ -49,6 +49,14 @@ fn the_app_owns_what_is_in_its_database_and_administers_nothing() {
     assert_eq!((&*wish.host, wish.port), ("srv.postgres.database.azure.com", 5432));
     assert_eq!(wish.administrator, "operators");
     insta::assert_debug_snapshot!(wish.desired);
+}
+
+#[test]
+fn an_extension_is_updated_where_the_annotation_names_it() {
+    let effective = effective(json!({"extensions": ["pgcrypto", "vector"]}));
+    let Inside::Wanted(wish) = inside(&known(), &effective, Some("vector"), None, &[]) else { panic!() };
+    let updated = wish.desired.extensions.iter().map(|wish| (wish.name.as_str(), wish.update));
+    assert_eq!(updated.collect::<Vec<_>>(), [("pgcrypto", false), ("vector", true)]);
 }
 
 #[rstest]
@@ -84,7 +92,7 @@ fn with_passwords_two_logins_take_turns_and_the_identity_has_none() {
     let effective = effective(json!({"databaseName": "orders"}));
     let logins = |passwords: &AppPasswords| {
         let known = Known { identity: None, ..known() };
-        let Inside::Wanted(wish) = inside(&known, &effective, Some(passwords), &[]) else { panic!() };
+        let Inside::Wanted(wish) = inside(&known, &effective, None, Some(passwords), &[]) else { panic!() };
         assert_eq!(wish.desired.logins, []);
         let logins = wish.passwords.iter();
         logins
@@ -103,7 +111,7 @@ fn with_passwords_two_logins_take_turns_and_the_identity_has_none() {
     assert_eq!(given(&plan(None, None, now)), None);
     // Before the server has passwords, nobody is given a login.
     let waiting = Effective { authentication: Authentication::Password, ..effective };
-    assert_eq!(inside(&known(), &waiting, None, &[]), Inside::NotYet);
+    assert_eq!(inside(&known(), &waiting, None, None, &[]), Inside::NotYet);
 }
 
 #[test]
@@ -112,7 +120,7 @@ fn before_there_is_a_server_and_an_identity_nothing_is_wanted() {
     let without_identity = Known { identity: None, ..known() };
     let without_server = Known { server: None, ..known() };
     for known in [without_identity, without_server] {
-        assert_eq!(inside(&known, &effective, None, &[]), Inside::NotYet);
+        assert_eq!(inside(&known, &effective, None, None, &[]), Inside::NotYet);
     }
 }
 
@@ -120,7 +128,7 @@ fn before_there_is_a_server_and_an_identity_nothing_is_wanted() {
 fn who_administers_its_server_sets_it_up() {
     let effective = effective(json!({}));
     let of_app = Known { administrator: Administrator::App, ..known() };
-    assert_eq!(inside(&of_app, &effective, None, &[]), Inside::Apps);
+    assert_eq!(inside(&of_app, &effective, None, None, &[]), Inside::Apps);
 }
 
 /// The server of `known`, with this administrator.
@@ -153,7 +161,7 @@ fn nobody_gets_in_to_a_server_that_is_kept_and_nothing_is_made_in_it() {
 #[test]
 fn a_name_that_postgresql_does_not_take_is_told() {
     let effective = Effective { database_name: "postgres".into(), ..effective(json!({})) };
-    let inside = inside(&known(), &effective, None, &[]);
+    let inside = inside(&known(), &effective, None, None, &[]);
     assert!(
         matches!(&inside, Inside::Impossible(error) if error.to_string().contains("postgres")),
         "{inside:?}"
