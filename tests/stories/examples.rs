@@ -341,6 +341,35 @@ fn password_logs_in(pod: &Pod) {
 }
 
 #[test]
+fn node_takes_the_uri_with_the_password_and_checks_the_server_by_the_file_that_it_names() {
+    node_logs_in_with_a_password(&Pod::of("app-password.yaml", "bookings"));
+}
+
+/// As the page on connecting has it.
+fn node_logs_in_with_a_password(pod: &Pod) {
+    symlink(node_modules(), pod.directory.path().join("node_modules")).unwrap();
+    let code = [
+        "const pool = new (require('pg').Pool)({ connectionString: process.env.DATABASE_URI + process.argv[1] })",
+        "pool.query('select current_user').then(({ rows }) => { console.log(rows[0].current_user); pool.end() })",
+    ];
+    let app = |roots: &str| {
+        let mut command = pod.program_with_hosts(Path::new("node"));
+        command.args(["-e", &code.join("\n"), roots]).envs(pod.variables());
+        command
+    };
+    let roots = pod.file("ca.crt", &pod.ca.certificate);
+    assert_eq!(output(app(&format!("&sslrootcert={}", roots.display()))).trim(), pod.binding["username"]);
+
+    // By itself, it has Node's own roots, and not those of PGSSLROOTCERT.
+    assert!(pod.variables().contains_key("PGSSLROOTCERT"));
+    let said = run(app(""), "").refused();
+    assert!(said.contains("unable to verify the first certificate"), "{said}");
+    let mut trusting = app("");
+    trusting.env("NODE_EXTRA_CA_CERTS", roots);
+    assert_eq!(output(trusting).trim(), pod.binding["username"]);
+}
+
+#[test]
 fn the_example_in_node_logs_in_with_a_token_over_tls_that_it_has_checked() {
     node_logs_in(&Pod::of("app-node.yaml", "shipments"));
 }
