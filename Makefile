@@ -45,7 +45,7 @@ test: build ## Run all tests: rules, messages, and stories against a real contro
 	exit $$status
 
 .PHONY: examples
-examples: build ## Run the examples in Java, which need a JDK and Maven; `make test` runs those in Python
+examples: build ## Run the examples in Java, which need a JDK and Maven; `make test` runs the others
 	@$(BIN)/database-sandbox tools
 	$(CARGO) test --locked --test stories -- --ignored examples::
 

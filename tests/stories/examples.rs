@@ -12,6 +12,7 @@ mod tls;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -21,11 +22,14 @@ use rstest::rstest;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use self::{authority::Authority, postgres::Server};
+use self::{
+    authority::Authority,
+    postgres::{Server, is_root},
+};
 use crate::{
     common::{
         Story,
-        programs::{Python, cache, output},
+        programs::{Python, cache, go, node_modules, output},
         run,
     },
     story,
@@ -52,19 +56,30 @@ fn the_example_that_is_to_be_refused_is_refused() {
 }
 
 #[rstest]
-#[case::python("app-python.yaml", "orders")]
-#[case::java("app-java.yaml", "payments")]
-fn an_app_finds_what_its_deployment_names(#[case] example: &str, #[case] database: &str) {
+#[case::python("app-python.yaml", "orders", 1)]
+#[case::java("app-java.yaml", "payments", 1)]
+#[case::node("app-node.yaml", "shipments", 1)]
+#[case::go("app-go.yaml", "stock", 1)]
+#[case::dotnet("app-dotnet.yaml", "ledger", 4)]
+#[case::password("app-password.yaml", "bookings", 1)]
+fn an_app_finds_what_its_deployment_names(
+    #[case] example: &str,
+    #[case] database: &str,
+    #[case] keys_named: usize,
+) {
     let story = story();
     let (path, documents) = documents(example);
     story.kubectl(&["apply", "-f", &path]).succeeded();
     story.wait_ready(database);
     let deployment = documents.iter().find(|document| document["kind"] == "Deployment").unwrap();
     let pod = &deployment["spec"]["template"];
-    assert_eq!(pod["metadata"]["labels"]["azure.workload.identity/use"], "true");
-    let account = pod["spec"]["serviceAccountName"].as_str().unwrap();
-    let account = story.get("serviceaccount", account).unwrap();
-    assert!(account["metadata"]["annotations"]["azure.workload.identity/client-id"].is_string());
+    // Who has a password needs no identity.
+    if documents[0]["spec"]["authentication"] != "Password" {
+        assert_eq!(pod["metadata"]["labels"]["azure.workload.identity/use"], "true");
+        let account = pod["spec"]["serviceAccountName"].as_str().unwrap();
+        let account = story.get("serviceaccount", account).unwrap();
+        assert!(account["metadata"]["annotations"]["azure.workload.identity/client-id"].is_string());
+    }
 
     let container = &pod["spec"]["containers"][0];
     let mut found = 0;
@@ -79,7 +94,12 @@ fn an_app_finds_what_its_deployment_names(#[case] example: &str, #[case] databas
             found += 1;
         }
     }
-    assert_eq!(found, 1, "{container}");
+    assert_eq!(found, keys_named, "{container}");
+    for volume in pod["spec"]["volumes"].as_array().into_iter().flatten() {
+        for item in volume["secret"]["items"].as_array().into_iter().flatten() {
+            assert!(keys(&story, &volume["secret"]["secretName"]).contains(item["key"].as_str().unwrap()));
+        }
+    }
 }
 
 #[test]
@@ -231,6 +251,31 @@ impl Pod {
         command
     }
 
+    /// The file of hosts that has the server, for programs that know nothing of `PGHOSTADDR`.
+    fn hosts(&self) -> PathBuf {
+        let hosts = format!("127.0.0.1 localhost\n{} {}\n", self.server.address, self.binding["host"]);
+        self.file("hosts", &hosts)
+    }
+
+    /// A program that finds the file of hosts in the place of the machine's: nobody else sees the mount, and it ends with the
+    /// program.
+    fn program_with_hosts(&self, program: &Path) -> Command {
+        let mut command = self.program(Path::new("unshare"));
+        if !is_root() {
+            command.arg("--map-root-user");
+        }
+        let mount = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", mount]).arg(self.hosts()).arg(program);
+        command
+    }
+
+    /// The one file of code that the example has.
+    fn code(&self) -> PathBuf {
+        let code = self.documents.iter().find(|document| document["kind"] == "ConfigMap").unwrap();
+        let (name, text) = code["data"].as_object().unwrap().iter().next().unwrap();
+        self.file(&format!("app/{name}"), text.as_str().unwrap())
+    }
+
     /// Entra was asked for a token for the database, on behalf of the app's identity.
     fn entra_was_asked(&self) {
         let asked: BTreeMap<_, _> = self.entra.asked().into_iter().collect();
@@ -253,8 +298,7 @@ fn the_example_in_python_logs_in_with_a_token_over_tls_that_it_has_checked() {
 }
 
 fn python_logs_in(pod: &Pod) {
-    let code = pod.documents.iter().find(|document| document["kind"] == "ConfigMap").unwrap();
-    let code = pod.file("app/app.py", code["data"]["app.py"].as_str().unwrap());
+    let code = pod.code();
     let bundle = pod.file("entra.crt", &pod.ca.certificate);
     let app = || {
         let mut command = python_in(pod);
@@ -272,6 +316,114 @@ fn python_logs_in(pod: &Pod) {
     fooled.env("PGSSLROOTCERT", other);
     let said = run(fooled, "").refused();
     assert!(said.contains("SSL error: "), "{said}");
+}
+
+#[test]
+fn the_example_with_a_password_logs_in_over_tls_that_it_has_checked() {
+    password_logs_in(&Pod::of("app-password.yaml", "bookings"));
+}
+
+fn password_logs_in(pod: &Pod) {
+    let code = pod.code();
+    let app = || {
+        let mut command = python_in(pod);
+        command.arg(&code).envs(pod.variables());
+        command
+    };
+    let said = output(app());
+    assert!(said.starts_with(&format!("('{}', 'PostgreSQL ", pod.binding["username"])), "{said}");
+
+    let other = pod.file("other.crt", &tls::Authority::new().certificate);
+    let mut fooled = app();
+    fooled.env("PGSSLROOTCERT", other);
+    let said = run(fooled, "").refused();
+    assert!(said.contains("SSL error: "), "{said}");
+}
+
+#[test]
+fn node_takes_the_uri_with_the_password_and_checks_the_server_by_the_file_that_it_names() {
+    node_logs_in_with_a_password(&Pod::of("app-password.yaml", "bookings"));
+}
+
+/// As the page on connecting has it.
+fn node_logs_in_with_a_password(pod: &Pod) {
+    symlink(node_modules(), pod.directory.path().join("node_modules")).unwrap();
+    let code = [
+        "const pool = new (require('pg').Pool)({ connectionString: process.env.DATABASE_URI + process.argv[1] })",
+        "pool.query('select current_user').then(({ rows }) => { console.log(rows[0].current_user); pool.end() })",
+    ];
+    let app = |roots: &str| {
+        let mut command = pod.program_with_hosts(Path::new("node"));
+        command.args(["-e", &code.join("\n"), roots]).envs(pod.variables());
+        command
+    };
+    let roots = pod.file("ca.crt", &pod.ca.certificate);
+    assert_eq!(output(app(&format!("&sslrootcert={}", roots.display()))).trim(), pod.binding["username"]);
+
+    // By itself, it has Node's own roots, and not those of PGSSLROOTCERT.
+    assert!(pod.variables().contains_key("PGSSLROOTCERT"));
+    let said = run(app(""), "").refused();
+    assert!(said.contains("unable to verify the first certificate"), "{said}");
+    let mut trusting = app("");
+    trusting.env("NODE_EXTRA_CA_CERTS", roots);
+    assert_eq!(output(trusting).trim(), pod.binding["username"]);
+}
+
+#[test]
+fn the_example_in_node_logs_in_with_a_token_over_tls_that_it_has_checked() {
+    node_logs_in(&Pod::of("app-node.yaml", "shipments"));
+}
+
+fn node_logs_in(pod: &Pod) {
+    let code = pod.code();
+    // Node looks for packages beside the code, and above.
+    symlink(node_modules(), pod.directory.path().join("node_modules")).unwrap();
+    let bundle = pod.file("entra.crt", &pod.ca.certificate);
+    let app = || {
+        let mut command = pod.program_with_hosts(Path::new("node"));
+        command.arg(&code).env("NODE_EXTRA_CA_CERTS", &bundle);
+        command.envs(pod.variables()).envs(pod.identity());
+        command
+    };
+    let said = output(app());
+    assert!(said.contains(&format!("current_user: '{}'", pod.binding["username"])), "{said}");
+    pod.entra_was_asked();
+
+    // A server of another CA is none, even though Node itself trusts this one's.
+    let other = pod.file("other.crt", &tls::Authority::new().certificate);
+    let mut fooled = app();
+    fooled.env("PGSSLROOTCERT", other);
+    let said = run(fooled, "").refused();
+    assert!(said.contains("certificate signature failure"), "{said}");
+}
+
+#[test]
+fn the_example_in_go_logs_in_with_a_token_over_tls_that_it_has_checked() {
+    go_logs_in(&Pod::of("app-go.yaml", "stock"));
+}
+
+fn go_logs_in(pod: &Pod) {
+    let program = pod.directory.path().join("stock");
+    let mut build = go("build");
+    build.arg("-o").arg(&program).arg(pod.code());
+    output(build);
+    let bundle = pod.file("entra.crt", &pod.ca.certificate);
+    let app = || {
+        let mut command = pod.program_with_hosts(&program);
+        command.env("SSL_CERT_FILE", &bundle);
+        command.envs(pod.variables()).envs(pod.identity());
+        command
+    };
+    let said = output(app());
+    assert!(said.starts_with(&format!("{} PostgreSQL ", pod.binding["username"])), "{said}");
+    pod.entra_was_asked();
+
+    // A server of another CA is none, even though Go itself trusts this one's.
+    let other = pod.file("other.crt", &tls::Authority::new().certificate);
+    let mut fooled = app();
+    fooled.env("PGSSLROOTCERT", other);
+    let said = run(fooled, "").refused();
+    assert!(said.contains("certificate signed by unknown authority"), "{said}");
 }
 
 /// What is bound is mounted as files, and named by nothing.
@@ -328,12 +480,10 @@ fn java(pod: &Pod, class_path: &str) -> Command {
         keytool.arg("-keystore").arg(&store);
         keytool
     });
-    let hosts = format!("127.0.0.1 localhost\n{} {}\n", pod.server.address, pod.binding["host"]);
-    let hosts = pod.file("hosts", &hosts);
     let mut java = pod.program(Path::new("java"));
     java.arg(format!("-Djavax.net.ssl.trustStore={}", store.display()));
     java.args(["-Djavax.net.ssl.trustStorePassword=changeit", "-Djava.net.useSystemProxies=true"]);
-    java.arg(format!("-Djdk.net.hosts.file={}", hosts.display()));
+    java.arg(format!("-Djdk.net.hosts.file={}", pod.hosts().display()));
     java.args(["-cp", class_path]);
     java
 }

@@ -108,8 +108,14 @@ fn answer(
         asked.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
         json!({"token_type": "Bearer", "expires_in": 3599, "access_token": token})
     } else {
-        // Whether this is Entra at all, which some libraries look up first.
-        json!({"tenant_discovery_endpoint": format!("{here}/v2.0/.well-known/openid-configuration"), "metadata": []})
+        // Whether this is Entra at all, and where it gives tokens, which some libraries look up first.
+        json!({
+            "tenant_discovery_endpoint": format!("{here}/v2.0/.well-known/openid-configuration"),
+            "metadata": [],
+            "issuer": format!("{here}/v2.0"),
+            "authorization_endpoint": format!("{here}/oauth2/v2.0/authorize"),
+            "token_endpoint": format!("{here}/oauth2/v2.0/token"),
+        })
     };
     let reply = reply.to_string();
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";

@@ -105,7 +105,7 @@ impl Drop for Server {
     }
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     // What belongs to this process says whose it is.
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
