@@ -82,11 +82,8 @@ lint: build ## Check format, lints, imports, words, chart and scripts
 	  $(CARGO) doc --quiet --locked --workspace --lib --no-deps --document-private-items
 	$(CARGO) test --quiet --locked --test imports --test words
 	@helm=$$($(BIN)/database-sandbox tools | sed -n 's/^helm  *//p'); \
-	"$$helm" lint --quiet charts/database-operator; \
-	for values in "" deleteGuard.enabled=false deleteGuard.whenMissing=webhook webhook.clientCa.configMap=client-ca \
-	  controller.workloadIdentity.clientId=a webhook.certificate.mountedSecret=a,webhook.certificate.certManagerInjectFrom=b/c \
-	  'webhook.allowFrom[0].podSelector.matchLabels.app=konnectivity-agent'; do \
-	  "$$helm" template --namespace database-operator charts/database-operator --set "$$values" >/dev/null; \
+	for values in charts/database-operator/values*.yaml tests/chart/everything.yaml; do \
+	  "$$helm" lint --quiet --values "$$values" charts/database-operator; \
 	done
 	@for script in sandbox/story.sh .ci/run fuzz/run docs/try-on-azure.sh; do bash -n "$$script"; done
 

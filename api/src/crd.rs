@@ -97,6 +97,9 @@ fn shipped(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     // A database outlives the operator's Helm release: deleting the CRD would delete every object of it.
     let annotations = crd.metadata.annotations.get_or_insert_default();
     annotations.insert("helm.sh/resource-policy".into(), "keep".into());
+    // The same for Argo CD, which heeds Helm's annotation at no prune, and for Flux.
+    annotations.insert("argocd.argoproj.io/sync-options".into(), "Prune=false,Delete=false".into());
+    annotations.insert("kustomize.toolkit.fluxcd.io/prune".into(), "disabled".into());
 
     let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
     for schema in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
@@ -121,6 +124,18 @@ mod tests {
         let crd = serde_json::to_value(database()).unwrap();
         let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         assert_eq!(schema["properties"]["status"]["default"], json!({"observedGeneration": -1}));
+    }
+
+    #[test]
+    fn no_tool_deletes_a_crd_that_it_does_not_find_any_more() {
+        let annotations = json!({
+            "helm.sh/resource-policy": "keep",
+            "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+            "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        });
+        for crd in all() {
+            assert_eq!(serde_json::to_value(&crd.metadata.annotations).unwrap(), annotations);
+        }
     }
 
     fn spec() -> serde_json::Value {

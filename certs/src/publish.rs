@@ -29,6 +29,9 @@ use crate::{
 /// Since when each CA has been seen in all bundles: an object in JSON, from fingerprint to time.
 const PUBLISHED: &str = "altinn.app/ca-published";
 
+/// Who wrote a CA, as the field managers of a configuration show it.
+const MANAGER: &str = "database-operator-webhook";
+
 /// Why the CA isn't published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
@@ -195,8 +198,9 @@ async fn write<K: Configuration>(
     if patch.0.is_empty() {
         return Ok(());
     }
+    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     Api::<K>::all(client.clone())
-        .patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))
+        .patch(name, &parameters, &Patch::Json::<()>(patch))
         .await
         .map_err(failed::<K>(name, "patched"))?;
     if wanted.bundles != stands.bundles {

@@ -17,6 +17,19 @@ fn may(verb: &str, what: &str) -> bool {
     }
 }
 
+/// Tools that look for drift, and people, see who wrote it.
+#[test]
+fn the_webhook_signs_the_ca_that_it_publishes() {
+    for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
+        let get = ["get", kind, "database-operator", "--show-managed-fields", "--output=json"];
+        let configuration = run(sandbox().kubectl(&get), "").succeeded();
+        let configuration: serde_json::Value = serde_json::from_str(&configuration).unwrap();
+        let mut managers = configuration["metadata"]["managedFields"].as_array().unwrap().iter();
+        let wrote = managers.find(|entry| entry.to_string().contains("f:caBundle"));
+        assert_eq!(wrote.unwrap()["manager"], "database-operator-webhook", "{kind}");
+    }
+}
+
 #[test]
 fn the_webhook_may_write_one_secret_and_two_configurations_and_nothing_else() {
     const CONFIGURATIONS: [&str; 2] = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];

@@ -71,6 +71,22 @@ fn the_operator_goes_on_under_another_release_name_when_helm_is_told_so() {
     helm(sandbox(), OPERATOR_NAMESPACE, &taken).succeeded();
 }
 
+/// What the chart says after an upgrade; nothing is changed.
+fn notes(set: &str) -> String {
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/database-operator");
+    let upgrade = ["upgrade", "database-operator", chart, "--dry-run=server", set];
+    helm(sandbox(), OPERATOR_NAMESPACE, &upgrade).succeeded().split_once("NOTES:\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn the_chart_says_what_is_missing_in_the_cluster_and_nothing_of_what_is_there() {
+    let said = notes("--set=logLevel=info");
+    assert!(!said.contains("crdPattern") && !said.contains("Create the policy"), "{said}");
+    assert!(said.contains("1. Create the Secret aso-credential in database-operator."), "{said}");
+    let said = notes("--set=policyConfigMap=another");
+    assert!(said.contains("create configmap another --from-file=policy.yaml"), "{said}");
+}
+
 #[test]
 fn kustomize_renames_what_the_operator_will_make_as_the_page_says() {
     let app = tempfile::tempdir().unwrap();
