@@ -67,6 +67,11 @@ fn the_app_gets_a_secret_and_an_identity_that_administers_its_server() {
     assert_eq!(
         keys,
         [
+            "PGDATABASE",
+            "PGHOST",
+            "PGPORT",
+            "PGSSLMODE",
+            "PGUSER",
             "ca.crt",
             "client-id",
             "database",
@@ -77,6 +82,7 @@ fn the_app_gets_a_secret_and_an_identity_that_administers_its_server() {
             "provider",
             "sslmode",
             "sslrootcert",
+            "tenant-id",
             "type",
             "uri",
             "user",
