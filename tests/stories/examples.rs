@@ -285,6 +285,15 @@ impl Pod {
     }
 }
 
+/// A server of another CA is none to the app, even where the language itself trusts this one's.
+#[track_caller]
+fn refuses_another_ca(pod: &Pod, mut app: Command, words: &str) {
+    let other = pod.file("other.crt", &tls::Authority::new().certificate);
+    app.env("PGSSLROOTCERT", other);
+    let said = run(app, "").refused();
+    assert!(said.contains(words), "{said}");
+}
+
 fn python_in(pod: &Pod) -> Command {
     let python = Python::find();
     let mut command = pod.program(&python.program);
@@ -309,13 +318,7 @@ fn python_logs_in(pod: &Pod) {
     let said = output(app());
     assert!(said.starts_with(&format!("('{}', 'PostgreSQL ", pod.binding["username"])), "{said}");
     pod.entra_was_asked();
-
-    // A server of another CA is none.
-    let other = pod.file("other.crt", &tls::Authority::new().certificate);
-    let mut fooled = app();
-    fooled.env("PGSSLROOTCERT", other);
-    let said = run(fooled, "").refused();
-    assert!(said.contains("SSL error: "), "{said}");
+    refuses_another_ca(pod, app(), "SSL error: ");
 }
 
 #[test]
@@ -332,12 +335,7 @@ fn password_logs_in(pod: &Pod) {
     };
     let said = output(app());
     assert!(said.starts_with(&format!("('{}', 'PostgreSQL ", pod.binding["username"])), "{said}");
-
-    let other = pod.file("other.crt", &tls::Authority::new().certificate);
-    let mut fooled = app();
-    fooled.env("PGSSLROOTCERT", other);
-    let said = run(fooled, "").refused();
-    assert!(said.contains("SSL error: "), "{said}");
+    refuses_another_ca(pod, app(), "SSL error: ");
 }
 
 #[test]
@@ -388,13 +386,7 @@ fn node_logs_in(pod: &Pod) {
     let said = output(app());
     assert!(said.contains(&format!("current_user: '{}'", pod.binding["username"])), "{said}");
     pod.entra_was_asked();
-
-    // A server of another CA is none, even though Node itself trusts this one's.
-    let other = pod.file("other.crt", &tls::Authority::new().certificate);
-    let mut fooled = app();
-    fooled.env("PGSSLROOTCERT", other);
-    let said = run(fooled, "").refused();
-    assert!(said.contains("certificate signature failure"), "{said}");
+    refuses_another_ca(pod, app(), "certificate signature failure");
 }
 
 #[test]
@@ -417,13 +409,7 @@ fn go_logs_in(pod: &Pod) {
     let said = output(app());
     assert!(said.starts_with(&format!("{} PostgreSQL ", pod.binding["username"])), "{said}");
     pod.entra_was_asked();
-
-    // A server of another CA is none, even though Go itself trusts this one's.
-    let other = pod.file("other.crt", &tls::Authority::new().certificate);
-    let mut fooled = app();
-    fooled.env("PGSSLROOTCERT", other);
-    let said = run(fooled, "").refused();
-    assert!(said.contains("certificate signed by unknown authority"), "{said}");
+    refuses_another_ca(pod, app(), "certificate signed by unknown authority");
 }
 
 /// What is bound is mounted as files, and named by nothing.
