@@ -8,6 +8,7 @@
 mod api_server;
 mod kept;
 mod kstatus;
+mod looking;
 mod records;
 mod refused;
 
