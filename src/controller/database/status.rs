@@ -3,11 +3,11 @@
 //! `Ready` always; `Reconciling` while work is under way; `Stalled` when a person must act; never the last
 //! two together. Messages are stable and carry no time: at most three different ones come by in a creation.
 
-use std::fmt::Write as _;
+mod access;
 
 use api::{
-    BindingReference, Database, DatabaseStatus, ExtensionStatus, PolicyStatus, ProvisioningState,
-    RefusedChange, ServerStatus, annotations::ACCEPT_EMPTY, reason::Reason,
+    BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, RefusedChange, ServerStatus,
+    reason::Reason,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -17,16 +17,12 @@ use policy::{Effective, Problem};
 use super::pause::Pause;
 use crate::{
     api_error::one_line,
-    azure::{
-        Administrator,
-        condition::{self, Kind, Progress},
-    },
+    azure::condition::{self, Kind, Progress},
     controller::{
-        access,
         engine::{
             conditions::{
-                ACCESS_READY, CLIENT_ID_CONFLICT, PAUSED, POLICY_COMPLIANT, READY, RECONCILING,
-                RESTART_PENDING, STALLED, SYNCED, Writer, find, is_current, is_work,
+                ACCESS_READY, CLIENT_ID_CONFLICT, LONGEST_MESSAGE, PAUSED, POLICY_COMPLIANT, READY,
+                RECONCILING, RESTART_PENDING, STALLED, SYNCED, Writer, find, is_current, is_work,
             },
             verdict::{Blocked, ToReady},
         },
@@ -34,7 +30,6 @@ use crate::{
             applied::{Applied, Stage},
             binding::{PORT, secret_name},
             describe::Server,
-            evidence,
             known::Known,
             refused,
         },
@@ -80,20 +75,7 @@ pub(crate) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
         Outcome::Applied { applied, known, effective, revision, refused, pause, .. } => {
             fill(&mut status, database, known, effective, revision);
             status.refused = refused.cloned();
-            // A database that is made by SQL is seen by SQL.
-            if let (None, Some(said)) = (&known.inner, &known.said_of_empty)
-                && applied.access.as_ref().is_some_and(|outcome| outcome.lets_app_in)
-            {
-                status.accepted_empty = Some(said.clone());
-            }
-            if known.administrator == Administrator::App {
-                status.extensions = Vec::new();
-            } else if let Some(extensions) =
-                applied.access.as_ref().and_then(|outcome| outcome.extensions.as_ref())
-            {
-                let all = extensions.iter();
-                status.extensions = all.map(|(name, version)| extension(name, version)).collect();
-            }
+            access::fill(&mut status, database, known, applied.access.as_deref());
             let seen = Seen { old: &old, generation, was_ready, now, applied, known, effective };
             // What the app doesn't feel is told beside `Ready`, whoever wants it: the policy, an annotation, or Azure.
             let serves = applied.is_ready() || (is_current && !applied.shuts_app_out);
@@ -127,7 +109,7 @@ fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>) -> [Option<Condition>; 5] 
             let told: Vec<String> =
                 breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
             [
-                access_ready(writer, known, applied.access.as_deref()),
+                access::ready(writer, known, applied.access.as_deref()),
                 pause.map(|pause| pause.condition(writer)),
                 Some(compliant(writer, &told.join("; "))),
                 restart_pending(writer, known),
@@ -168,41 +150,6 @@ fn restart_pending(writer: &Writer<'_>, known: &Known) -> Option<Condition> {
     (!waiting.is_empty()).then(|| writer.condition(RESTART_PENDING, "True", reason, message))
 }
 
-/// What was found inside the server. What was found before stands until somebody has looked anew, as after a restart.
-fn access_ready(writer: &Writer<'_>, known: &Known, access: Option<&access::Outcome>) -> Option<Condition> {
-    if known.administrator == Administrator::App {
-        return None;
-    }
-    let Some(outcome) = access else {
-        return Some(find(writer.old, ACCESS_READY).cloned().unwrap_or_else(|| {
-            let message = "The operator sets up the app's login as soon as the server can be reached";
-            writer.condition(ACCESS_READY, "Unknown", Reason::Connecting.as_str(), message.to_owned())
-        }));
-    };
-    let status = match outcome.reason {
-        Reason::Settled => "True",
-        _ if outcome.is_unknown() => "Unknown",
-        _ => "False",
-    };
-    let message = found(outcome, known);
-    Some(writer.condition(ACCESS_READY, status, outcome.reason.as_str(), message))
-}
-
-/// What was found by SQL, and what somebody may do about it.
-fn found(outcome: &access::Outcome, known: &Known) -> String {
-    let mut message: String = outcome.message.chars().take(LONGEST_MESSAGE).collect();
-    if outcome.reason == Reason::DatabaseMissing {
-        let how = evidence::how_to_accept(known.accepted_empty.as_deref());
-        let _ = write!(
-            message,
-            ". The platform team can restore the server to a moment before that, as another server. To go on with an empty \
-             database, annotate this Database with {ACCEPT_EMPTY}: {}@{how}",
-            known.server_name
-        );
-    }
-    message
-}
-
 /// Conditions that stand beside those of kstatus.
 const OF_THEIR_OWN: &[&str] =
     &[SYNCED, ACCESS_READY, PAUSED, POLICY_COMPLIANT, RESTART_PENDING, CLIENT_ID_CONFLICT];
@@ -212,9 +159,6 @@ fn client_id_conflict(writer: &Writer<'_>, applied: &Applied) -> Option<Conditio
     let reason = conflict.reason.as_str();
     Some(writer.condition(CLIENT_ID_CONFLICT, "True", reason, conflict.message.clone()))
 }
-
-/// The longest message of a condition, by the API's own rule, is far longer; people read one line.
-const LONGEST_MESSAGE: usize = 1000;
 
 fn compliant(writer: &Writer<'_>, breaches: &str) -> Condition {
     let (status, reason, message) = if breaches.is_empty() {
@@ -258,10 +202,6 @@ fn fill(
     // Known from the start, so that a Deployment can be written before the server is up.
     status.service_account_name = Some(effective.service_account_name.clone());
     status.secret_name = Some(secret_name(&database.name_any()));
-}
-
-fn extension(name: &str, version: &str) -> ExtensionStatus {
-    ExtensionStatus { name: name.to_owned(), version: version.to_owned() }
 }
 
 /// Everything that an app needs is in place.
@@ -459,7 +399,7 @@ impl Seen<'_> {
     fn no_access(&self) -> Option<Blocked> {
         let outcome = self.applied.access.as_ref()?;
         let is_told = !outcome.lets_app_in && (!self.was_ready || outcome.shuts_app_out());
-        is_told.then(|| Blocked::by(outcome.reason, found(outcome, self.known)))
+        is_told.then(|| Blocked::by(outcome.reason, access::found(outcome, self.known)))
     }
 
     /// Whether this has been said of the same spec for so long that it won't pass by itself; once it was said so, it stays.

@@ -28,6 +28,9 @@ pub(crate) const ACCESS_READY: &str = "AccessReady";
 /// Whether the policy would let this `Database` be made today. It changes nothing for one that is there.
 pub(crate) const POLICY_COMPLIANT: &str = "PolicyCompliant";
 
+/// The longest message of a condition, by the API's own rule, is far longer; people read one line.
+pub(crate) const LONGEST_MESSAGE: usize = 1000;
+
 /// Writes the conditions of one object in one pass: what goes on as it was keeps its time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Writer<'a> {

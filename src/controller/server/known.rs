@@ -26,8 +26,6 @@ pub(crate) struct Known {
     pub(crate) accepts_empty: bool,
     /// What was said of an empty one, and has counted.
     pub(crate) accepted_empty: Option<String>,
-    /// What is said of an empty one now.
-    pub(crate) said_of_empty: Option<String>,
     /// Uid of the namespace of the `Database`; `None` while it isn't known.
     pub(crate) namespace_uid: Option<String>,
     /// Uid of this cluster's namespace `kube-system`.
@@ -60,7 +58,6 @@ impl Known {
             database_was_made: false,
             accepts_empty: false,
             accepted_empty: None,
-            said_of_empty: None,
             namespace_uid: None,
             cluster_uid: String::new(),
             id: None,

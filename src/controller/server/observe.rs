@@ -152,7 +152,6 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
         database_was_made: evidence.database_was_made(),
         accepts_empty: evidence.accepts_empty(),
         accepted_empty: evidence.accepted_empty(),
-        said_of_empty: evidence.said.map(str::to_owned),
         namespace_uid: there.around.namespace_uid.map(str::to_owned),
         cluster_uid: there.around.cluster_uid.to_owned(),
         inner,
