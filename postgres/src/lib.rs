@@ -48,7 +48,7 @@ pub mod statement;
 mod text;
 pub mod verifier;
 
-pub use connect::{Limits, Server, Session, Tls};
+pub use connect::{Connections, Limits, Server, Session, Tls};
 pub use desired::{Access, Create, Credential, Desired, ExtensionWish, Level, Login, PrincipalKind};
 pub use failure::{Failure, Reason};
 pub use finding::Finding;

@@ -3,6 +3,7 @@
 //! There is no connection without TLS, and none with a server whose certificate isn't for its name: what libpq calls
 //! `sslmode=verify-full`. Where the address is given, as by libpq's `hostaddr`, the name is still verified.
 
+mod connections;
 mod failures;
 mod tls;
 
@@ -26,6 +27,7 @@ use tokio_postgres::{
 
 use crate::failure::{Failure, Unreachable};
 
+pub use connections::Connections;
 pub use tls::{Tls, TlsError};
 
 /// Shown in `pg_stat_activity`.
@@ -67,6 +69,7 @@ pub struct Server {
     password: String,
     tls: Tls,
     limits: Limits,
+    connections: Connections,
 }
 
 impl fmt::Debug for Server {
@@ -86,7 +89,16 @@ impl Server {
         tls: Tls,
     ) -> Self {
         let (host, user, password) = (host.into(), user.into(), password.into());
-        Self { host, port, address: None, user, password, tls, limits: Limits::default() }
+        Self {
+            host,
+            port,
+            address: None,
+            user,
+            password,
+            tls,
+            limits: Limits::default(),
+            connections: Connections::default(),
+        }
     }
 
     /// Reached at this address instead of the one that the DNS has for its name.
@@ -98,6 +110,12 @@ impl Server {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Counts its connections there.
+    #[must_use]
+    pub fn counted_in(self, connections: &Connections) -> Self {
+        Self { connections: connections.clone(), ..self }
     }
 
     pub fn limits(&self) -> Limits {
@@ -122,6 +140,7 @@ impl Server {
 
     async fn connect_in_time(&self, database: &str) -> Result<Session, Failure> {
         let stream = self.dial().await.map_err(|cause| self.unreachable(cause))?;
+        let open = self.connections.one_more();
         let stream = self.tls.connect(&self.host, stream).await.map_err(|cause| self.unreachable(cause))?;
         let config = self.config(database);
         let (client, mut connection) = config
@@ -131,6 +150,7 @@ impl Server {
         let version = connection.parameter("server_version").and_then(major).unwrap_or_default();
         // Notices are passed over: whether a statement had an effect is read back.
         let task = tokio::spawn(async move {
+            let _open = open;
             while let Some(Ok(_)) = poll_fn(|context| connection.poll_message(context)).await {}
         });
         let wait = self.limits.statement + GRACE;

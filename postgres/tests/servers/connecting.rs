@@ -6,7 +6,7 @@ use std::{
 };
 
 use insta::assert_snapshot;
-use postgres::{Failure, Limits, Server, failure::Unreachable, pass};
+use postgres::{Connections, Failure, Limits, Server, failure::Unreachable, pass};
 use rstest::rstest;
 use sandbox::postgres::Version;
 use tokio::{
@@ -95,6 +95,25 @@ async fn a_session_is_where_it_was_asked_for() {
     let world = World::new(Version::V17).await;
     let session = world.server(Limits::default()).connect("postgres").await.unwrap();
     assert_eq!(session.version(), 17);
+}
+
+/// Each is a place of which a small server has few.
+#[tokio::test]
+async fn a_connection_counts_from_the_servers_answer_until_it_is_closed() {
+    let world = World::new(Version::V17).await;
+    let connections = Connections::default();
+    let server = world.server(Limits::default()).counted_in(&connections);
+    let (first, second) = tokio::join!(server.connect("postgres"), server.connect("postgres"));
+    let (first, _second) = (first.unwrap(), second.unwrap());
+    assert_eq!(connections.open(), 2);
+    drop(first);
+    // Its task ends by itself.
+    while connections.open() != 1 {
+        tokio::task::yield_now().await;
+    }
+    let full = Front::that(HOST, |stream| refuse(stream, "53300", "full")).await;
+    failure(&full.server(OPERATORS).counted_in(&connections)).await;
+    assert_eq!(connections.open(), 1, "whom a server refuses holds nothing");
 }
 
 /// A lock of ours that an app takes in the database `postgres`, where everybody can connect, doesn't keep us out.
