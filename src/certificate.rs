@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use certs::{FilesError, KeepError, Served};
+use exposition::{Registry, Unlabelled, Who};
 use jiff::Timestamp;
-use prometheus_client::{
-    metrics::{family::Family, gauge::Gauge},
-    registry::Registry,
-};
+use prometheus_client::metrics::{family::Family, gauge::Gauge};
 
 /// A connection that died in silence must not keep a certificate from being renewed.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -79,7 +77,7 @@ pub(crate) async fn keep(mut source: Source, check: Duration, expiry: &Expiry, r
 }
 
 /// A gauge that isn't there before it has a value: an alert on a date must not see 1970.
-type Date = Family<Vec<(String, String)>, Gauge>;
+type Date = Family<Unlabelled, Gauge>;
 
 /// The metrics of what is served.
 #[derive(Debug)]
@@ -93,12 +91,14 @@ impl Expiry {
         let (leaf, authority) = (Date::default(), Date::default());
         registry.register(
             "certificate_not_after_seconds",
-            "When the webhook's certificate expires, in seconds since 1970",
+            "When the webhook's certificate expires",
+            Who::OnCall,
             leaf.clone(),
         );
         registry.register(
             "certificate_authority_not_after_seconds",
-            "When the CA of the webhook's certificate expires, in seconds since 1970",
+            "When the CA of the webhook's certificate expires",
+            Who::OnCall,
             authority.clone(),
         );
         Self { leaf, authority }
@@ -110,7 +110,7 @@ impl Expiry {
             (&self.authority, served.and_then(Served::authority_not_after)),
         ] {
             if let Some(seconds) = seconds {
-                date.get_or_create(&Vec::new()).set(seconds);
+                date.get_or_create(&Unlabelled).set(seconds);
             }
         }
     }

@@ -14,6 +14,7 @@ use api::Database;
 use arc_swap::ArcSwap;
 use axum::{Router, http::header::CONTENT_TYPE, routing::post};
 use bytes::Bytes;
+use exposition::Registry;
 use futures::future::BoxFuture;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -23,7 +24,6 @@ use hyper_util::{
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::{PolicyState, document::Labels};
-use prometheus_client::registry::Registry;
 use rustls::{
     ServerConfig,
     crypto::ring,

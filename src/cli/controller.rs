@@ -4,10 +4,11 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use axum::http::Uri;
 use clap::Args;
+use exposition::Registry;
 use jiff::SignedDuration;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::gauge::Gauge;
 
-use super::{Failure, OperatorArgs, certificate::duration, stop_on_signal};
+use super::{Failure, OperatorArgs, certificate::duration, registry, stop_on_signal};
 use crate::{
     clock::Clock,
     cluster::{client, issuer, policy_watch::PolicyWatch},
@@ -88,16 +89,32 @@ fn lease_duration(text: &str) -> Result<Duration, String> {
 const POLICY: &str = "the policy to be read";
 const CRDS: &str = "the CRDs of altinn.app to be installed";
 
+/// Where everything is counted that the process exposes.
+pub(super) struct Exposed {
+    metrics: Metrics,
+    access: AccessMetrics,
+    watch: PolicyWatch,
+    leads: Gauge,
+    issuer: Gauge,
+}
+
+impl Exposed {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        Self {
+            metrics: Metrics::new(registry),
+            access: AccessMetrics::new(registry),
+            watch: PolicyWatch::new(registry),
+            leads: leader::gauge(registry),
+            issuer: issuer::gauge(registry),
+        }
+    }
+}
+
 pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Failure> {
     let OperatorArgs { namespace, policy_configmap, admin_listen } = args.operator;
     let stop = stop_on_signal()?;
-    let mut registry = Registry::with_prefix("database_operator");
-    dropped.register(&mut registry);
-    let metrics = Metrics::new(&mut registry);
-    let access_metrics = AccessMetrics::new(&mut registry);
-    let watch = PolicyWatch::new(&mut registry);
-    let leads = leader::gauge(&mut registry);
-    let issuer = issuer::gauge(&mut registry);
+    let mut registry = registry(dropped);
+    let Exposed { metrics, access, watch, leads, issuer } = Exposed::new(&mut registry);
     let readiness = Readiness::waiting_for(&[POLICY, CRDS]);
     serve_admin(admin_listen, registry, readiness.clone(), stop.clone()).await?;
     let fence = Fence::default();
@@ -105,7 +122,7 @@ pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Fa
     let lease_client = client::connect().await?;
     let roots = trust::roots();
     let tokens = args.identity.identity().map(|identity| Tokens::new(identity, roots.clone())).transpose()?;
-    let sessions = Sessions::new(tokens, roots, args.postgres_address, fence.clone(), access_metrics)?;
+    let sessions = Sessions::new(tokens, roots, args.postgres_address, fence.clone(), access)?;
     let mut leader = Leader::new(lease_client, &namespace, args.lease_duration, fence, leads);
 
     let (state, mut changes, trouble) = (watch.state.clone(), watch.changes.clone(), watch.trouble.clone());

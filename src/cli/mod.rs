@@ -10,6 +10,7 @@ mod webhook;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use exposition::{Description, Registry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -79,6 +80,21 @@ where
     // Until the end, so that the last lines are written.
     let logs = Logs::init();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(logs.dropped()))
+}
+
+/// What a process exposes beside its own.
+fn registry(dropped: Dropped) -> Registry {
+    let mut registry = Registry::with_prefix("database_operator");
+    dropped.register(&mut registry);
+    registry
+}
+
+/// What each process exposes to Prometheus, by its subcommand.
+pub fn metrics() -> [(&'static str, Vec<Description>); 2] {
+    let [mut of_webhook, mut of_controller] = [registry(Dropped::none()), registry(Dropped::none())];
+    webhook::Exposed::new(&mut of_webhook);
+    controller::Exposed::new(&mut of_controller);
+    [("webhook", of_webhook.descriptions().to_vec()), ("controller", of_controller.descriptions().to_vec())]
 }
 
 /// A token that SIGTERM and SIGINT cancel.

@@ -4,12 +4,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use certs::Resolver;
 use clap::Args;
+use exposition::Registry;
 use jiff::SignedDuration;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use webhook::{Limits, Metrics, Server, State, Tls};
 
-use super::{Failure, OperatorArgs, certificate::CertificateArgs, client_ca::ClientCa, stop_on_signal};
+use super::{
+    Failure, OperatorArgs, certificate::CertificateArgs, client_ca::ClientCa, registry, stop_on_signal,
+};
 use crate::{
     certificate::{self, Expiry},
     cluster::{
@@ -40,6 +43,25 @@ pub(super) struct WebhookArgs {
 const POLICY: &str = "the policy to be read";
 const DATABASES: &str = "the Databases to be listed";
 
+/// Where everything is counted that the process exposes.
+pub(super) struct Exposed {
+    metrics: Metrics,
+    watch: PolicyWatch,
+    expiry: Expiry,
+    synced: Gauge,
+}
+
+impl Exposed {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        Self {
+            metrics: Metrics::new(registry),
+            watch: PolicyWatch::new(registry),
+            expiry: Expiry::new(registry),
+            synced: inventory::synced(registry),
+        }
+    }
+}
+
 pub(super) async fn run(args: WebhookArgs, dropped: Dropped) -> Result<(), Failure> {
     let OperatorArgs { namespace, policy_configmap, admin_listen } = args.operator;
     let limits = Limits { settle: Duration::try_from(args.settle)?, ..Limits::default() };
@@ -47,12 +69,8 @@ pub(super) async fn run(args: WebhookArgs, dropped: Dropped) -> Result<(), Failu
     let resolver = Arc::new(Resolver::default());
     let tls = Tls::for_everyone(resolver.clone())?;
     let client_ca = args.client_ca.start(&tls)?;
-    let mut registry = Registry::with_prefix("database_operator");
-    dropped.register(&mut registry);
-    let metrics = Metrics::new(&mut registry);
-    let watch = PolicyWatch::new(&mut registry);
-    let expiry = Expiry::new(&mut registry);
-    let synced = inventory::synced(&mut registry);
+    let mut registry = registry(dropped);
+    let Exposed { metrics, watch, expiry, synced } = Exposed::new(&mut registry);
     let (certificate_ready, check) = (args.certificate.readiness(), args.certificate.check());
     let readiness = Readiness::waiting_for(&[POLICY, DATABASES, certificate_ready]);
     let admin_stop = CancellationToken::new();

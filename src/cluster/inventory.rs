@@ -7,6 +7,7 @@ use api::{
     Database, RetainedDatabase,
     annotations::{CONFIRM_DESTROY, DEFAULTED, RETENTION},
 };
+use exposition::{Registry, Who};
 use futures::{StreamExt, future::BoxFuture};
 use k8s_openapi::{
     api::{admissionregistration::v1::ValidatingAdmissionPolicy, core::v1::Namespace},
@@ -23,7 +24,7 @@ use kube::{
     },
 };
 use policy::{document::Labels, rules::names::service_account_name};
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use prometheus_client::metrics::gauge::Gauge;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, watch};
 use webhook::cluster::{Kind, Objects, Servers};
@@ -78,7 +79,7 @@ impl std::fmt::Debug for Inventory {
 pub(crate) fn synced(registry: &mut Registry) -> Gauge {
     let gauge = Gauge::default();
     let help = "Whether Databases could be listed: 1, or 0 when no cache stands in for an API server that is slow to answer";
-    registry.register("inventory_synced", help, gauge.clone());
+    registry.register("inventory_synced", help, Who::OnCall, gauge.clone());
     gauge
 }
 

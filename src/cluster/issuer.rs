@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use exposition::{Registry, Who};
 use kube::Client;
 use policy::PolicyState;
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use prometheus_client::metrics::gauge::Gauge;
 use serde::Deserialize;
 use tokio::{
     sync::watch::Receiver,
@@ -42,6 +43,7 @@ pub(crate) fn gauge(registry: &mut Registry) -> Gauge {
     registry.register(
         "policy_issuer_matches",
         "Whether the policy's issuer is the API server's: 1, 0 when no app can log in, -1 when it isn't known",
+        Who::OnCall,
         gauge.clone(),
     );
     gauge.set(-1);

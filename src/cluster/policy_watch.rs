@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use exposition::{Registry, Who, labels};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -14,17 +15,15 @@ use policy::{
     PolicyState,
     document::{KEY, KEY_OF_BYTES},
 };
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{family::Family, gauge::Gauge},
-    registry::Registry,
-};
+use prometheus_client::metrics::{family::Family, gauge::Gauge};
 use tokio::sync::watch;
 
-/// Which policy is in force.
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct InfoLabels {
-    revision: String,
+labels! {
+    /// Which policy is in force.
+    struct InfoLabels {
+        /// a short hash of the document, as in `status.policy.revision` and in the log
+        revision: String,
+    }
 }
 
 /// The policy in force, and a number that grows with each change of it.
@@ -51,10 +50,16 @@ impl PolicyWatch {
         registry.register(
             "policy_valid",
             "Whether the policy ConfigMap holds: 1, or 0 when it is missing or broken",
+            Who::OnCall,
             valid.clone(),
         );
         let info = Family::default();
-        registry.register("policy_info", "The revision of the policy that is in force", info.clone());
+        registry.register(
+            "policy_info",
+            "The revision of the policy that is in force",
+            Who::Finder,
+            info.clone(),
+        );
         Self { state: Arc::default(), changes, trouble, trouble_sender, sender, valid, info }
     }
 
@@ -143,8 +148,6 @@ fn data(config_map: ConfigMap) -> Option<BTreeMap<String, String>> {
 
 #[cfg(test)]
 mod tests {
-    use prometheus_client::encoding::text::encode;
-
     use crate::cluster::policy_watch::*;
 
     #[test]
@@ -152,8 +155,7 @@ mod tests {
         let mut registry = Registry::default();
         let watch = PolicyWatch::new(&mut registry);
         let shown = || {
-            let mut text = String::new();
-            encode(&mut text, &registry).unwrap();
+            let text = registry.text().unwrap();
             let revisions = text.lines().filter(|line| line.starts_with("policy_info{"));
             revisions.map(ToOwned::to_owned).collect::<Vec<_>>()
         };

@@ -56,9 +56,7 @@ use crate::{
 use access::Accesses;
 pub(crate) use access::{AccessMetrics, Sessions};
 pub use engine::metrics::Metrics;
-use engine::{
-    backoff, cache, compliance, conditions, events, in_flight, nudges, quota, recorder::Recorder, states,
-};
+use engine::{backoff, cache, conditions, events, in_flight, nudges, quota, recorder::Recorder};
 use server::{caches, context::Context, looks};
 
 /// What the controller needs.
@@ -118,6 +116,7 @@ pub(crate) async fn run(
     triggers.push(databases_in(changed, store.clone()).boxed());
     let (accesses, looks) = look_inside(config.sessions, &mut triggers);
     let (retained, retained_writer) = reflector::store();
+    metrics.census.begin(store.clone(), retained.clone(), policy.clone());
     let (record_sender, due_records) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
         events: events::Events::new(recorder),
@@ -131,8 +130,6 @@ pub(crate) async fn run(
         nudges: nudges::Nudges::default(),
         backoff: backoff::Backoff::default(),
         retained_backoff: backoff::Backoff::default(),
-        compliance: compliance::Compliance::new(metrics.out_of_policy.clone()),
-        states: states::States::new(metrics.databases.clone(), metrics.out_of_sync.clone()),
         metrics,
         clock: config.clock,
         cluster_uid,

@@ -8,10 +8,11 @@ mod fence;
 
 use std::time::{Duration, Instant};
 
+use exposition::{Registry, Who};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, ResourceExt, api::PostParams};
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use prometheus_client::metrics::gauge::Gauge;
 
 use election::{Candidate, Decision, Observed};
 pub(crate) use fence::Fence;
@@ -54,7 +55,7 @@ enum Round {
 /// The metric that a [`Leader`] keeps.
 pub(crate) fn gauge(registry: &mut Registry) -> Gauge {
     let gauge = Gauge::default();
-    registry.register("leader", "Whether this process is the one that works", gauge.clone());
+    registry.register("leader", "Whether this process is the one that works", Who::OnCall, gauge.clone());
     gauge
 }
 

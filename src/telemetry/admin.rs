@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{Router, http::StatusCode, routing::get};
-use prometheus_client::registry::Registry;
+use exposition::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -85,10 +85,9 @@ pub async fn serve_admin(
 }
 
 fn metrics(registry: &Registry) -> (StatusCode, [(&'static str, &'static str); 1], String) {
-    let mut text = String::new();
-    let status = match prometheus_client::encoding::text::encode(&mut text, registry) {
-        Ok(()) => StatusCode::OK,
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    let (status, text) = match registry.text() {
+        Ok(text) => (StatusCode::OK, text),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
     };
     (status, [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }

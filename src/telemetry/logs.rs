@@ -7,12 +7,8 @@ use std::{
     panic::PanicHookInfo,
 };
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::counter::ConstCounter,
-    registry::Registry,
-};
+use exposition::{Computed, Registry, Teller, Who};
+use prometheus_client::metrics::counter::Counter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
@@ -65,25 +61,28 @@ pub fn tell_of_panic(info: &PanicHookInfo<'_>) {
 pub struct Dropped(ErrorCounter);
 
 impl Dropped {
+    /// Of no log.
+    pub(crate) fn none() -> Self {
+        Self(writer(std::io::sink()).0.error_counter())
+    }
+
     pub(crate) fn register(self, registry: &mut Registry) {
-        registry.register_collector(Box::new(self));
+        registry.compute(self);
     }
 }
 
-impl Collector for Dropped {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let lines = ConstCounter::new(u64::try_from(self.0.dropped_lines()).unwrap_or(u64::MAX));
-        let help = "Lines of the log that were left out because nobody read them in time.";
-        let encoder = encoder.encode_descriptor("log_lines_dropped", help, None, lines.metric_type())?;
-        lines.encode(encoder)
+impl Computed for Dropped {
+    fn tell(&self, teller: &mut Teller<'_>) -> fmt::Result {
+        let lines = Counter::<u64>::default();
+        lines.inc_by(u64::try_from(self.0.dropped_lines()).unwrap_or(u64::MAX));
+        let meaning = "Lines of the log that were left out because nobody read them in time";
+        teller.metric("log_lines_dropped", meaning, Who::Finder, &lines)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-
-    use prometheus_client::encoding::text::encode;
 
     use super::*;
 
@@ -111,8 +110,7 @@ mod tests {
         for _ in 0..LINES + 100 {
             writer.write_all(b"a line\n").unwrap();
         }
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
+        let text = registry.text().unwrap();
         let shown =
             text.lines().find_map(|line| line.strip_prefix("database_operator_log_lines_dropped_total "));
         // One at the most is under way.

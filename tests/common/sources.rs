@@ -7,6 +7,7 @@ const FOLDERS: &[&str] = &[
     "src",
     "tests",
     "api/src",
+    "exposition/src",
     "policy/src",
     "postgres/src",
     "postgres/tests",

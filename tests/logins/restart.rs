@@ -25,6 +25,13 @@ fn a_process_that_has_just_begun_looks_and_changes_nothing() {
     });
     let statements = metric(&sandbox, "controller", "database_operator_access_statements_total");
     assert_eq!(statements, Some(0.0));
+    // What there is, it knows from its caches, and not from what it did.
+    let shown = |name: &str| metric(&sandbox, "controller", &format!("database_operator_{name}"));
+    assert_eq!(shown("databases{state=\"ready\"}"), Some(2.0));
+    assert_eq!(shown("databases_access{reason=\"Settled\"}"), Some(2.0));
+    assert_eq!(shown("servers{version=\"17\",sku=\"Standard_B1ms\",profile=\"default\"}"), Some(2.0));
+    assert!(shown("version_support_ends_timestamp_seconds{version=\"17\"}").is_some());
+    eventually("no connection stays open", || (shown("access_connections")? == 0.0).then_some(()));
     assert_eq!(writes_of_the_controller(&sandbox, start), Vec::<String>::new());
     for story in &stories {
         App::of(story).runs(&["SELECT 1"]);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    common::{Story, ask, condition, eventually},
+    common::{Story, ask, condition, eventually, metric},
     sandbox, story,
 };
 
@@ -40,9 +40,22 @@ fn a_server_that_does_not_answer_is_not_ready_and_says_what_to_look_at() {
     let database = story.wait_reason("main", "Unreachable");
     assert_eq!(condition(&database, "Ready").unwrap()["status"], "False");
     assert!(story.get("secret", "main-db-credentials").is_none(), "nobody could log in with it");
+    let waits = || {
+        let labels = format!(
+            "database_namespace=\"{}\",database_name=\"main\",state=\"working\",reason=\"Unreachable\"",
+            story.namespace
+        );
+        let name = format!("database_operator_database_not_ready_since_timestamp_seconds{{{labels}}}");
+        metric(sandbox(), "controller", &name)
+    };
+    let since = eventually("whoever is on call sees its name", waits);
+    let created = database["metadata"]["creationTimestamp"].as_str().unwrap();
+    let created: jiff::Timestamp = created.parse().unwrap();
+    assert_eq!(Some(since), Some(f64::from(u32::try_from(created.as_second()).unwrap())));
     works_again(&story);
     story.wait_ready("main");
     wait_access(&story, "Settled");
+    eventually("it waits no longer", || waits().is_none().then_some(()));
     App::of(&story).runs(&["SELECT 1"]);
 }
 

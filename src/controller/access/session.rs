@@ -53,7 +53,7 @@ impl Sessions {
             Err(error) => return Outcome::unseen(Reason::SqlFailed, error.to_string()),
         };
         let server = Server::new(&wish.host, wish.port, &wish.administrator, &*token, self.tls.clone());
-        let server = server.at(self.address);
+        let server = server.at(self.address).counted_in(self.metrics.connections());
         let result = postgres::pass(&server, &desired, &|| self.fence.is_open()).await;
         match &result {
             Ok(report) => {

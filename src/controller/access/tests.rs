@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use api::reason::Reason;
+use exposition::Registry;
 use postgres::{Access, Create, DatabaseName, Desired, Mark};
-use prometheus_client::{encoding::text::encode, registry::Registry};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use sandbox::{Servers, azure::client::TokenRequest, postgres::Version};
 
@@ -238,10 +238,10 @@ async fn who_does_not_lead_looks_and_writes_nothing() {
     };
     let outcome = tokio::time::timeout(Duration::from_mins(1), settled).await.unwrap();
     assert_eq!(outcome.reason, Reason::Settled, "{}", outcome.message);
-    let mut counted = String::new();
-    encode(&mut counted, &registry).unwrap();
-    let statements = counted.lines().find_map(|line| line.strip_prefix("access_statements_total ")).unwrap();
-    assert_ne!(statements, "0", "all was still to be written");
+    let counted = registry.text().unwrap();
+    let shown = |name: &str| counted.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    assert_ne!(shown("access_statements_total "), "0", "all was still to be written");
+    assert_eq!(shown("access_connections "), "0", "none is kept");
 }
 
 mod at_work {

@@ -189,7 +189,6 @@ async fn stages(database: &Database, context: &Context) -> Result<Action, Stop> 
             return Err(error.into());
         }
     };
-    set_compliance(database, context, wanted.breaches.is_empty());
     if let Some(secret) = replaced {
         let old = match wanted.overlap {
             None => "works no longer".to_owned(),
@@ -255,14 +254,8 @@ fn want(database: &Database, known: &Known, policy: &Arc<Policy>, context: &Cont
     let today = now.to_zoned(TimeZone::UTC).date();
     let labels = context.namespaces.labels(DatabaseRef::of(database).namespace);
     let resolved = resolve::resolve(database, known, policy, &context.policy_name, labels.as_ref(), today);
-    let Resolved { effective, breaches } = resolved.map_err(|why| {
-        if why.out_of_policy {
-            set_compliance(database, context, false);
-        }
-        Stop::Blocked(why)
-    })?;
+    let Resolved { effective, breaches } = resolved.map_err(Stop::Blocked)?;
     if let Some(why) = held_back(database, known, context, policy, today) {
-        set_compliance(database, context, false);
         return Err(Stop::Blocked(why));
     }
     let (effective, refused) = refused::held_back(database, known, effective, policy.catalogue());
@@ -280,11 +273,6 @@ fn want(database: &Database, known: &Known, policy: &Arc<Policy>, context: &Cont
     );
     let overlap = passwords.and_then(|passwords| passwords.app?.overlap_left);
     Ok(Wanted { effective, breaches, refused, pause: pause::of(database, today), desired, overlap })
-}
-
-fn set_compliance(database: &Database, context: &Context, complies: bool) {
-    let DatabaseRef { namespace, name } = DatabaseRef::of(database);
-    context.compliance.set(namespace, name, complies);
 }
 
 /// Why nothing is made for it, where its namespace has as many servers as it may have.

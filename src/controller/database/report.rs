@@ -22,7 +22,6 @@ pub(crate) async fn report(
 ) -> Result<(), Error> {
     let new = status::report(database, outcome, context.now());
     let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    context.states.set(&namespace, &name, &new);
     if !status::is_news(database.status.as_ref(), &new) {
         return Ok(());
     }

@@ -3,8 +3,8 @@
 
 pub(crate) mod backoff;
 pub(crate) mod cache;
+pub(crate) mod census;
 mod compact;
-pub(crate) mod compliance;
 pub(crate) mod concurrency;
 pub(crate) mod conditions;
 pub(crate) mod events;
@@ -13,5 +13,4 @@ pub(crate) mod metrics;
 pub(crate) mod nudges;
 pub(crate) mod quota;
 pub(crate) mod recorder;
-pub(crate) mod states;
 pub(crate) mod verdict;

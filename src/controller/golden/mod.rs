@@ -22,6 +22,7 @@ use std::{
 use api::{Database, reason::Reason};
 use arc_swap::ArcSwap;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use exposition::Registry;
 use jiff::Timestamp;
 use kube::{
     Resource,
@@ -32,7 +33,6 @@ use kube::{
     },
 };
 use policy::PolicyState;
-use prometheus_client::registry::Registry;
 use rstest::rstest;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -47,14 +47,12 @@ use crate::{
         engine::{
             backoff::Backoff,
             cache::Health,
-            compliance::Compliance,
             events::Events,
             in_flight::{EXPIRY, InFlight},
             metrics::Metrics,
             nudges::Nudges,
             quota::Quotas,
             recorder::Recorder,
-            states::States,
         },
         server::{caches::Caches, context::Context, looks::Looks},
     },
@@ -203,8 +201,6 @@ pub(crate) fn context_of(
         nudges: Nudges::default(),
         backoff: Backoff::default(),
         retained_backoff: Backoff::default(),
-        compliance: Compliance::new(metrics.out_of_policy.clone()),
-        states: States::new(metrics.databases.clone(), metrics.out_of_sync.clone()),
         metrics,
         clock: Clock::still(now),
         cluster_uid: "00000000-0000-4000-8000-0000000000c1".to_owned(),

@@ -35,11 +35,9 @@ pub(crate) async fn reconcile(record: Arc<RetainedDatabase>, context: Arc<Contex
     if result.is_ok() {
         context.retained_backoff.succeeded(&ObjectRef::from_obj(&*record));
     }
-    let metrics = &context.metrics.retained;
-    let outcome = result.as_ref().map_or_else(Error::stage, |_| "ok");
-    metrics.passes.count(outcome);
-    metrics.passes.took(started);
-    metrics.look(&context.retained.state());
+    let metrics = &context.metrics.passes_of_records;
+    metrics.count(result.as_ref().map_or_else(Error::stage, |_| "ok"));
+    metrics.took(started);
     result
 }
 

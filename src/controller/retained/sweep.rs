@@ -30,8 +30,6 @@ pub(super) async fn run(context: &Context, databases: &Store<Database>) {
     }
     loop {
         once(context, databases).await;
-        // The last record to go has no pass after that.
-        context.metrics.retained.look(&context.retained.state());
         tokio::time::sleep(EVERY).await;
     }
 }

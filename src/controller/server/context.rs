@@ -20,13 +20,11 @@ use crate::{
         access::Accesses,
         engine::{
             backoff::Backoff,
-            compliance::Compliance,
             events::Events,
             in_flight::InFlight,
             metrics::{Metrics, WriteLabels},
             nudges::Nudges,
             quota::Quotas,
-            states::States,
         },
     },
 };
@@ -45,8 +43,6 @@ pub(crate) struct Context {
     pub(crate) backoff: Backoff<Database>,
     pub(crate) retained_backoff: Backoff<RetainedDatabase>,
     pub(crate) events: Events,
-    pub(crate) compliance: Compliance,
-    pub(crate) states: States,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     /// Uid of this cluster's namespace `kube-system`, by which clusters are told apart.
@@ -111,12 +107,9 @@ impl Context {
         Api::namespaced(self.client.clone(), &self.operator_namespace)
     }
 
-    /// Metrics tell of a database that is gone no longer, and another one may have its turn.
+    /// It is gone, and another one may have its turn.
     pub(crate) fn forget(&self, database: DatabaseRef<'_>) {
-        let DatabaseRef { namespace, name } = database;
-        self.compliance.set(namespace, name, true);
-        self.states.forget(namespace, name);
-        self.quotas.forget(namespace, name);
+        self.quotas.forget(database.namespace, database.name);
     }
 }
 
@@ -151,14 +144,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_count_passes_and_forget_what_is_gone() {
+    async fn metrics_count_passes_and_writes() {
         let context = in_an_empty_cluster(&Health::Synced, unasked());
-        let [main, other] = ["main", "other"].map(|name| DatabaseRef::new("orders", name));
-        for DatabaseRef { namespace, name } in [main, other] {
-            context.compliance.set(namespace, name, false);
-        }
-        context.forget(main);
-        assert_eq!(context.metrics.out_of_policy.get(), 1);
         context.count("ok");
         context.count_write("Secret");
         let label = WriteLabels { kind: "Secret".to_owned() };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{body::Body, http::Request};
-use prometheus_client::{encoding::text::encode, registry::Registry};
+use exposition::Registry;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -49,9 +49,7 @@ async fn asked(bodies: Vec<Vec<u8>>) -> (Vec<Value>, String) {
     drop(guard);
     let text = lines.0.lock().unwrap().clone();
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(json_of).collect();
-    let mut metrics = String::new();
-    encode(&mut metrics, &registry).unwrap();
-    (lines, metrics)
+    (lines, registry.text().unwrap())
 }
 
 async fn logged(body: Vec<u8>) -> Vec<Value> {

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use api::Database;
 use bytes::Bytes;
+use exposition::Registry;
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, StatusCode, body::Incoming, client::conn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::{PolicyState, document::Labels};
-use prometheus_client::{encoding::text::encode, registry::Registry};
 use rcgen::CertifiedKey as Issued;
 use rustls::{
     ClientConfig, RootCertStore,
@@ -157,9 +157,7 @@ impl Server {
     }
 
     pub fn metrics(&self) -> String {
-        let mut text = String::new();
-        encode(&mut text, &self.registry).unwrap();
-        text
+        self.registry.text().unwrap()
     }
 
     /// Waits until the metrics hold the line.
