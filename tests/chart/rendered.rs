@@ -4,15 +4,27 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::{EVERYTHING, FILES, helm, objects, template, values_file};
+use crate::{CHART, EVERYTHING, FILES, helm, objects, template, values_file};
 
-/// The objects that are in none of the others, as YAML. The CRDs are generated, and compared where they are.
+/// The objects that are in none of the others, as YAML. The CRDs are generated, and compared where they are; of the alerts and
+/// the dashboard it is enough that they are those of the files.
 fn shown(objects: &[Value], others: &[Value]) -> String {
+    let file = |name: &str| std::fs::read_to_string(format!("{CHART}/files/{name}")).unwrap();
     let mut text = String::new();
     for object in objects {
-        if object["kind"] != "CustomResourceDefinition" && !others.contains(object) {
-            write!(text, "---\n{}", serde_saphyr::to_string(object).unwrap()).unwrap();
+        let mut object = object.clone();
+        if object["kind"] == "CustomResourceDefinition" || others.contains(&object) {
+            continue;
         }
+        if object["kind"] == "PrometheusRule" {
+            assert_eq!(object["spec"], serde_saphyr::from_str::<Value>(&file("alerts.yaml")).unwrap());
+            object["spec"] = "as files/alerts.yaml".into();
+        }
+        if let Some(dashboard) = object.pointer_mut("/data/database-operator.json") {
+            assert_eq!(*dashboard, file("dashboard.json"));
+            *dashboard = "as files/dashboard.json".into();
+        }
+        write!(text, "---\n{}", serde_saphyr::to_string(&object).unwrap()).unwrap();
     }
     text
 }

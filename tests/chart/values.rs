@@ -47,6 +47,10 @@ fn a_key_that_is_misspelt_is_refused_by_its_name_wherever_it_stands() {
 )]
 #[case::quote("policyConfigMap=a'b", "at '/policyConfigMap': 'a\\'b' does not match pattern")]
 #[case::root("securityContext.runAsUser=0", "at '/securityContext/runAsUser': minimum: got 0, want 1")]
+#[case::rules(
+    "metrics.rules.apiGroup=azmonitoring.coreos.com",
+    "at '/metrics/rules/apiGroup': value must be one of 'monitoring.coreos.com', 'monitoring.rhobs'"
+)]
 #[case::digest("image.digest=latest", "at '/image/digest': 'latest' does not match pattern")]
 #[case::flag("webhook.extraArgs[0]=settle", "at '/webhook/extraArgs/0': 'settle' does not match pattern")]
 #[case::taint("tolerations[0].kee=a", "at '/tolerations/0': additional properties 'kee' not allowed")]
