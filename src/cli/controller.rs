@@ -8,14 +8,14 @@ use exposition::Registry;
 use jiff::SignedDuration;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::{Failure, OperatorArgs, certificate::duration, registry, stop_on_signal};
+use super::{Failure, OperatorArgs, certificate::duration, stop_on_signal};
 use crate::{
     clock::Clock,
     cluster::{client, issuer, policy_watch::PolicyWatch},
     controller::{self, AccessMetrics, Config, Metrics, Sessions, WatchedPolicy},
     entra::{Identity, Tokens},
     leader::{self, Fence, Leader},
-    telemetry::{Dropped, Readiness, serve_admin},
+    telemetry::{Dropped, Readiness, registry, serve_admin},
     trust,
 };
 

@@ -10,11 +10,11 @@ mod webhook;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use exposition::{Description, Registry};
+use exposition::Description;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::{Dropped, Logs};
+use crate::telemetry::{Dropped, Logs, registry};
 
 /// One manifest in, a dedicated Azure Database for PostgreSQL out.
 ///
@@ -80,13 +80,6 @@ where
     // Until the end, so that the last lines are written.
     let logs = Logs::init();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(logs.dropped()))
-}
-
-/// What a process exposes beside its own.
-fn registry(dropped: Dropped) -> Registry {
-    let mut registry = Registry::with_prefix("database_operator");
-    dropped.register(&mut registry);
-    registry
 }
 
 /// What each process exposes to Prometheus, by its subcommand.

@@ -66,7 +66,7 @@ impl Dropped {
         Self(writer(std::io::sink()).0.error_counter())
     }
 
-    pub(crate) fn register(self, registry: &mut Registry) {
+    pub(super) fn register(self, registry: &mut Registry) {
         registry.compute(self);
     }
 }

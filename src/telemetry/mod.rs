@@ -3,5 +3,14 @@
 mod admin;
 mod logs;
 
+use exposition::Registry;
+
 pub use admin::{Readiness, serve_admin};
 pub use logs::{Dropped, Logs, tell_of_panic};
+
+/// A registry with the metrics that each process has.
+pub fn registry(dropped: Dropped) -> Registry {
+    let mut registry = Registry::with_prefix("database_operator");
+    dropped.register(&mut registry);
+    registry
+}
