@@ -4,6 +4,7 @@ mod certificate;
 mod client_ca;
 mod controller;
 mod crds;
+mod outdated;
 mod policy;
 mod webhook;
 
@@ -33,6 +34,8 @@ enum Command {
     Controller(Box<controller::ControllerArgs>),
     /// Print the CustomResourceDefinitions as YAML
     Crds,
+    /// Show the databases whose version of PostgreSQL is out of support, or soon will be
+    Outdated(outdated::OutdatedArgs),
     /// Work with the policy document
     Policy(policy::PolicyArgs),
 }
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Webhook(args) => serve(|dropped| webhook::run(*args, dropped)),
         Command::Controller(args) => serve(|dropped| controller::run(*args, dropped)),
         Command::Crds => crds::run(),
+        Command::Outdated(args) => outdated::run(&args),
         Command::Policy(args) => policy::run(&args),
     };
     match result {
