@@ -7,10 +7,12 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use postgres::{Failure, Server, Tls};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 
 use crate::common::{
-    Output, Story,
+    Output, Story, ask,
     programs::{Python, output},
     run,
 };
@@ -101,6 +103,20 @@ impl<'a> App<'a> {
         run(command, &statements.join("\n"))
     }
 
+    /// Logs in with its password and out again, in some milliseconds.
+    pub fn logs_in(&self) -> Result<(), Failure> {
+        let sandbox = self.story.sandbox;
+        let root = CertificateDer::from_pem_file(sandbox.root_certificate()).unwrap();
+        let gateway = sandbox.gateway().expect("the sandbox has PostgreSQL");
+        let [host, user, password] = ["host", "username", "password"].map(|key| self.secret[key].as_str());
+        let server = Server::new(host, gateway.port(), user, password, Tls::new([root]).unwrap());
+        let server = server.at(Some(gateway.ip()));
+        ask(async {
+            server.connect(&self.secret["database"]).await?.close().await;
+            Ok(())
+        })
+    }
+
     /// What each of the statements gives, once it is logged in.
     #[track_caller]
     pub fn runs(&self, statements: &[&str]) -> Vec<Value> {
@@ -137,6 +153,12 @@ impl Session {
     pub fn runs(&mut self, statement: &str) -> Value {
         writeln!(self.input, "{statement}").unwrap();
         serde_json::from_str(&self.lines.next().expect("the session goes on").unwrap()).unwrap()
+    }
+
+    /// Whether the server has ended it.
+    pub fn is_over(&mut self) -> bool {
+        let said = writeln!(self.input, "SELECT 1").ok().and_then(|()| self.lines.next());
+        said.is_none_or(|line| line.is_err() || !line.unwrap().starts_with("[["))
     }
 }
 

@@ -64,9 +64,12 @@ async fn an_app_that_was_administrator_goes_on_and_then_goes(
         .unwrap();
     check(&world, &both).await;
     world.app("ALTER TABLE late ADD m int").await.unwrap();
-    // It owns nothing any more, so that Azure can delete it.
+    // It owns nothing any more, so that Azure can delete it. Its sessions don't outlive it for long.
+    let session = world.cluster().connect(&former, &database).await.unwrap();
     world.superuser(&format!("SELECT azure.drop_administrator('{}')", world.object_id(8))).await;
-    world.settle(&world.desired()).await;
+    session.batch_execute("SELECT 1").await.unwrap();
+    assert_eq!(world.settle(&world.desired()).await.sessions_ended, 1);
+    session.batch_execute("SELECT 1").await.unwrap_err();
 }
 
 /// The password's administrator is who passes log in as.
