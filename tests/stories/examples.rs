@@ -365,7 +365,7 @@ fn psql_takes_the_uri_and_the_variables_of_the_secret_as_they_stand(
             psql
         };
         assert_eq!(output(app()).trim(), pod.binding["username"]);
-        refuses_another_ca(&pod, app(), "certificate verify failed");
+        refuses_another_ca(&pod, app(), "SSL error: ");
     }
 }
 
