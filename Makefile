@@ -16,12 +16,18 @@ RUNS ?= 20
 STEPS ?= 50000
 # For each of the fuzzer's targets.
 SECONDS ?= 60
+# Of the image.
+ARCHS ?= x86_64 aarch64
+# Where `make publish` pushes to.
+REGISTRY ?= ghcr.io/altinn
+# Write --plain-http for a registry of your own without TLS.
+PLAIN_HTTP ?=
 # Which of the mutants: `K/N` is every Nth from the Kth on. Each takes half a minute.
 SHARD ?= 0/1
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build everything
@@ -81,6 +87,35 @@ bench: ## Measure, and write docs/performance.md; takes half an hour once built,
 	@target/release/database-sandbox tools
 	BENCH_DOCUMENT=$(CURDIR)/docs/performance.md $(CARGO) bench --locked --package benches
 
+.PHONY: image
+image: image-binary ## Build the image into target/image/database-operator.oci.tar, without Docker; ARCHS=x86_64 for one architecture
+	@image/archive $(ARCHS)
+	@image/sbom
+
+.PHONY: image-binary
+image-binary: ## Build the binary that is in the image; the Dockerfile runs it, too
+	@image/build $(ARCHS)
+
+.PHONY: image-test
+image-test: ## Look at the image: its layout, its user, its size, what is in it, and whether it starts (needs QEMU for the other architecture)
+	$(CARGO) test --locked --package oci-archive --test archive -- --ignored --nocapture
+
+.PHONY: reproducible
+reproducible: ## Build the image once more from other folders, and compare: as long as `make image` from the start
+	@image/reproduce $(ARCHS)
+
+.PHONY: notes
+notes: ## Print what is new in VERSION=0.1.0, from CHANGELOG.md
+	@release/notes "$(VERSION)"
+
+.PHONY: release-check
+release-check: ## Check that binary, chart and changelog have VERSION=0.1.0
+	@release/check "$(VERSION)"
+
+.PHONY: publish
+publish: build ## Push the image and the chart to REGISTRY=ghcr.io/altinn, and print their digests
+	@release/publish $(REGISTRY)/database-operator oci://$(REGISTRY)/charts $(PLAIN_HTTP)
+
 .PHONY: lint
 lint: build ## Check format, lints, imports, words, chart and scripts
 	$(CARGO) fmt --all --check
@@ -93,7 +128,7 @@ lint: build ## Check format, lints, imports, words, chart and scripts
 	for values in charts/database-operator/values*.yaml tests/chart/everything.yaml; do \
 	  "$$helm" lint --quiet --values "$$values" charts/database-operator; \
 	done
-	@for script in sandbox/story.sh sandbox/tools/kubernetes.sh .ci/run fuzz/run docs/try-on-azure.sh; do bash -n "$$script"; done
+	@for script in sandbox/story.sh sandbox/tools/kubernetes.sh .ci/run fuzz/run docs/try-on-azure.sh image/{archive,build,commit,reproduce,sbom,tools} release/{check,notes,publish}; do bash -n "$$script"; done
 
 .PHONY: deny
 deny: ## Check licences and advisories of the dependencies (needs cargo-deny, and its database from the internet)

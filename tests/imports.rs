@@ -18,8 +18,8 @@ use syn::{
 };
 use walkdir::WalkDir;
 
-const CRATES: [&str; 7] =
-    ["api/src", "policy/src", "certs/src", "postgres/src", "webhook/src", "sandbox/src", "src"];
+const CRATES: [&str; 8] =
+    ["api/src", "policy/src", "certs/src", "postgres/src", "webhook/src", "sandbox/src", "image/src", "src"];
 
 /// The names of the modules from the root of the crate, such as `controller`, `retained`, `plan`.
 type Module = Vec<String>;

@@ -5,7 +5,6 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use axum::http::Uri;
 use clap::Args;
 use jiff::SignedDuration;
-use prometheus_client::registry::Registry;
 
 use super::{Failure, OperatorArgs, certificate::duration, stop_on_signal};
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     controller::{self, AccessMetrics, Config, Metrics, Sessions, WatchedPolicy},
     entra::{Identity, Tokens},
     leader::{self, Fence, Leader},
-    telemetry::{Dropped, Readiness, serve_admin},
+    telemetry::{Dropped, Readiness, registry, serve_admin},
     trust,
 };
 
@@ -91,8 +90,7 @@ const CRDS: &str = "the CRDs of altinn.app to be installed";
 pub(super) async fn run(args: ControllerArgs, dropped: Dropped) -> Result<(), Failure> {
     let OperatorArgs { namespace, policy_configmap, admin_listen } = args.operator;
     let stop = stop_on_signal()?;
-    let mut registry = Registry::with_prefix("database_operator");
-    dropped.register(&mut registry);
+    let mut registry = registry(dropped);
     let metrics = Metrics::new(&mut registry);
     let access_metrics = AccessMetrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);

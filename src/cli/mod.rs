@@ -14,13 +14,13 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::{Dropped, Logs};
+use crate::telemetry::{Dropped, Logs, version};
 
 /// One manifest in, a dedicated Azure Database for PostgreSQL out.
 ///
 /// In a cluster `webhook` and `controller` run as two Deployments, which the Helm chart installs.
 #[derive(Debug, Parser)]
-#[command(name = "database-operator", version, args_override_self = true)]
+#[command(name = "database-operator", version = version(), args_override_self = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -5,7 +5,6 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use certs::Resolver;
 use clap::Args;
 use jiff::SignedDuration;
-use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use webhook::{Limits, Metrics, Server, State, Tls};
 
@@ -17,7 +16,7 @@ use crate::{
         inventory::{self, Inventory},
         policy_watch::PolicyWatch,
     },
-    telemetry::{Dropped, Readiness, serve_admin},
+    telemetry::{Dropped, Readiness, registry, serve_admin},
 };
 
 #[derive(Args, Debug)]
@@ -47,8 +46,7 @@ pub(super) async fn run(args: WebhookArgs, dropped: Dropped) -> Result<(), Failu
     let resolver = Arc::new(Resolver::default());
     let tls = Tls::for_everyone(resolver.clone())?;
     let client_ca = args.client_ca.start(&tls)?;
-    let mut registry = Registry::with_prefix("database_operator");
-    dropped.register(&mut registry);
+    let mut registry = registry(dropped);
     let metrics = Metrics::new(&mut registry);
     let watch = PolicyWatch::new(&mut registry);
     let expiry = Expiry::new(&mut registry);

@@ -65,7 +65,7 @@ pub fn tell_of_panic(info: &PanicHookInfo<'_>) {
 pub struct Dropped(ErrorCounter);
 
 impl Dropped {
-    pub(crate) fn register(self, registry: &mut Registry) {
+    pub(super) fn register(self, registry: &mut Registry) {
         registry.register_collector(Box::new(self));
     }
 }

@@ -20,6 +20,7 @@ mod retain;
 mod rights;
 mod tools;
 mod trouble;
+mod version;
 
 use std::sync::OnceLock;
 
