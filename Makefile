@@ -9,6 +9,8 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 BIN := target/debug
 CARGO := cargo
 LOG := target/test.log
+# One after the other: reviews are counted while things happen.
+NODES := $(CARGO) test --locked --test nodes -- --ignored --nocapture --test-threads 1
 # Stories mostly wait, so more of them than there are cores go at the same time.
 THREADS ?= 8
 # Of the model of both loops.
@@ -50,8 +52,18 @@ test: build ## Run all tests: rules, messages, and stories against a real contro
 	if command -v javac >/dev/null && command -v mvn >/dev/null; then \
 	  $(CARGO) test --locked --test stories -- --ignored examples:: 2>&1 | tee --append $(LOG) || status=$$?; \
 	else echo "left out: the examples in Java, which need a JDK and Maven"; fi; \
+	if [[ $$(uname)-$$(id -u) == Linux-0 ]]; then \
+	  $(NODES) 2>&1 | tee -a $(LOG) || status=$$?; \
+	else \
+	  echo "the stories on real nodes were left out, because they need root on Linux: sudo make nodes"; \
+	fi; \
 	awk '/^test result:/ {passed += $$4; failed += $$6} END {printf "%d passed, %d failed\n", passed, failed}' $(LOG); \
 	exit $$status
+
+.PHONY: nodes
+nodes: build ## Run the stories on real nodes, as root on Linux; IMAGE= an archive, ROLLOUTS=5 deaths of a node, AVAILABILITY=write
+	@$(BIN)/database-sandbox tools
+	$(NODES)
 
 .PHONY: examples
 examples: build ## Run the examples in Java, as `make test` does where there are a JDK and Maven
