@@ -140,7 +140,7 @@ lint: build ## Check format, lints, imports, words, chart and scripts
 	for values in charts/database-operator/values*.yaml tests/chart/everything.yaml; do \
 	  "$$helm" lint --quiet --values "$$values" charts/database-operator; \
 	done
-	@for script in sandbox/story.sh sandbox/tools/kubernetes.sh .ci/run fuzz/run docs/try-on-azure.sh image/{archive,build,commit,reproduce,sbom,tools} release/{check,notes,publish}; do bash -n "$$script"; done
+	@for script in sandbox/story.sh sandbox/tools/kubernetes.sh .ci/run fuzz/run docs/try-on-azure.sh image/{archive,build,commit,reproduce,sbom,toolchain,tools} release/{check,notes,publish}; do bash -n "$$script"; done
 
 .PHONY: deny
 deny: ## Check licences and advisories of the dependencies (needs cargo-deny, and its database from the internet)

@@ -103,7 +103,7 @@ fn the_dockerfile_has_the_user_of_the_chart_and_the_compiler_of_the_image() {
     let ids = &yaml("charts/database-operator/values.yaml")["securityContext"];
     let user = format!("\nUSER {}:{}\n", ids["runAsUser"], ids["runAsGroup"]);
     assert!(DOCKERFILE.contains(&user), "{user}");
-    let toolchain = include_str!("../rust-toolchain.toml");
+    let toolchain = include_str!("../image/rust-toolchain.toml");
     let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = \"")).unwrap();
     let image = format!("/rust:{}-", channel.trim_end_matches('"'));
     assert!(DOCKERFILE.contains(&image), "{image}");
