@@ -178,8 +178,9 @@ impl Pod {
     }
 
     fn container(&self) -> (&Value, &Value) {
-        let deployment = self.documents.iter().find(|document| document["kind"] == "Deployment").unwrap();
-        let pod = &deployment["spec"]["template"]["spec"];
+        let is_workload = |kind: &Value| ["Deployment", "Job"].iter().any(|workload| kind == workload);
+        let workload = self.documents.iter().find(|document| is_workload(&document["kind"])).unwrap();
+        let pod = &workload["spec"]["template"]["spec"];
         (pod, &pod["containers"][0])
     }
 
@@ -317,6 +318,30 @@ fn python_logs_in(pod: &Pod) {
     };
     let said = output(app());
     assert!(said.starts_with(&format!("('{}', 'PostgreSQL ", pod.binding["username"])), "{said}");
+    pod.entra_was_asked();
+    refuses_another_ca(pod, app(), "SSL error: certificate verify failed");
+}
+
+/// Its Job fetches the packages that the tests have.
+#[test]
+fn the_job_of_the_quickstart_logs_in_with_a_token_and_writes_a_row() {
+    let pod = &Pod::of("quickstart.yaml", "my-app-db");
+    let (of_pod, container) = pod.container();
+    let command = container["command"][2].as_str().unwrap();
+    assert!(command.contains("pip install") && command.ends_with("exec python /app/login.py"), "{command}");
+    assert_eq!(of_pod["serviceAccountName"], "my-app-db");
+    let (code, bundle) = (pod.code(), pod.file("entra.crt", &pod.ca.certificate));
+    let app = || {
+        let mut command = python_in(pod);
+        let packages = Python::find().packages;
+        command.arg(&code).env("REQUESTS_CA_BUNDLE", &bundle).envs(pod.variables()).envs(pod.identity());
+        command.env("PYTHONPATH", packages);
+        command
+    };
+    for visits in 1..=2 {
+        let expected = format!("('{}', 'my_app_db', {visits})", pod.binding["username"]);
+        assert_eq!(output(app()).trim(), expected);
+    }
     pod.entra_was_asked();
     refuses_another_ca(pod, app(), "SSL error: certificate verify failed");
 }
