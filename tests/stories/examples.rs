@@ -12,6 +12,7 @@ mod tls;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    net::TcpListener,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
@@ -33,6 +34,7 @@ use crate::{
         run,
     },
     story,
+    texts::page_quotes,
 };
 
 /// The documents of an example.
@@ -344,6 +346,44 @@ fn the_job_of_the_quickstart_logs_in_with_a_token_and_writes_a_row() {
     }
     pod.entra_was_asked();
     refuses_another_ca(pod, app(), "SSL error: certificate verify failed");
+}
+
+/// What an app's log has when something is amiss is what the page on troubleshooting quotes.
+#[test]
+fn an_app_in_python_says_what_the_page_quotes() {
+    let pod = &Pod::of("app-password.yaml", "bookings");
+    let code = pod.code();
+    let app = |uri: &str| {
+        let mut command = python_in(pod);
+        command.arg(&code).envs(pod.variables()).env("DATABASE_URI", uri);
+        command
+    };
+    let (uri, host, password) = (&pod.binding["uri"], &pod.binding["host"], &pod.binding["password"]);
+    assert!(run(app(uri), "").ok);
+    let says = |command: Command, text: &str| page_quotes(text, &run(command, "").refused());
+
+    says(app(&uri.replace(password.as_str(), "another")), "password authentication failed for user \"…\"");
+    let plain = uri.replace("sslmode=verify-full", "sslmode=disable");
+    says(app(&plain), "no pg_hba.conf entry for host \"…\", user \"…\", database \"…\", no encryption");
+    let mut without_roots = app(uri);
+    without_roots.env_remove("PGSSLROOTCERT");
+    says(without_roots, "root certificate file \"…/.postgresql/root.crt\" does not exist");
+    let mut with_others = app(uri);
+    with_others.env("PGSSLROOTCERT", pod.file("other.crt", &tls::Authority::new().certificate));
+    says(with_others, "SSL error: certificate verify failed");
+    let alias = uri.replace(host.as_str(), "alias.example");
+    says(app(&alias), "server certificate for \"…\" does not match host name \"…\"");
+    let nobody = uri.replace(":5432/", ":1/");
+    says(app(&nobody), "connection to server at \"…\", port … failed: Connection refused");
+    let mut without_a_name_server = app(&uri.replace(host.as_str(), "nobody.invalid"));
+    without_a_name_server.env_remove("PGHOSTADDR");
+    says(without_a_name_server, "failed to resolve host");
+    // It takes connections, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!(":{}/", silent.local_addr().unwrap().port());
+    let mut impatient = app(&uri.replace(":5432/", &port));
+    impatient.env("PGHOSTADDR", "127.0.0.1").env("PGCONNECT_TIMEOUT", "2");
+    says(impatient, "timeout expired");
 }
 
 #[test]
