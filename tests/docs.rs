@@ -16,6 +16,8 @@ mod manifests;
 mod pages;
 #[path = "common/sources.rs"]
 mod sources;
+#[path = "docs/texts.rs"]
+mod texts;
 
 const SECURITY: &str = include_str!("../docs/security.md");
 
