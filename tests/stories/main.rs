@@ -18,6 +18,7 @@ mod recover;
 mod refuse;
 mod retain;
 mod rights;
+mod texts;
 mod tools;
 mod trouble;
 mod version;
