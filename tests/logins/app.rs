@@ -7,12 +7,10 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use postgres::{Failure, Server, Tls};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 
 use crate::common::{
-    Output, Story, ask,
+    Output, Story,
     programs::{Python, output},
     run,
 };
@@ -101,20 +99,6 @@ impl<'a> App<'a> {
         let mut command = self.program();
         command.env("PGPASSWORD", password);
         run(command, &statements.join("\n"))
-    }
-
-    /// Logs in with its password and out again, in some milliseconds.
-    pub fn logs_in(&self) -> Result<(), Failure> {
-        let sandbox = self.story.sandbox;
-        let root = CertificateDer::from_pem_file(sandbox.root_certificate()).unwrap();
-        let gateway = sandbox.gateway().expect("the sandbox has PostgreSQL");
-        let [host, user, password] = ["host", "username", "password"].map(|key| self.secret[key].as_str());
-        let server = Server::new(host, gateway.port(), user, password, Tls::new([root]).unwrap());
-        let server = server.at(Some(gateway.ip()));
-        ask(async {
-            server.connect(&self.secret["database"]).await?.close().await;
-            Ok(())
-        })
     }
 
     /// What each of the statements gives, once it is logged in.

@@ -43,7 +43,7 @@ fn no_login_fails_while_a_password_is_replaced() {
         let logs_in = scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 for app in [&before, &App::of(&story)] {
-                    app.logs_in().unwrap_or_else(|failure| panic!("{failure}"));
+                    app.tries_with(&app.secret["password"], &["SELECT 1"]).succeeded();
                     logins.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -60,8 +60,8 @@ fn no_login_fails_while_a_password_is_replaced() {
                 (App::of(&story).secret["username"] == user).then_some(())
             });
             if ticket == "1" {
-                eventually("a thousand have logged in since", || {
-                    (logins.load(Ordering::Relaxed) > already + 1000 || logs_in.is_finished()).then_some(())
+                eventually("many have logged in since", || {
+                    (logins.load(Ordering::Relaxed) > already + 10 || logs_in.is_finished()).then_some(())
                 });
             }
         }
