@@ -55,9 +55,7 @@ pub enum Error {
 /// again since: it then makes way for a fresh one.
 pub(crate) async fn up(directory: &Directory, options: &Options) -> Result<(), Error> {
     let options = &options.absolute().map_err(Error::Start)?;
-    if options.nodes > 0 {
-        requirements::check()?;
-    }
+    requirements::check(options)?;
     if runs_already(directory, options).await? {
         return Ok(());
     }

@@ -92,9 +92,7 @@ pub(crate) async fn supervise(
     until_stdin_closes: bool,
 ) -> Result<(), Error> {
     let progress = Progress::start();
-    if options.nodes > 0 {
-        requirements::check()?;
-    }
+    requirements::check(options)?;
     let Some(lock) = directory.lock()? else {
         return Err(Error::Running { path: directory.path().to_owned() });
     };

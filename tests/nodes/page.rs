@@ -28,7 +28,12 @@ pub(crate) fn check(rows: &[Row]) {
 }
 
 fn written(rows: &[Row]) -> String {
-    let mut table = String::from(
+    let image =
+        if crate::image().is_some() { "that of `make image`" } else { "packed from the binary of the tests" };
+    let cores = std::thread::available_parallelism().unwrap();
+    let mut table =
+        format!("The image was {image}, on a machine with {cores} cores that others used as well.\n\n");
+    table.push_str(
         "| what happens | reviews | failed | the last one failed after | without defaults | longest review | it took |\n\
          |---|---|---|---|---|---|---|\n",
     );

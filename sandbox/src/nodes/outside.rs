@@ -75,7 +75,11 @@ pub(crate) async fn run(
     options: &Options,
     end: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let programs = prepare(progress, options).await?;
+    tokio::pin!(end);
+    let programs = tokio::select! {
+        programs = prepare(progress, options) => programs?,
+        () = &mut end => return Ok(()),
+    };
     cgroups::remove_stale().map_err(Error::Cgroups)?;
     let (outside, gates) = open_gates(options).await?;
     let sweeper = Sweeper::start(&cgroups::name(outside.supervisor)).map_err(Error::Cgroups)?;
@@ -84,7 +88,7 @@ pub(crate) async fn run(
     let stdin = within.stdin.take();
     let result = tokio::select! {
         result = serve(&mut within, gates) => result,
-        () = end => Ok(()),
+        () = &mut end => Ok(()),
     };
     // It ends when its standard input does.
     drop(stdin);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::cache;
+use crate::options::Options;
 use crate::progress::Progress;
 use crate::spawn;
 
@@ -16,6 +17,8 @@ pub enum Error {
     NotLinux,
     #[error("--nodes needs root, for namespaces and cgroups: run it as root, or leave --nodes out")]
     NotRoot,
+    #[error("--image is what nodes run: say --nodes 2 as well")]
+    ImageWithoutNodes,
     #[error(
         "nodes need these packages of Debian, or what they are called elsewhere; install them: {packages}"
     )]
@@ -57,8 +60,11 @@ const CNI_PACKAGE: &str = "containernetworking-plugins";
 /// Beside the PATH, which of a user may lack them.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Whether this can be done here at all.
-pub(crate) fn check() -> Result<(), Error> {
+/// Whether a sandbox with these options can have its nodes here.
+pub(crate) fn check(options: &Options) -> Result<(), Error> {
+    if options.nodes == 0 {
+        return if options.image.is_some() { Err(Error::ImageWithoutNodes) } else { Ok(()) };
+    }
     if !cfg!(target_os = "linux") {
         return Err(Error::NotLinux);
     }
@@ -67,7 +73,6 @@ pub(crate) fn check() -> Result<(), Error> {
 
 /// Installs what is missing.
 pub(crate) async fn ensure(progress: &Progress) -> Result<Programs, Error> {
-    check()?;
     let missing = missing();
     if !missing.is_empty() {
         install(progress, &missing.join(" ")).await?;
@@ -166,10 +171,18 @@ mod tests {
     }
 
     #[test]
+    fn an_image_needs_nodes() {
+        let image = Options { image: Some("operator.tar".into()), ..Options::default() };
+        assert!(matches!(check(&image), Err(Error::ImageWithoutNodes)));
+        assert!(check(&Options::default()).is_ok());
+    }
+
+    #[test]
     fn what_cant_be_done_is_said_in_one_line() {
         let errors = [
             Error::NotLinux,
             Error::NotRoot,
+            Error::ImageWithoutNodes,
             Error::Missing { packages: "runc nftables".to_owned() },
             Error::AptGet { packages: "runc".to_owned(), said: "E: no network".to_owned() },
         ];
