@@ -67,7 +67,10 @@ struct Row {
 pub(super) fn run(args: &OutdatedArgs) -> Result<(), Failure> {
     let databases = databases(args)?;
     let policy = args.policy.as_ref().map(|path| read_policy(path)).transpose()?;
-    let catalogue = policy.as_ref().map_or(Catalogue::known(), Policy::catalogue);
+    let catalogue = match &policy {
+        Some(policy) => policy.catalogue(),
+        None => Catalogue::known(),
+    };
     let today = args.today.unwrap_or_else(|| Timestamp::now().to_zoned(TimeZone::UTC).date());
     let rows = rows(&databases, catalogue, today, args.within);
     match args.output {

@@ -42,7 +42,7 @@ impl Blobs {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    format!("sha256:{}", Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    format!("sha256:{:x}", Sha256::digest(bytes))
 }
 
 fn files(tar: impl Read) -> Vec<(tar::Header, Vec<u8>)> {
