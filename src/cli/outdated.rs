@@ -214,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    fn database(name: &str, wanted: Value, running: Option<&str>) -> Value {
+    fn database(name: &str, wanted: &Value, running: Option<&str>) -> Value {
         json!({
             "apiVersion": "altinn.app/v1alpha1", "kind": "Database",
             "metadata": {"name": name, "namespace": "orders"}, "spec": {"version": wanted},
@@ -225,7 +225,7 @@ mod tests {
     /// A corpus with a database of each version.
     fn corpus() -> Vec<Database> {
         let all: Vec<Value> = (11..=18)
-            .map(|major| database(&format!("v{major}"), json!(major), Some(&major.to_string())))
+            .map(|major| database(&format!("v{major}"), &json!(major), Some(&major.to_string())))
             .collect();
         listed(&json!({"kind": "List", "items": all}).to_string()).unwrap()
     }
@@ -245,9 +245,9 @@ mod tests {
     #[test]
     fn what_runs_counts_and_not_what_is_wanted() {
         let all = [
-            database("upgraded-soon", json!(17), Some("13")),
-            database("new", json!("13"), None),
-            database("unknown", json!(99), None),
+            database("upgraded-soon", &json!(17), Some("13")),
+            database("new", &json!("13"), None),
+            database("unknown", &json!(99), None),
         ];
         let all = listed(&json!({"items": all}).to_string()).unwrap();
         let rows = rows(&all, Catalogue::known(), date(2026, 11, 28), 180);
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn one_database_alone_will_do() {
-        assert_eq!(listed(&database("main", json!(17), None).to_string()).unwrap().len(), 1);
+        assert_eq!(listed(&database("main", &json!(17), None).to_string()).unwrap().len(), 1);
         assert_eq!(table(&[]), "No database is outdated.\n");
     }
 

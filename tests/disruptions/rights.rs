@@ -99,9 +99,9 @@ fn the_controller_has_each_right_that_it_uses_and_no_other() {
     let other = Story::anywhere(&sandbox).with_database("{authentication: Password}");
     rests(&story);
     // A rule that comes and goes.
-    const ONE: &str = "      - {name: cluster-egress, start: 20.100.0.4, end: 20.100.0.4}\n";
-    let two = format!("{ONE}      - {{name: office, start: 20.100.0.5, end: 20.100.0.5}}\n");
-    for (policy, rules) in [(GOOD.replace(ONE, &two), 2), (GOOD.clone(), 1)] {
+    let one = "      - {name: cluster-egress, start: 20.100.0.4, end: 20.100.0.4}\n";
+    let two = format!("{one}      - {{name: office, start: 20.100.0.5, end: 20.100.0.5}}\n");
+    for (policy, rules) in [(GOOD.replace(one, &two), 2), (GOOD.clone(), 1)] {
         apply_policy(&sandbox, &policy);
         eventually("the rules are those of the policy", || {
             (story.in_azure(FIREWALL_RULE).len() == rules).then_some(())

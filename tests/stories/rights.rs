@@ -71,6 +71,7 @@ fn the_webhook_may_write_one_secret_and_two_configurations_and_nothing_else() {
     assert!(!may("list", "secrets") && !may("watch", "secrets"));
 }
 
+#[allow(clippy::too_many_lines, reason = "one attempt after the other")]
 /// What somebody tries with the controller's token, and what the chart's fence says. Kubernetes' roles alone would let it pass.
 #[test]
 fn the_controllers_token_writes_nothing_but_what_is_the_operators() {

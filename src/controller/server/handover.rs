@@ -87,10 +87,15 @@ mod tests {
     use super::*;
     use crate::azure::FlexibleServersAdministrator;
 
+    fn object() -> FlexibleServersAdministrator {
+        let spec = serde_json::from_value(json!({"azureName": "id", "owner": {}})).unwrap();
+        FlexibleServersAdministrator::new("srv", spec)
+    }
+
     const DAY: SignedDuration = SignedDuration::from_hours(24);
 
     fn former(replaced: Option<&str>) -> FormerLogin {
-        let mut administrator = FlexibleServersAdministrator::new("srv", Default::default());
+        let mut administrator = object();
         administrator.metadata.annotations =
             replaced.map(|replaced| [(REPLACED.to_owned(), replaced.to_owned())].into());
         FormerLogin { administrator: Some(administrator), ..FormerLogin::default() }

@@ -145,7 +145,9 @@ fn what_the_former_login_owns_is_taken_over_as_long_as_it_is_there() {
         Inside::Wanted(wish) => *wish,
         other => panic!("{other:?}"),
     };
-    let administrator = || Some(FlexibleServersAdministrator::new("srv", Default::default()));
+    let spec = serde_json::from_value(json!({"azureName": "id", "owner": {}})).unwrap();
+    let object = FlexibleServersAdministrator::new("srv", spec);
+    let administrator = || Some(object.clone());
     let works = wish(&FormerObjects { administrator: administrator(), ..NEVER });
     let names = |wish: &Wish| wish.desired.take_over_from.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(names(&works), ["srv", "dbadmin"]);
