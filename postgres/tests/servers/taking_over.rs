@@ -43,7 +43,8 @@ async fn an_app_that_was_administrator_goes_on_and_then_goes(
     // On Azure an administrator may become any role that isn't restricted; PostgreSQL itself wants it said.
     world
         .superuser(&format!(
-            "GRANT \"{former}\" TO \"{OPERATORS}\" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"
+            "REVOKE \"{OPERATORS}\" FROM \"{former}\"; \
+             GRANT \"{former}\" TO \"{OPERATORS}\" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"
         ))
         .await;
     world.sql(&former, "postgres", &format!("CREATE DATABASE {database}")).await.unwrap();
