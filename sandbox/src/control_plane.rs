@@ -52,6 +52,18 @@ pub enum Error {
     Ports(#[from] ports::Error),
     #[error("can't create {}: {source}", path.display())]
     Directory { path: PathBuf, source: std::io::Error },
+    #[error("the disk of {} has {free} MB left, and a sandbox needs {SPACE}: free some", path.display())]
+    DiskFull { path: PathBuf, free: u64 },
+}
+
+/// MB that etcd takes for its log at once, twice, and what is written while somebody looks around. Without them it panics.
+const SPACE: u64 = 500;
+
+fn check_space(path: &Path) -> Result<(), Error> {
+    let directory = |source| Error::Directory { path: path.to_owned(), source };
+    let disk = rustix::fs::statvfs(path).map_err(|error| directory(error.into()))?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize) / 1_000_000;
+    if free < SPACE { Err(Error::DiskFull { path: path.to_owned(), free }) } else { Ok(()) }
 }
 
 /// The control plane, ready to be started.
@@ -82,6 +94,7 @@ impl ControlPlane {
     ) -> Result<Self, Error> {
         let pki = directory.join("pki");
         std::fs::create_dir_all(&pki).map_err(|source| Error::Directory { path: pki.clone(), source })?;
+        check_space(directory)?;
         write(&pki.join("ca.crt"), authority.certificate())?;
 
         let etcd_port = ports.take()?;
