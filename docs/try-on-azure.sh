@@ -85,6 +85,17 @@ answer "DROP ROLE of a principal" yes "$(works postgres 'DROP ROLE orders_app')"
 answer "its object id is free again" 0 \
   "$(sql postgres "SELECT count(*) FROM pgaadauth_list_principals(false) WHERE objectid = '$app'")"
 
+say "a server whose app was its administrator"
+other=(az postgres flexible-server microsoft-entra-admin)
+"${other[@]}" create --resource-group "$name" --server-name "$name" --object-id "$app" --display-name app \
+  --type ServicePrincipal --output none
+answer "an administrator may take on the role of another one" yes "$(works orders 'GRANT app TO CURRENT_USER')"
+answer "and hand on what that one owns" yes "$(works orders 'REASSIGN OWNED BY app TO orders_owner')"
+works orders 'REVOKE app FROM CURRENT_USER' >/dev/null
+if "${other[@]}" delete --resource-group "$name" --server-name "$name" --object-id "$app" --yes; then said=yes; else said=no; fi
+answer "Azure removes an administrator that owns nothing" yes "$said"
+answer "its role is gone" 0 "$(sql postgres "SELECT count(*) FROM pg_roles WHERE rolname = 'app'")"
+
 say "what Azure Service Operator does once an hour"
 if "${administrator[@]}"; then said=yes; else said=no; fi
 answer "the same administrator again changes nothing, and is accepted" yes "$said"

@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST_ANSWER: usize = 64 * 1024;
 /// How long an error is told to everybody who asks, so that Entra isn't asked for each server.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
+/// How old a token must be that a server refuses, before Entra is asked for another one: hundreds of servers may refuse it.
+const AFTER_REFUSAL: Duration = Duration::from_secs(20);
 /// A token that says nothing else is taken to live so long.
 const SHORTEST_LIFE: Duration = Duration::from_mins(5);
 /// Entra gives none that lives longer.
@@ -83,6 +85,7 @@ struct Last {
     said: Result<Token, TokenError>,
     /// Until when it isn't asked again.
     until: Instant,
+    since: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -124,7 +127,8 @@ impl Tokens {
         };
         let until = Instant::now() + Duration::from_hours(1);
         let said = Ok(Token { text: text.into(), expires: until });
-        Self { last: Mutex::new(Some(Last { said, until })), ..Self::new(identity, []).unwrap() }
+        let last = Last { said, until, since: Instant::now() };
+        Self { last: Mutex::new(Some(last)), ..Self::new(identity, []).unwrap() }
     }
 
     /// A token that is good for a while. Entra is asked anew at two thirds of a token's life, and whoever asks meanwhile waits.
@@ -148,8 +152,19 @@ impl Tokens {
             (Err(error), None) => (Err(error), now + AFTER_ERROR),
         };
         let text = said.clone().map(|token| token.text);
-        *last = Some(Last { said, until });
+        *last = Some(Last { said, until, since: now });
         text
+    }
+
+    /// A server doesn't let in who has this token. A new one may be better: a token says in which groups the identity is, as it
+    /// was when the token was made.
+    pub(crate) async fn was_refused(&self, token: &Arc<str>) {
+        if let Some(last) = self.last.lock().await.as_mut()
+            && last.said.as_ref().is_ok_and(|said| said.text == *token)
+            && last.since.elapsed() >= AFTER_REFUSAL
+        {
+            last.until = Instant::now();
+        }
     }
 
     /// A token, and how long it is good.
@@ -319,11 +334,30 @@ mod tests {
         let now = Instant::now();
         let token = Token { text: "t".into(), expires: now + Duration::from_mins(1) };
         *tokens.last.lock().await =
-            Some(Last { said: Ok(token.clone()), until: now + Duration::from_mins(1) });
+            Some(Last { said: Ok(token.clone()), until: now + Duration::from_mins(1), since: now });
         assert_eq!(&*tokens.token().await.unwrap(), "t");
-        *tokens.last.lock().await = Some(Last { said: Ok(token.clone()), until: now });
+        *tokens.last.lock().await = Some(Last { said: Ok(token.clone()), until: now, since: now });
         assert_eq!(&*tokens.token().await.unwrap(), "t", "the file isn't there, and the token is good");
-        *tokens.last.lock().await = Some(Last { said: Ok(Token { expires: now, ..token }), until: now });
+        *tokens.last.lock().await =
+            Some(Last { said: Ok(Token { expires: now, ..token }), until: now, since: now });
         assert!(tokens.token().await.is_err());
+    }
+
+    /// Such as one from before the identity became a member of the group that administers the servers.
+    #[tokio::test]
+    async fn a_token_that_a_server_refuses_is_used_no_longer_unless_it_is_new() {
+        let tokens = Tokens::new(identity(), trust::roots()).unwrap();
+        let hour = Duration::from_hours(1);
+        for (age, other, is_asked_anew) in
+            [(AFTER_REFUSAL, "t", true), (Duration::ZERO, "t", false), (AFTER_REFUSAL, "another", false)]
+        {
+            let until = Instant::now() + hour;
+            let said = Ok(Token { text: "t".into(), expires: until });
+            *tokens.last.lock().await =
+                Some(Last { said, until, since: Instant::now().checked_sub(age).unwrap() });
+            tokens.was_refused(&other.into()).await;
+            let last = tokens.last.lock().await.as_ref().unwrap().until;
+            assert_eq!(last <= Instant::now(), is_asked_anew, "{age:?} {other}");
+        }
     }
 }

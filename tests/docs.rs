@@ -6,10 +6,20 @@ use std::path::Path;
 
 use api::reason::{Place, Reason};
 
+#[path = "docs/commands.rs"]
+mod commands;
+#[path = "docs/facts.rs"]
+mod facts;
+#[path = "docs/manifests.rs"]
+mod manifests;
 #[path = "docs/monitoring.rs"]
 mod monitoring;
+#[path = "docs/pages.rs"]
+mod pages;
 #[path = "common/sources.rs"]
 mod sources;
+#[path = "docs/texts.rs"]
+mod texts;
 
 const SECURITY: &str = include_str!("../docs/security.md");
 
@@ -119,27 +129,6 @@ fn properties(schema: &serde_json::Value, names: &mut Vec<String>) {
     }
 }
 
-/// Who copies one into a file must have it taken.
-#[test]
-fn each_manifest_that_a_page_shows_is_whole() {
-    let pages = [include_str!("../docs/deleting.md"), include_str!("../README.md")];
-    let blocks = pages.iter().flat_map(|page| page.split("```yaml\n").skip(1));
-    let (mut databases, mut records) = (0, 0);
-    for block in blocks {
-        let (block, _) = block.split_once("```").unwrap();
-        // One in a list is indented as a whole, which YAML doesn't mind.
-        if block.contains("kind: Database\n") {
-            databases += 1;
-            serde_saphyr::from_str::<api::Database>(block).unwrap_or_else(|error| panic!("{block}{error}"));
-        } else if block.contains("kind: RetainedDatabase\n") {
-            records += 1;
-            serde_saphyr::from_str::<api::RetainedDatabase>(block)
-                .unwrap_or_else(|error| panic!("{block}{error}"));
-        }
-    }
-    assert_eq!((databases, records), (3, 1));
-}
-
 /// Between two rows of it an app finds all that it may take.
 #[test]
 fn the_page_on_connecting_names_each_key_of_the_secret() {
@@ -166,12 +155,8 @@ fn the_page_on_connecting_names_each_key_of_the_secret() {
 /// A link to a page or a heading of our own leads there.
 #[test]
 fn each_link_between_pages_leads_somewhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let mut links = 0;
-    for page in pages.chain([root.join("README.md")]) {
-        let text = std::fs::read_to_string(&page).unwrap();
+    for pages::Page { path: page, text, .. } in pages::all() {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.contains("://") {
                 continue;
@@ -252,22 +237,22 @@ fn the_chart_asks_for_what_the_page_on_performance_allows_and_is_limited_to_twic
 /// A page that names a file which has moved sends its reader nowhere.
 #[test]
 fn the_files_that_the_pages_name_are_there() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|page| page.unwrap().path());
-    let pages = pages.chain([root.join("README.md"), root.join("CONTRIBUTING.md")]);
+    const FOLDERS: [&str; 11] = [
+        "api", "certs", "charts", "docs", "examples", "policy", "postgres", "sandbox", "src", "tests",
+        "webhook",
+    ];
+    let root = pages::root();
     let (mut count, mut absent) = (0, Vec::new());
-    for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
-        let Ok(text) = std::fs::read_to_string(&page) else { continue };
-        for named in text.split('`').skip(1).step_by(2) {
+    for page in pages::all() {
+        for named in page.spans() {
             let folder = named.split_once('/').map_or("", |(folder, _)| folder);
-            let is_file =
-                ["api", "certs", "charts", "exposition", "policy", "sandbox", "src", "tests", "webhook"].contains(&folder);
+            let is_file = FOLDERS.contains(&folder);
             if !is_file || named.contains(|c: char| c.is_whitespace() || "*<{".contains(c)) {
                 continue;
             }
             count += 1;
-            if !root.join(named).exists() {
-                absent.push(format!("{}: {named}", page.strip_prefix(root).unwrap().display()));
+            if !root.join(&named).exists() {
+                absent.push(format!("{}: {named}", page.name));
             }
         }
     }

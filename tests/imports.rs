@@ -18,7 +18,7 @@ use syn::{
 };
 use walkdir::WalkDir;
 
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "api/src",
     "exposition/src",
     "policy/src",
@@ -26,6 +26,7 @@ const CRATES: [&str; 8] = [
     "postgres/src",
     "webhook/src",
     "sandbox/src",
+    "image/src",
     "src",
 ];
 

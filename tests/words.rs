@@ -58,8 +58,8 @@ const REPLACED: &[(&[&str], &str)] = &[
     ),
 ];
 
-const FOLDERS: [&str; 9] =
-    ["api", "certs", "docs", "exposition", "policy", "postgres", "sandbox", "src", "webhook"];
+const FOLDERS: [&str; 10] =
+    ["api", "certs", "docs", "exposition", "image", "policy", "postgres", "sandbox", "src", "webhook"];
 
 /// Whether a line has a word, and not only as a part of another one. That there is no such thing can be said.
 fn has(line: &str, word: &str) -> bool {

@@ -174,6 +174,9 @@ reasons! {
     SetForAnotherDatabase: Condition, Warning, "who owns the ServiceAccount";
     /// the operator has looked into the server by SQL: the app's login, its roles and its extensions are as they should be
     Settled: Condition, Calm, "nobody";
+    /// the Secret and the ServiceAccount have a login of the app's own now, and its former login still administers the server.
+    /// The former login ends when the hours are over for which the policy lets a replaced password work
+    FormerLogin: Condition, Warning, "who runs the pods that use the Secret restarts them";
     /// the operator hasn't looked into the server yet
     Connecting: Condition, Working, "nobody";
     /// the operator can't reach the server. The message says why: its name, the firewall, TLS, or a server that doesn't

@@ -4,6 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The condition that says whether the operator finds the server as it should be inside: the app's login, its roles and its
+/// extensions. A `Database` whose app administers its server doesn't have it.
+pub const ACCESS_READY: &str = "AccessReady";
+
 /// The observed state. Conditions follow kstatus, so that `kubectl wait`, Flux and Argo CD read them.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

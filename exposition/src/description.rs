@@ -29,7 +29,7 @@ impl Who {
 pub struct Description {
     /// Without the ending that its type gives it.
     pub name: String,
-    /// `counter`, `gauge` or `histogram`.
+    /// `counter`, `gauge`, `histogram` or `info`.
     pub kind: String,
     pub labels: &'static [Label],
     pub meaning: String,
@@ -53,6 +53,7 @@ impl Description {
         let with = |ending: &str| format!("{}{ending}", self.name);
         match self.kind.as_str() {
             "counter" => vec![with("_total")],
+            "info" => vec![with("_info")],
             "histogram" => vec![with("_bucket"), with("_sum"), with("_count")],
             _ => vec![self.name.clone()],
         }

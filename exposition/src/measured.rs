@@ -1,7 +1,7 @@
 //! Metrics whose labels are known.
 
 use prometheus_client::{
-    metrics::{TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Metric,
 };
 
@@ -22,6 +22,13 @@ impl<N, A> Measured for Counter<N, A> where Self: Metric {}
 impl<N, A> Measured for Gauge<N, A> where Self: Metric {}
 
 impl Measured for Histogram {}
+
+impl<S: Labelled> Measured for Info<S>
+where
+    Self: Metric,
+{
+    const LABELS: &'static [Label] = S::LABELS;
+}
 
 impl<S: Labelled, M: TypedMetric, C> Measured for Family<S, M, C>
 where

@@ -26,6 +26,7 @@ pub mod deleting;
 pub mod document;
 pub mod field;
 pub mod message;
+pub mod outdated;
 pub mod pausing;
 pub mod quota;
 pub mod quote;

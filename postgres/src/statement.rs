@@ -212,12 +212,20 @@ pub(crate) fn reset(role: &str, database: &str, setting: &'static str) -> Statem
 /// Asks each session of the role to end, then waits up to a second for each, so that many take no longer than the
 /// slowest.
 pub(crate) fn end_sessions(role: &str) -> Statement {
+    end_sessions_where(&format!("usename = {}", literal(role)))
+}
+
+/// The same, of each session whose role was dropped: PostgreSQL lets it go on.
+pub(crate) fn end_sessions_of_dropped_roles() -> Statement {
+    end_sessions_where("NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = usesysid) AND usesysid IS NOT NULL")
+}
+
+fn end_sessions_where(condition: &str) -> Statement {
     let sql = format!(
         "WITH asked AS MATERIALIZED (SELECT pid, pg_terminate_backend(pid) AS ended FROM pg_stat_activity \
-         WHERE usename = {} AND pid <> pg_backend_pid()), \
+         WHERE {condition} AND pid <> pg_backend_pid()), \
          counted AS MATERIALIZED (SELECT count(*) FILTER (WHERE ended) AS ended FROM asked) \
-         SELECT ended, (SELECT count(pg_terminate_backend(pid, 1000)) FROM asked) FROM counted",
-        literal(role)
+         SELECT ended, (SELECT count(pg_terminate_backend(pid, 1000)) FROM asked) FROM counted"
     );
     Statement { counts_sessions: true, ..sql.into() }
 }

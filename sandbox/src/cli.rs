@@ -9,10 +9,13 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, AppArgs};
+use crate::nodes::outside::Outside;
+use crate::nodes::{cgroups, init};
 use crate::options::{Options, repository};
 use crate::progress::Progress;
 use crate::state::Directory;
-use crate::{detached, exec_child, postgres, supervisor, tools};
+use crate::tools::{self, Wanted};
+use crate::{detached, exec_child, postgres, supervisor};
 
 /// A real control plane, the real Azure Service Operator and a stand-in for Azure, on one machine, without Docker
 #[derive(Debug, Parser)]
@@ -60,6 +63,25 @@ enum Command {
     },
     /// Say where the programs of the sandbox are, and build or fetch those that are missing
     Tools,
+    /// Run the part of a sandbox with nodes that is in namespaces of its own
+    #[command(hide = true)]
+    Within {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        options: Options,
+        #[arg(long, value_parser = outside)]
+        outside: Outside,
+    },
+    /// Be process 1 of it
+    #[command(hide = true)]
+    Init {
+        #[arg(last = true, required = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Remove a sandbox's cgroups when standard input is closed
+    #[command(hide = true)]
+    Sweep { name: String },
     /// Become another program, one that dies together with process PARENT
     #[command(hide = true)]
     ExecChild {
@@ -84,14 +106,15 @@ impl Place {
     }
 }
 
+fn outside(text: &str) -> Result<Outside, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
-    if let Command::ExecChild { parent, program } = &command {
-        let error = exec_child::exec(*parent, program);
-        let name = program.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        eprintln!("can't run {name}: {error}");
-        return ExitCode::from(127);
+    if let Some(code) = without_threads(&command) {
+        return code;
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -107,6 +130,30 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The commands that become another program, wait for all their children, or wait for nothing but an end.
+fn without_threads(command: &Command) -> Option<ExitCode> {
+    match command {
+        Command::ExecChild { parent, program } => {
+            let error = exec_child::exec(*parent, program);
+            let name = program.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            eprintln!("can't run {name}: {error}");
+            Some(ExitCode::from(127))
+        }
+        Command::Init { arguments } => Some(init::run(arguments).unwrap_or_else(|error| {
+            eprintln!("can't run the sandbox in namespaces of its own: {error}");
+            ExitCode::FAILURE
+        })),
+        Command::Sweep { name } => Some(match cgroups::sweep(name) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("can't remove the cgroups {name}: {error}");
+                ExitCode::FAILURE
+            }
+        }),
+        _ => None,
+    }
+}
+
 async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Up { place, options } => detached::up(&place.directory()?, &options).await?,
@@ -119,10 +166,14 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Supervise { place, options, until_stdin_closes } => {
             supervisor::supervise(&place.directory()?, &options, until_stdin_closes).await?;
         }
+        Command::Within { place, options, outside } => {
+            supervisor::supervise_within(&place.directory()?, &options, &outside).await?;
+        }
         Command::App { place, app } => app::run(&place.directory()?, &app).await?,
         Command::Tools => {
             let progress = Progress::start();
-            for (name, path) in tools::ensure(&progress).await?.list() {
+            let wanted = if cfg!(target_os = "linux") { Wanted::All } else { Wanted::WithoutNodes };
+            for (name, path) in tools::ensure(&progress, wanted).await?.list() {
                 println!("{name:<25} {}", path.display());
             }
             for binaries in postgres::ensure_all(&|what| progress.say(what))? {
@@ -131,7 +182,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             }
         }
         // Answered before there are threads.
-        Command::ExecChild { .. } => {}
+        Command::ExecChild { .. } | Command::Init { .. } | Command::Sweep { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

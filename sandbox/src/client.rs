@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::azure;
+use crate::control::Image;
 use crate::http;
 use crate::options::{Options, repository};
 use crate::process::log_tail;
@@ -153,7 +154,7 @@ impl Sandbox {
 
     /// What runs right now.
     pub fn state(&self) -> Result<State, Error> {
-        self.request_state("GET", "/state")
+        self.request_state("GET", "/state", "")
     }
 
     /// A program of the sandbox: `webhook`, `controller`, `aso`, `kube-apiserver`, `kube-controller-manager`, `etcd`.
@@ -163,17 +164,57 @@ impl Sandbox {
 
     /// Installs Azure Service Operator in a sandbox that was started without it.
     pub fn install_aso(&self) -> Result<(), Error> {
-        self.request_state("POST", "/aso/install").map(drop)
+        self.request_state("POST", "/aso/install", "").map(drop)
     }
 
-    fn request(&self, method: &str, path: &str, limit: Duration) -> Result<http::Response, Error> {
-        http::request(method, self.state.control, path, "", limit)
+    /// helm, as an administrator, with these arguments; to be run by the caller.
+    pub fn helm(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.state.helm);
+        command.args(arguments).env("KUBECONFIG", self.kubeconfig()).stdin(Stdio::null());
+        // Neither repositories nor plugins of the user's.
+        for name in ["cache", "config", "data"] {
+            let folder = self.directory().join("helm").join(name);
+            command.env(format!("HELM_{}_HOME", name.to_uppercase()), folder);
+        }
+        command
+    }
+
+    /// The archive of the operator's image, in a sandbox with nodes.
+    pub fn image(&self) -> Option<&Path> {
+        self.state.image.as_deref()
+    }
+
+    /// Gives the image of an archive a name on each node.
+    pub fn load_image(&self, archive: &Path, name: &str) -> Result<(), Error> {
+        let image = Image { archive: archive.to_owned(), name: name.to_owned() };
+        let body = serde_json::to_string(&image)
+            .map_err(|source| Error::Answer { request: "POST /images".to_owned(), source })?;
+        self.request_state("POST", "/images", &body).map(drop)
+    }
+
+    /// Cuts a node off from all others, as when it loses its power.
+    pub fn disconnect_node(&self, name: &str) -> Result<(), Error> {
+        self.request_state("POST", &format!("/nodes/{name}/disconnect"), "").map(drop)
+    }
+
+    pub fn connect_node(&self, name: &str) -> Result<(), Error> {
+        self.request_state("POST", &format!("/nodes/{name}/connect"), "").map(drop)
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        limit: Duration,
+    ) -> Result<http::Response, Error> {
+        http::request(method, self.state.control, path, body, limit)
             .map_err(|source| Error::Control { request: format!("{method} {path}"), source })
     }
 
-    fn request_state(&self, method: &str, path: &str) -> Result<State, Error> {
+    fn request_state(&self, method: &str, path: &str, body: &str) -> Result<State, Error> {
         let request = format!("{method} {path}");
-        let response = self.request(method, path, REQUEST)?;
+        let response = self.request(method, path, body, REQUEST)?;
         if response.status != 200 {
             return Err(Error::Refused { request, status: response.status, message: response.body });
         }
@@ -242,14 +283,14 @@ impl Process<'_> {
 
     /// Any of the above, without waiting until it is ready.
     pub fn act(&self, action: Action) -> Result<(), Error> {
-        self.sandbox.request_state("POST", &format!("/processes/{}/{action}", self.name)).map(drop)
+        self.sandbox.request_state("POST", &format!("/processes/{}/{action}", self.name), "").map(drop)
     }
 
     pub fn wait_ready(&self) -> Result<(), Error> {
         let started = Instant::now();
         loop {
             let path = format!("/processes/{}/ready", self.name);
-            let response = self.sandbox.request("GET", &path, REQUEST)?;
+            let response = self.sandbox.request("GET", &path, "", REQUEST)?;
             if response.status == 200 {
                 return Ok(());
             }

@@ -4,14 +4,19 @@
 //! - `GET /processes/{name}/ready`: 200, or 503 and what is missing
 //! - `POST /processes/{name}/{start|stop|restart|kill|pause|continue}`
 //! - `POST /aso/install`
+//! - `POST /nodes/{name}/{connect|disconnect}`
+//! - `POST /images` with `{"archive": …, "name": …}`: loads an image into each node
 //!
 //! Handlers run on any thread, but programs may be started on the main thread only (see [`crate::exec_child`]).
 //! So they send what is asked to the supervisor, and wait for its answer.
+
+use std::path::PathBuf;
 
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -27,10 +32,23 @@ pub(crate) enum Command {
         action: Action,
     },
     InstallAso,
+    /// Cuts a node off, or connects it again.
+    ConnectNode {
+        name: String,
+        connected: bool,
+    },
+    LoadImage(Image),
     /// What to ask of a program to see that it is ready.
     Probes {
         name: String,
     },
+}
+
+/// An archive, and what its image is called from now on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Image {
+    pub(crate) archive: PathBuf,
+    pub(crate) name: String,
 }
 
 #[derive(Debug)]
@@ -59,6 +77,9 @@ pub(crate) async fn serve(
         .route("/processes/{name}/ready", get(ready))
         .route("/processes/{name}/{action}", post(act))
         .route("/aso/install", post(install_aso))
+        .route("/nodes/{name}/connect", post(connect))
+        .route("/nodes/{name}/disconnect", post(disconnect))
+        .route("/images", post(load_image))
         .with_state(Supervisor { state, requests });
     axum::serve(listener, router).await
 }
@@ -75,6 +96,27 @@ async fn act(
 
 async fn install_aso(Shared(supervisor): Shared<Supervisor>) -> Response<Json<State>> {
     supervisor.ask(Command::InstallAso).await?;
+    Ok(supervisor.state())
+}
+
+async fn connect(Shared(supervisor): Shared<Supervisor>, Path(name): Path<String>) -> Response<Json<State>> {
+    supervisor.ask(Command::ConnectNode { name, connected: true }).await?;
+    Ok(supervisor.state())
+}
+
+async fn disconnect(
+    Shared(supervisor): Shared<Supervisor>,
+    Path(name): Path<String>,
+) -> Response<Json<State>> {
+    supervisor.ask(Command::ConnectNode { name, connected: false }).await?;
+    Ok(supervisor.state())
+}
+
+async fn load_image(
+    Shared(supervisor): Shared<Supervisor>,
+    Json(image): Json<Image>,
+) -> Response<Json<State>> {
+    supervisor.ask(Command::LoadImage(image)).await?;
     Ok(supervisor.state())
 }
 

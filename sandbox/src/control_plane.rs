@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::certificates::{self, Authority, signing_keys, write, write_secret};
 use crate::kubeconfig::{self, Cluster};
 use crate::kubectl::Kubectl;
+use crate::nodes::network::{API_SERVER as SERVICE, MACHINE};
+use crate::nodes::outside::Outside;
 use crate::ports::{self, Ports};
 use crate::probe::Probe;
 use crate::process::Spec;
@@ -23,8 +25,8 @@ rules:
 - level: Metadata
 ";
 
-/// The controllers whose work our operator meets. Those that make pods are left out: there is no node to run them,
-/// and what `kubectl get` shows should be what runs.
+/// The controllers whose work our operator meets. Those that make pods are left out where there is no node to run them:
+/// what `kubectl get` shows should be what runs.
 const CONTROLLERS: [&str; 9] = [
     "garbage-collector-controller",
     "namespace-controller",
@@ -50,6 +52,18 @@ pub enum Error {
     Ports(#[from] ports::Error),
     #[error("can't create {}: {source}", path.display())]
     Directory { path: PathBuf, source: std::io::Error },
+    #[error("the disk of {} has {free} MB left, and a sandbox needs {SPACE}: free some", path.display())]
+    DiskFull { path: PathBuf, free: u64 },
+}
+
+/// MB that etcd takes for its log at once, twice, and what is written while somebody looks around. Without them it panics.
+const SPACE: u64 = 500;
+
+fn check_space(path: &Path) -> Result<(), Error> {
+    let directory = |source| Error::Directory { path: path.to_owned(), source };
+    let disk = rustix::fs::statvfs(path).map_err(|error| directory(error.into()))?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize) / 1_000_000;
+    if free < SPACE { Err(Error::DiskFull { path: path.to_owned(), free }) } else { Ok(()) }
 }
 
 /// The control plane, ready to be started.
@@ -67,7 +81,8 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Writes keys, certificates and kubeconfig files, and chooses the ports. Starts nothing yet.
+    /// Writes keys, certificates and kubeconfig files, and chooses the ports. Starts nothing yet. With nodes, it is in a
+    /// network of the sandbox's own, and is found from outside of it.
     pub(crate) fn prepare(
         tools: &Tools,
         authority: &Authority,
@@ -75,15 +90,17 @@ impl ControlPlane {
         directory: &Path,
         logs: &Path,
         issuer: Option<&str>,
+        outside: Option<&Outside>,
     ) -> Result<Self, Error> {
         let pki = directory.join("pki");
         std::fs::create_dir_all(&pki).map_err(|source| Error::Directory { path: pki.clone(), source })?;
+        check_space(directory)?;
         write(&pki.join("ca.crt"), authority.certificate())?;
 
         let etcd_port = ports.take()?;
         let etcd = etcd(tools, etcd_port, ports.take()?, &directory.join("etcd"));
 
-        let port = ports.take()?;
+        let port = outside.map_or_else(|| ports.take(), |outside| Ok(outside.api_server))?;
         let cluster = Cluster {
             server: format!("https://127.0.0.1:{port}"),
             authority: authority.certificate().to_owned(),
@@ -92,43 +109,28 @@ impl ControlPlane {
         cluster.for_user(&authority.user("sandbox-admin", Some("system:masters"))?, &kubeconfig)?;
         let kubectl = Kubectl::new(&tools.kubectl, &kubeconfig, &directory.join("kubectl-cache"));
 
-        let serving = authority.server(&["127.0.0.1", "localhost", "kubernetes.default.svc"])?;
-        let serving = serving.write(&pki, "apiserver")?;
-        let (private_key, public_key) = signing_keys()?;
-        write_secret(&pki.join("service-accounts.key"), &private_key)?;
-        write(&pki.join("service-accounts.pub"), &public_key)?;
-        let audit_policy = directory.join("audit-policy.yaml");
-        write(&audit_policy, AUDIT_POLICY)?;
         let audit_log = logs.join("audit.log");
+        let api_server = api_server(tools, authority, &kubectl, directory, &pki)?
+            .flag("etcd-servers", format!("http://127.0.0.1:{etcd_port}"))
+            .flag("secure-port", port.to_string())
+            .flag("service-account-issuer", issuer.unwrap_or(ISSUER))
+            .flag("audit-log-path", &audit_log);
+        let api_server = if outside.is_some() {
+            for_nodes(api_server, authority, &pki)?
+        } else {
+            api_server
+                .flag("bind-address", "127.0.0.1")
+                .flag("advertise-address", "127.0.0.1")
+                // A Service can't lead to a loopback address, and nothing here needs it to.
+                .flag("endpoint-reconciler-type", "none")
+                .flag("authorization-mode", "RBAC")
+        };
 
-        let api_server = Spec::new(
-            API_SERVER,
-            &tools.kube_apiserver,
-            vec![Probe::kubectl(&kubectl, &["get", "--raw", "/readyz", "--request-timeout=5s"])],
-        )
-        .flag("etcd-servers", format!("http://127.0.0.1:{etcd_port}"))
-        .flag("bind-address", "127.0.0.1")
-        .flag("secure-port", port.to_string())
-        .flag("advertise-address", "127.0.0.1")
-        // A Service can't lead to a loopback address, and nothing here needs it to.
-        .flag("endpoint-reconciler-type", "none")
-        .flag("service-cluster-ip-range", "10.96.0.0/16")
-        .flag("tls-cert-file", &serving.certificate)
-        .flag("tls-private-key-file", &serving.key)
-        .flag("client-ca-file", pki.join("ca.crt"))
-        .flag("authorization-mode", "RBAC")
-        .flag("service-account-issuer", issuer.unwrap_or(ISSUER))
-        .flag("service-account-key-file", pki.join("service-accounts.pub"))
-        .flag("service-account-signing-key-file", pki.join("service-accounts.key"))
-        .flag("audit-policy-file", &audit_policy)
-        .flag("audit-log-path", &audit_log)
-        // Rotation would hide lines from a test that counts them.
-        .flag("audit-log-maxsize", "0")
-        .flag("profiling", "false");
-
+        let controllers = if outside.is_some() { "*".to_owned() } else { CONTROLLERS.join(",") };
         let port = ports.take()?;
         let controller_manager =
-            controller_manager(tools, authority, &cluster, &kubectl, port, directory, &pki)?;
+            controller_manager(tools, authority, &cluster, &kubectl, port, directory, &pki)?
+                .flag("controllers", controllers);
         let issuer = issuer.unwrap_or(ISSUER).to_owned();
         Ok(Self { etcd, api_server, controller_manager, cluster, kubectl, audit_log, issuer })
     }
@@ -147,6 +149,52 @@ fn etcd(tools: &Tools, port: u16, peer_port: u16, data: &Path) -> Spec {
         .flag("log-level", "warn")
         // Each run starts with an empty store, so there is nothing that a crash of the machine could lose.
         .flag("unsafe-no-fsync", "true")
+}
+
+/// What doesn't depend on where it listens.
+fn api_server(
+    tools: &Tools,
+    authority: &Authority,
+    kubectl: &Kubectl,
+    directory: &Path,
+    pki: &Path,
+) -> Result<Spec, Error> {
+    let (service, machine) = (SERVICE.to_string(), MACHINE.to_string());
+    // The last two are those that nodes and pods use.
+    let names = ["127.0.0.1", "localhost", "kubernetes.default.svc", &service, &machine];
+    let serving = authority.server(&names)?.write(pki, "apiserver")?;
+    let (private_key, public_key) = signing_keys()?;
+    write_secret(&pki.join("service-accounts.key"), &private_key)?;
+    write(&pki.join("service-accounts.pub"), &public_key)?;
+    let audit_policy = directory.join("audit-policy.yaml");
+    write(&audit_policy, AUDIT_POLICY)?;
+    let probe = Probe::kubectl(kubectl, &["get", "--raw", "/readyz", "--request-timeout=5s"]);
+    Ok(Spec::new(API_SERVER, &tools.kube_apiserver, vec![probe])
+        .flag("service-cluster-ip-range", "10.96.0.0/16")
+        .flag("tls-cert-file", &serving.certificate)
+        .flag("tls-private-key-file", &serving.key)
+        .flag("client-ca-file", pki.join("ca.crt"))
+        .flag("service-account-key-file", pki.join("service-accounts.pub"))
+        .flag("service-account-signing-key-file", pki.join("service-accounts.key"))
+        .flag("audit-policy-file", &audit_policy)
+        // Rotation would hide lines from a test that counts them.
+        .flag("audit-log-maxsize", "0")
+        .flag("profiling", "false"))
+}
+
+/// Reached by nodes and pods, and reaching kubelets for logs.
+fn for_nodes(api_server: Spec, authority: &Authority, pki: &Path) -> Result<Spec, Error> {
+    let client = authority.user("kube-apiserver-kubelet-client", Some("system:masters"))?;
+    let client = client.write(pki, "kubelet-client")?;
+    Ok(api_server
+        .flag("bind-address", "0.0.0.0")
+        .flag("advertise-address", MACHINE.to_string())
+        .flag("authorization-mode", "Node,RBAC")
+        .flag("enable-admission-plugins", "NodeRestriction")
+        .flag("kubelet-certificate-authority", pki.join("ca.crt"))
+        .flag("kubelet-client-certificate", &client.certificate)
+        .flag("kubelet-client-key", &client.key)
+        .flag("kubelet-preferred-address-types", "InternalIP"))
 }
 
 fn controller_manager(
@@ -169,7 +217,6 @@ fn controller_manager(
     ];
     Ok(Spec::new(CONTROLLER_MANAGER, &tools.kube_controller_manager, probes)
         .flag("kubeconfig", kubeconfig)
-        .flag("controllers", CONTROLLERS.join(","))
         // As in a cluster: the garbage collector and the namespace controller act as ServiceAccounts of kube-system.
         .flag("use-service-account-credentials", "true")
         .flag("service-account-private-key-file", pki.join("service-accounts.key"))

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::nodes::requirements;
 use crate::options::Options;
 use crate::origin::{self, Origin};
 use crate::progress::Progress;
 use crate::spawn;
 use crate::state::{self, Directory, State};
-use crate::tools;
+use crate::tools::{self, Wanted};
 
 /// From the first program to the last; what has to be built is built before.
 const UP: Duration = Duration::from_mins(10);
@@ -30,6 +31,8 @@ pub enum Error {
     Directory(#[from] state::Error),
     #[error(transparent)]
     Tools(#[from] tools::Error),
+    #[error(transparent)]
+    Requirement(#[from] requirements::Error),
     #[error(transparent)]
     Origin(#[from] origin::Error),
     #[error("the sandbox in {} runs with other options ({differences}): run `database-sandbox down` first", path.display())]
@@ -52,13 +55,18 @@ pub enum Error {
 /// again since: it then makes way for a fresh one.
 pub(crate) async fn up(directory: &Directory, options: &Options) -> Result<(), Error> {
     let options = &options.absolute().map_err(Error::Start)?;
+    requirements::check(options)?;
     if runs_already(directory, options).await? {
         return Ok(());
     }
     // Before half an hour of building, and again after: it may have been deleted meanwhile.
     directory.claim()?;
     // In the foreground, where Ctrl-C ends it and its progress is seen.
-    tools::ensure(&Progress::start()).await?;
+    let progress = Progress::start();
+    if options.nodes > 0 {
+        requirements::ensure(&progress).await?;
+    }
+    tools::ensure(&progress, Wanted::by(options.nodes)).await?;
     // That may have taken long enough for someone else to start one.
     if runs_already(directory, options).await? {
         return Ok(());

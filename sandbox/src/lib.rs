@@ -9,6 +9,7 @@
 //! - `supervisor` puts everything together and looks after it; `control` is how others ask it for something;
 //! - `control_plane`, `aso` and `operator` say what is run, and with which rights; `azure` runs in the supervisor;
 //! - `postgres` is what is behind the servers of `azure`, and `operator_identity` is who the operator is there;
+//! - `nodes` are real nodes for pods, off by default, in namespaces of the sandbox's own;
 //! - `processes`, `process`, `probe` and `exec_child` run it, and see to it that nothing is left behind;
 //! - `tools` finds or builds the programs, and `aso_manifests` makes ASO's CRDs fit for an ASO outside the cluster;
 //! - `state` is the directory of a sandbox, and what it says about itself; `origin` is what it was made of.
@@ -28,6 +29,7 @@ mod exec_child;
 mod http;
 mod kubeconfig;
 mod kubectl;
+mod nodes;
 mod operator;
 mod operator_identity;
 mod options;

@@ -1,14 +1,16 @@
 //! Our operator, installed by its chart and run as processes with the rights that the chart gives it.
 //!
-//! There is no node to run pods, so the chart's Deployments stay on paper. Their arguments are read back from the
-//! API server, so that what the chart says is what runs.
+//! Without nodes the chart's Deployments stay on paper. Their arguments are read back from the API server, so that what the
+//! chart says is what runs. With nodes the chart is installed as in any cluster.
 
+use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kubeconfig::{self, Cluster};
 use crate::kubectl::{self, Kubectl};
@@ -22,6 +24,8 @@ pub(crate) const CONTROLLER: &str = "controller";
 
 /// Of the release, and of the namespace.
 const NAME: &str = "database-operator";
+/// Where each pod finds the root certificate of its cluster.
+const ROOT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 const POLICY: &str = "database-policy";
 
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,8 @@ pub enum Error {
     Helm(io::Error),
     #[error("helm can't install the chart {}:\n{output}", chart.display())]
     Chart { chart: PathBuf, output: String },
+    #[error("can't write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
     #[error("can't understand the Deployment {name} of the chart: {source}")]
     Deployment { name: String, source: serde_json::Error },
     #[error("the Deployment {name} of the chart has no container")]
@@ -64,7 +70,8 @@ impl Installation<'_> {
         // The policy comes before the chart: from then on the webhook judges policies, and it doesn't run yet.
         self.apply_policy(policy).await?;
         let listen = ports.take()?;
-        self.helm_upgrade(listen).await?;
+        let url = format!("--set=webhook.url=https://127.0.0.1:{listen}");
+        self.helm_upgrade(&[&url]).await?;
 
         let admin = ports.take()?;
         let webhook = self
@@ -89,9 +96,30 @@ impl Installation<'_> {
         Ok([webhook, controller])
     }
 
+    /// Installs the chart with its pods, and waits until they are ready. The namespace takes only pods without any rights on
+    /// their node.
+    pub(crate) async fn install_in_pods(&self, policy: &str, values: &Value) -> Result<(), Error> {
+        let restricted = json!({ "pod-security.kubernetes.io/enforce": "restricted" });
+        self.apply_namespace(&restricted).await?;
+        let write = |name: &str, text: &str| {
+            let path = self.directory.join(name);
+            fs::write(&path, text).map_err(|source| Error::Write { path: path.clone(), source })?;
+            Ok::<_, Error>(path)
+        };
+        let policy = write("policy.yaml", policy)?.display().to_string();
+        let values = write("values.json", &values.to_string())?.display().to_string();
+        let policy = format!("policy={policy}");
+        self.helm_upgrade(&["--values", &values, "--set-file", &policy, "--wait", "--timeout=3m"]).await
+    }
+
+    async fn apply_namespace(&self, labels: &Value) -> Result<(), Error> {
+        let metadata = json!({ "name": NAME, "labels": labels });
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata });
+        Ok(self.kubectl.apply(&namespace.to_string()).await?)
+    }
+
     async fn apply_policy(&self, policy: &str) -> Result<(), Error> {
-        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAME } });
-        self.kubectl.apply(&namespace.to_string()).await?;
+        self.apply_namespace(&json!({})).await?;
         let config_map = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -101,13 +129,13 @@ impl Installation<'_> {
         Ok(self.kubectl.apply(&config_map.to_string()).await?)
     }
 
-    async fn helm_upgrade(&self, webhook_port: u16) -> Result<(), Error> {
+    async fn helm_upgrade(&self, arguments: &[&str]) -> Result<(), Error> {
         let home = self.directory.join("helm");
         let output = spawn::command(self.helm)
             .args(["upgrade", "--install", NAME])
             .arg(self.chart)
             .args(["--namespace", NAME, "--create-namespace"])
-            .arg(format!("--set=webhook.url=https://127.0.0.1:{webhook_port}"))
+            .args(arguments)
             .env("KUBECONFIG", &self.kubectl.kubeconfig)
             // Neither repositories nor plugins of the user's.
             .env("HELM_CACHE_HOME", home.join("cache"))
@@ -162,6 +190,22 @@ impl Installation<'_> {
         }
         Ok(spec)
     }
+}
+
+/// The chart's values for pods: which tag of the image, and where the operator logs in to servers, its identity and the way to
+/// them. The names of Azure's servers lead to the sandbox, and the cluster's root stands for theirs.
+pub(crate) fn in_pods(tag: &str, client_id: Option<&str>, servers: IpAddr) -> Value {
+    let mut values = json!({ "image": { "tag": tag } });
+    if let Some(client_id) = client_id {
+        values["controller"] = json!({
+            "workloadIdentity": { "clientId": client_id },
+            "extraEnv": [
+                { "name": "PGHOSTADDR", "value": servers },
+                { "name": "SSL_CERT_FILE", "value": ROOT },
+            ],
+        });
+    }
+    values
 }
 
 /// The part of a Deployment that says what runs.

@@ -13,7 +13,7 @@ use crate::place::Place;
 use crate::state::Directory;
 
 const NAMESPACE: &str = "database-operator";
-const ACCOUNT: &str = "database-operator-controller";
+pub(crate) const ACCOUNT: &str = "database-operator-controller";
 const IDENTITY: &str = "database-operator";
 /// Of the identity, unless the policy names it as the administrator of servers.
 const PRINCIPAL: &str = "00000000-0000-4000-8000-0000000000d1";
@@ -28,16 +28,9 @@ pub enum Error {
     Write(#[from] certificates::Error),
 }
 
-/// Makes the identity, and says what the controller's environment is to have. Where the policy names a group as the
-/// administrator of servers, the identity is its member; where it names a service principal, the identity is that.
-pub(crate) async fn prepare(
-    azure: &Azure,
-    gateway: IpAddr,
-    place: &Place,
-    issuer: &str,
-    kubectl: &Kubectl,
-    directory: &Directory,
-) -> Result<Vec<(&'static str, OsString)>, Error> {
+/// Makes the identity, and returns its client id. Where the policy names a group as the administrator of servers, the identity
+/// is its member; where it names a service principal, the identity is that.
+pub(crate) fn create(azure: &Azure, place: &Place, issuer: &str) -> String {
     let administrator = place.administrator();
     let principal_id = match administrator {
         Some((id, false)) => id,
@@ -50,6 +43,19 @@ pub(crate) async fn prepare(
     if let Some((group, true)) = administrator {
         azure.set_members(group, &[principal_id]);
     }
+    client
+}
+
+/// Makes the identity, and says what the environment of a controller without a pod is to have.
+pub(crate) async fn prepare(
+    azure: &Azure,
+    gateway: IpAddr,
+    place: &Place,
+    issuer: &str,
+    kubectl: &Kubectl,
+    directory: &Directory,
+) -> Result<Vec<(&'static str, OsString)>, Error> {
+    let client = create(azure, place, issuer);
     let audience = crate::azure::TOKEN_EXCHANGE;
     let arguments = [
         "create",

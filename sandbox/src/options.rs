@@ -29,6 +29,13 @@ pub struct Options {
     /// Leave out the real PostgreSQL behind each server of the stand-in for Azure: nobody can log in then
     #[arg(long)]
     pub without_postgres: bool,
+    /// How many real nodes it has, on which the database operator runs in pods; needs root on Linux
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=9))]
+    pub nodes: u8,
+    /// The image of the database operator, an archive of the OCI image layout, for nodes [default: it is packed from the
+    /// binary]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["operator_binary", "without_operator"])]
+    pub image: Option<PathBuf>,
     /// The binary of the database operator [default: the one beside this one]
     #[arg(long, value_name = "PATH")]
     pub operator_binary: Option<PathBuf>,
@@ -47,6 +54,8 @@ impl Default for Options {
             aso_crds_only: false,
             without_operator: false,
             without_postgres: false,
+            nodes: 0,
+            image: None,
             operator_binary: None,
             policy: None,
         }
@@ -59,11 +68,17 @@ impl Options {
         Self { without_postgres: true, ..Self::default() }
     }
 
+    /// The defaults, with this many nodes.
+    pub fn with_nodes(nodes: u8) -> Self {
+        Self { nodes, ..Self::default() }
+    }
+
     /// The flags that say the same to `database-sandbox supervise`.
     pub(crate) fn to_arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![
             format!("--azure-delay-seconds={}", self.azure_delay_seconds).into(),
             format!("--aso-sync-seconds={}", self.aso_sync_seconds).into(),
+            format!("--nodes={}", self.nodes).into(),
         ];
         if self.without_aso {
             arguments.push("--without-aso".into());
@@ -77,7 +92,11 @@ impl Options {
         if self.without_postgres {
             arguments.push("--without-postgres".into());
         }
-        for (flag, path) in [("--operator-binary", &self.operator_binary), ("--policy", &self.policy)] {
+        for (flag, path) in [
+            ("--image", &self.image),
+            ("--operator-binary", &self.operator_binary),
+            ("--policy", &self.policy),
+        ] {
             if let Some(path) = path {
                 arguments.extend([flag.into(), path.clone().into_os_string()]);
             }
@@ -89,6 +108,7 @@ impl Options {
     pub(crate) fn absolute(&self) -> io::Result<Self> {
         let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
         Ok(Self {
+            image: absolute(&self.image)?,
             operator_binary: absolute(&self.operator_binary)?,
             policy: absolute(&self.policy)?,
             ..self.clone()
@@ -107,8 +127,10 @@ impl Options {
         differences.join("; ")
     }
 
-    fn values(&self) -> [(&'static str, String); 8] {
-        let binary = self.operator_binary.as_ref();
+    fn values(&self) -> [(&'static str, String); 10] {
+        let shown = |path: &Option<PathBuf>| {
+            path.as_ref().map_or_else(|| "the default".to_owned(), |path| path.display().to_string())
+        };
         [
             ("--azure-delay-seconds", self.azure_delay_seconds.to_string()),
             ("--aso-sync-seconds", self.aso_sync_seconds.to_string()),
@@ -116,10 +138,9 @@ impl Options {
             ("--aso-crds-only", self.aso_crds_only.to_string()),
             ("--without-operator", self.without_operator.to_string()),
             ("--without-postgres", self.without_postgres.to_string()),
-            (
-                "--operator-binary",
-                binary.map_or_else(|| "the default".to_owned(), |path| path.display().to_string()),
-            ),
+            ("--nodes", self.nodes.to_string()),
+            ("--image", shown(&self.image)),
+            ("--operator-binary", shown(&self.operator_binary)),
             ("--policy", self.policy_path().display().to_string()),
         ]
     }
@@ -169,10 +190,19 @@ mod tests {
             aso_crds_only: false,
             without_operator: true,
             without_postgres: true,
+            nodes: 2,
+            image: None,
             operator_binary: Some("a b".into()),
             policy: Some("policy.yaml".into()),
         };
-        let others = Options { without_aso: false, aso_crds_only: true, ..options.clone() };
+        let others = Options {
+            without_aso: false,
+            aso_crds_only: true,
+            without_operator: false,
+            image: Some("a b.tar".into()),
+            operator_binary: None,
+            ..options.clone()
+        };
         for options in [options, others] {
             let arguments = [OsString::from("x")].into_iter().chain(options.to_arguments());
             assert_eq!(Cli::parse_from(arguments).options, options);

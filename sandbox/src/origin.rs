@@ -13,7 +13,7 @@ use crate::options::{Options, repository};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "can't read the operator's binary {}: {source}; run `cargo build --workspace`, or say --operator-binary",
+        "can't read the operator's binary {}: {source}; run `cargo build --workspace`, or say --operator-binary or --image",
         path.display()
     )]
     Binary { path: PathBuf, source: io::Error },
@@ -27,6 +27,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
+    /// Or the image.
     pub binary: PathBuf,
     pub size: u64,
     /// Seconds since 1970, to the nanosecond.
@@ -41,7 +42,10 @@ impl Origin {
         if options.without_operator {
             return Ok(None);
         }
-        let binary = options.operator_path().map_err(Error::CurrentProgram)?;
+        let binary = match &options.image {
+            Some(image) => image.clone(),
+            None => options.operator_path().map_err(Error::CurrentProgram)?,
+        };
         let metadata =
             fs::metadata(&binary).map_err(|source| Error::Binary { path: binary.clone(), source })?;
         let chart = chart();

@@ -24,6 +24,7 @@ pub(crate) struct Ports {
     range: Range<u16>,
     next: u16,
     left: u16,
+    taken: Vec<u16>,
 }
 
 impl Ports {
@@ -31,6 +32,11 @@ impl Ports {
     /// the same ports.
     pub(crate) fn new() -> Self {
         Self::within(RANGE)
+    }
+
+    /// Without those that are somebody's already, who may not listen yet.
+    pub(crate) fn without(taken: Vec<u16>) -> Self {
+        Self { taken, ..Self::new() }
     }
 
     /// Of those that no program of a sandbox is given.
@@ -41,7 +47,12 @@ impl Ports {
     fn within(range: Range<u16>) -> Self {
         let size = range.end - range.start;
         let spread = std::process::id().wrapping_mul(97) % u32::from(size);
-        Self { next: range.start + u16::try_from(spread).unwrap_or_default(), left: size, range }
+        Self {
+            next: range.start + u16::try_from(spread).unwrap_or_default(),
+            left: size,
+            range,
+            taken: Vec::new(),
+        }
     }
 
     pub(crate) fn take(&mut self) -> Result<u16, Error> {
@@ -49,7 +60,7 @@ impl Ports {
             let port = self.next;
             self.left -= 1;
             self.next = if port + 1 < self.range.end { port + 1 } else { self.range.start };
-            if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            if !self.taken.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
                 return Ok(port);
             }
         }
@@ -80,7 +91,13 @@ mod tests {
         let mut ports = Ports::new();
         let occupied = ports.take().unwrap();
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, occupied)).unwrap();
-        let mut again = Ports { next: occupied, left: 2, range: RANGE };
+        let mut again = Ports { next: occupied, left: 2, range: RANGE, taken: Vec::new() };
         assert_ne!(again.take().ok(), Some(occupied));
+    }
+
+    #[test]
+    fn a_port_that_is_somebodys_is_skipped_also_when_nobody_listens() {
+        let port = Ports::new().take().unwrap();
+        assert_ne!(Ports::without(vec![port]).take().ok(), Some(port));
     }
 }

@@ -1,5 +1,6 @@
 //! How to find out whether a program does its work.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::http;
@@ -12,6 +13,8 @@ pub(crate) enum Probe {
     Http { port: u16, path: &'static str },
     /// Something listens on this port.
     Listens { port: u16 },
+    /// Something listens on this socket.
+    Socket { path: PathBuf },
     /// There is nothing to ask.
     Never { status: Status },
     /// This kubectl command succeeds.
@@ -56,6 +59,10 @@ impl Probe {
                 .await
                 .map(drop)
                 .map_err(|error| format!("nothing listens on port {port}: {error}")),
+            Self::Socket { path } => tokio::net::UnixStream::connect(path)
+                .await
+                .map(drop)
+                .map_err(|error| format!("nothing listens on {}: {error}", path.display())),
             Self::Kubectl { kubectl, arguments } => {
                 let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
                 kubectl.run(&arguments).await.map(drop).map_err(|error| error.to_string())

@@ -35,7 +35,7 @@ pub enum Error {
 /// What to run, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) environment: BTreeMap<String, OsString>,
@@ -44,9 +44,9 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    pub(crate) fn new(name: &'static str, program: &Path, probes: Vec<Probe>) -> Self {
+    pub(crate) fn new(name: impl Into<String>, program: &Path, probes: Vec<Probe>) -> Self {
         Self {
-            name,
+            name: name.into(),
             program: program.to_owned(),
             arguments: Vec::new(),
             environment: BTreeMap::new(),
@@ -67,6 +67,13 @@ impl Spec {
         self
     }
 
+    /// The same program, run by another one that becomes it.
+    pub(crate) fn run_by(mut self, program: &Path, arguments: &[&str]) -> Self {
+        let before = std::mem::replace(&mut self.program, program.to_owned()).into_os_string();
+        self.arguments = arguments.iter().map(OsString::from).chain([before]).chain(self.arguments).collect();
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.insert(name.to_owned(), value.into());
         self
@@ -83,8 +90,8 @@ pub(crate) struct Process {
 impl Process {
     /// Must be called on the main thread, see [`crate::exec_child`].
     pub(crate) fn start(spec: Spec, logs: &Path) -> Result<Self, Error> {
-        let log = log_path(logs, spec.name);
-        let failed = |source| Error::Log { name: spec.name.to_owned(), path: log.clone(), source };
+        let log = log_path(logs, &spec.name);
+        let failed = |source| Error::Log { name: spec.name.clone(), path: log.clone(), source };
         // A restart appends: what led to it is worth reading.
         let output = File::options().create(true).append(true).open(&log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
@@ -97,7 +104,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .map_err(|source| Error::Start {
-                name: spec.name.to_owned(),
+                name: spec.name.clone(),
                 program: spec.program.clone(),
                 source,
             })?;
@@ -136,7 +143,7 @@ impl Process {
     /// SIGKILL. A process that is gone already is not a failure.
     pub(crate) async fn kill(&mut self) {
         if let Err(error) = self.child.kill().await {
-            tracing::debug!(process = self.spec.name, %error, "nothing to kill");
+            tracing::debug!(process = %self.spec.name, %error, "nothing to kill");
         }
     }
 
@@ -146,7 +153,7 @@ impl Process {
         loop {
             if let Some(status) = self.exited() {
                 return Err(Error::Exited {
-                    name: self.spec.name.to_owned(),
+                    name: self.spec.name.clone(),
                     status,
                     tail: log_tail(&self.log),
                 });
@@ -154,7 +161,7 @@ impl Process {
             let Err(reason) = probe::check_all(&self.spec.probes).await else { return Ok(()) };
             if start.elapsed() > limit {
                 return Err(Error::NotReady {
-                    name: self.spec.name.to_owned(),
+                    name: self.spec.name.clone(),
                     seconds: limit.as_secs(),
                     reason,
                     tail: log_tail(&self.log),
@@ -169,7 +176,7 @@ impl Process {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let Some(pid) = pid else { return Ok(()) };
         kill_process(pid, signal)
-            .map_err(|error| Error::Signal { name: self.spec.name.to_owned(), source: error.into() })
+            .map_err(|error| Error::Signal { name: self.spec.name.clone(), source: error.into() })
     }
 }
 

@@ -67,7 +67,7 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct Processes {
     logs: PathBuf,
-    entries: BTreeMap<&'static str, Entry>,
+    entries: BTreeMap<String, Entry>,
 }
 
 impl Processes {
@@ -77,7 +77,7 @@ impl Processes {
 
     /// Starts a program for the first time.
     pub(crate) fn add(&mut self, spec: Spec) -> Result<(), Error> {
-        let name = spec.name;
+        let name = spec.name.clone();
         let process = Process::start(spec.clone(), &self.logs)?;
         let entry = Entry {
             spec,
@@ -165,26 +165,26 @@ impl Processes {
     /// SIGTERM for these, all at once, and SIGKILL for all others: what those keep is thrown away with the directory.
     pub(crate) async fn end_all(&mut self, politely: &[&str]) {
         let (polite, abrupt): (Vec<_>, Vec<_>) =
-            self.entries.iter_mut().partition(|(name, _)| politely.contains(name));
+            self.entries.iter_mut().partition(|(name, _)| politely.contains(&name.as_str()));
         futures::future::join_all(polite.into_iter().map(|(_, entry)| entry.end(Action::Stop))).await;
         futures::future::join_all(abrupt.into_iter().map(|(_, entry)| entry.end(Action::Kill))).await;
     }
 
     pub(crate) fn describe(&self) -> BTreeMap<String, state::Process> {
-        let describe = |(name, entry): (&&str, &Entry)| {
+        let describe = |(name, entry): (&String, &Entry)| {
             let process = state::Process {
                 status: entry.status,
                 pid: entry.process.as_ref().and_then(Process::pid),
                 restarts: entry.restarts,
                 log: process::log_path(&self.logs, name),
             };
-            ((*name).to_owned(), process)
+            (name.clone(), process)
         };
         self.entries.iter().map(describe).collect()
     }
 
     fn entry(&mut self, name: &str) -> Result<&mut Entry, Error> {
-        let known = self.entries.keys().copied().collect::<Vec<_>>().join(", ");
+        let known = self.entries.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         self.entries.get_mut(name).ok_or_else(|| Error::Unknown { name: name.to_owned(), known })
     }
 }
@@ -223,7 +223,7 @@ mod tests {
         let spec = Spec::new("aso", Path::new("/bin/true"), Vec::new());
         let entry =
             Entry { spec, process: None, status: Status::Stopped, since: Instant::now(), restarts: 0 };
-        processes.entries.insert("aso", entry);
+        processes.entries.insert("aso".to_owned(), entry);
         let error = processes.ready("aso", Duration::ZERO).await.unwrap_err().to_string();
         assert!(error.starts_with("aso is stopped: `POST /processes/aso/start`"), "{error}");
     }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::azure::{self, Azure, Certificate, Config, Postgres};
+use crate::azure::{self, Addresses, Azure, Certificate, Config, Postgres};
 use crate::certificates::{self, Authority, Identity};
 use crate::postgres::Version;
 
@@ -73,7 +73,12 @@ impl Servers {
         let arm = authority.server(&["127.0.0.1", "localhost", "login.microsoftonline.com"])?;
         let servers = authority.server(&["*.postgres.database.azure.com"])?;
         let postgres = Postgres { cert: certificate(servers), cluster_address: CLUSTER };
-        let config = Config { delay: Duration::ZERO, arm_cert: certificate(arm), postgres: Some(postgres) };
+        let config = Config {
+            delay: Duration::ZERO,
+            arm_cert: certificate(arm),
+            postgres: Some(postgres),
+            addresses: Addresses::default(),
+        };
         let azure = Azure::start(config).await?;
         azure.set_tenant(TENANT);
         azure.create_resource_group(SUBSCRIPTION, GROUP, REGION);

@@ -46,6 +46,8 @@ pub struct State {
     pub options: Options,
     /// Which build of the operator runs in it; `None` when it was started without.
     pub origin: Option<Origin>,
+    /// The archive of the operator's image, where it runs in pods.
+    pub image: Option<PathBuf>,
     /// The port of the supervisor's own control endpoint.
     pub control: u16,
     /// An administrator's.
@@ -73,6 +75,7 @@ pub struct Azure {
 #[serde(rename_all = "camelCase")]
 pub struct Process {
     pub status: Status,
+    /// In a sandbox with nodes, as it is known within its own namespace of processes.
     pub pid: Option<u32>,
     /// How often it ended unasked and was started again.
     pub restarts: u32,

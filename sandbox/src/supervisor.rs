@@ -1,7 +1,7 @@
 //! The process that brings a sandbox up, looks after it, and takes it down: here everything is put together.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,9 +13,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::aso::{self, ASO, Aso, Crds};
 use crate::azure;
 use crate::certificates::{self, Authority};
-use crate::control::{self, Answer, Command, Request};
+use crate::control::{self, Answer, Command, Image, Request};
 use crate::control_plane::{self, CONTROLLER_MANAGER, ControlPlane};
 use crate::kubectl::{self, Kubectl};
+use crate::nodes::network::MACHINE;
+use crate::nodes::node::{self, Nodes, Parts};
+use crate::nodes::outside::{self, Outside};
+use crate::nodes::{image, requirements, workload_identity};
 use crate::operator::{self, CONTROLLER, Installation, WEBHOOK};
 use crate::operator_identity;
 use crate::options::Options;
@@ -26,7 +30,7 @@ use crate::postgres;
 use crate::processes::{self, Processes};
 use crate::progress::Progress;
 use crate::state::{self, Directory, Keep, Lock, State};
-use crate::tools::{self, Tools};
+use crate::tools::{self, Tools, Wanted};
 
 /// How long each program may take until it is ready; on two busy cores, with a margin.
 const READY: Duration = Duration::from_mins(2);
@@ -67,6 +71,14 @@ pub enum Error {
     Postgres(#[from] postgres::Error),
     #[error(transparent)]
     Identity(#[from] operator_identity::Error),
+    #[error(transparent)]
+    Requirement(#[from] requirements::Error),
+    #[error(transparent)]
+    Outside(#[from] outside::Error),
+    #[error(transparent)]
+    Nodes(#[from] node::Error),
+    #[error("can't install the stand-in for Azure Workload Identity: {0}")]
+    WorkloadIdentity(kubectl::Error),
     #[error("can't read the keys of the API server's tokens: {0}")]
     NoKeys(#[from] kubectl::Error),
     #[error("the API server's answer to /openid/v1/jwks is not a JSON Web Key Set")]
@@ -80,24 +92,24 @@ pub(crate) async fn supervise(
     until_stdin_closes: bool,
 ) -> Result<(), Error> {
     let progress = Progress::start();
+    requirements::check(options)?;
     let Some(lock) = directory.lock()? else {
         return Err(Error::Running { path: directory.path().to_owned() });
     };
     directory.clear(Keep::Nothing)?;
-    let mut sandbox = Sandbox { processes: Processes::new(&directory.logs()), azure: None };
-    let end = end_of_life(until_stdin_closes)?;
-    let result = tokio::select! {
-        result = sandbox.run(&progress, directory, options) => result,
-        reason = end => {
-            progress.say(&format!("shutting down: {reason}"));
-            Ok(())
-        }
-        () = is_deleted(&lock) => {
-            progress.say("shutting down: the sandbox's directory was deleted");
-            Ok(())
-        }
+    let asked = end_of_life(until_stdin_closes)?;
+    let end = async {
+        let reason = tokio::select! {
+            reason = asked => reason,
+            () = is_deleted(&lock) => "the sandbox's directory was deleted",
+        };
+        progress.say(&format!("shutting down: {reason}"));
     };
-    sandbox.end().await;
+    let result = if options.nodes > 0 {
+        outside::run(&progress, directory, options, end).await.map_err(Error::from)
+    } else {
+        run(&progress, directory, options, None, end).await
+    };
     // What lies there otherwise belongs to whoever came after.
     if lock.holds() {
         directory.clear(Keep::Logs)?;
@@ -105,6 +117,37 @@ pub(crate) async fn supervise(
     if result.is_ok() {
         progress.say("everything is down");
     }
+    result
+}
+
+/// The part of a sandbox with nodes that is in namespaces of its own. Ends when standard input is closed; the supervisor
+/// outside has the lock, and cleans up.
+pub(crate) async fn supervise_within(
+    directory: &Directory,
+    options: &Options,
+    outside: &Outside,
+) -> Result<(), Error> {
+    node::set_up(directory.path(), options.nodes).await?;
+    let closed = stdin_closes();
+    // An error means that the thread is gone, and with it what there was to wait for.
+    let end = async { drop(closed.await) };
+    run(&Progress::start(), directory, options, Some(outside), end).await
+}
+
+/// Runs a sandbox, in whichever namespaces this process is, until it is to end.
+async fn run(
+    progress: &Progress,
+    directory: &Directory,
+    options: &Options,
+    outside: Option<&Outside>,
+    end: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let mut sandbox = Sandbox { processes: Processes::new(&directory.logs()), azure: None, nodes: None };
+    let result = tokio::select! {
+        result = sandbox.run(progress, directory, options, outside) => result,
+        () = end => Ok(()),
+    };
+    sandbox.end().await;
     result
 }
 
@@ -156,6 +199,21 @@ fn stdin_closes() -> oneshot::Receiver<()> {
 struct Sandbox {
     processes: Processes,
     azure: Option<azure::Azure>,
+    nodes: Option<Nodes>,
+}
+
+/// What a sandbox is made of.
+struct Making<'a> {
+    progress: &'a Progress,
+    tools: &'a Tools,
+    directory: &'a Directory,
+    options: &'a Options,
+    authority: &'a Authority,
+    policy: &'a PolicyFile,
+    origin: Option<&'a Origin>,
+    chart: PathBuf,
+    plane: &'a ControlPlane,
+    aso: &'a Aso,
 }
 
 /// What is needed to act on a request once all runs.
@@ -166,15 +224,29 @@ struct Running {
     aso: Aso,
 }
 
+impl Making<'_> {
+    fn installation<'a>(&'a self, origin: &'a Origin) -> Installation<'a> {
+        Installation {
+            binary: &origin.binary,
+            chart: &self.chart,
+            helm: &self.tools.helm,
+            kubectl: &self.plane.kubectl,
+            cluster: &self.plane.cluster,
+            directory: self.directory.path(),
+        }
+    }
+}
+
 impl Sandbox {
     async fn run(
         &mut self,
         progress: &Progress,
         directory: &Directory,
         options: &Options,
+        outside: Option<&Outside>,
     ) -> Result<(), Error> {
-        let tools = tools::ensure(progress).await?;
-        let mut running = self.bring_up(progress, &tools, directory, options).await?;
+        let tools = tools::ensure(progress, Wanted::by(options.nodes)).await?;
+        let mut running = self.bring_up(progress, &tools, directory, options, outside).await?;
         running.state.send_modify(|state| state.ready = true);
         self.publish(&running, directory)?;
         progress.say("the sandbox is ready");
@@ -203,18 +275,20 @@ impl Sandbox {
         tools: &Tools,
         directory: &Directory,
         options: &Options,
+        outside: Option<&Outside>,
     ) -> Result<Running, Error> {
         let policy = PolicyFile::of(options)?;
-        let mut ports = Ports::new();
+        let mut ports = Ports::without(outside.map(Outside::ports).unwrap_or_default());
         let authority = Authority::new()?;
         // Before anything is made of it: what changes from now on is newer.
         let origin = Origin::of(options)?;
-        let urls = self.start_azure(&authority, options, &policy.place, progress).await?;
+        let urls = self.start_azure(&authority, options, &policy.place, outside, progress).await?;
         progress.say("the stand-in for Azure answers");
 
         let path = directory.path();
         let issuer = policy.place.issuer();
-        let plane = ControlPlane::prepare(tools, &authority, &mut ports, path, &directory.logs(), issuer)?;
+        let plane =
+            ControlPlane::prepare(tools, &authority, &mut ports, path, &directory.logs(), issuer, outside)?;
         let settings = aso::Settings {
             place: policy.place.clone(),
             sync_period: Duration::from_secs(options.aso_sync_seconds),
@@ -222,10 +296,11 @@ impl Sandbox {
         let aso = Aso::prepare(tools, &authority, &plane.cluster, &urls, &settings, &mut ports, path)?;
         let state = State {
             ready: false,
-            supervisor: std::process::id(),
+            supervisor: outside.map_or_else(std::process::id, |outside| outside.supervisor),
             options: options.clone(),
             origin: origin.clone(),
-            control: ports.take()?,
+            image: None,
+            control: outside.map_or_else(|| ports.take(), |outside| Ok(outside.control))?,
             kubeconfig: plane.kubectl.kubeconfig.clone(),
             kubectl: tools.kubectl.clone(),
             helm: tools.helm.clone(),
@@ -239,34 +314,131 @@ impl Sandbox {
         self.start(plane.etcd.clone(), progress).await?;
         self.start(plane.api_server.clone(), progress).await?;
         self.publish_keys(&plane).await?;
-        self.begin_aso(&aso, &plane.kubectl, options, progress).await?;
+        let making = Making {
+            progress,
+            tools,
+            directory,
+            options,
+            authority: &authority,
+            policy: &policy,
+            origin: origin.as_ref(),
+            chart: origin::chart(),
+            plane: &plane,
+            aso: &aso,
+        };
+        match outside {
+            Some(outside) => {
+                let image = self.bring_up_nodes(&making, outside).await?;
+                state.send_modify(|state| state.image = image);
+            }
+            None => self.bring_up_operator(&making, &mut ports).await?,
+        }
+        Ok(Running { state, requests, kubectl: plane.kubectl, aso })
+    }
+
+    /// The operator as processes.
+    async fn bring_up_operator(&mut self, making: &Making<'_>, ports: &mut Ports) -> Result<(), Error> {
+        let Making { progress, plane, aso, .. } = making;
+        self.begin_aso(aso, &plane.kubectl, making.options, progress).await?;
         let mut operator = Vec::new();
-        if let Some(origin) = &origin {
-            operator = self.install_operator(tools, &plane, directory, origin, &policy, &mut ports).await?;
+        if let Some(origin) = making.origin {
+            operator = self.install_operator(making, origin, ports).await?;
             progress.say("the database operator is installed");
         }
         // After all CRDs: its garbage collector then knows them at once, and not only when it looks again, up to
         // half a minute later.
         self.processes.add(plane.controller_manager.clone())?;
-        self.finish_aso(&aso, &plane.kubectl, progress).await?;
+        self.finish_aso(aso, &plane.kubectl, progress).await?;
         for spec in operator {
             self.processes.add(spec)?;
         }
         for name in [CONTROLLER_MANAGER, WEBHOOK, CONTROLLER] {
             self.wait_for(name, progress).await?;
         }
-        Ok(Running { state, requests, kubectl: plane.kubectl, aso })
+        Ok(())
+    }
+
+    /// Nodes, and the operator in pods on them. Returns the archive of its image.
+    async fn bring_up_nodes(
+        &mut self,
+        making: &Making<'_>,
+        outside: &Outside,
+    ) -> Result<Option<PathBuf>, Error> {
+        let Making { progress, plane, aso, .. } = making;
+        let Some(tools) = &making.tools.nodes else { return Ok(None) };
+        self.begin_aso(aso, &plane.kubectl, making.options, progress).await?;
+        // Long before there is a pod: the API server takes a second to know it.
+        let client_id = self.identify_pods(making, outside).await?;
+        let parts = Parts {
+            tools,
+            authority: making.authority,
+            cluster: &node::cluster(outside.api_server, making.authority),
+            kubectl: &plane.kubectl,
+            directory: making.directory.path(),
+            logs: &making.directory.logs(),
+            supervisor: outside.supervisor,
+        };
+        let nodes = Nodes::prepare(&parts, making.options.nodes)?;
+        self.start_nodes(&nodes, making).await?;
+        self.finish_aso(aso, &plane.kubectl, progress).await?;
+        let image = match making.origin {
+            Some(origin) => Some(install_in_pods(making, &nodes, origin, client_id).await?),
+            None => None,
+        };
+        self.nodes = Some(nodes);
+        Ok(image)
+    }
+
+    async fn start_nodes(&mut self, nodes: &Nodes, making: &Making<'_>) -> Result<(), Error> {
+        let all = || nodes.all();
+        // All at once, as machines start.
+        for node in all() {
+            self.processes.add(node.containerd)?;
+        }
+        self.processes.add(making.plane.controller_manager.clone())?;
+        self.processes.add(nodes.scheduler.clone())?;
+        for node in all() {
+            self.wait_for(&node.containerd.name, making.progress).await?;
+        }
+        nodes.load_pause().await?;
+        for node in all() {
+            self.processes.add(node.kubelet)?;
+            self.processes.add(node.proxy)?;
+        }
+        self.processes.add(nodes.proxy.clone())?;
+        for node in all() {
+            self.wait_for(&node.kubelet.name, making.progress).await?;
+        }
+        self.wait_for(CONTROLLER_MANAGER, making.progress).await
+    }
+
+    /// Where the operator logs in to servers, its pods get an identity in Azure. Returns its client id.
+    async fn identify_pods(&self, making: &Making<'_>, outside: &Outside) -> Result<Option<String>, Error> {
+        let Some(azure) = self.azure.as_ref().filter(|azure| azure.gateway().is_some()) else {
+            return Ok(None);
+        };
+        let place = &making.policy.place;
+        let client_id = operator_identity::create(azure, place, &making.plane.issuer);
+        let identity = workload_identity::Identity {
+            account: operator_identity::ACCOUNT,
+            client_id: &client_id,
+            tenant_id: &place.tenant_id,
+            authority: &format!("https://{MACHINE}:{}", outside.azure),
+        };
+        let manifests = workload_identity::manifests(&identity).to_string();
+        making.plane.kubectl.apply(&manifests).await.map_err(Error::WorkloadIdentity)?;
+        Ok(Some(client_id))
     }
 
     /// Starts a program, and waits until it is ready.
     async fn start(&mut self, spec: crate::process::Spec, progress: &Progress) -> Result<(), Error> {
-        let name = spec.name;
+        let name = spec.name.clone();
         self.processes.add(spec)?;
-        self.wait_for(name, progress).await
+        self.wait_for(&name, progress).await
     }
 
     /// Waits until a program is ready, if it is one of this sandbox's.
-    async fn wait_for(&mut self, name: &'static str, progress: &Progress) -> Result<(), Error> {
+    async fn wait_for(&mut self, name: &str, progress: &Progress) -> Result<(), Error> {
         if self.processes.has(name) {
             self.processes.ready(name, READY).await?;
             progress.say(&format!("{name} is ready"));
@@ -308,10 +480,14 @@ impl Sandbox {
         authority: &Authority,
         options: &Options,
         place: &Place,
+        outside: Option<&Outside>,
         progress: &Progress,
     ) -> Result<state::Azure, Error> {
-        let identity = authority.server(&["127.0.0.1", "localhost", "login.microsoftonline.com"])?;
+        // The last one is that which pods use.
+        let names = ["127.0.0.1", "localhost", "login.microsoftonline.com", &MACHINE.to_string()];
+        let identity = authority.server(&names)?;
         let config = azure::Config {
+            addresses: outside.map(addresses).unwrap_or_default(),
             delay: Duration::from_secs(options.azure_delay_seconds),
             arm_cert: certificate(identity),
             postgres: prepare_postgres(authority, options, place, progress).await?,
@@ -324,7 +500,7 @@ impl Sandbox {
             endpoint: azure.endpoint(),
             proxy: azure.proxy(),
             control: azure.control(),
-            gateway: azure.gateway(),
+            gateway: outside.map_or_else(|| azure.gateway(), |outside| outside.gateway),
         };
         self.azure = Some(azure);
         Ok(urls)
@@ -344,33 +520,18 @@ impl Sandbox {
 
     async fn install_operator(
         &self,
-        tools: &Tools,
-        plane: &ControlPlane,
-        directory: &Directory,
+        making: &Making<'_>,
         origin: &Origin,
-        policy: &PolicyFile,
         ports: &mut Ports,
     ) -> Result<Vec<crate::process::Spec>, Error> {
-        let installation = Installation {
-            binary: &origin.binary,
-            chart: &origin::chart(),
-            helm: &tools.helm,
-            kubectl: &plane.kubectl,
-            cluster: &plane.cluster,
-            directory: directory.path(),
-        };
-        let [webhook, mut controller] = installation.install(&policy.text, ports).await?;
+        let Making { plane, policy, directory, .. } = making;
+        let [webhook, mut controller] = making.installation(origin).install(&policy.text, ports).await?;
         if let Some(azure) = &self.azure
             && let Some(gateway) = azure.gateway()
         {
-            let environment = operator_identity::prepare(
-                azure,
-                gateway.ip(),
-                &policy.place,
-                &plane.issuer,
-                &plane.kubectl,
-                directory,
-            );
+            let (place, issuer) = (&policy.place, &plane.issuer);
+            let ip = gateway.ip();
+            let environment = operator_identity::prepare(azure, ip, place, issuer, &plane.kubectl, directory);
             for (name, value) in environment.await? {
                 controller = controller.env(name, value);
             }
@@ -391,6 +552,8 @@ impl Sandbox {
                 Ok(Vec::new())
             }
             Command::Probes { name } => self.processes.probes(&name).map_err(refused),
+            Command::ConnectNode { name, connected } => self.connect_node(&name, connected).await,
+            Command::LoadImage(image) => self.load_image(&image).await.map(|()| Vec::new()),
             Command::InstallAso => {
                 self.install_aso(running).await.map_err(|error| match error {
                     Error::Process(error) => refused(error),
@@ -399,6 +562,22 @@ impl Sandbox {
                 Ok(Vec::new())
             }
         }
+    }
+
+    async fn connect_node(&self, name: &str, connected: bool) -> Answer {
+        let unknown = || (StatusCode::NOT_FOUND, format!("there is no node {name:?} in this sandbox"));
+        let nodes = self.nodes.as_ref().ok_or_else(unknown)?;
+        let connected = nodes.set_connected(name, connected).await.ok_or_else(unknown)?;
+        connected.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        Ok(Vec::new())
+    }
+
+    async fn load_image(&self, image: &Image) -> Result<(), (StatusCode, String)> {
+        let without =
+            || (StatusCode::CONFLICT, "this sandbox has no nodes: start it with --nodes".to_owned());
+        let nodes = self.nodes.as_ref().ok_or_else(without)?;
+        let loaded = nodes.load(&image.archive, &image.name).await;
+        loaded.map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
     }
 
     /// Also for a sandbox that has it: nothing changes then.
@@ -418,7 +597,7 @@ impl Sandbox {
     }
 
     async fn end(self) {
-        let Self { mut processes, azure } = self;
+        let Self { mut processes, azure, .. } = self;
         // Ours are asked politely: a clean end is part of what is tested.
         processes.end_all(&[WEBHOOK, CONTROLLER]).await;
         if let Some(azure) = azure {
@@ -427,6 +606,36 @@ impl Sandbox {
                 tracing::warn!("the stand-in for Azure doesn't stop; it ends with this process");
             }
         }
+    }
+}
+
+/// Loads the image of the operator into each node, and installs the chart. Returns the archive of the image.
+async fn install_in_pods(
+    making: &Making<'_>,
+    nodes: &Nodes,
+    origin: &Origin,
+    client_id: Option<String>,
+) -> Result<PathBuf, Error> {
+    let name = format!("{}:{}", image::OPERATOR, image::TAG);
+    let archive = match &making.options.image {
+        Some(archive) => archive.clone(),
+        None => nodes.pack(&origin.binary, &name).await?,
+    };
+    nodes.load(&archive, &name).await?;
+    making.progress.say("the image of the database operator is on each node");
+    let values = operator::in_pods(image::TAG, client_id.as_deref(), MACHINE.into());
+    making.installation(origin).install_in_pods(&making.policy.text, &values).await?;
+    making.progress.say("the database operator is installed, and its pods are ready");
+    Ok(archive)
+}
+
+/// Within the network of a sandbox with nodes, pods reach the stand-in for Azure, too.
+fn addresses(outside: &Outside) -> azure::Addresses {
+    let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    azure::Addresses {
+        arm: any(outside.azure),
+        control: SocketAddr::from((Ipv4Addr::LOCALHOST, outside.azure_control)),
+        gateway: outside.gateway.map(|gateway| any(gateway.port())),
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Error {
     NoGo { needed: String, tools: String, command: String, said: String },
     #[error("can't run {program}: {source}")]
     Run { program: String, source: io::Error },
+    #[error("can't find the source of Kubernetes: {0}")]
+    NoSource(String),
     #[error("building {name} failed ({status}):\n{output}")]
     Failed { name: String, status: ExitStatus, output: String },
 }
@@ -51,6 +53,8 @@ struct Tool {
     module: &'static str,
     /// Where else it is taken from when it is there.
     elsewhere: Elsewhere,
+    /// Only a sandbox with nodes runs it.
+    is_for_nodes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,56 +69,102 @@ enum Elsewhere {
 }
 
 /// In the order in which they are built: the long ones last, so that a mistake shows early.
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 11] = [
     Tool {
         name: "etcd",
         package: "go.etcd.io/etcd/server/v3",
         module: "tools",
         elsewhere: Elsewhere::Assets,
+        is_for_nodes: false,
     },
     Tool {
         name: "kubectl",
         package: "k8s.io/kubernetes/cmd/kubectl",
         module: "tools",
         elsewhere: Elsewhere::AssetsOrPath(&["version", "--client"]),
+        is_for_nodes: false,
     },
     Tool {
         name: "controller-gen",
         package: "sigs.k8s.io/controller-tools/cmd/controller-gen",
         module: "tools",
         elsewhere: Elsewhere::Nowhere,
+        is_for_nodes: false,
     },
     Tool {
         name: "kube-apiserver",
         package: "k8s.io/kubernetes/cmd/kube-apiserver",
         module: "tools",
         elsewhere: Elsewhere::Assets,
+        is_for_nodes: false,
     },
     Tool {
         name: "kube-controller-manager",
         package: "k8s.io/kubernetes/cmd/kube-controller-manager",
         module: "tools",
+        elsewhere: Elsewhere::Assets,
+        is_for_nodes: false,
+    },
+    Tool {
+        name: "kube-scheduler",
+        package: "k8s.io/kubernetes/cmd/kube-scheduler",
+        module: "tools",
         elsewhere: Elsewhere::Nowhere,
+        is_for_nodes: true,
+    },
+    Tool {
+        name: "kube-proxy",
+        package: "k8s.io/kubernetes/cmd/kube-proxy",
+        module: "tools",
+        elsewhere: Elsewhere::Nowhere,
+        is_for_nodes: true,
+    },
+    Tool {
+        name: "kubelet",
+        package: "k8s.io/kubernetes/cmd/kubelet",
+        module: "tools",
+        elsewhere: Elsewhere::Nowhere,
+        is_for_nodes: true,
     },
     Tool {
         name: "glua",
         package: "github.com/yuin/gopher-lua/cmd/glua",
         module: "tools/lua",
         elsewhere: Elsewhere::Nowhere,
+        is_for_nodes: false,
     },
     Tool {
         name: "helm",
         package: "helm.sh/helm/v4/cmd/helm",
         module: "tools/helm",
         elsewhere: Elsewhere::Path(&["version", "--short"]),
+        is_for_nodes: false,
     },
     Tool {
         name: "aso-controller",
         package: "github.com/Azure/azure-service-operator/v2/cmd/controller",
         module: "tools",
         elsewhere: Elsewhere::Nowhere,
+        is_for_nodes: false,
     },
 ];
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    WithoutNodes,
+    All,
+}
+
+/// Where the programs of nodes are.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeTools {
+    pub(crate) kube_scheduler: PathBuf,
+    pub(crate) kube_proxy: PathBuf,
+    pub(crate) kubelet: PathBuf,
+    /// What keeps the namespaces of a pod.
+    pub(crate) pause: PathBuf,
+}
 
 /// Where each program is.
 #[derive(Debug, Clone)]
@@ -129,12 +179,13 @@ pub(crate) struct Tools {
     pub(crate) aso_controller: PathBuf,
     /// The folder with one YAML file for each of ASO's CRDs, and one with its webhook configurations.
     pub(crate) aso_manifests: PathBuf,
+    pub(crate) nodes: Option<NodeTools>,
 }
 
 impl Tools {
     /// For people.
-    pub(crate) fn list(&self) -> [(&'static str, &Path); 8] {
-        [
+    pub(crate) fn list(&self) -> Vec<(&'static str, &Path)> {
+        let mut list: Vec<(&'static str, &Path)> = vec![
             ("etcd", &self.etcd),
             ("kube-apiserver", &self.kube_apiserver),
             ("kube-controller-manager", &self.kube_controller_manager),
@@ -143,21 +194,33 @@ impl Tools {
             ("glua", &self.glua),
             ("aso-controller", &self.aso_controller),
             ("ASO's manifests", &self.aso_manifests),
-        ]
+        ];
+        if let Some(nodes) = &self.nodes {
+            list.extend([
+                ("kube-scheduler", nodes.kube_scheduler.as_path()),
+                ("kube-proxy", &nodes.kube_proxy),
+                ("kubelet", &nodes.kubelet),
+                ("pause", &nodes.pause),
+            ]);
+        }
+        list
     }
 }
 
 /// Finds every program, and builds those that are missing.
-pub(crate) async fn ensure(progress: &Progress) -> Result<Tools, Error> {
+pub(crate) async fn ensure(progress: &Progress, wanted: Wanted) -> Result<Tools, Error> {
     let sandbox = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cache = cache::directory().ok_or(Error::NoCache)?;
     let mut missing = false;
-    for tool in &TOOLS {
+    for tool in wanted.tools() {
         missing |= find(tool, sandbox, &cache).await?.is_none();
     }
     let manifests = build::aso_manifests(sandbox, &cache)?;
-    if missing || !manifests.directory.exists() {
-        build_missing(progress, sandbox, &cache, &manifests).await?;
+    let pause = wanted.pause(sandbox, &cache)?;
+    let is_complete =
+        !missing && manifests.directory.exists() && pause.as_ref().is_none_or(|path| path.exists());
+    if !is_complete {
+        build_missing(progress, sandbox, &cache, &manifests, wanted).await?;
     }
     let path_of = async |name: &str| -> Result<PathBuf, Error> {
         let tool = TOOLS.iter().find(|tool| tool.name == name);
@@ -179,7 +242,33 @@ pub(crate) async fn ensure(progress: &Progress) -> Result<Tools, Error> {
         glua: path_of("glua").await?,
         aso_controller: path_of("aso-controller").await?,
         aso_manifests: manifests.directory,
+        nodes: match pause {
+            Some(pause) => Some(NodeTools {
+                kube_scheduler: path_of("kube-scheduler").await?,
+                kube_proxy: path_of("kube-proxy").await?,
+                kubelet: path_of("kubelet").await?,
+                pause,
+            }),
+            None => None,
+        },
     })
+}
+
+impl Wanted {
+    /// Of a sandbox with this many nodes.
+    pub(crate) fn by(nodes: u8) -> Self {
+        if nodes > 0 { Self::All } else { Self::WithoutNodes }
+    }
+
+    fn tools(self) -> impl Iterator<Item = &'static Tool> {
+        TOOLS.iter().filter(move |tool| self == Self::All || !tool.is_for_nodes)
+    }
+
+    /// Where the program that is no tool of Go's belongs. Its source is a file of Kubernetes'.
+    fn pause(self, sandbox: &Path, cache: &Path) -> Result<Option<PathBuf>, Error> {
+        let kubelet = TOOLS.iter().find(|tool| tool.name == "kubelet").filter(|_| self == Self::All);
+        kubelet.map(|kubelet| Ok(build::pause_path(kubelet.version(sandbox)?.as_str(), cache))).transpose()
+    }
 }
 
 async fn build_missing(
@@ -187,6 +276,7 @@ async fn build_missing(
     sandbox: &Path,
     cache: &Path,
     manifests: &build::Manifests,
+    wanted: Wanted,
 ) -> Result<(), Error> {
     let failed = |source| Error::Cache { path: cache.to_owned(), source };
     fs::create_dir_all(cache).map_err(failed)?;
@@ -204,7 +294,7 @@ async fn build_missing(
     }
     // What is missing is asked again: the other process may have built it.
     let mut missing = Vec::new();
-    for tool in &TOOLS {
+    for tool in wanted.tools() {
         if find(tool, sandbox, cache).await?.is_none() {
             missing.push(tool);
         }
@@ -232,6 +322,9 @@ async fn build_missing(
         if let Some(tool) = controller_gen {
             manifests.generate(progress, &built_path(tool, sandbox, cache)?, sandbox).await?;
         }
+    }
+    if let Some(pause) = wanted.pause(sandbox, cache)?.filter(|pause| !pause.exists()) {
+        build::pause(progress, sandbox, &pause).await?;
     }
     Ok(())
 }

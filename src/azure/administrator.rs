@@ -27,31 +27,36 @@ pub struct Principal {
 }
 
 impl Administrator {
-    /// A server keeps the administrator that it has, whatever the policy names since: PostgreSQL 16 and later let nobody else go
-    /// on with the roles that it has made, and Azure deletes none that owns a database.
-    pub fn of(
-        existing: Option<&FlexibleServersAdministratorSpec>,
+    /// A server keeps the platform's administrator that it has, whatever the policy names since: PostgreSQL 16 and later let
+    /// nobody else go on with the roles that it has made, and Azure deletes none that owns a database. Where the app administers
+    /// it, the one that the policy names comes beside.
+    ///
+    /// `existing` are those that there are.
+    pub fn of<'a>(
+        existing: impl IntoIterator<Item = &'a FlexibleServersAdministratorSpec>,
         policy: Option<&document::Administrator>,
         server_name: &str,
     ) -> Self {
-        let Some(existing) = existing else {
-            return policy.map_or(Self::App, |administrator| {
-                Self::Platform(Principal {
-                    name: administrator.name.value.clone(),
-                    object_id: administrator.object_id.value.to_ascii_lowercase(),
-                    kind: administrator.kind.as_str().to_owned(),
-                })
-            });
-        };
-        if existing.principal_name == server_name && existing.principal_type == SERVICE_PRINCIPAL {
-            return Self::App;
-        }
-        Self::Platform(Principal {
+        let platforms = existing.into_iter().find(|one| !is_apps(one, server_name));
+        let existing = platforms.map(|existing| Principal {
             name: existing.principal_name.clone(),
             object_id: existing.azure_name.clone(),
             kind: existing.principal_type.clone(),
-        })
+        });
+        let named = || {
+            policy.map(|administrator| Principal {
+                name: administrator.name.value.clone(),
+                object_id: administrator.object_id.value.to_ascii_lowercase(),
+                kind: administrator.kind.as_str().to_owned(),
+            })
+        };
+        existing.or_else(named).map_or(Self::App, Self::Platform)
     }
+}
+
+/// Whether an administrator of a server is its app.
+pub fn is_apps(administrator: &FlexibleServersAdministratorSpec, server_name: &str) -> bool {
+    administrator.principal_name == server_name && administrator.principal_type == SERVICE_PRINCIPAL
 }
 
 #[cfg(test)]
@@ -82,10 +87,11 @@ mod tests {
         Some("ServicePrincipal"),
         platform("operators", "00ab", "ServicePrincipal")
     )]
-    #[case::one_of_before_the_policy_named_one(
+    #[case::the_app_and_none_in_the_policy(Some(spec("srv", "ServicePrincipal")), None, Administrator::App)]
+    #[case::the_app_before_the_policy_named_one(
         Some(spec("srv", "ServicePrincipal")),
         Some("Group"),
-        Administrator::App
+        platform("operators", "00ab", "Group")
     )]
     #[case::the_policy_names_another(
         Some(spec("former", "Group")),
@@ -108,5 +114,9 @@ mod tests {
                 .unwrap()
         });
         assert_eq!(Administrator::of(existing.as_ref(), policy.as_ref(), "srv"), expected);
+        // The app's own comes and goes beside it.
+        let apps = spec("srv", "ServicePrincipal");
+        let both = existing.iter().chain([&apps]);
+        assert_eq!(Administrator::of(both, policy.as_ref(), "srv"), expected);
     }
 }

@@ -52,6 +52,8 @@ pub struct Input<'a> {
     pub identity: Option<&'a Identity>,
     /// Who logs in as administrator with a token.
     pub administrator: &'a Administrator,
+    /// What the app logged in by while it administered the server; `None` where it never did.
+    pub former: Option<Former<'a>>,
     /// Login and password of an administrator; without it there are no passwords.
     pub password_administrator: Option<(&'a str, &'a SecretReference)>,
 }
@@ -69,6 +71,17 @@ pub struct Existing<'a> {
     pub id: Option<&'a str>,
     pub configurations: &'a [FlexibleServersConfiguration],
     pub firewall: &'a [FlexibleServersFirewallRule],
+}
+
+/// What an app logs in by that administers its server, and is to administer it no longer. Entra's one identity can't be an
+/// administrator and a login of a database, so that the app gets another one beside it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Former<'a> {
+    /// `None` once it is gone.
+    pub administrator: Option<&'a FlexibleServersAdministrator>,
+    pub credential: Option<&'a FederatedIdentityCredential>,
+    /// Whether it is to go.
+    pub ends: bool,
 }
 
 /// What Entra calls an identity.
@@ -94,8 +107,18 @@ pub struct Objects {
     pub firewall_removed: Vec<FlexibleServersFirewallRule>,
     /// Where it is the app's identity, not before that has its object id.
     pub administrator: Option<FlexibleServersAdministrator>,
+    pub former: FormerObjects,
     /// A parameter for each that has, or once had, another value than Azure's own.
     pub configurations: Vec<FlexibleServersConfiguration>,
+}
+
+/// The objects of what an app logs in by that administers its server. The identity itself stays: it says whose server it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FormerObjects {
+    pub administrator: Option<FlexibleServersAdministrator>,
+    pub credential: Option<FederatedIdentityCredential>,
+    /// They are to be deleted, in Azure too.
+    pub ends: bool,
 }
 
 /// The policy's tags, and those by which the operator knows its own again.
@@ -112,8 +135,9 @@ pub fn build(input: &Input<'_>) -> Objects {
     let (firewall, firewall_removed) = firewall(input, placement.network.is_private());
     Objects {
         identity: identity(input, &placement),
-        credential: credential(input),
+        credential: credential(input, &identity_name(input)),
         administrator: administrator(input, &placement.tenant_id),
+        former: former(input),
         database: database(input),
         configurations: configurations(input),
         server: server(input, placement),
@@ -189,33 +213,39 @@ fn database(input: &Input<'_>) -> Option<FlexibleServersDatabase> {
     Some(database)
 }
 
+/// Of the app's identity, and of its object.
+fn identity_name(input: &Input<'_>) -> String {
+    input.former.map_or_else(|| input.server_name.to_owned(), |_| names::app_identity(input.server_name))
+}
+
 fn identity(input: &Input<'_>, placement: &Placement) -> UserAssignedIdentity {
+    let name = identity_name(input);
     let mut identity = UserAssignedIdentity::new(
-        input.server_name,
+        &name,
         UserAssignedIdentitySpec {
-            azure_name: input.server_name.to_owned(),
+            azure_name: name.clone(),
             owner: placement.resource_group.clone(),
             location: placement.location.clone(),
             tags: tags(input, &placement.cluster),
         },
     );
-    identity.metadata = metadata(input, input.server_name);
+    identity.metadata = metadata(input, &name);
     identity
 }
 
-fn credential(input: &Input<'_>) -> FederatedIdentityCredential {
+/// It is named as its identity is.
+fn credential(input: &Input<'_>, name: &str) -> FederatedIdentityCredential {
     let mut credential = FederatedIdentityCredential::new(
-        input.server_name,
+        name,
         FederatedIdentityCredentialSpec {
-            azure_name: input.server_name.to_owned(),
-            // The identity is named as the server is.
-            owner: of_server(input),
+            azure_name: name.to_owned(),
+            owner: Owner { name: Some(name.to_owned()), arm_id: None },
             audiences: vec![TOKEN_AUDIENCE.to_owned()],
             issuer: input.azure.workload_identity.issuer.value.clone(),
             subject: subject(input),
         },
     );
-    credential.metadata = metadata(input, input.server_name);
+    credential.metadata = metadata(input, name);
     credential
 }
 
@@ -229,8 +259,12 @@ fn administrator(input: &Input<'_>, tenant_id: &str) -> Option<FlexibleServersAd
             kind: SERVICE_PRINCIPAL.to_owned(),
         },
     };
+    let name = match input.former {
+        Some(_) => names::platform_administrator(input.server_name),
+        None => input.server_name.to_owned(),
+    };
     let mut administrator = FlexibleServersAdministrator::new(
-        input.server_name,
+        &name,
         FlexibleServersAdministratorSpec {
             azure_name: principal.object_id,
             owner: of_server(input),
@@ -239,8 +273,28 @@ fn administrator(input: &Input<'_>, tenant_id: &str) -> Option<FlexibleServersAd
             tenant_id: tenant_id.to_owned(),
         },
     );
-    administrator.metadata = metadata(input, input.server_name);
+    administrator.metadata = metadata(input, &name);
     Some(administrator)
+}
+
+/// As it is, until it is to go.
+fn former(input: &Input<'_>) -> FormerObjects {
+    let Some(Former { administrator, credential: existing, ends }) = input.former else {
+        return FormerObjects::default();
+    };
+    let administrator = administrator.map(|existing| {
+        let mut administrator = FlexibleServersAdministrator::new(input.server_name, existing.spec.clone());
+        administrator.metadata = metadata(input, input.server_name);
+        administrator
+    });
+    let ends = ends || administrator.is_none();
+    let credential = (!ends || existing.is_some()).then(|| credential(input, input.server_name));
+    let mut former = FormerObjects { administrator, credential, ends };
+    if ends {
+        former.administrator.iter_mut().for_each(|it| set_reconcile_policy(it, MANAGE));
+        former.credential.iter_mut().for_each(|it| set_reconcile_policy(it, MANAGE));
+    }
+    former
 }
 
 fn rest<K: kube::Resource>(object: &mut K) {

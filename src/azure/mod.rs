@@ -14,9 +14,9 @@ pub mod parameters;
 pub mod settings;
 pub(crate) mod states;
 
-pub use administrator::{Administrator, Principal};
+pub use administrator::{Administrator, Principal, is_apps};
 pub use adoption::Adoption;
-pub use build::{Existing, Identity, Input, Objects, annotations, build};
+pub use build::{Existing, Former, FormerObjects, Identity, Input, Objects, annotations, build};
 pub use database_for_postgresql::{
     FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
     FlexibleServersFirewallRule, SecretReference,

@@ -21,6 +21,16 @@ pub fn server(cluster: &str, database: DatabaseRef<'_>) -> String {
     format!("{}-{hash}", readable.trim_matches('-'))
 }
 
+/// Of the app's identity and its credential, where the first identity of a server administers it. No server's name ends so.
+pub fn app_identity(server: &str) -> String {
+    format!("{server}-app")
+}
+
+/// Of the object of the platform's administrator, where the app's has the name of the server.
+pub fn platform_administrator(server: &str) -> String {
+    format!("{server}-platform")
+}
+
 /// `/subscriptions/<id>/resourceGroups/<name>` of what lies in it.
 pub fn resource_group(id: &str) -> Option<&str> {
     let end = id.match_indices('/').nth(4)?.0;

@@ -4,6 +4,7 @@ mod certificate;
 mod client_ca;
 mod controller;
 mod crds;
+mod outdated;
 mod policy;
 mod webhook;
 
@@ -14,13 +15,13 @@ use exposition::Description;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::{Dropped, Logs, registry};
+use crate::telemetry::{Dropped, Logs, registry, version};
 
 /// One manifest in, a dedicated Azure Database for PostgreSQL out.
 ///
 /// In a cluster `webhook` and `controller` run as two Deployments, which the Helm chart installs.
 #[derive(Debug, Parser)]
-#[command(name = "database-operator", version, args_override_self = true)]
+#[command(name = "database-operator", version = version(), args_override_self = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +35,8 @@ enum Command {
     Controller(Box<controller::ControllerArgs>),
     /// Print the CustomResourceDefinitions as YAML
     Crds,
+    /// Show the databases whose version of PostgreSQL is out of support, or soon will be
+    Outdated(outdated::OutdatedArgs),
     /// Work with the policy document
     Policy(policy::PolicyArgs),
 }
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Webhook(args) => serve(|dropped| webhook::run(*args, dropped)),
         Command::Controller(args) => serve(|dropped| controller::run(*args, dropped)),
         Command::Crds => crds::run(),
+        Command::Outdated(args) => outdated::run(&args),
         Command::Policy(args) => policy::run(&args),
     };
     match result {

@@ -10,9 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use webhook::{Limits, Metrics, Server, State, Tls};
 
-use super::{
-    Failure, OperatorArgs, certificate::CertificateArgs, client_ca::ClientCa, registry, stop_on_signal,
-};
+use super::{Failure, OperatorArgs, certificate::CertificateArgs, client_ca::ClientCa, stop_on_signal};
 use crate::{
     certificate::{self, Expiry},
     cluster::{
@@ -20,7 +18,7 @@ use crate::{
         inventory::{self, Inventory},
         policy_watch::PolicyWatch,
     },
-    telemetry::{Dropped, Readiness, serve_admin},
+    telemetry::{Dropped, Readiness, registry, serve_admin},
 };
 
 #[derive(Args, Debug)]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::{CHART, EVERYTHING, FILES, helm, objects, template, values_file};
+use crate::{CHART, EVERYTHING, FILES, helm, objects, template, values_file, with_values};
 
 /// The objects that are in none of the others, as YAML. The CRDs are generated, and compared where they are; of the alerts and
 /// the dashboard it is enough that they are those of the files.
@@ -85,6 +85,29 @@ fn the_policy_is_in_the_release_word_for_word_and_outlives_it() {
     let crd = rendered.iter().find(|object| object["kind"] == "CustomResourceDefinition").unwrap();
     assert_eq!(policy["metadata"]["annotations"], crd["metadata"]["annotations"]);
     assert_eq!(policy["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+}
+
+/// Whoever installs by one of the examples gets what Helm installs with the values for AKS.
+#[test]
+fn flux_and_argo_cd_render_what_helm_renders_for_aks() {
+    let example = |path: &str, kind: &str| {
+        let path = format!("{}/examples/{path}/database-operator.yaml", env!("CARGO_MANIFEST_DIR"));
+        let found = objects(&std::fs::read_to_string(path).unwrap());
+        found.into_iter().find(|document| document["kind"] == kind).unwrap()
+    };
+    let aks = values_file("values-aks.yaml");
+    let client = "--set=controller.workloadIdentity.clientId=00000000-0000-4000-8000-0000000000d2".to_owned();
+    let by_helm = template(&[aks.clone(), vec![client]].concat()).unwrap();
+    assert!(by_helm.contains("CriticalAddonsOnly") && by_helm.contains("0000000000d2"));
+    let flux = &example("flux", "HelmRelease")["spec"];
+    assert_eq!(with_values(&flux["values"]).unwrap(), by_helm);
+    let argo = &example("argo-cd", "Application")["spec"]["source"]["helm"];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), argo["valuesObject"].to_string()).unwrap();
+    let own = values_file(&file.path().display().to_string());
+    let files =
+        argo["valueFiles"].as_array().unwrap().iter().flat_map(|file| values_file(file.as_str().unwrap()));
+    assert_eq!(template(&files.chain(own).collect::<Vec<_>>()).unwrap(), by_helm);
 }
 
 /// What Helm prints after an installation, here without a cluster to look at.

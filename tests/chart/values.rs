@@ -108,7 +108,13 @@ fn each_value_has_an_effect() {
 }
 
 #[test]
-fn the_guard_against_deletes_can_be_left_out() {
-    let rendered = template(&["--set=deleteGuard.enabled=false".into()]).unwrap();
-    assert!(!rendered.contains("kind: ValidatingAdmissionPolicy"));
+fn the_guard_against_deletes_and_the_fence_can_be_left_out() {
+    let set = ["deleteGuard.enabled=false", "fence.enabled=false"];
+    let rendered = |set: &[&str]| {
+        template(&set.iter().map(|value| format!("--set={value}")).collect::<Vec<_>>()).unwrap()
+    };
+    for (left_out, kept) in [(0, "database-operator-secrets"), (1, "database-retention")] {
+        assert!(rendered(&set[left_out..=left_out]).contains(&format!("policyName: {kept}\n")));
+    }
+    assert!(!rendered(&set).contains("kind: ValidatingAdmissionPolicy"));
 }

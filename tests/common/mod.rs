@@ -536,7 +536,7 @@ pub fn audit_lines(sandbox: &Sandbox) -> usize {
     audit(sandbox).lines().count()
 }
 
-fn audit(sandbox: &Sandbox) -> String {
+pub fn audit(sandbox: &Sandbox) -> String {
     std::fs::read_to_string(sandbox.audit_log()).unwrap()
 }
 

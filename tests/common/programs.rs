@@ -31,6 +31,7 @@ pub fn output(command: Command) -> String {
     let found = Command::new("sh").args(["-c", "command -v \"$0\"", &name]).output().unwrap();
     let hint = match name.as_str() {
         "npm" => "install it, and Node (Debian: apt install npm)",
+        "psql" => "install it (Debian: apt install postgresql-client)",
         "python3" => "install Python 3 with pip (Debian: apt install python3-pip)",
         _ => "install it",
     };

@@ -22,6 +22,7 @@ mod network;
 mod past;
 mod policy;
 mod quiet;
+mod rights;
 mod rotation;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

@@ -138,6 +138,12 @@ impl Session {
         writeln!(self.input, "{statement}").unwrap();
         serde_json::from_str(&self.lines.next().expect("the session goes on").unwrap()).unwrap()
     }
+
+    /// Whether the server has ended it.
+    pub fn is_over(&mut self) -> bool {
+        let said = writeln!(self.input, "SELECT 1").ok().and_then(|()| self.lines.next());
+        said.is_none_or(|line| line.is_err() || !line.unwrap().starts_with("[["))
+    }
 }
 
 impl Drop for Session {

@@ -8,6 +8,7 @@ mod common;
 
 mod app;
 mod dropped;
+mod handover;
 mod identity;
 mod password;
 mod restart;

@@ -12,6 +12,7 @@ mod tls;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    net::TcpListener,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
@@ -33,6 +34,7 @@ use crate::{
         run,
     },
     story,
+    texts::page_quotes,
 };
 
 /// The documents of an example.
@@ -178,8 +180,9 @@ impl Pod {
     }
 
     fn container(&self) -> (&Value, &Value) {
-        let deployment = self.documents.iter().find(|document| document["kind"] == "Deployment").unwrap();
-        let pod = &deployment["spec"]["template"]["spec"];
+        let is_workload = |kind: &Value| ["Deployment", "Job"].iter().any(|workload| kind == workload);
+        let workload = self.documents.iter().find(|document| is_workload(&document["kind"])).unwrap();
+        let pod = &workload["spec"]["template"]["spec"];
         (pod, &pod["containers"][0])
     }
 
@@ -318,7 +321,69 @@ fn python_logs_in(pod: &Pod) {
     let said = output(app());
     assert!(said.starts_with(&format!("('{}', 'PostgreSQL ", pod.binding["username"])), "{said}");
     pod.entra_was_asked();
-    refuses_another_ca(pod, app(), "SSL error: ");
+    refuses_another_ca(pod, app(), "SSL error: certificate verify failed");
+}
+
+/// Its Job fetches the packages that the tests have.
+#[test]
+fn the_job_of_the_quickstart_logs_in_with_a_token_and_writes_a_row() {
+    let pod = &Pod::of("quickstart.yaml", "my-app-db");
+    let (of_pod, container) = pod.container();
+    let command = container["command"][2].as_str().unwrap();
+    assert!(command.contains("pip install") && command.ends_with("exec python /app/login.py"), "{command}");
+    assert_eq!(of_pod["serviceAccountName"], "my-app-db");
+    let (code, bundle) = (pod.code(), pod.file("entra.crt", &pod.ca.certificate));
+    let app = || {
+        let mut command = python_in(pod);
+        let packages = Python::find().packages;
+        command.arg(&code).env("REQUESTS_CA_BUNDLE", &bundle).envs(pod.variables()).envs(pod.identity());
+        command.env("PYTHONPATH", packages);
+        command
+    };
+    for visits in 1..=2 {
+        let expected = format!("('{}', 'my_app_db', {visits})", pod.binding["username"]);
+        assert_eq!(output(app()).trim(), expected);
+    }
+    pod.entra_was_asked();
+    refuses_another_ca(pod, app(), "SSL error: certificate verify failed");
+}
+
+/// What an app's log has when something is amiss is what the page on troubleshooting quotes.
+#[test]
+fn an_app_in_python_says_what_the_page_quotes() {
+    let pod = &Pod::of("app-password.yaml", "bookings");
+    let code = pod.code();
+    let app = |uri: &str| {
+        let mut command = python_in(pod);
+        command.arg(&code).envs(pod.variables()).env("DATABASE_URI", uri);
+        command
+    };
+    let (uri, host, password) = (&pod.binding["uri"], &pod.binding["host"], &pod.binding["password"]);
+    assert!(run(app(uri), "").ok);
+    let says = |command: Command, text: &str| page_quotes(text, &run(command, "").refused());
+
+    says(app(&uri.replace(password.as_str(), "another")), "password authentication failed for user \"…\"");
+    let plain = uri.replace("sslmode=verify-full", "sslmode=disable");
+    says(app(&plain), "no pg_hba.conf entry for host \"…\", user \"…\", database \"…\", no encryption");
+    let mut without_roots = app(uri);
+    without_roots.env_remove("PGSSLROOTCERT");
+    says(without_roots, "root certificate file \"…/.postgresql/root.crt\" does not exist");
+    let mut with_others = app(uri);
+    with_others.env("PGSSLROOTCERT", pod.file("other.crt", &tls::Authority::new().certificate));
+    says(with_others, "SSL error: certificate verify failed");
+    let alias = uri.replace(host.as_str(), "alias.example");
+    says(app(&alias), "server certificate for \"…\" does not match host name \"…\"");
+    let nobody = uri.replace(":5432/", ":1/");
+    says(app(&nobody), "connection to server at \"…\", port … failed: Connection refused");
+    let mut without_a_name_server = app(&uri.replace(host.as_str(), "nobody.invalid"));
+    without_a_name_server.env_remove("PGHOSTADDR");
+    says(without_a_name_server, "failed to resolve host");
+    // It takes connections, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!(":{}/", silent.local_addr().unwrap().port());
+    let mut impatient = app(&uri.replace(":5432/", &port));
+    impatient.env("PGHOSTADDR", "127.0.0.1").env("PGCONNECT_TIMEOUT", "2");
+    says(impatient, "timeout expired");
 }
 
 #[test]
@@ -335,7 +400,38 @@ fn password_logs_in(pod: &Pod) {
     };
     let said = output(app());
     assert!(said.starts_with(&format!("('{}', 'PostgreSQL ", pod.binding["username"])), "{said}");
-    refuses_another_ca(pod, app(), "SSL error: ");
+    refuses_another_ca(pod, app(), "SSL error: certificate verify failed");
+}
+
+/// A person, or a script, with what is in the Secret and a token or a password.
+#[rstest]
+#[case::a_password("app-password.yaml", "bookings")]
+#[case::a_token("app-python.yaml", "orders")]
+fn psql_takes_the_uri_and_the_variables_of_the_secret_as_they_stand(
+    #[case] example: &str,
+    #[case] database: &str,
+) {
+    let pod = Pod::of(example, database);
+    let roots = pod.file("ca.crt", &pod.binding["ca.crt"]);
+    let token = [("PGPASSWORD".to_owned(), TOKEN.to_owned())].into();
+    let of_secret = |wanted: fn(&str) -> bool| {
+        pod.binding
+            .iter()
+            .filter(move |(key, _)| wanted(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+    };
+    let password: BTreeMap<_, _> = if pod.binding.contains_key("password") { BTreeMap::new() } else { token };
+    let by_variables: BTreeMap<_, _> = of_secret(|key| key.starts_with("PG")).collect();
+    for (uri, variables) in [(Some(&pod.binding["uri"]), BTreeMap::new()), (None, by_variables)] {
+        let app = || {
+            let mut psql = pod.program(Path::new("psql"));
+            psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--command", "select current_user"]);
+            psql.args(uri).envs(&variables).envs(&password).env("PGSSLROOTCERT", &roots);
+            psql
+        };
+        assert_eq!(output(app()).trim(), pod.binding["username"]);
+        refuses_another_ca(&pod, app(), "SSL error: ");
+    }
 }
 
 #[test]
@@ -386,7 +482,7 @@ fn node_logs_in(pod: &Pod) {
     let said = output(app());
     assert!(said.contains(&format!("current_user: '{}'", pod.binding["username"])), "{said}");
     pod.entra_was_asked();
-    refuses_another_ca(pod, app(), "certificate signature failure");
+    refuses_another_ca(pod, app(), "unable to verify the first certificate");
 }
 
 #[test]
@@ -409,7 +505,7 @@ fn go_logs_in(pod: &Pod) {
     let said = output(app());
     assert!(said.starts_with(&format!("{} PostgreSQL ", pod.binding["username"])), "{said}");
     pod.entra_was_asked();
-    refuses_another_ca(pod, app(), "certificate signed by unknown authority");
+    refuses_another_ca(pod, app(), "x509: certificate signed by unknown authority");
 }
 
 /// What is bound is mounted as files, and named by nothing.

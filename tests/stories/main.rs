@@ -18,8 +18,10 @@ mod recover;
 mod refuse;
 mod retain;
 mod rights;
+mod texts;
 mod tools;
 mod trouble;
+mod version;
 
 use std::sync::OnceLock;
 

@@ -81,10 +81,18 @@ securityContext:
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $own.affinity | default .affinity }}
 affinity:
+  {{- with $own.affinity | default .affinity }}
   {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- else }}
+  # Not a second constraint below: where nodes have no zone, the scheduler would then weigh neither of them.
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: topology.kubernetes.io/zone
+          {{- include "replicas" $.component | nindent 10 }}
+  {{- end }}
 tolerations:
   # Kubernetes' own are 300 seconds: for so long nobody would answer if both replicas were on a node that dies.
   - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: {{ .tolerationSeconds }}}
@@ -96,18 +104,13 @@ topologySpreadConstraints:
   - topologyKey: kubernetes.io/hostname
     maxSkew: 1
     whenUnsatisfiable: {{ .whenUnsatisfiable }}
-    {{- include "spread" $.component | nindent 4 }}
-  - topologyKey: topology.kubernetes.io/zone
-    maxSkew: 1
-    # Not every cluster has zones.
-    whenUnsatisfiable: ScheduleAnyway
-    {{- include "spread" $.component | nindent 4 }}
+    # Nodes that take no pods are no place to spread to.
+    nodeTaintsPolicy: Honor
+    {{- include "replicas" $.component | nindent 4 }}
 {{- end }}
 {{- end }}
 
-{{- define "spread" -}}
-# Nodes that take no pods are no place to spread to.
-nodeTaintsPolicy: Honor
+{{- define "replicas" -}}
 # The replicas that a rollout replaces don't count: they would push the new ones together.
 matchLabelKeys: [pod-template-hash]
 labelSelector:

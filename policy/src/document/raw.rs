@@ -50,8 +50,8 @@ pub struct Azure {
     pub network: Network,
     /// The cluster's OIDC issuer, which Entra trusts for the apps' ServiceAccounts.
     pub workload_identity: WorkloadIdentity,
-    /// Who administers the servers that are made from now on. With it, an app owns what is in its database, and nothing
-    /// else. Without it, the app's own identity administers its server.
+    /// Who administers the servers. With it, an app owns what is in its database, and nothing else. Without it, the app's
+    /// own identity administers its server, until there is one here.
     pub administrator: Option<Administrator>,
     /// Clusters whose servers this one may take over, after a disaster: for each the uid of its namespace `kube-system`,
     /// as the message of `ServerNotOurs` shows it.
@@ -282,8 +282,8 @@ pub struct Profile {
 pub struct Passwords {
     /// Age in days, 1 to 3650, at which a password is replaced. Left out, it is replaced on request alone.
     pub rotate_after_days: Option<Located<u16>>,
-    /// How many hours, 0 to 720, the password before goes on working. Left out, 24. It counts where `azure.administrator`
-    /// administers the server.
+    /// How many hours, 0 to 720, the password before goes on working, and so does the login by which an app administered
+    /// its server. Left out, 24. It counts where `azure.administrator` administers the server.
     pub overlap_hours: Option<Located<u16>>,
 }
 

@@ -261,7 +261,7 @@ impl Session {
     }
 
     /// Says goodbye, as far as that takes no time.
-    pub(crate) async fn close(self) {
+    pub async fn close(self) {
         const LONGEST: Duration = Duration::from_secs(1);
         let Self { client, mut task, .. } = self;
         drop(client);

@@ -150,13 +150,25 @@ impl<'a> Look<'a> {
 
     /// All at once: the queries are sent before the first of them has answered.
     async fn all(&self) -> Result<Observed, Failure> {
-        let (me, roles, principals, memberships, settings, sessions, uses, owned_databases, database) = try_join!(
+        let (
+            me,
+            roles,
+            principals,
+            memberships,
+            settings,
+            sessions,
+            dropped,
+            uses,
+            owned_databases,
+            database,
+        ) = try_join!(
             self.me(),
             self.roles(),
             self.principals(),
             self.memberships(),
             self.settings(),
             self.sessions(),
+            self.sessions_of_dropped_roles(),
             self.uses(),
             self.owned_databases(),
             self.database()
@@ -169,6 +181,7 @@ impl<'a> Look<'a> {
             memberships,
             settings,
             sessions,
+            sessions_of_dropped_roles: dropped,
             uses,
             owned_databases,
             database,
@@ -259,6 +272,11 @@ impl<'a> Look<'a> {
     async fn sessions(&self) -> Result<BTreeMap<String, u64>, Failure> {
         let rows = self.of_roles(queries::SESSIONS, &[]).await?;
         map(&rows, |row| Ok((value(row, 0)?, value::<i64>(row, 1)?.unsigned_abs())))
+    }
+
+    async fn sessions_of_dropped_roles(&self) -> Result<u64, Failure> {
+        let rows = self.query(queries::SESSIONS_OF_DROPPED_ROLES, &[]).await?;
+        rows.first().map_or(Ok(0), |row| Ok(value::<i64>(row, 0)?.unsigned_abs()))
     }
 
     async fn uses(&self) -> Result<Vec<Use>, Failure> {

@@ -61,6 +61,10 @@ pub(super) const SESSIONS: &str = relevant!(
     "SELECT r.rolname::text, count(*) FROM pg_stat_activity a JOIN relevant r ON r.oid = a.usesysid GROUP BY 1 ORDER BY 1"
 );
 
+/// PostgreSQL drops a role while its sessions go on.
+pub(super) const SESSIONS_OF_DROPPED_ROLES: &str = "SELECT count(*) FROM pg_stat_activity a \
+     WHERE a.usesysid IS NOT NULL AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.usesysid)";
+
 /// `$4`: roles that are not asked for, since they own a lot. Extensions aren't handed on, and default privileges can't be.
 pub(super) const USES: &str = relevant!(
     "SELECT r.rolname::text, d.datname::text, \

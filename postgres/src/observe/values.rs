@@ -22,6 +22,8 @@ pub struct Observed {
     pub settings: Vec<Setting>,
     /// How many sessions each of these roles has.
     pub sessions: BTreeMap<String, u64>,
+    /// How many sessions go on whose role was dropped, such as an administrator that Azure has removed.
+    pub sessions_of_dropped_roles: u64,
     /// What keeps these roles from being dropped.
     pub uses: Vec<Use>,
     /// Databases that belong to one of these roles.

@@ -1,6 +1,6 @@
 //! Nobody gets in: no login of ours can log in, and no session of theirs goes on. All else stays.
 
-use super::{At, Plan, Purpose, Step, view::View};
+use super::{At, Plan, Purpose, Step, unwanted, view::View};
 use crate::{
     finding::Finding,
     statement::{self, Attribute},
@@ -25,6 +25,7 @@ pub(super) fn close(view: &View<'_>, plan: &mut Plan) {
             plan.add(format!("ending the sessions of {role}"), Purpose::Part, [end]);
         }
     }
+    unwanted::end_sessions_of_dropped_roles(view, plan);
     let wanted =
         view.desired.logins.iter().map(|login| login.role.as_str()).filter(|role| !view.is_ours(role));
     let still_open = wanted.chain(view.former_owners()).filter(can_login);

@@ -74,10 +74,11 @@ pub enum At {
 }
 
 /// The parts of a plan, in their order.
-const PARTS: [fn(&View<'_>, &mut Plan); 11] = [
+const PARTS: [fn(&View<'_>, &mut Plan); 12] = [
     database::create,
     ladder::make,
     unwanted::end,
+    unwanted::end_sessions_of_dropped_roles,
     logins::make,
     members::revoke_foreign,
     handover::hand_over,

@@ -101,6 +101,7 @@ fn extensions_come_behind_those_that_they_require() {
     r#"REVOKE "orders-app" FROM "ola";"#)]
 #[case::a_foreign_member_by_another(|seen: &mut Observed| seen.memberships.push(world::member("orders_writer", "ola", "azuresu")),
     r#"-- found: the role "ola" is a member of "orders_writer", by a grant of "azuresu": who granted it must revoke it"#)]
+#[case::sessions_of_a_role_that_was_dropped(|seen: &mut Observed| seen.sessions_of_dropped_roles = 2, "WITH asked")]
 #[case::setting_gone(|seen: &mut Observed| seen.settings.clear(),
     r#"ALTER ROLE "orders-app" IN DATABASE "orders" SET role TO 'orders_owner';"#)]
 #[case::setting_of_another_level(|seen: &mut Observed| world::set(seen, "orders-app", "statement_timeout", "5min"),

@@ -31,6 +31,14 @@ pub(super) fn end(view: &View<'_>, plan: &mut Plan) {
     }
 }
 
+/// Roles that others have dropped, as Azure does with an administrator.
+pub(super) fn end_sessions_of_dropped_roles(view: &View<'_>, plan: &mut Plan) {
+    if view.observed.sessions_of_dropped_roles > 0 {
+        let end = Step::single(At::Server, statement::end_sessions_of_dropped_roles());
+        plan.add("ending the sessions of roles that were dropped", Purpose::Part, [end]);
+    }
+}
+
 fn shut_out(view: &View<'_>, role: &str) -> Vec<Statement> {
     let memberships = view.observed.memberships.iter();
     let revocable = memberships

@@ -75,6 +75,24 @@ pub struct Config {
     pub arm_cert: Certificate,
     /// A real PostgreSQL behind each server; `None` for a stand-in that only plays Azure's API.
     pub postgres: Option<Postgres>,
+    pub addresses: Addresses,
+}
+
+/// Where a stand-in listens. By default its ports are free ones of the loopback address.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// ARM and the login authority.
+    pub arm: SocketAddr,
+    pub control: SocketAddr,
+    /// Of the servers; `None` for a loopback address that no other stand-in has.
+    pub gateway: Option<SocketAddr>,
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { arm: any, control: any, gateway: None }
+    }
 }
 
 /// What it takes to reach the PostgreSQL behind each server.
@@ -82,7 +100,8 @@ pub struct Config {
 pub struct Postgres {
     /// What servers show. Must be valid for `*.postgres.database.azure.com`.
     pub cert: Certificate,
-    /// Under which address clients on 127.0.0.1 leave, which servers' firewalls judge: they are the cluster.
+    /// Under which address clients on 127.0.0.1 and those with private addresses leave, which servers' firewalls judge: they
+    /// are the cluster.
     pub cluster_address: Ipv4Addr,
 }
 
@@ -134,9 +153,10 @@ pub struct Azure {
 impl Azure {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let tls = serve::tls_acceptor(&config.arm_cert)?;
-        let (arm_listener, arm) = bind().await?;
-        let (proxy_listener, proxy) = bind().await?;
-        let (control_listener, control) = bind().await?;
+        let addresses = config.addresses;
+        let (arm_listener, arm) = bind(addresses.arm).await?;
+        let (proxy_listener, proxy) = bind(Addresses::default().arm).await?;
+        let (control_listener, control) = bind(addresses.control).await?;
 
         let signer = Signer::new().map_err(|_| StartError::Key)?;
         let (jobs, received) = if config.postgres.is_some() {
@@ -156,7 +176,9 @@ impl Azure {
             tasks.spawn(servers::serve(shared.clone(), received, stopping.clone()));
         }
         let gateway = match config.postgres {
-            Some(postgres) => Some(open_gateway(&postgres, &shared, &tasks, &stopping).await?),
+            Some(postgres) => {
+                Some(open_gateway(addresses.gateway, &postgres, &shared, &tasks, &stopping).await?)
+            }
             None => None,
         };
         tasks.close();
@@ -249,22 +271,36 @@ impl Drop for Azure {
     }
 }
 
+/// A loopback address that no stand-in of this machine has, with the port of PostgreSQL.
+pub(crate) async fn free_gateway() -> io::Result<TcpListener> {
+    gateway::bind().await
+}
+
 async fn open_gateway(
+    address: Option<SocketAddr>,
     postgres: &Postgres,
     shared: &Shared,
     tasks: &TaskTracker,
     stopping: &CancellationToken,
 ) -> Result<SocketAddr, StartError> {
     let tls = serve::tls_config(&postgres.cert)?;
-    let listener = Arc::new(gateway::bind().await.map_err(StartError::Gateway)?);
+    let listener = match address {
+        Some(address) => TcpListener::bind(address).await,
+        None => gateway::bind().await,
+    };
+    let listener = Arc::new(listener.map_err(StartError::Gateway)?);
     let address = listener.local_addr().map_err(StartError::Gateway)?;
     shared.lock().cluster_address = postgres.cluster_address;
     tasks.spawn(gateway::serve(shared.clone(), listener, tls, stopping.clone()));
     Ok(address)
 }
 
-async fn bind() -> Result<(Arc<TcpListener>, SocketAddr), StartError> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(StartError::Bind)?;
-    let address = listener.local_addr().map_err(StartError::Bind)?;
+/// Also says where this machine finds it.
+async fn bind(address: SocketAddr) -> Result<(Arc<TcpListener>, SocketAddr), StartError> {
+    let listener = TcpListener::bind(address).await.map_err(StartError::Bind)?;
+    let mut address = listener.local_addr().map_err(StartError::Bind)?;
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
     Ok((Arc::new(listener), address))
 }

@@ -160,6 +160,29 @@ impl Manifests {
     }
 }
 
+/// Where Kubernetes' program `pause` of this version belongs.
+pub(super) fn pause_path(version: &str, cache: &Path) -> PathBuf {
+    let name = format!("{version}-{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+    cache.join("pause").join(name).join("pause")
+}
+
+/// It is written in C, and lies in the module of Kubernetes. An image of it has no libraries.
+pub(super) async fn pause(progress: &Progress, sandbox: &Path, target: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Run { program: "go".to_owned(), source };
+    let asked = go(&sandbox.join("tools")).args(["mod", "download", "-json", "k8s.io/kubernetes"]).output();
+    let said = asked.await.map_err(failed)?.stdout;
+    let module: serde_json::Value = serde_json::from_slice(&said).unwrap_or_default();
+    let Some(directory) = module["Dir"].as_str() else {
+        return Err(Error::NoSource(String::from_utf8_lossy(&said).trim().to_owned()));
+    };
+    let unfinished = unfinished(target)?;
+    let mut command = spawn::command(Path::new("cc"));
+    let source = Path::new(directory).join("build/pause/linux/pause.c");
+    command.args(["-Os", "-static", "-o"]).arg(&unfinished).arg(source);
+    run(progress, "pause", "pause", command).await?;
+    fs::rename(&unfinished, target).map_err(|source| Error::Cache { path: target.to_owned(), source })
+}
+
 /// A name beside the target, for what isn't whole yet.
 fn unfinished(target: &Path) -> Result<PathBuf, Error> {
     let failed = |source| Error::Cache { path: target.to_owned(), source };

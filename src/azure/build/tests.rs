@@ -61,6 +61,7 @@ fn objects_beside(
         in_database: &[],
         identity,
         administrator: &Administrator::App,
+        former: None,
         password_administrator: None,
     })
 }

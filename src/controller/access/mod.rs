@@ -47,6 +47,8 @@ pub(crate) struct Wish {
     pub(crate) passwords: Vec<PasswordLogin>,
     /// Whether Azure lets the extensions be created that are wanted: what was refused before is tried again at once.
     pub(crate) are_extensions_allowed: bool,
+    /// Whether the app's former login is about to go: whatever it has made since the last look is handed on first.
+    pub(crate) former_login_ends: bool,
 }
 
 /// A login with a password, which becomes a verifier when it is needed: that takes a millisecond.
@@ -192,6 +194,13 @@ impl Accesses {
         }
         // The worker has it looked at again.
         Look { outcome, again: LONGEST }
+    }
+
+    /// Whether the look before, by whatever wish, has shown that the app gets in.
+    pub(crate) fn lets_app_in(&self, server_name: &str) -> bool {
+        let all = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = all.get(server_name).and_then(|entry| entry.seen.as_ref());
+        seen.is_some_and(|seen| seen.outcome.lets_app_in)
     }
 
     /// Takes note of what a job has found.

@@ -64,6 +64,9 @@ impl Sessions {
                 }
             }
             Err(error) => {
+                if error.reason() == postgres::Reason::LoginRefused {
+                    tokens.was_refused(&token).await;
+                }
                 tracing::warn!(database = %job.database, server = job.server_name, %error, "not looked into by SQL");
             }
         }

@@ -27,6 +27,7 @@ fn wish(host: &str) -> Wish {
         },
         passwords: Vec::new(),
         are_extensions_allowed: true,
+        former_login_ends: false,
     }
 }
 

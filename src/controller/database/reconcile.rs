@@ -40,6 +40,7 @@ use crate::controller::{
         apply, build,
         build::AllPasswords,
         context::Context,
+        handover::{self, Handover},
         known::Known,
         lists::until_listed,
         observe::{self, Found},
@@ -148,7 +149,7 @@ struct Wanted {
     refused: Option<RefusedChange>,
     pause: Option<Pause>,
     desired: build::Desired,
-    /// For how long a password of the app works that was replaced.
+    /// For how long a password of the app works that was replaced, or a login by which it administered its server.
     overlap: Option<SignedDuration>,
 }
 
@@ -208,6 +209,9 @@ async fn stages(database: &Database, context: &Context) -> Result<Action, Stop> 
         pause: wanted.pause.as_ref(),
     };
     report(database, context, &outcome).await?;
+    if wanted.desired.handover == Handover::Begins {
+        handover::note(context, known.former.as_ref()).await?;
+    }
     context.look_at_record(&known.server_name);
     context.count("ok");
     let again = match (applied.unconfirmed, applied.is_ready()) {
@@ -259,19 +263,24 @@ fn want(database: &Database, known: &Known, policy: &Arc<Policy>, context: &Cont
         return Err(Stop::Blocked(why));
     }
     let (effective, refused) = refused::held_back(database, known, effective, policy.catalogue());
+    let overlap = SignedDuration::from_hours(effective.overlap_hours.into());
+    let works = context.accesses.lets_app_in(&known.server_name);
+    let handover = handover::handover(known.former.as_ref(), works, overlap, now);
     let passwords = match effective.authentication {
         Authentication::Identity => None,
-        Authentication::Password => Some(passwords(database, known, &effective, now)?),
+        Authentication::Password => Some(passwords(database, known, &effective, handover, now)?),
     };
     let desired = build::build(
         database,
         known,
         &effective,
         passwords.as_ref(),
+        handover,
         &policy.azure,
         &context.operator_namespace,
     );
-    let overlap = passwords.and_then(|passwords| passwords.app?.overlap_left);
+    let of_password = passwords.and_then(|passwords| passwords.app?.overlap_left);
+    let overlap = of_password.into_iter().chain(handover.left()).min();
     Ok(Wanted { effective, breaches, refused, pause: pause::of(database, today), desired, overlap })
 }
 
@@ -299,6 +308,7 @@ fn passwords(
     database: &Database,
     known: &Known,
     effective: &Effective,
+    handover: Handover,
     now: Timestamp,
 ) -> Result<AllPasswords, Error> {
     let existing = known.admin_secret.as_ref();
@@ -309,10 +319,15 @@ fn passwords(
     };
     let overlap = SignedDuration::from_hours(effective.overlap_hours.into());
     let (app, of_administrator) = match &known.administrator {
-        // What nobody is given is replaced when the server is kept, and then alone.
+        // What nobody is given is replaced when the server is kept, and when an app isn't to have it any longer.
         Administrator::Platform(_) => {
             let app = AppPasswords::plan(existing, wanted, overlap, now, fresh_password);
-            (Some(app.ok_or(Error::NoPassword)?), password::Wanted::default())
+            let made_since = match handover {
+                Handover::Ends { since } => Some(since),
+                _ => None,
+            };
+            let of_administrator = password::Wanted { made_since, ..password::Wanted::default() };
+            (Some(app.ok_or(Error::NoPassword)?), of_administrator)
         }
         Administrator::App => (None, wanted),
     };

@@ -109,7 +109,7 @@ fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>) -> [Option<Condition>; 5] 
             let told: Vec<String> =
                 breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
             [
-                access::ready(writer, known, applied.access.as_deref()),
+                access::ready(writer, known, applied),
                 pause.map(|pause| pause.condition(writer)),
                 Some(compliant(writer, &told.join("; "))),
                 restart_pending(writer, known),

@@ -1,5 +1,6 @@
 //! Conditions: their types, how one is found, and how one is written, for every loop.
 
+pub(crate) use api::ACCESS_READY;
 use api::{
     Database, DatabaseStatus,
     reason::{Reason, Stance},
@@ -22,9 +23,6 @@ pub(crate) const RESTART_PENDING: &str = "RestartPending";
 /// The ServiceAccount of the app logs in as somebody else. What is to be done about it is the app team's choice; all that
 /// the database needs is there.
 pub(crate) const CLIENT_ID_CONFLICT: &str = "ClientIdConflict";
-/// Whether the operator finds the server as it should be inside: the app's login, its roles and its extensions. A `Database` whose
-/// app administers its server doesn't have it.
-pub(crate) const ACCESS_READY: &str = "AccessReady";
 /// Whether the policy would let this `Database` be made today. It changes nothing for one that is there.
 pub(crate) const POLICY_COMPLIANT: &str = "PolicyCompliant";
 

@@ -126,6 +126,9 @@ fn told_of_access<'a>(
     let now = now?;
     let is_news = if is_trouble(&now) {
         was_troubled.is_none_or(|before| before.reason != now.reason)
+    } else if now.reason == Reason::FormerLogin.as_str() {
+        // Pods are to be restarted.
+        before.is_none_or(|before| before.reason != now.reason)
     } else {
         now.status == "True" && was_troubled.is_some()
     };
@@ -221,8 +224,9 @@ mod tests {
         let updating = with(&[("Synced", "False", "Updating")]);
         let paused = with(&[("Paused", "True", "Paused")]);
         let ignored = with(&[("Paused", "False", "Malformed")]);
-        let [connecting, full, drifted, settled] = [
+        let [connecting, handed_over, full, drifted, settled] = [
             ("Unknown", "Connecting"),
+            ("True", "FormerLogin"),
             ("Unknown", "TooManyConnections"),
             ("False", "Drifted"),
             ("True", "Settled"),
@@ -246,6 +250,9 @@ mod tests {
         assert_eq!(reasons(&well, &ignored), ["Paused!"]);
         assert_eq!(reasons(&ignored, &well), [""; 0]);
         assert_eq!(reasons(&connecting, &settled), [""; 0]);
+        assert_eq!(reasons(&connecting, &handed_over), ["FormerLogin!"]);
+        assert_eq!(reasons(&handed_over, &handed_over), [""; 0]);
+        assert_eq!(reasons(&handed_over, &settled), [""; 0]);
         assert_eq!(reasons(&settled, &full), ["TooManyConnections!"]);
         assert_eq!(reasons(&full, &full), [""; 0]);
         assert_eq!(reasons(&full, &drifted), ["Drifted!"]);

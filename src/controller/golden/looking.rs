@@ -20,6 +20,7 @@ use crate::{
         server::{
             apply, build,
             context::Context,
+            handover::Handover,
             looks::Looks,
             observe::{self, Found},
             resolve,
@@ -105,8 +106,15 @@ async fn what_was_decided_by_a_server_that_has_changed_since_is_decided_anew() {
     let today = jiff::civil::date(2026, 11, 24);
     let resolved = resolve::resolve(&database, &known, policy, &before.policy_name, None, today);
     let Ok(resolved) = resolved else { panic!("it is allowed") };
-    let desired =
-        build::build(&database, &known, &resolved.effective, None, &policy.azure, &before.operator_namespace);
+    let desired = build::build(
+        &database,
+        &known,
+        &resolved.effective,
+        None,
+        Handover::None,
+        &policy.azure,
+        &before.operator_namespace,
+    );
 
     let mode = apply::Mode::of(&database, false);
     assert!(Box::pin(apply::apply(&after, &database, &desired, mode)).await.is_ok());

@@ -12,7 +12,7 @@ use super::{
     notes::Note,
     write::{self, Error},
 };
-use crate::controller::engine::in_flight::Written;
+use crate::{azure::names, controller::engine::in_flight::Written};
 
 /// What is to be done with it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -116,9 +116,14 @@ fn holder(context: &Context, database: &Database, account: &str, client_id: &str
         .filter(|other| other.metadata.name != database.metadata.name && binding::account(other) == account)
         .find(|other| {
             let server = other.status.as_ref().and_then(|status| status.server.as_ref());
-            let identity = server
-                .and_then(|server| context.caches.identities.get(&context.operator_namespace, &server.name));
-            identity.and_then(|identity| identity.status?.client_id).as_deref() == Some(client_id)
+            server.is_some_and(|server| {
+                let identities = &context.caches.identities;
+                let names = [&server.name, &names::app_identity(&server.name)];
+                let mut identities =
+                    names.into_iter().filter_map(|name| identities.get(&context.operator_namespace, name));
+                identities
+                    .any(|it| it.status.and_then(|status| status.client_id).as_deref() == Some(client_id))
+            })
         })
         .map(|other| other.name_any())
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::account;
+use super::{account, handover::Handover};
 use crate::{azure::condition::Progress, controller::access::Outcome};
 
 /// What a `Database` waits for, in this order: each stage needs those before it.
@@ -46,6 +46,8 @@ pub(crate) struct Applied {
     /// What was found inside of the server, where the operator sets it up; `None` while nobody has looked since it was wanted so, or the
     /// time for that hasn't come.
     pub(crate) access: Option<Arc<Outcome>>,
+    /// How far an app is that administered its server.
+    pub(crate) handover: Handover,
     /// When to look again for what no watch tells of.
     pub(crate) again: Option<Duration>,
 }
@@ -60,6 +62,7 @@ impl Applied {
             shuts_app_out: false,
             account: None,
             access: None,
+            handover: Handover::None,
             again: None,
         }
     }

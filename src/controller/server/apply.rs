@@ -121,6 +121,10 @@ async fn apply_azure(
     all.applied.set_server(server);
     all.applied.push(Stage::Access, condition::describe(&azure.identity), identity);
     all.applied.push(Stage::Access, condition::describe(&azure.credential), credential);
+    if let Some(credential) = azure.former.credential.as_ref().filter(|_| !azure.former.ends) {
+        let progress = all.keep_up(&caches.credentials, credential, |_| false).await?;
+        all.applied.push(Stage::Access, condition::describe(credential), progress);
+    }
 
     // The database belongs to who administers the server when it is made; before there is anybody, to Azure itself, and then
     // nobody can use it. <https://learn.microsoft.com/azure/postgresql/security/security-entra-configure>
@@ -151,6 +155,7 @@ async fn apply_azure(
     }
     let is_connectable = all.applied.is_connectable();
     all.parameters(&azure.configurations, is_connectable).await?;
+    all.former_login(&azure.former).await?;
     Ok(all.applied)
 }
 
@@ -247,8 +252,11 @@ async fn pause(context: &Context, azure: &azure::Objects) -> Result<Applied, Err
     for rule in azure.firewall.iter().chain(&azure.firewall_removed) {
         part(all, Stage::Access, context, &caches.firewall_rules.cache, rule).await?;
     }
-    if let Some(administrator) = &azure.administrator {
+    for administrator in azure.administrator.iter().chain(&azure.former.administrator) {
         part(all, Stage::Access, context, &caches.administrators, administrator).await?;
+    }
+    if let Some(credential) = &azure.former.credential {
+        part(all, Stage::Access, context, &caches.credentials, credential).await?;
     }
     for parameter in &azure.configurations {
         part(all, Stage::Parameters, context, &caches.configurations.cache, parameter).await?;
@@ -375,6 +383,8 @@ impl All<'_> {
         };
         let lets_in = access.as_ref().is_some_and(|outcome| outcome.lets_app_in);
         let shuts_out = access.as_ref().is_some_and(|outcome| outcome.shuts_app_out());
+        // By its former login it gets in.
+        let shuts_out = shuts_out && !desired.handover.gives_former();
         self.applied.shuts_app_out |= shuts_out;
         // A password is handed out by the pass after the one that saw it work.
         let is_ready = (lets_in && desired.secret.is_some()) || (self.mode.had_secret && !shuts_out);
@@ -384,6 +394,24 @@ impl All<'_> {
             if is_ready { Progress::Ready } else { Progress::Sent },
         );
         self.applied.access = access;
+        self.applied.handover = desired.handover;
+    }
+
+    /// What the app logged in by before: it goes once a last look has handed on all that it owned, since Azure deletes no
+    /// administrator that owns something. While Azure works on something else, it waits.
+    async fn former_login(&mut self, former: &azure::FormerObjects) -> Result<(), Error> {
+        let caches = &self.context.caches;
+        let is_handed_on = self.applied.access.as_ref().is_some_and(|outcome| outcome.lets_app_in);
+        if !former.ends || !self.is_free || !is_handed_on || !self.applied.is_ready() {
+            return Ok(());
+        }
+        if let Some(administrator) = &former.administrator {
+            return self.remove(&caches.administrators, administrator).await;
+        }
+        match &former.credential {
+            Some(credential) => self.remove(&caches.credentials, credential).await,
+            None => Ok(()),
+        }
     }
 
     /// An object that is to go, in Azure too: it is given the reconcile policy for that, and deleted when it has it.

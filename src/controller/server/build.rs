@@ -14,6 +14,7 @@ use super::{
     app_password::{self, AppPasswords},
     binding::{self, BINDING_TYPE, CLIENT_ID, EntraIdentity, Login, secret_name},
     describe::Server,
+    handover::Handover,
     inside::{Inside, handed_out, inside},
     known::Known,
     password::{self, Passwords},
@@ -37,6 +38,8 @@ pub(crate) struct Desired {
     pub(crate) azure: azure::Objects,
     /// What is wanted by SQL.
     pub(crate) inside: Inside,
+    /// How far an app is that administered its server.
+    pub(crate) handover: Handover,
     /// The administrator's passwords and the app's, in the operator's namespace.
     pub(crate) admin_secret: Option<Secret>,
     /// The same, once the newest of the app's is known to work; `None` where that is so.
@@ -52,6 +55,7 @@ pub(crate) fn build(
     known: &Known,
     effective: &Effective,
     passwords: Option<&AllPasswords>,
+    handover: Handover,
     azure: &document::Azure,
     operator_namespace: &str,
 ) -> Desired {
@@ -86,9 +90,11 @@ pub(crate) fn build(
         in_database: database.status.as_ref().map_or(&[], |status| &status.extensions),
         identity: known.identity.as_ref(),
         administrator: &known.administrator,
+        former: former(known, passwords, handover),
         password_administrator: reference.as_ref().map(|reference| (password::LOGIN, reference)),
     });
-    let service_account = known.identity.as_ref().map(|identity| ServiceAccount {
+    let identity = given_identity(known, handover);
+    let service_account = identity.map(|identity| ServiceAccount {
         metadata: ObjectMeta {
             annotations: Some([(CLIENT_ID.to_owned(), identity.client_id.clone())].into()),
             ..metadata(database, &effective.service_account_name)
@@ -96,11 +102,12 @@ pub(crate) fn build(
         ..ServiceAccount::default()
     });
     let updates = database.annotations().get(UPDATE_EXTENSIONS).map(String::as_str);
-    let inside = inside(known, effective, updates, app_passwords, &objects.configurations);
+    let inside = inside(known, effective, updates, app_passwords, &objects.configurations, &objects.former);
     let tenant_id = &objects.server.spec.auth_config.tenant_id;
-    let secret_of = |login: Login<'_>| secret_of(database, known, effective, tenant_id, login);
+    let identity = identity.map(|identity| EntraIdentity { client_id: &identity.client_id, tenant_id });
+    let secret_of = |login: Login<'_>| secret_of(database, known, effective, identity, login);
     let secret = match app_passwords {
-        None => app_login(known, passwords, &inside).and_then(secret_of),
+        None => app_login(known, passwords, &inside, handover).and_then(secret_of),
         Some(app_passwords) => handed_out(effective, app_passwords)
             .and_then(|(role, password)| secret_of(Login { user: role.as_str(), password: Some(&password) })),
     };
@@ -112,7 +119,28 @@ pub(crate) fn build(
     let admin_secret_then = newest_is_unknown.map(|passwords| admin_secret(Some(&passwords.established())));
     let admin_secret =
         (passwords.is_some() || known.admin_secret.is_some()).then(|| admin_secret(app_passwords));
-    Desired { azure: objects, inside, admin_secret, admin_secret_then, service_account, secret }
+    Desired { azure: objects, inside, handover, admin_secret, admin_secret_then, service_account, secret }
+}
+
+/// Where the app knows the administrator's password, its login by token waits for another one.
+fn former<'a>(
+    known: &'a Known,
+    passwords: Option<&Passwords>,
+    handover: Handover,
+) -> Option<azure::Former<'a>> {
+    let former = known.former.as_ref()?;
+    let sent = known.sent_password();
+    let is_sent = |passwords: &Passwords| sent.accepted && sent.key == Some(&*passwords.newest);
+    Some(azure::Former {
+        administrator: former.administrator.as_ref(),
+        credential: former.credential.as_ref(),
+        ends: matches!(handover, Handover::Ends { .. }) && passwords.is_none_or(is_sent),
+    })
+}
+
+/// The identity that the app is given.
+fn given_identity(known: &Known, handover: Handover) -> Option<&azure::Identity> {
+    if handover.gives_former() { known.former.as_ref()?.identity.as_ref() } else { known.identity.as_ref() }
 }
 
 /// How the app logs in where the operator makes no passwords for it, as soon as that works.
@@ -120,9 +148,12 @@ fn app_login<'a>(
     known: &'a Known,
     passwords: Option<&'a Passwords>,
     inside: &'a Inside,
+    handover: Handover,
 ) -> Option<Login<'a>> {
     match passwords {
-        None if *inside == Inside::Apps => Some(Login { user: &known.server_name, password: None }),
+        None if *inside == Inside::Apps || handover.gives_former() => {
+            Some(Login { user: &known.server_name, password: None })
+        }
         None => inside.login().map(|role| Login { user: role.as_str(), password: None }),
         // An app that has an older Secret goes on with it until there is one that works.
         Some(passwords) => passwords
@@ -137,11 +168,9 @@ fn secret_of(
     database: &Database,
     known: &Known,
     effective: &Effective,
-    tenant_id: &str,
+    identity: Option<EntraIdentity<'_>>,
     login: Login<'_>,
 ) -> Option<Secret> {
-    let identity =
-        known.identity.as_ref().map(|identity| EntraIdentity { client_id: &identity.client_id, tenant_id });
     // Who logs in with a token needs it. A password is handed out whatever becomes of the identity.
     if login.password.is_none() && identity.is_none() {
         return None;

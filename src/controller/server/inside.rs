@@ -7,10 +7,10 @@ use postgres::{
     Login, Mark, NameError, PrincipalKind, RoleName, name,
 };
 
-use super::{app_password::AppPasswords, binding::PORT, known::Known, objects::Objects};
+use super::{app_password::AppPasswords, binding::PORT, known::Known, objects::Objects, password};
 use crate::{
     azure::{
-        Administrator, AsoObject, FlexibleServersConfiguration,
+        Administrator, AsoObject, FlexibleServersConfiguration, FormerObjects,
         condition::{self, Progress},
         parameters,
     },
@@ -51,6 +51,7 @@ pub(crate) fn inside(
     updates: Option<&str>,
     passwords: Option<&AppPasswords>,
     configurations: &[FlexibleServersConfiguration],
+    former: &FormerObjects,
 ) -> Inside {
     let Administrator::Platform(administrator) = &known.administrator else { return Inside::Apps };
     let Some(host) = known.host() else { return Inside::NotYet };
@@ -65,14 +66,25 @@ pub(crate) fn inside(
         Ok((desired, passwords)) => (Desired { create: create(known), ..desired }, passwords),
         Err(error) => return Inside::Impossible(error),
     };
+    let take_over_from = match &former.administrator {
+        Some(_) => former_owners(&known.server_name),
+        None => Vec::new(),
+    };
     Inside::Wanted(Box::new(Wish {
         host: host.to_owned(),
         port: PORT,
         administrator: administrator.name.clone(),
-        desired,
+        desired: Desired { take_over_from, ..desired },
         passwords,
         are_extensions_allowed: are_extensions_allowed(configurations, &known.configurations),
+        former_login_ends: former.ends && former.administrator.is_some(),
     }))
+}
+
+/// The roles by which an app logs in that administers its server: by a token, and by a password. One of a name that
+/// PostgreSQL doesn't take owns nothing.
+fn former_owners(server_name: &str) -> Vec<RoleName> {
+    [server_name, password::LOGIN].into_iter().filter_map(|name| RoleName::new(name).ok()).collect()
 }
 
 /// Whether the database is made where the server has none.
@@ -86,11 +98,10 @@ fn create(known: &Known) -> Create {
 
 /// Of a server that is kept: that nobody gets in. `None` where the app administers it, or Azure has made no database.
 pub(crate) fn closed(objects: &Objects, database_name: Option<&str>) -> Option<Wish> {
-    let administrator = &objects.administrator.as_ref()?.spec;
     let server = objects.server.as_ref()?;
     let host = server.status.as_ref()?.fully_qualified_domain_name.clone()?;
-    let Administrator::Platform(principal) =
-        Administrator::of(Some(administrator), None, &server.spec.azure_name)
+    let administrators = objects.administrators.iter().map(|administrator| &administrator.spec);
+    let Administrator::Platform(principal) = Administrator::of(administrators, None, &server.spec.azure_name)
     else {
         return None;
     };
@@ -98,7 +109,15 @@ pub(crate) fn closed(objects: &Objects, database_name: Option<&str>) -> Option<W
     let desired = Desired { access: Access::Closed, ..bare(database).ok()? };
     let administrator = principal.name;
     let (port, passwords) = (PORT, Vec::new());
-    Some(Wish { host, port, administrator, desired, passwords, are_extensions_allowed: true })
+    Some(Wish {
+        host,
+        port,
+        administrator,
+        desired,
+        passwords,
+        are_extensions_allowed: true,
+        former_login_ends: false,
+    })
 }
 
 /// A database in which nobody is to get in, and nothing is wanted.

@@ -7,8 +7,8 @@ use super::{describe::Server, password};
 #[cfg(test)]
 use crate::azure::FlexibleServer;
 use crate::azure::{
-    Administrator, Adoption, FlexibleServersConfiguration, FlexibleServersDatabase,
-    FlexibleServersFirewallRule, Identity, adoption,
+    Administrator, Adoption, FederatedIdentityCredential, FlexibleServersAdministrator,
+    FlexibleServersConfiguration, FlexibleServersDatabase, FlexibleServersFirewallRule, Identity, adoption,
     condition::{self, Progress},
 };
 
@@ -39,12 +39,23 @@ pub(crate) struct Known {
     pub(crate) identity: Option<Identity>,
     /// Who administers it, or will.
     pub(crate) administrator: Administrator,
+    /// What the app logged in by, or does still, where it administered the server before.
+    pub(crate) former: Option<FormerLogin>,
     /// The objects of the server's parameters.
     pub(crate) configurations: Vec<FlexibleServersConfiguration>,
     /// The objects of the rules of its firewall.
     pub(crate) firewall_rules: Vec<FlexibleServersFirewallRule>,
     /// The Secret with the administrator's passwords.
     pub(crate) admin_secret: Option<Secret>,
+}
+
+/// What an app logs in by that administers its server, beside what it is given instead.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FormerLogin {
+    /// `None` once it is gone.
+    pub(crate) administrator: Option<FlexibleServersAdministrator>,
+    pub(crate) credential: Option<FederatedIdentityCredential>,
+    pub(crate) identity: Option<Identity>,
 }
 
 #[cfg(test)]
@@ -65,6 +76,7 @@ impl Known {
             adoption: Adoption::Manage,
             identity: None,
             administrator: Administrator::App,
+            former: None,
             configurations: Vec::new(),
             firewall_rules: Vec::new(),
             admin_secret: None,

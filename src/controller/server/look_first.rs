@@ -1,5 +1,6 @@
 //! Before what was only looked at is written, Azure is asked what it is.
 
+use api::reason::Reason;
 use kube::ResourceExt;
 
 use super::{
@@ -42,8 +43,14 @@ pub(crate) async fn look_first<K: AsoObject>(
             }
             // The cache will tell what it is now.
             Poked::Changed => Some(Progress::Sent),
-            // What it saw last must do.
-            Poked::Impossible => None,
+            // In doubt nothing is written.
+            Poked::Impossible => Some(Progress::GaveUp {
+                reason: Reason::LeftAlone.as_str().to_owned(),
+                message: "somebody has written both spec.operatorSpec.configMapExpressions and secretExpressions, so that \
+                          Azure Service Operator can't be asked to look at Azure before the change is sent; remove one of \
+                          them"
+                    .to_owned(),
+            }),
         }),
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod destroy;
 pub(crate) mod error;
 pub(crate) mod evidence;
 pub(crate) mod guards;
+pub(crate) mod handover;
 pub(crate) mod inside;
 pub(crate) mod known;
 pub(crate) mod lists;

@@ -88,6 +88,14 @@ fn change(object: &Value) -> Option<Value> {
     match &object["spec"]["operatorSpec"] {
         Value::Null => Some(json!({})),
         Value::Object(said) if said.is_empty() => Some(Value::Null),
+        // Beside what somebody has said, one of these is empty: <https://azure.github.io/azure-service-operator/guide/expressions/>
+        Value::Object(said) => {
+            ["configMapExpressions", "secretExpressions"].into_iter().find_map(|list| match said.get(list) {
+                None | Some(Value::Null) => Some(json!({list: []})),
+                Some(Value::Array(said)) if said.is_empty() => Some(json!({list: null})),
+                Some(_) => None,
+            })
+        }
         _ => None,
     }
 }
@@ -101,7 +109,19 @@ mod tests {
     #[rstest]
     #[case(json!({"spec": {}}), Some(json!({})))]
     #[case(json!({"spec": {"operatorSpec": {}}}), Some(Value::Null))]
-    #[case(json!({"spec": {"operatorSpec": {"secrets": {}}}}), None)]
+    #[case(json!({"spec": {"operatorSpec": {"secrets": {}}}}), Some(json!({"configMapExpressions": []})))]
+    #[case(
+        json!({"spec": {"operatorSpec": {"configMapExpressions": []}}}),
+        Some(json!({"configMapExpressions": null}))
+    )]
+    #[case(
+        json!({"spec": {"operatorSpec": {"configMapExpressions": [{"name": "a"}]}}}),
+        Some(json!({"secretExpressions": []}))
+    )]
+    #[case(
+        json!({"spec": {"operatorSpec": {"configMapExpressions": [{"name": "a"}], "secretExpressions": [{"name": "b"}]}}}),
+        None
+    )]
     fn a_nudge_changes_nothing_that_anybody_said(#[case] object: Value, #[case] expected: Option<Value>) {
         assert_eq!(change(&object), expected);
     }

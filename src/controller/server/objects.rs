@@ -16,7 +16,7 @@ use crate::{
     azure::{
         AT_REST, AsoObject, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
         FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
-        FlexibleServersFirewallRule, MANAGE, Owner, RECONCILE_POLICY, SKIP, UserAssignedIdentity,
+        FlexibleServersFirewallRule, MANAGE, Owner, RECONCILE_POLICY, SKIP, UserAssignedIdentity, names,
     },
     controller::engine::cache::{Cache, Indexed},
     labels::{TRACKED, is_tracked, owner_labels},
@@ -34,9 +34,10 @@ pub(crate) struct ServerRef<'a> {
 pub(crate) struct Objects {
     pub(crate) server: Option<FlexibleServer>,
     pub(crate) database: Option<FlexibleServersDatabase>,
-    pub(crate) administrator: Option<FlexibleServersAdministrator>,
-    pub(crate) identity: Option<UserAssignedIdentity>,
-    pub(crate) credential: Option<FederatedIdentityCredential>,
+    /// Two of a server whose app administers it, or did: the app has another identity then.
+    pub(crate) administrators: Vec<FlexibleServersAdministrator>,
+    pub(crate) identities: Vec<UserAssignedIdentity>,
+    pub(crate) credentials: Vec<FederatedIdentityCredential>,
     /// With the administrator's passwords.
     pub(crate) secret: Option<Secret>,
     pub(crate) firewall_rules: Vec<FlexibleServersFirewallRule>,
@@ -49,9 +50,9 @@ impl Objects {
         Self {
             server: within.one(&caches.servers.cache),
             database: within.one(&caches.databases),
-            administrator: within.one(&caches.administrators),
-            identity: within.one(&caches.identities),
-            credential: within.one(&caches.credentials),
+            administrators: within.named(&caches.administrators, names::platform_administrator),
+            identities: within.named(&caches.identities, names::app_identity),
+            credentials: within.named(&caches.credentials, names::app_identity),
             secret: caches.secrets.own(
                 operator_namespace,
                 &password::secret_name(of.server_name),
@@ -67,24 +68,22 @@ impl Objects {
         let Self {
             server,
             database,
-            administrator,
-            identity,
-            credential,
+            administrators,
+            identities,
+            credentials,
             secret,
             firewall_rules,
             configurations,
         } = self;
-        let before = [
-            database.as_ref().map(|_| Part::Database),
-            administrator.as_ref().map(|_| Part::Administrator),
-            identity.as_ref().map(|_| Part::Identity),
-            credential.as_ref().map(|_| Part::Credential),
-            secret.as_ref().map(|_| Part::Secret),
-        ];
-        let rules = (0..firewall_rules.len()).map(Part::FirewallRule);
-        let configurations = (0..configurations.len()).map(Part::Configuration);
-        let server = server.as_ref().map(|_| Part::Server);
-        before.into_iter().flatten().chain(rules).chain(configurations).chain(server).collect()
+        let mut parts = Vec::from_iter(database.as_ref().map(|_| Part::Database));
+        parts.extend((0..administrators.len()).map(Part::Administrator));
+        parts.extend((0..identities.len()).map(Part::Identity));
+        parts.extend((0..credentials.len()).map(Part::Credential));
+        parts.extend(secret.as_ref().map(|_| Part::Secret));
+        parts.extend((0..firewall_rules.len()).map(Part::FirewallRule));
+        parts.extend((0..configurations.len()).map(Part::Configuration));
+        parts.extend(server.as_ref().map(|_| Part::Server));
+        parts
     }
 }
 
@@ -97,6 +96,13 @@ struct Within<'a> {
 impl Within<'_> {
     fn one<K: AsoObject>(&self, cache: &Cache<K>) -> Option<K> {
         cache.own(self.namespace, self.of.server_name, self.of.database)
+    }
+
+    /// The one of the server's name, and the other.
+    fn named<K: AsoObject>(&self, cache: &Cache<K>, other: fn(&str) -> String) -> Vec<K> {
+        let ServerRef { database, server_name } = self.of;
+        let other = cache.own(self.namespace, &other(server_name), database);
+        self.one(cache).into_iter().chain(other).collect()
     }
 
     /// Those of this server: a `Database` may have another one, whose objects are labelled in the same way.
@@ -112,11 +118,11 @@ impl Within<'_> {
 pub(crate) enum Part {
     Server,
     Database,
-    Administrator,
-    Identity,
-    Credential,
     Secret,
     /// By its place in the list.
+    Administrator(usize),
+    Identity(usize),
+    Credential(usize),
     FirewallRule(usize),
     Configuration(usize),
 }
@@ -157,9 +163,9 @@ pub(crate) async fn act(context: &Context, objects: &Objects, acts: &[Act<'_>]) 
         match part {
             Part::Server => one(context, objects.server.as_ref(), act).await,
             Part::Database => one(context, objects.database.as_ref(), act).await,
-            Part::Administrator => one(context, objects.administrator.as_ref(), act).await,
-            Part::Identity => one(context, objects.identity.as_ref(), act).await,
-            Part::Credential => one(context, objects.credential.as_ref(), act).await,
+            Part::Administrator(place) => one(context, objects.administrators.get(place), act).await,
+            Part::Identity(place) => one(context, objects.identities.get(place), act).await,
+            Part::Credential(place) => one(context, objects.credentials.get(place), act).await,
             Part::Secret => one(context, objects.secret.as_ref(), act).await,
             Part::FirewallRule(place) => one(context, objects.firewall_rules.get(place), act).await,
             Part::Configuration(place) => one(context, objects.configurations.get(place), act).await,
@@ -242,17 +248,23 @@ mod tests {
             object("FlexibleServer", "srv", &json!({"azureName": "srv", "owner": {}, "location": "x"})),
             child("FlexibleServersDatabase", "srv", "srv"),
             child("FlexibleServersAdministrator", "srv", "srv"),
+            child("FlexibleServersAdministrator", "srv-platform", "srv"),
             child("UserAssignedIdentity", "srv", "srv"),
+            child("UserAssignedIdentity", "srv-app", "srv"),
             child("FederatedIdentityCredential", "srv", "srv"),
+            child("FederatedIdentityCredential", "srv-app", "srv-app"),
             object("Secret", &password::secret_name("srv"), &Value::Null),
             child("FlexibleServersFirewallRule", "srv-a", "srv"),
             child("FlexibleServersConfiguration", "srv-work-mem", "srv"),
         ];
         let expected = [
             Part::Database,
-            Part::Administrator,
-            Part::Identity,
-            Part::Credential,
+            Part::Administrator(0),
+            Part::Administrator(1),
+            Part::Identity(0),
+            Part::Identity(1),
+            Part::Credential(0),
+            Part::Credential(1),
             Part::Secret,
             Part::FirewallRule(0),
             Part::Configuration(0),

@@ -17,15 +17,15 @@ use super::{
     caches::Caches,
     evidence::Evidence,
     guards::{self, There},
-    known::Known,
+    known::{FormerLogin, Known},
     ownership::{NameHolder, ServerOf, Traces, has_owner_labels, is_settled, server_of},
     password,
     surroundings::Surroundings,
 };
 use crate::{
     azure::{
-        Administrator, FlexibleServer, FlexibleServersConfiguration, Identity, adoption, names, parameters,
-        settings,
+        Administrator, FlexibleServer, FlexibleServersConfiguration, Identity, UserAssignedIdentity,
+        adoption, is_apps, names, parameters, settings,
     },
     controller::engine::{cache::Unreadable, verdict::Blocked},
 };
@@ -118,7 +118,7 @@ fn server_name(database: &Database, around: Surroundings<'_>) -> Result<Named, E
 /// Everything of a server that this `Database` may have, unless its data are gone.
 fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
     let Surroundings { caches, operator_namespace, .. } = there.around;
-    let NameHolder { name: server_name, record, server, identity, .. } = there.under;
+    let NameHolder { name: server_name, record, server, .. } = there.under;
     let inner = caches.databases.get(operator_namespace, server_name);
     let evidence = Evidence {
         server_name,
@@ -134,18 +134,9 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
         return Err(Error::Blocked(why));
     }
     let database_name = evidence.database_name(&database.spec).map_err(Error::Blocked)?;
-    let identity = identity.and_then(|identity| {
-        let status = identity.status.as_ref()?;
-        Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
-    });
     let configurations = caches.configurations.of(operator_namespace, there.database);
     let recorded = recorded(database, server, &configurations, database_name);
-    let administrator = caches.administrators.get(operator_namespace, server_name);
-    let administrator = Administrator::of(
-        administrator.as_ref().map(|administrator| &administrator.spec),
-        there.around.azure.administrator.as_ref(),
-        server_name,
-    );
+    let Logins { administrator, identity, former } = logins(there);
     let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
     let id = id.or_else(|| record?.spec.server.id.clone());
     Ok(Known {
@@ -162,10 +153,49 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
         recorded,
         identity,
         administrator,
+        former,
         configurations,
         firewall_rules: caches.firewall_rules.of(operator_namespace, there.database),
         admin_secret: caches.secrets.get(operator_namespace, &password::secret_name(server_name)),
     })
+}
+
+/// Who logs in to a server.
+struct Logins {
+    administrator: Administrator,
+    /// The app's.
+    identity: Option<Identity>,
+    former: Option<FormerLogin>,
+}
+
+fn logins(there: &There<'_>) -> Logins {
+    let Surroundings { caches, operator_namespace, azure, .. } = there.around;
+    let server_name = there.under.name;
+    let first = caches.administrators.get(operator_namespace, server_name);
+    let second = caches.administrators.get(operator_namespace, &names::platform_administrator(server_name));
+    let other = caches.identities.get(operator_namespace, &names::app_identity(server_name));
+    let administrator = Administrator::of(
+        first.iter().chain(&second).map(|administrator| &administrator.spec),
+        azure.administrator.as_ref(),
+        server_name,
+    );
+    let identity = |object: &UserAssignedIdentity| {
+        let status = object.status.as_ref()?;
+        Some(Identity { client_id: status.client_id.clone()?, principal_id: status.principal_id.clone()? })
+    };
+    let of_server = there.under.identity.and_then(identity);
+    let apps = first.filter(|first| is_apps(&first.spec, server_name));
+    let is_handed_over =
+        administrator != Administrator::App && (apps.is_some() || second.is_some() || other.is_some());
+    if !is_handed_over {
+        return Logins { administrator, identity: of_server, former: None };
+    }
+    let former = FormerLogin {
+        administrator: apps,
+        credential: caches.credentials.get(operator_namespace, server_name),
+        identity: of_server,
+    };
+    Logins { administrator, identity: other.as_ref().and_then(identity), former: Some(former) }
 }
 
 /// Whether all caches of what is in Azure and in the apps' namespaces can be believed.

@@ -11,6 +11,7 @@ use super::{
     apply, build,
     context::Context,
     error::Error,
+    handover::Handover,
     objects::ServerRef,
     observe::{self, Found, observe},
     resolve,
@@ -123,8 +124,16 @@ fn plan(record: &RetainedDatabase, kept: &ServerRef<'_>, seen: &Seen<'_>) -> Pla
         Ok(resolved) => resolved.effective,
         Err(why) => return Plan::Known(Restored::Blocked(why)),
     };
-    let mut desired =
-        build::build(&database, &known, &effective, None, &policy.azure, around.operator_namespace).azure;
+    let mut desired = build::build(
+        &database,
+        &known,
+        &effective,
+        None,
+        Handover::None,
+        &policy.azure,
+        around.operator_namespace,
+    )
+    .azure;
     // The policy may name another place since.
     if let Some(group) = record.spec.server.id.as_deref().and_then(names::resource_group) {
         desired.server.spec.owner.arm_id = Some(group.to_owned());

@@ -1,5 +1,7 @@
 //! A CA of the test's own, in the place of those that Azure's certificates lead to.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// Both in PEM.
@@ -13,11 +15,15 @@ pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
+static COUNT: AtomicU8 = AtomicU8::new(1);
+
 impl Authority {
     pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        // Not the name that is given to all: a certificate of its own issuer's name is taken for one that signed itself.
-        params.distinguished_name.push(DnType::CommonName, "in the place of Azure's roots");
+        // Not the name that is given to all: a certificate of its own issuer's name is taken for one that signed itself. And each
+        // has another name: nobody looks for a CA's signature where another name stands.
+        let name = format!("in the place of Azure's roots, {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap().pem();

@@ -1,8 +1,8 @@
 //! The ConfigMap of the policy: a broken one is refused, and one that would put databases out of policy is warned of.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use api::{Database, DatabaseRef, annotations::DEFAULTED};
+use api::{ACCESS_READY, Database, DatabaseRef, annotations::DEFAULTED};
 use kube::{ResourceExt, core::admission::Operation};
 use policy::{
     Denial, Policy, Problem, Recorded, defaults,
@@ -120,6 +120,7 @@ fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
         )
     }));
     warnings.extend(policy.azure.administrator.as_ref().and_then(single_administrator));
+    warnings.extend(handover(policy, basis));
     warnings.extend(ended(policy, basis));
     warnings
 }
@@ -129,6 +130,25 @@ fn single_administrator(administrator: &Administrator) -> Option<String> {
     (administrator.kind == AdministratorKind::ServicePrincipal).then(|| {
         "azure.administrator: with another identity, the operator could not go on with the servers of this one; write a Group"
             .to_owned()
+    })
+}
+
+/// That apps which administer their servers get another login, which they have only after a restart.
+fn handover(policy: &Policy, basis: &Basis<'_>) -> Option<String> {
+    let had_one = basis.state.policy().is_some_and(|policy| policy.azure.administrator.is_some());
+    if had_one || policy.azure.administrator.is_none() {
+        return None;
+    }
+    let administers = |database: &&Arc<Database>| {
+        let status = database.status.as_ref();
+        status.is_some_and(|status| {
+            status.host.is_some() && status.conditions.iter().all(|condition| condition.type_ != ACCESS_READY)
+        })
+    };
+    let apps = basis.facts.databases.iter().flatten().filter(administers).count();
+    (apps > 0).then(|| {
+        let apps = count(apps, "database");
+        format!("azure.administrator: {apps} will have another login; restart their pods within passwords.overlapHours")
     })
 }
 

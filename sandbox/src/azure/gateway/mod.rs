@@ -4,8 +4,9 @@
 //! other way to have a name mean an address, leads there. The name that a client sends with TLS says which server it
 //! wants. `session` logs it in, and `token` judges the tokens of Microsoft Entra ID.
 //!
-//! Clients on 127.0.0.1 are the cluster: they come from the address that the policy's firewall names. A client that binds
-//! another loopback address, such as 127.0.0.2, is somebody elsewhere at that address.
+//! Clients on 127.0.0.1 are the cluster, and so are pods, whose addresses are private: they come from the address that the
+//! policy's firewall names. A client that binds another loopback address, such as 127.0.0.2, is somebody elsewhere at that
+//! address.
 //!
 //! Known gaps: `pg_stat_ssl` says that there is no TLS, and `channel_binding=require` fails.
 
@@ -203,12 +204,12 @@ impl Gate {
         session::refuse(&self.shared, &mut tls, attempt, &wire::fatal(&code, &words)).await
     }
 
-    /// Who connects from 127.0.0.1 is in the cluster.
+    /// Who connects from 127.0.0.1 or from a private address is in the cluster.
     fn client(&self, peer: SocketAddr) -> Client {
         let IpAddr::V4(address) = peer.ip() else {
             return Client { address: Ipv4Addr::UNSPECIFIED, in_cluster: false };
         };
-        let in_cluster = address == Ipv4Addr::LOCALHOST;
+        let in_cluster = address == Ipv4Addr::LOCALHOST || address.is_private();
         Client { address: if in_cluster { self.shared.lock().cluster_address } else { address }, in_cluster }
     }
 

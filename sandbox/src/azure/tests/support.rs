@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::azure::{Azure, Certificate, Config, Postgres, client::Client};
+use crate::azure::{Addresses, Azure, Certificate, Config, Postgres, client::Client};
 
 pub(super) const TENANT: &str = "00000000-0000-4000-8000-0000000000f1";
 /// From where the cluster comes, as servers see it.
@@ -73,7 +73,8 @@ impl Setup {
     async fn start_with(delay: Duration, with_postgres: bool) -> Self {
         let (arm_cert, tls) = certificates();
         let postgres = Postgres { cert: arm_cert.clone(), cluster_address: CLUSTER };
-        let config = Config { delay, arm_cert, postgres: with_postgres.then_some(postgres) };
+        let postgres = with_postgres.then_some(postgres);
+        let config = Config { delay, arm_cert, postgres, addresses: Addresses::default() };
         let azure = Azure::start(config).await.expect("the stand-in starts");
         let control = Client::new(azure.control());
         let mut setup = Self { azure, control, tls, token: String::new() };

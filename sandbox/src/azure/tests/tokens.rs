@@ -130,17 +130,48 @@ async fn an_identity_that_has_a_token_for_azures_api_gets_in_there() {
 }
 
 #[rstest]
-#[case::stranger(json!({"sub": "system:serviceaccount:orders:stranger"}), 700_213)]
-#[case::capitals(json!({"sub": "system:serviceaccount:Orders:app"}), 7_002_138)]
-#[case::audience(json!({"aud": ["https://kubernetes.default.svc"]}), 700_212)]
-#[case::issuer(json!({"iss": "https://oidc.example/prod-2"}), 700_211)]
-#[case::expired(json!({"iat": 0, "nbf": 0, "exp": 1_000_000_000}), 700_024)]
-#[case::too_early(json!({"nbf": 100_000_000_000_i64}), 700_024)]
+#[case::stranger(
+    json!({"sub": "system:serviceaccount:orders:stranger"}),
+    700_213,
+    "AADSTS700213: No matching federated identity record found for presented assertion subject 'system:serviceaccount:orders:stranger'."
+)]
+#[case::capitals(
+    json!({"sub": "system:serviceaccount:Orders:app"}),
+    7_002_138,
+    "AADSTS7002138: No matching federated identity record found for presented assertion subject 'system:serviceaccount:Orders:app'."
+)]
+#[case::audience(
+    json!({"aud": ["https://kubernetes.default.svc"]}),
+    700_212,
+    "AADSTS700212: No matching federated identity record found for presented assertion audience 'https://kubernetes.default.svc'."
+)]
+#[case::issuer(
+    json!({"iss": "https://oidc.example/prod-2"}),
+    700_211,
+    "AADSTS700211: No matching federated identity record found for presented assertion issuer 'https://oidc.example/prod-2'."
+)]
+#[case::expired(
+    json!({"iat": 0, "nbf": 0, "exp": 1_000_000_000}),
+    700_024,
+    "AADSTS700024: Client assertion is not within its valid time range. Current time: "
+)]
+#[case::too_early(
+    json!({"nbf": 100_000_000_000_i64}),
+    700_024,
+    "AADSTS700024: Client assertion is not within its valid time range. Current time: "
+)]
 #[tokio::test]
-async fn a_wrong_assertion_is_refused_with_entras_code(#[case] change: Value, #[case] code: u32) {
+async fn a_wrong_assertion_is_refused_in_entras_words(
+    #[case] change: Value,
+    #[case] code: u32,
+    #[case] begins: &str,
+) {
     let identity = Identity::new(Setup::start().await).await;
     let asked = Asked { assertion: identity.assertion(&change), ..identity.asked() };
-    refused_with(&identity.ask(&asked).await, code, "invalid_client", StatusCode::UNAUTHORIZED);
+    let answer = identity.ask(&asked).await;
+    refused_with(&answer, code, "invalid_client", StatusCode::UNAUTHORIZED);
+    let words = answer.body["error_description"].as_str().unwrap();
+    assert!(words.starts_with(begins), "{words}");
 }
 
 #[track_caller]

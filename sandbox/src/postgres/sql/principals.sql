@@ -56,6 +56,27 @@ BEGIN
 END
 $$;
 
+-- On Azure an administrator reaches what belongs to any role that isn't restricted, another administrator among them
+-- (learn.microsoft.com/azure/postgresql/security/security-access-control). PostgreSQL wants it said, and no two roles can be
+-- members of each other: here those that come later reach those that were there before.
+CREATE FUNCTION azure.let_reach_others(administrator text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS
+$$
+DECLARE
+  other name;
+BEGIN
+  FOR other IN
+    SELECT role.rolname FROM pg_auth_members JOIN pg_roles AS role ON role.oid = member
+    WHERE roleid = 'azure_pg_admin'::regrole AND role.rolcanlogin AND NOT role.rolsuper AND role.rolname <> administrator
+      AND NOT pg_has_role(role.oid, administrator, 'MEMBER')
+  LOOP
+    EXECUTE format('GRANT %I TO %I WITH ADMIN TRUE, INHERIT FALSE, SET FALSE', other, administrator);
+  END LOOP;
+END
+$$;
+
+REVOKE ALL ON FUNCTION azure.let_reach_others FROM PUBLIC;
+
 -- As Azure's API makes an administrator. One that is there already, under the same name, stays as it is.
 CREATE FUNCTION azure.create_administrator(rolename text, objectid text, objecttype text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS
@@ -68,6 +89,7 @@ BEGIN
   END IF;
   EXECUTE format('CREATE ROLE %I LOGIN CREATEROLE CREATEDB', rolename);
   EXECUTE format('GRANT azure_pg_admin TO %I WITH ADMIN OPTION', rolename);
+  PERFORM azure.let_reach_others(rolename);
   PERFORM azure.label(rolename, objectid, objecttype, true, false);
 END
 $$;

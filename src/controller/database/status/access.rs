@@ -11,7 +11,7 @@ use crate::{
     controller::{
         access::Outcome,
         engine::conditions::{ACCESS_READY, LONGEST_MESSAGE, Writer, find},
-        server::{evidence, known::Known},
+        server::{applied::Applied, evidence, handover::Handover, known::Known},
     },
 };
 
@@ -41,23 +41,41 @@ pub(super) fn fill(
 }
 
 /// What was found inside the server. What was found before stands until somebody has looked anew, as after a restart.
-pub(super) fn ready(writer: &Writer<'_>, known: &Known, access: Option<&Outcome>) -> Option<Condition> {
+pub(super) fn ready(writer: &Writer<'_>, known: &Known, applied: &Applied) -> Option<Condition> {
     if known.administrator == Administrator::App {
         return None;
     }
-    let Some(outcome) = access else {
+    let Some(outcome) = applied.access.as_deref() else {
         return Some(find(writer.old, ACCESS_READY).cloned().unwrap_or_else(|| {
             let message = "The operator sets up the app's login as soon as the server can be reached";
             writer.condition(ACCESS_READY, "Unknown", Reason::Connecting.as_str(), message.to_owned())
         }));
     };
-    let status = match outcome.reason {
-        Reason::Settled => "True",
-        _ if outcome.is_unknown() => "Unknown",
-        _ => "False",
+    let (status, reason) = match (outcome.reason, former_login(applied.handover)) {
+        (Reason::Settled, Some(message)) => {
+            let reason = Reason::FormerLogin.as_str();
+            return Some(writer.condition(ACCESS_READY, "True", reason, message.to_owned()));
+        }
+        (Reason::Settled, None) => ("True", Reason::Settled),
+        (reason, _) if outcome.is_unknown() => ("Unknown", reason),
+        (reason, _) => ("False", reason),
     };
     let message = found(outcome, known);
-    Some(writer.condition(ACCESS_READY, status, outcome.reason.as_str(), message))
+    Some(writer.condition(ACCESS_READY, status, reason.as_str(), message))
+}
+
+/// What remains to be done where all is as it should be, but for the login by which the app administered its server.
+fn former_login(handover: Handover) -> Option<&'static str> {
+    match handover {
+        Handover::None => None,
+        Handover::Prepares | Handover::Begins | Handover::Overlaps { .. } => Some(
+            "The app has a login of its own: restart its pods, so that they use it. Its former login, which administers the \
+             server, works for as long as a password that was replaced",
+        ),
+        Handover::Ends { .. } => Some(
+            "The app has a login of its own. Its former login, which administers the server, is being removed",
+        ),
+    }
 }
 
 /// What was found by SQL, and what somebody may do about it.

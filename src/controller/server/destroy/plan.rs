@@ -156,21 +156,36 @@ fn end(objects: &Objects, acts: &mut Vec<Act<'static>>) -> Removal {
     }
     // Kubernetes' garbage collection is at it, too.
     release(Part::Database, objects.database.as_ref(), acts);
-    release(Part::Administrator, objects.administrator.as_ref(), acts);
+    for (place, administrator) in objects.administrators.iter().enumerate() {
+        release(Part::Administrator(place), Some(administrator), acts);
+    }
     for (place, rule) in objects.firewall_rules.iter().enumerate() {
         release(Part::FirewallRule(place), Some(rule), acts);
     }
     for (place, configuration) in objects.configurations.iter().enumerate() {
         release(Part::Configuration(place), Some(configuration), acts);
     }
-    let credential = remove(Part::Credential, objects.credential.as_ref(), acts);
-    let login = credential.then(|| remove(Part::Identity, objects.identity.as_ref(), acts));
+    let identities = objects.identities.iter().enumerate();
+    let login = remove_credentials(objects, acts).then(|| {
+        let removals = identities.map(|(place, it)| remove(Part::Identity(place), Some(it), acts));
+        first_undone(removals)
+    });
     login.then(|| {
         if objects.secret.is_some() {
             acts.push(Act::Delete(Part::Secret));
         }
         Removal::Done
     })
+}
+
+fn remove_credentials(objects: &Objects, acts: &mut Vec<Act<'static>>) -> Removal {
+    let credentials = objects.credentials.iter().enumerate();
+    first_undone(credentials.map(|(place, it)| remove(Part::Credential(place), Some(it), acts)))
+}
+
+/// All are gone about at once.
+fn first_undone(removals: impl Iterator<Item = Removal>) -> Removal {
+    removals.fold(Removal::Done, |all, one| all.then(|| one))
 }
 
 /// Takes back what was begun; nothing when nothing that holds data is deleted with its object.
@@ -180,13 +195,10 @@ pub(super) fn cancel(objects: &Objects) -> Vec<Act<'static>> {
         let is_begun = standing.deletes_azure_resource() && !standing.is_going;
         is_begun.then_some(Act::SetPolicy(part, Policy::DetachOnDelete))
     }
-    let Objects { server, database, identity, .. } = objects;
-    let acts = [
-        one(Part::Server, server.as_ref()),
-        one(Part::Database, database.as_ref()),
-        one(Part::Identity, identity.as_ref()),
-    ];
-    acts.into_iter().flatten().collect()
+    let Objects { server, database, identities, .. } = objects;
+    let holds_data = [one(Part::Server, server.as_ref()), one(Part::Database, database.as_ref())];
+    let identities = identities.iter().enumerate().map(|(place, it)| one(Part::Identity(place), Some(it)));
+    holds_data.into_iter().chain(identities).flatten().collect()
 }
 
 /// Has what holds data only looked at, once Azure has it as it is wanted. Tells whether that is so.
@@ -210,7 +222,7 @@ pub(super) fn rest(objects: &Objects) -> (Vec<Act<'static>>, bool) {
 /// Ends the app's login by token, and the ways through the firewall.
 pub(in crate::controller::server) fn close(objects: &Objects) -> (Vec<Act<'static>>, Removal) {
     let mut acts = Vec::new();
-    let mut closed = remove(Part::Credential, objects.credential.as_ref(), &mut acts);
+    let mut closed = remove_credentials(objects, &mut acts);
     for (place, rule) in objects.firewall_rules.iter().enumerate() {
         let rule = remove(Part::FirewallRule(place), Some(rule), &mut acts);
         closed = closed.then(|| rule);

@@ -9,7 +9,10 @@ use super::{
     super::{app_password::WORKS, password::Wanted},
     *,
 };
-use crate::azure::{FlexibleServer, Identity, Principal};
+use crate::azure::{FlexibleServer, FlexibleServersAdministrator, Identity, Principal};
+
+/// Of a server that its app never administered.
+const NEVER: FormerObjects = FormerObjects { administrator: None, credential: None, ends: false };
 
 fn effective(spec: Value) -> Effective {
     let policy = Policy::parse(include_str!("../../../../examples/policy.yaml")).unwrap();
@@ -36,7 +39,7 @@ fn known() -> Known {
 }
 
 fn wanted(known: &Known, spec: Value, configurations: &[FlexibleServersConfiguration]) -> Wish {
-    match inside(known, &effective(spec), None, None, configurations) {
+    match inside(known, &effective(spec), None, None, configurations, &NEVER) {
         Inside::Wanted(wish) => *wish,
         other => panic!("{other:?}"),
     }
@@ -54,7 +57,9 @@ fn the_app_owns_what_is_in_its_database_and_administers_nothing() {
 #[test]
 fn an_extension_is_updated_where_the_annotation_names_it() {
     let effective = effective(json!({"extensions": ["pgcrypto", "vector"]}));
-    let Inside::Wanted(wish) = inside(&known(), &effective, Some("vector"), None, &[]) else { panic!() };
+    let Inside::Wanted(wish) = inside(&known(), &effective, Some("vector"), None, &[], &NEVER) else {
+        panic!()
+    };
     let updated = wish.desired.extensions.iter().map(|wish| (wish.name.as_str(), wish.update));
     assert_eq!(updated.collect::<Vec<_>>(), [("pgcrypto", false), ("vector", true)]);
 }
@@ -92,7 +97,9 @@ fn with_passwords_two_logins_take_turns_and_the_identity_has_none() {
     let effective = effective(json!({"databaseName": "orders"}));
     let logins = |passwords: &AppPasswords| {
         let known = Known { identity: None, ..known() };
-        let Inside::Wanted(wish) = inside(&known, &effective, None, Some(passwords), &[]) else { panic!() };
+        let Inside::Wanted(wish) = inside(&known, &effective, None, Some(passwords), &[], &NEVER) else {
+            panic!()
+        };
         assert_eq!(wish.desired.logins, []);
         let logins = wish.passwords.iter();
         logins
@@ -111,7 +118,7 @@ fn with_passwords_two_logins_take_turns_and_the_identity_has_none() {
     assert_eq!(given(&plan(None, None, now)), None);
     // Before the server has passwords, nobody is given a login.
     let waiting = Effective { authentication: Authentication::Password, ..effective };
-    assert_eq!(inside(&known(), &waiting, None, None, &[]), Inside::NotYet);
+    assert_eq!(inside(&known(), &waiting, None, None, &[], &NEVER), Inside::NotYet);
 }
 
 #[test]
@@ -120,7 +127,7 @@ fn before_there_is_a_server_and_an_identity_nothing_is_wanted() {
     let without_identity = Known { identity: None, ..known() };
     let without_server = Known { server: None, ..known() };
     for known in [without_identity, without_server] {
-        assert_eq!(inside(&known, &effective, None, None, &[]), Inside::NotYet);
+        assert_eq!(inside(&known, &effective, None, None, &[], &NEVER), Inside::NotYet);
     }
 }
 
@@ -128,7 +135,27 @@ fn before_there_is_a_server_and_an_identity_nothing_is_wanted() {
 fn who_administers_its_server_sets_it_up() {
     let effective = effective(json!({}));
     let of_app = Known { administrator: Administrator::App, ..known() };
-    assert_eq!(inside(&of_app, &effective, None, None, &[]), Inside::Apps);
+    assert_eq!(inside(&of_app, &effective, None, None, &[], &NEVER), Inside::Apps);
+}
+
+#[test]
+fn what_the_former_login_owns_is_taken_over_as_long_as_it_is_there() {
+    let effective = effective(json!({}));
+    let wish = |former: &FormerObjects| match inside(&known(), &effective, None, None, &[], former) {
+        Inside::Wanted(wish) => *wish,
+        other => panic!("{other:?}"),
+    };
+    let spec = serde_json::from_value(json!({"azureName": "id", "owner": {}})).unwrap();
+    let object = FlexibleServersAdministrator::new("srv", spec);
+    let administrator = || Some(object.clone());
+    let works = wish(&FormerObjects { administrator: administrator(), ..NEVER });
+    let names = |wish: &Wish| wish.desired.take_over_from.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(&works), ["srv", "dbadmin"]);
+    let ends = wish(&FormerObjects { administrator: administrator(), ends: true, ..NEVER });
+    assert_ne!(ends, works, "it is looked at once more before it goes");
+    assert_eq!(names(&ends), names(&works));
+    let over = wish(&FormerObjects { ends: true, ..NEVER });
+    assert_eq!((names(&over), over.former_login_ends), (vec![], false));
 }
 
 /// The server of `known`, with this administrator.
@@ -141,7 +168,7 @@ fn kept(principal_name: &str, kind: &str) -> Objects {
     let server = known().server.map(|server| server.object().clone());
     Objects {
         server,
-        administrator: Some(serde_json::from_value(administrator).unwrap()),
+        administrators: vec![serde_json::from_value(administrator).unwrap()],
         ..Objects::default()
     }
 }
@@ -161,7 +188,7 @@ fn nobody_gets_in_to_a_server_that_is_kept_and_nothing_is_made_in_it() {
 #[test]
 fn a_name_that_postgresql_does_not_take_is_told() {
     let effective = Effective { database_name: "postgres".into(), ..effective(json!({})) };
-    let inside = inside(&known(), &effective, None, None, &[]);
+    let inside = inside(&known(), &effective, None, None, &[], &NEVER);
     assert!(
         matches!(&inside, Inside::Impossible(error) if error.to_string().contains("postgres")),
         "{inside:?}"

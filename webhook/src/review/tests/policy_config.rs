@@ -75,6 +75,39 @@ fn what_the_charts_guard_overrides_is_warned_of(#[case] guard: Option<bool>, #[c
     assert_eq!(apply_policy(config_map(POLICY), &good(), &facts)["warnings"], Value::Null);
 }
 
+#[rstest]
+#[case::apps_administer_their_servers(false, &[json!({"host": "a"}), json!({"host": "b"})], Some("2 databases"))]
+#[case::one_is_set_up_by_the_operator(
+    false,
+    &[json!({"host": "a"}), json!({"host": "b", "conditions": [{
+        "type": "AccessReady", "status": "True", "reason": "Settled", "message": "", "lastTransitionTime": "2026-11-22T12:00:00Z",
+    }]})],
+    Some("1 database")
+)]
+#[case::none_is_up(false, &[json!({})], None)]
+#[case::the_policy_in_force_names_one(true, &[json!({"host": "a"})], None)]
+fn who_names_the_first_administrator_is_told_whose_pods_to_restart(
+    #[case] had_one: bool,
+    #[case] statuses: &[Value],
+    #[case] expected: Option<&str>,
+) {
+    let databases = statuses.iter().map(|status| {
+        let mut database = database(json!({}), Value::Null);
+        database["status"] = status.clone();
+        database
+    });
+    let before =
+        if had_one { POLICY.to_owned() } else { POLICY.replace("  administrator:", "  # administrator:") };
+    let facts = facts(&databases.collect::<Vec<_>>());
+    let response = apply_policy(config_map(POLICY), &with_policy(&before), &facts);
+    let expected = expected.map_or(Value::Null, |databases| {
+        json!([format!(
+            "azure.administrator: {databases} will have another login; restart their pods within passwords.overlapHours"
+        )])
+    });
+    assert_eq!(response["warnings"], expected);
+}
+
 #[test]
 fn the_issuer_is_asked_for_when_a_policy_comes() {
     for (operation, asks) in [("CREATE", true), ("UPDATE", true), ("DELETE", false)] {

@@ -39,9 +39,9 @@ fn all(policy: &str) -> Objects {
     Objects {
         server: Some(server(policy)),
         database: Some(object("FlexibleServersDatabase", policy)),
-        administrator: None,
-        identity: Some(object("UserAssignedIdentity", policy)),
-        credential: Some(object("FederatedIdentityCredential", policy)),
+        administrators: Vec::new(),
+        identities: vec![object("UserAssignedIdentity", policy)],
+        credentials: vec![object("FederatedIdentityCredential", policy)],
         secret: Some(serde_json::from_value(json!({"metadata": {"name": "srv-admin"}})).unwrap()),
         firewall_rules: vec![
             object("FlexibleServersFirewallRule", policy),
@@ -133,24 +133,32 @@ fn a_destroy_is_noted_before_anything_is_deleted(
         Act::Delete(Part::FirewallRule(0)),
         Act::Delete(Part::FirewallRule(1)),
         Act::Delete(Part::Configuration(0)),
-        Act::SetPolicy(Part::Credential, MANAGE),
+        Act::SetPolicy(Part::Credential(0), MANAGE),
     ],
     Removal::UnderWay
 )]
 // They are on their way in Azure as well: who began that does it.
 #[case::parts_that_somebody_ends(
-    Objects { server: None, credential: None, ..all("manage") },
-    &[Act::Delete(Part::Identity)],
+    Objects { server: None, credentials: Vec::new(), ..all("manage") },
+    &[Act::Delete(Part::Identity(0))],
+    Removal::UnderWay
+)]
+#[case::both_identities_of_an_app_that_administered_its_server(
+    Objects {
+        identities: vec![object("UserAssignedIdentity", "manage"), object("UserAssignedIdentity", "skip")],
+        ..Objects::default()
+    },
+    &[Act::Delete(Part::Identity(0)), Act::SetPolicy(Part::Identity(1), MANAGE)],
     Removal::UnderWay
 )]
 #[case::the_identity_comes_after_its_credential(
-    Objects { identity: Some(object("UserAssignedIdentity", "skip")), ..Objects::default() },
-    &[Act::SetPolicy(Part::Identity, MANAGE)],
+    Objects { identities: vec![object("UserAssignedIdentity", "skip")], ..Objects::default() },
+    &[Act::SetPolicy(Part::Identity(0), MANAGE)],
     Removal::UnderWay
 )]
 #[case::the_identity_is_on_its_way(
     Objects {
-        identity: Some(going(object("UserAssignedIdentity", "manage"))),
+        identities: vec![going(object("UserAssignedIdentity", "manage"))],
         secret: all("manage").secret,
         ..Objects::default()
     },
@@ -196,14 +204,14 @@ fn a_look_is_never_ended_noted_or_not() {
     &[
         Act::SetPolicy(SERVER, Policy::DetachOnDelete),
         Act::SetPolicy(Part::Database, Policy::DetachOnDelete),
-        Act::SetPolicy(Part::Identity, Policy::DetachOnDelete),
+        Act::SetPolicy(Part::Identity(0), Policy::DetachOnDelete),
     ]
 )]
 #[case::too_late(
     Objects {
         server: Some(going(server("manage"))),
         database: Some(going(object("FlexibleServersDatabase", "manage"))),
-        identity: Some(going(object("UserAssignedIdentity", "manage"))),
+        identities: vec![going(object("UserAssignedIdentity", "manage"))],
         ..Objects::default()
     },
     &[]
@@ -251,27 +259,38 @@ fn changed(mut server: FlexibleServer) -> FlexibleServer {
 #[case::open(
     all("detach-on-delete"),
     &[
-        Act::SetPolicy(Part::Credential, MANAGE),
+        Act::SetPolicy(Part::Credential(0), MANAGE),
         Act::SetPolicy(Part::FirewallRule(0), MANAGE),
         Act::SetPolicy(Part::FirewallRule(1), MANAGE),
     ],
     Removal::UnderWay
 )]
+#[case::by_both_identities(
+    Objects {
+        credentials: vec![
+            object("FederatedIdentityCredential", "skip"),
+            object("FederatedIdentityCredential", "manage"),
+        ],
+        ..Objects::default()
+    },
+    &[Act::SetPolicy(Part::Credential(0), MANAGE), Act::Delete(Part::Credential(1))],
+    Removal::UnderWay
+)]
 #[case::told(
     all("manage"),
     &[
-        Act::Delete(Part::Credential),
+        Act::Delete(Part::Credential(0)),
         Act::Delete(Part::FirewallRule(0)),
         Act::Delete(Part::FirewallRule(1)),
     ],
     Removal::UnderWay
 )]
 #[case::a_rule_is_left(
-    Objects { credential: None, firewall_rules: vec![going(object("FlexibleServersFirewallRule", "manage"))], ..all("skip") },
+    Objects { credentials: Vec::new(), firewall_rules: vec![going(object("FlexibleServersFirewallRule", "manage"))], ..all("skip") },
     &[],
     Removal::UnderWay
 )]
-#[case::closed(Objects { credential: None, firewall_rules: Vec::new(), ..all("skip") }, &[], Removal::Done)]
+#[case::closed(Objects { credentials: Vec::new(), firewall_rules: Vec::new(), ..all("skip") }, &[], Removal::Done)]
 fn the_ways_in_are_ended_in_azure(
     #[case] objects: Objects,
     #[case] acts: &[Act<'_>],

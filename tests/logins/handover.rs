@@ -1,0 +1,114 @@
+//! Servers as the last version left them, whose app administers them, once the policy names an administrator.
+
+use sandbox::{Options, Sandbox, without_administrator};
+use serde_json::{Value, json};
+
+use crate::{
+    GROUP,
+    app::{App, answers},
+    common::{ADMINISTRATOR, Story, ask, condition, eventually, run},
+};
+
+const POLICY: &str = include_str!("../../examples/policy.yaml");
+/// The operator's own identity in the stand-in for Azure.
+const OPERATOR: &str = "00000000-0000-4000-8000-0000000000d1";
+
+fn apply_policy(story: &Story<'_>, policy: &str) {
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"policy.yaml": policy},
+        "metadata": {"name": "database-policy", "namespace": "database-operator"},
+    });
+    run(story.sandbox.kubectl(&["apply", "-f", "-"]), &map.to_string()).succeeded();
+}
+
+/// Its former login ends as soon as the other one works.
+fn without_overlap() -> String {
+    POLICY.replace("    defaults:", "    passwords: {overlapHours: 0}\n    defaults:")
+}
+
+fn access(story: &Story<'_>, reason: &str) -> Value {
+    eventually(&format!("AccessReady says {reason}"), || {
+        condition(&story.get("database", "main")?, "AccessReady").filter(|access| access["reason"] == reason)
+    })
+}
+
+/// A sandbox whose policy names no administrator.
+fn as_before() -> Sandbox {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.yaml");
+    std::fs::write(&policy, without_administrator(POLICY)).unwrap();
+    let options = Options { policy: Some(policy), ..Options::default() };
+    Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+const OWNS: &str = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' \
+                    AND relowner::regrole::text = 'main_owner' ORDER BY 1";
+
+#[test]
+fn an_app_that_administers_its_server_gets_a_login_of_its_own_and_its_data_go_along() {
+    let sandbox = as_before();
+    let story = Story::anywhere(&sandbox).with_database("{}");
+    let password = Story::anywhere(&sandbox).with_database("{authentication: Password}");
+    let (former, former_with_password) = (App::of(&story), App::of(&password));
+    former.runs(&["CREATE TABLE drinks (name text)", "INSERT INTO drinks VALUES ('coffee')"]);
+    former_with_password
+        .tries_with(&former_with_password.secret["password"], &["CREATE TABLE drinks (name text)"])
+        .succeeded();
+    assert!(condition(&story.get("database", "main").unwrap(), "AccessReady").is_none());
+    let mut session = former.session();
+
+    apply_policy(&story, POLICY);
+    // Before the operator gets in, the app goes on as it did.
+    access(&story, "LoginRefused");
+    story.wait_ready("main");
+    assert_eq!(App::of(&story).secret, former.secret);
+    ask(sandbox.azure().set_members(GROUP, &[OPERATOR])).unwrap();
+    access(&story, "FormerLogin");
+    access(&password, "FormerLogin");
+    story.wait_ready("main");
+    let app = App::of(&story);
+    assert_ne!(app.secret["client-id"], former.secret["client-id"]);
+    assert_eq!(app.secret["username"], "main_app");
+    let said = app.runs(&["SELECT name FROM drinks", "ALTER TABLE drinks ADD COLUMN price int", OWNS]);
+    assert_eq!((&said[0], &said[2]), (&json!([["coffee"]]), &json!([["drinks"]])));
+    let refused = app.runs(&["DROP DATABASE main"]);
+    assert!(refused[0]["error"].as_str().unwrap().contains("must be owner"), "{refused:?}");
+    // Pods that have read the Secret before go on, with what they make, too.
+    former.runs(&["INSERT INTO drinks (name) VALUES ('tea')", "CREATE TABLE snacks (name text)"]);
+    session.runs("INSERT INTO drinks (name) VALUES ('milk')");
+    assert_eq!(story.in_azure(ADMINISTRATOR).len(), 2);
+    let app_with_password = App::of(&password);
+    assert_eq!(app_with_password.secret["username"], "main_app_1");
+    former_with_password.tries_with(&former_with_password.secret["password"], &["SELECT 1"]).succeeded();
+
+    apply_policy(&story, &without_overlap());
+    access(&story, "Settled");
+    access(&password, "Settled");
+    for story in [&story, &password] {
+        eventually("the app is administrator no longer", || {
+            (story.in_azure(ADMINISTRATOR).len() == 1).then_some(())
+        });
+    }
+    former.tries(&[]).refused();
+    eventually("its session has ended", || session.is_over().then_some(()));
+    former_with_password.tries_with(&former_with_password.secret["password"], &[]).refused();
+    assert_eq!(
+        app.runs(&["SELECT count(*) FROM drinks", OWNS]),
+        [json!([[3]]), json!([["drinks"], ["snacks"]])]
+    );
+    let said = app_with_password.tries_with(&app_with_password.secret["password"], &[OWNS]).succeeded();
+    assert_eq!(answers(&said), [json!([["drinks"]])]);
+    eventually("nothing is left of the former login", || {
+        let credentials = story.of_its_databases("federatedidentitycredentials");
+        (credentials.len() == 1).then_some(())
+    });
+
+    // Kept and recovered, the app gets in as it did, and nobody else.
+    story.delete_with("Retain");
+    story.wait_record("Kept");
+    story.database("main", "{}").succeeded();
+    story.wait_ready("main");
+    let recovered = App::of(&story);
+    assert_eq!(recovered.secret["client-id"], app.secret["client-id"]);
+    assert_eq!(recovered.runs(&["SELECT count(*) FROM drinks"]), [json!([[3]])]);
+}
