@@ -19,6 +19,7 @@ use tokio::{
 use crate::audit::Audit;
 
 const CONTROLLER: &str = "controller";
+const SCRAPES: usize = 51;
 const TICK: Duration = Duration::from_millis(20);
 
 /// A fresh one for each measurement: an API server that holds more is slower.
@@ -91,13 +92,32 @@ impl Cluster {
         }
     }
 
-    /// How often the controller has reconciled; `None` while it can't be asked.
-    pub async fn reconciles(&self) -> Option<u64> {
+    /// The controller's metrics; `None` while it can't be asked.
+    async fn metrics(&self) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.ok()?;
-        let counts = answer.lines().filter_map(|line| {
+        Some(answer)
+    }
+
+    /// Asks for the metrics some times, one after the other: how many series there are, and how long the middle one took.
+    pub async fn scrape(&self) -> (usize, Duration) {
+        let (mut series, mut times) = (0, Vec::new());
+        for _ in 0..SCRAPES {
+            let started = Instant::now();
+            let text = self.metrics().await.unwrap();
+            times.push(started.elapsed());
+            series = text.lines().filter(|line| line.starts_with("database_operator_")).count();
+        }
+        times.sort_unstable();
+        (series, times[SCRAPES / 2])
+    }
+
+    /// How often the controller has reconciled; `None` while it can't be asked.
+    pub async fn reconciles(&self) -> Option<u64> {
+        let text = self.metrics().await?;
+        let counts = text.lines().filter_map(|line| {
             line.strip_prefix("database_operator_reconciles_total{")?.rsplit(' ').next()?.parse::<u64>().ok()
         });
         Some(counts.sum())

@@ -83,6 +83,8 @@ pub struct Creation {
 #[derive(Debug)]
 pub struct Life {
     pub rest: Memory,
+    /// How many series the controller exposes, and how long it takes to read them.
+    pub scrape: (usize, Duration),
     pub writes_at_rest: usize,
     /// After a change of the policy that changes nothing for any database.
     pub policy: Requests,
@@ -210,6 +212,7 @@ async fn live(cluster: &mut Cluster, count: usize, observed: &Observed) -> Life 
     let writes_at_rest = cluster.audit.since().writes();
     cluster.quiet(QUIET, limit).await;
     let rest = usage::memory(cluster.pid());
+    let scrape = cluster.scrape().await;
 
     let changed = Instant::now();
     comment_policy(cluster).await;
@@ -234,7 +237,7 @@ async fn live(cluster: &mut Cluster, count: usize, observed: &Observed) -> Life 
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let single = observed.latencies(count);
-    Life { rest, writes_at_rest, policy, policy_took, restart, restart_requests, restarted, single }
+    Life { rest, scrape, writes_at_rest, policy, policy_took, restart, restart_requests, restarted, single }
 }
 
 /// A change of the policy that changes nothing.

@@ -45,6 +45,7 @@ pub fn text(all: &[Measured]) -> String {
     requests(&mut text, all);
     memory(&mut text, all);
     restart(&mut text, all);
+    scrape(&mut text, all);
     text
 }
 
@@ -292,6 +293,19 @@ fn restart(text: &mut String, all: &[Measured]) {
             seconds(life.policy_took),
         ];
         row(text, &cells);
+    }
+    text.push('\n');
+}
+
+fn scrape(text: &mut String, all: &[Measured]) {
+    let about = "### Metrics\n\n\
+                 How many series the controller exposes while all databases are ready, and how long it takes to read \
+                 them: the middle one of 51 requests.\n\n";
+    text.push_str(about);
+    head(text, &["databases", "series", "ms"]);
+    for (count, life) in lives(all) {
+        let (series, took) = life.scrape;
+        row(text, &[count.to_string(), series.to_string(), format!("{:.1}", took.as_secs_f64() * 1000.0)]);
     }
     text.push('\n');
 }

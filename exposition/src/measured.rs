@@ -1,7 +1,9 @@
 //! Metrics whose labels are known.
 
 use prometheus_client::{
-    metrics::{TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    metrics::{
+        TypedMetric, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info,
+    },
     registry::Metric,
 };
 

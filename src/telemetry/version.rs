@@ -31,7 +31,12 @@ exposition::labels! {
 /// A metric that is always 1; its labels say what runs.
 pub(super) fn register(registry: &mut Registry) {
     let info = Info::new(Labels { version: VERSION, commit: COMMIT });
-    registry.register("build", "Version of the operator, and the commit that it was built from", Who::Finder, info);
+    registry.register(
+        "build",
+        "Version of the operator, and the commit that it was built from",
+        Who::Finder,
+        info,
+    );
 }
 
 #[cfg(test)]

@@ -59,9 +59,8 @@ fn the_page_on_monitoring_shows_each_metric_and_each_alert() {
     let exposed = Exposed::new();
     let rules = rules();
     let used_by = |metric: &Description| -> Vec<String> {
-        let goes_by = |rule: &&Rule| {
-            exposed.asked(&rule.expr).0.iter().any(|series| metric.series().contains(series))
-        };
+        let goes_by =
+            |rule: &&Rule| exposed.asked(&rule.expr).0.iter().any(|series| metric.series().contains(series));
         let alerts = rules.iter().filter(goes_by);
         alerts.map(|rule| format!("[{}](#{})", rule.alert, rule.alert.to_lowercase())).collect()
     };
@@ -84,7 +83,10 @@ fn the_page_on_monitoring_shows_each_metric_and_each_alert() {
         fs::write(path(), shown).unwrap();
     } else {
         let command = "DOCS=write cargo test --test docs";
-        assert!(before == shown, "docs/monitoring.md is not as the code and files/alerts.yaml say: {command}");
+        assert!(
+            before == shown,
+            "docs/monitoring.md is not as the code and files/alerts.yaml say: {command}"
+        );
     }
 }
 
