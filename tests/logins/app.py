@@ -39,8 +39,14 @@ if "ASSERTION" in os.environ and "PGPASSWORD" not in os.environ:
 if "ONLY_TOKEN" in os.environ:
     print(os.environ["PGPASSWORD"])
     sys.exit()
+def connect():
+    return psycopg.connect(os.environ["URI"], autocommit=True, connect_timeout=10)
+
+
 try:
-    with psycopg.connect(os.environ["URI"], autocommit=True, connect_timeout=10) as connection:
+    for _ in range(1, int(os.environ.get("LOGINS", "1"))):
+        connect().close()
+    with connect() as connection:
         print("in", flush=True)
         for line in sys.stdin:
             print(json.dumps(run(connection, line), default=str), flush=True)

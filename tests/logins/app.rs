@@ -101,6 +101,14 @@ impl<'a> App<'a> {
         run(command, &statements.join("\n"))
     }
 
+    /// Logs in by its password so many times, one after the other. Each time must succeed.
+    #[track_caller]
+    pub fn logs_in(&self, times: usize) {
+        let mut command = self.program();
+        command.env("PGPASSWORD", &self.secret["password"]).env("LOGINS", times.to_string());
+        run(command, "").succeeded();
+    }
+
     /// What each of the statements gives, once it is logged in.
     #[track_caller]
     pub fn runs(&self, statements: &[&str]) -> Vec<Value> {

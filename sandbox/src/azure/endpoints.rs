@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Deref,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedMutexGuard;
 
 use super::arm::resource_id::Key;
 use crate::postgres::{self, SUPERUSER};
@@ -32,12 +34,30 @@ pub(super) struct Endpoint {
     /// On 127.0.0.1, for logins with a password.
     pub(super) port: u16,
     pub(super) config: tokio_postgres::Config,
+    /// Of who is next with a session of the superuser. PostgreSQL reserves three for it, however many clients there are.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A session of the superuser. As long as it lives, there is no other one.
+#[derive(Debug)]
+pub(super) struct Superuser {
+    client: tokio_postgres::Client,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Deref for Superuser {
+    type Target = tokio_postgres::Client;
+
+    fn deref(&self) -> &Self::Target {
+        &self.client
+    }
 }
 
 impl Endpoint {
     /// A session as Azure's own superuser, in the database `postgres`.
-    pub(super) async fn superuser(&self) -> Result<tokio_postgres::Client, postgres::Error> {
-        postgres::connect(&self.config).await
+    pub(super) async fn superuser(&self) -> Result<Superuser, postgres::Error> {
+        let turn = self.turn.clone().lock_owned().await;
+        Ok(Superuser { client: postgres::connect(&self.config).await?, _turn: turn })
     }
 
     pub(super) fn of(cluster: &postgres::Cluster) -> Result<Self, postgres::Error> {
@@ -45,6 +65,7 @@ impl Endpoint {
             socket: cluster.socket()?,
             port: cluster.port()?,
             config: cluster.config(SUPERUSER, "postgres")?,
+            turn: Arc::default(),
         })
     }
 }
