@@ -39,6 +39,19 @@ use crate::{status::DatabaseStatus, written};
     printcolumn(name = "Sku", type_ = "string", json_path = ".status.server.sku"),
     printcolumn(name = "Host", type_ = "string", json_path = ".status.host"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Minor", type_ = "string", json_path = ".status.server.minorVersion", priority = 1),
+    printcolumn(
+        name = "Support",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"UpToDate\")].reason",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Backups Since",
+        type_ = "string",
+        json_path = ".status.backups.earliestRestoreTime",
+        priority = 1
+    ),
     printcolumn(
         name = "Message",
         type_ = "string",

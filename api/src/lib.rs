@@ -21,7 +21,7 @@ pub use retained::{
     RetainedServer, Settled,
 };
 pub use status::{
-    ACCESS_READY, BindingReference, DatabaseStatus, DefaultedField, ExtensionStatus, PolicyStatus,
+    ACCESS_READY, BackupsStatus, BindingReference, DatabaseStatus, DefaultedField, ExtensionStatus, PolicyStatus,
     ProvisioningState, Recovered, RefusedChange, RefusedField, ServerStatus,
 };
 

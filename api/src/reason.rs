@@ -166,6 +166,15 @@ reasons! {
     Compliant: Condition, Calm, "nobody";
     /// today's policy would not allow anybody to create the Database. It stays as it is
     OutOfPolicy: Condition, Warning, "who wrote the spec, or the platform team";
+    /// Azure supports the version of PostgreSQL for longer than half a year
+    Current: Condition, Calm, "nobody";
+    /// Azure's standard support of the version ends within half a year. The message says when, and from which day the server
+    /// costs extra
+    VersionEnding: Condition, Warning, "who wrote the spec raises `spec.version`";
+    /// Azure's standard support of the version has ended, and Azure charges extra for the server
+    VersionExtended: Condition, Warning, "who wrote the spec raises `spec.version`";
+    /// Azure no longer supports the version
+    VersionEnded: Condition, Warning, "who wrote the spec raises `spec.version`";
     /// some parameters take effect only after a restart of the server. The message names them
     ParameterChanged: Condition, Calm, "the platform team restarts the server";
     /// somebody else wrote the ServiceAccount's annotation `azure.workload.identity/client-id`

@@ -19,7 +19,8 @@ pub struct DatabaseStatus {
     /// `Ready` always: whether an app can log in to the database as it is written. `Reconciling` while work is under way;
     /// `Stalled` when a person must act; `Synced`, as `False`, while a ready database isn't in Azure as it should be, or that
     /// isn't known; `Paused` while `altinn.app/paused` has Azure left alone; `AccessReady` says whether the operator
-    /// finds the server as it should be inside; `PolicyCompliant` says whether the policy would let it be made today, and `RestartPending` names parameters that wait for a restart of the server.
+    /// finds the server as it should be inside; `PolicyCompliant` says whether the policy would let it be made today; `UpToDate` says whether Azure supports the version
+    /// of PostgreSQL for long enough, and `RestartPending` names parameters that wait for a restart of the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -55,6 +56,18 @@ pub struct DatabaseStatus {
     /// The server in Azure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerStatus>,
+
+    /// Azure resource id of the server, as `server.id`: where tools for any kind of resource look for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_id: Option<String>,
+
+    /// The server in the Azure portal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portal_url: Option<String>,
+
+    /// Azure's automatic backups of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backups: Option<BackupsStatus>,
 
     /// The extensions that are in the database.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -156,6 +169,9 @@ pub struct ServerStatus {
     /// Major version of PostgreSQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Version with the minor one, e.g. `17.7`. Azure raises the minor version in the maintenance window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minor_version: Option<String>,
     /// Size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
@@ -165,6 +181,16 @@ pub struct ServerStatus {
     /// Azure region, e.g. `norwayeast`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+}
+
+/// Azure's automatic backups.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupsStatus {
+    /// From when on there is a backup to restore each moment from: not earlier than Azure says, and rounded up to the full
+    /// hour, so that the status isn't written each time that Azure's own moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest_restore_time: Option<Time>,
 }
 
 /// An extension of PostgreSQL.

@@ -4,6 +4,10 @@ use jiff::{ToSpan, civil::Date};
 
 use crate::catalogue::{Catalogue, Support, Version};
 
+/// How many days before the end of Azure's standard support a version counts as old: half a year, in which an upgrade can be
+/// tried and planned.
+pub const WITHIN: u16 = 180;
+
 /// Where a version is in its life.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Phase {

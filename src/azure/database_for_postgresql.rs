@@ -81,6 +81,9 @@ pub struct Backup {
     pub retention_days: Option<i32>,
     #[serde(default, rename = "geoRedundantBackup", skip_serializing_if = "Option::is_none")]
     pub geo_redundant: Option<String>,
+    /// In a status alone. RFC 3339, as Azure writes it.
+    #[serde(default, rename = "earliestRestoreDate", skip_serializing_if = "Option::is_none")]
+    pub earliest_restore_date: Option<String>,
 }
 
 /// A weekly window of an hour in UTC; without `Enabled`, Azure ignores the other fields.
@@ -168,6 +171,9 @@ pub struct FlexibleServerStatus {
     pub fully_qualified_domain_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Behind the point, e.g. `7` of 17.7.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minor_version: Option<String>,
     /// `Ready`, `Updating`, `Stopped`, ….
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
@@ -206,6 +212,11 @@ impl FlexibleServer {
         let created_at: jiff::Timestamp =
             self.created_status()?.system_data.as_ref()?.created_at.as_ref()?.parse().ok()?;
         jiff::Timestamp::from_second(created_at.as_second()).ok()
+    }
+
+    /// From when on Azure can restore it, if it says so.
+    pub fn earliest_restore(&self) -> Option<jiff::Timestamp> {
+        self.created_status()?.backup.as_ref()?.earliest_restore_date.as_ref()?.parse().ok()
     }
 
     /// What Azure reports of a server that it has created; `None` before.

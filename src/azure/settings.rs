@@ -38,6 +38,7 @@ pub(super) fn write(settings: &DatabaseSpec, spec: &mut FlexibleServerSpec) {
     let backup = azure::Backup {
         retention_days: backup.retention_days,
         geo_redundant: backup.geo_redundant.map(switch),
+        earliest_restore_date: None,
     };
     spec.backup = (backup != azure::Backup::default()).then_some(backup);
     spec.maintenance_window = settings.maintenance_window.as_ref().map(|window| azure::MaintenanceWindow {

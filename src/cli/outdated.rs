@@ -10,7 +10,7 @@ use std::{
 use ::policy::{
     Policy,
     catalogue::Catalogue,
-    outdated::{Age, Phase, age},
+    outdated::{Age, Phase, WITHIN, age},
 };
 use api::{Database, DatabaseRef};
 use clap::{Args, ValueEnum};
@@ -28,7 +28,7 @@ pub(super) struct OutdatedArgs {
     /// the databases of all namespaces of the current context of kubectl]
     file: Option<PathBuf>,
     /// Also those whose standard support ends within so many days
-    #[arg(long, value_name = "DAYS", default_value_t = 180)]
+    #[arg(long, value_name = "DAYS", default_value_t = WITHIN)]
     within: u16,
     /// A policy whose catalogue adds to what this version knows
     #[arg(long, value_name = "FILE")]

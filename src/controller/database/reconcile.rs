@@ -207,6 +207,7 @@ async fn stages(database: &Database, context: &Context) -> Result<Action, Stop> 
         revision: &policy.revision,
         refused: wanted.refused.as_ref(),
         pause: wanted.pause.as_ref(),
+        catalogue: policy.catalogue(),
     };
     report(database, context, &outcome).await?;
     if wanted.desired.handover == Handover::Begins {

@@ -4,6 +4,7 @@
 //! two together. Messages are stable and carry no time: at most three different ones come by in a creation.
 
 mod access;
+mod age;
 
 use api::{
     BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, RefusedChange, ServerStatus,
@@ -12,7 +13,7 @@ use api::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
-use policy::{Effective, Problem};
+use policy::{Effective, Problem, catalogue::Catalogue};
 
 use super::pause::Pause;
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
         engine::{
             conditions::{
                 ACCESS_READY, CLIENT_ID_CONFLICT, LONGEST_MESSAGE, PAUSED, POLICY_COMPLIANT, READY,
-                RECONCILING, RESTART_PENDING, STALLED, SYNCED, Writer, find, is_current, is_work,
+                RECONCILING, RESTART_PENDING, STALLED, SYNCED, UP_TO_DATE, Writer, find, is_current, is_work,
             },
             verdict::{Blocked, ToReady},
         },
@@ -50,6 +51,8 @@ pub(crate) enum Outcome<'a> {
         refused: Option<&'a RefusedChange>,
         /// Why nothing in Azure is written.
         pause: Option<&'a Pause>,
+        /// How long versions of PostgreSQL are supported.
+        catalogue: &'a Catalogue,
     },
 }
 
@@ -97,21 +100,23 @@ pub(crate) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
     }
     let synced = synced.map(|said| writer.condition(SYNCED, "False", &said.reason, said.message));
     status.conditions.extend(synced);
-    status.conditions.extend(beside(&writer, outcome).into_iter().flatten());
+    let version = status.server.as_ref().and_then(|server| server.version.as_deref());
+    status.conditions.extend(beside(&writer, outcome, version).into_iter().flatten());
     status
 }
 
 /// The conditions that have nothing to do with whether it is ready.
-fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>) -> [Option<Condition>; 5] {
+fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>, version: Option<&str>) -> [Option<Condition>; 6] {
     let stands = |type_: &str| find(writer.old, type_).cloned();
     match outcome {
-        Outcome::Applied { applied, known, breaches, pause, .. } => {
+        Outcome::Applied { applied, known, breaches, pause, catalogue, .. } => {
             let told: Vec<String> =
                 breaches.iter().map(|problem| format!("{} [{}]", problem.text, problem.code)).collect();
             [
                 access::ready(writer, known, applied),
                 pause.map(|pause| pause.condition(writer)),
                 Some(compliant(writer, &told.join("; "))),
+                age::up_to_date(writer, version, catalogue),
                 restart_pending(writer, known),
                 client_id_conflict(writer, applied),
             ]
@@ -127,6 +132,7 @@ fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>) -> [Option<Condition>; 5] 
                 stands(ACCESS_READY),
                 stands(PAUSED),
                 compliance,
+                stands(UP_TO_DATE),
                 stands(RESTART_PENDING),
                 stands(CLIENT_ID_CONFLICT),
             ]
@@ -152,7 +158,7 @@ fn restart_pending(writer: &Writer<'_>, known: &Known) -> Option<Condition> {
 
 /// Conditions that stand beside those of kstatus.
 const OF_THEIR_OWN: &[&str] =
-    &[SYNCED, ACCESS_READY, PAUSED, POLICY_COMPLIANT, RESTART_PENDING, CLIENT_ID_CONFLICT];
+    &[SYNCED, ACCESS_READY, PAUSED, POLICY_COMPLIANT, UP_TO_DATE, RESTART_PENDING, CLIENT_ID_CONFLICT];
 
 fn client_id_conflict(writer: &Writer<'_>, applied: &Applied) -> Option<Condition> {
     let conflict = applied.account.as_ref()?;
@@ -184,10 +190,12 @@ fn fill(
         id: observed.id.or(before.id),
         created_at: observed.created_at.or(before.created_at),
         version: observed.version.or(before.version),
+        minor_version: observed.minor_version.or(before.minor_version),
         sku: observed.sku.or(before.sku),
         size_gib: observed.size_gib.or(before.size_gib),
         location: known.recorded.as_ref().and_then(|server| server.location.clone()).or(before.location),
     });
+    age::tell_of_server(status, known.server.as_ref().and_then(Server::earliest_restore));
     status.accepted_empty.clone_from(&known.accepted_empty);
     status.policy = Some(PolicyStatus {
         profile: effective.profile.clone(),

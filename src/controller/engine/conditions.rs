@@ -25,6 +25,8 @@ pub(crate) const RESTART_PENDING: &str = "RestartPending";
 pub(crate) const CLIENT_ID_CONFLICT: &str = "ClientIdConflict";
 /// Whether the policy would let this `Database` be made today. It changes nothing for one that is there.
 pub(crate) const POLICY_COMPLIANT: &str = "PolicyCompliant";
+/// Whether Azure supports the version of PostgreSQL for long enough.
+pub(crate) const UP_TO_DATE: &str = "UpToDate";
 
 /// The longest message of a condition, by the API's own rule, is far longer; people read one line.
 pub(crate) const LONGEST_MESSAGE: usize = 1000;

@@ -15,7 +15,8 @@ use kube::{
 
 use super::{
     conditions::{
-        self, ACCESS_READY, CLIENT_ID_CONFLICT, PAUSED, SYNCED, event_type, find, is_change, is_work,
+        self, ACCESS_READY, CLIENT_ID_CONFLICT, PAUSED, SYNCED, UP_TO_DATE, event_type, find, is_change,
+        is_work,
     },
     recorder::Recorder,
 };
@@ -113,6 +114,7 @@ fn told<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Vec<(Event
         before(ACCESS_READY),
         find(&new.conditions, ACCESS_READY).filter(|_| is_ready),
     ));
+    told.extend(told_of_age(before(UP_TO_DATE), find(&new.conditions, UP_TO_DATE)));
     told
 }
 
@@ -132,6 +134,16 @@ fn told_of_access<'a>(
     } else {
         now.status == "True" && was_troubled.is_some()
     };
+    is_news.then_some((event_type(&now.reason), &*now.reason, &*now.message))
+}
+
+/// That the version of PostgreSQL has become older than it should be.
+fn told_of_age<'a>(
+    before: Option<&Condition>,
+    now: Option<&'a Condition>,
+) -> Option<(EventType, &'a str, &'a str)> {
+    let now = now.filter(|now| now.status == "False")?;
+    let is_news = before.is_none_or(|before| before.reason != now.reason);
     is_news.then_some((event_type(&now.reason), &*now.reason, &*now.message))
 }
 

@@ -111,6 +111,11 @@ impl Server {
         states::not_serving(&self.0).map(|(_, reason, words)| (*reason, *words))
     }
 
+    /// From when on Azure can restore it, if it says so.
+    pub(crate) fn earliest_restore(&self) -> Option<Timestamp> {
+        self.0.earliest_restore()
+    }
+
     /// What Azure reports of it; what it doesn't tell is `None`.
     pub(crate) fn describe(&self) -> ServerStatus {
         let observed = self.0.status.as_ref();
@@ -119,6 +124,9 @@ impl Server {
             id: observed.and_then(|status| status.id.clone()),
             created_at: self.created_at().map(Time),
             version: observed.and_then(|status| status.version.clone()),
+            minor_version: observed.and_then(|status| {
+                Some(format!("{}.{}", status.version.as_ref()?, status.minor_version.as_ref()?))
+            }),
             sku: observed.and_then(|status| Some(status.sku.as_ref()?.name.clone())),
             size_gib: observed.and_then(|status| status.storage.as_ref()?.size_gib),
             location: None,

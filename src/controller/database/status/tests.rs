@@ -92,6 +92,7 @@ fn judged(
         revision: "r1",
         refused: None,
         pause: None,
+        catalogue: Catalogue::known(),
     };
     let status = report(&database, &outcome, now());
     let has = |type_: &str| {
@@ -154,6 +155,7 @@ fn azures_words_are_passed_on_with_the_object_they_are_about() {
         revision: "r1",
         refused: None,
         pause: None,
+        catalogue: Catalogue::known(),
     };
     let status = report(&database(json!({})), &outcome, now());
     assert_eq!(
@@ -174,6 +176,7 @@ fn a_ready_database_tells_all_that_an_app_needs() {
         revision: "r1",
         refused: None,
         pause: None,
+        catalogue: Catalogue::known(),
     };
     let status = report(&database(json!({})), &outcome, now());
     insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap());
@@ -190,6 +193,7 @@ fn a_transition_keeps_its_time_until_the_status_changes() {
         revision: "r1",
         refused: None,
         pause: None,
+        catalogue: Catalogue::known(),
     };
     let first = report(&database(json!({})), &outcome, now());
     let later = now() + jiff::SignedDuration::from_hours(1);
@@ -208,6 +212,7 @@ fn told(before: &DatabaseStatus, applied: &Applied, known: &Known, now: Timestam
         revision: "r1",
         refused: None,
         pause: None,
+        catalogue: Catalogue::known(),
     };
     report(&database(serde_json::to_value(before).unwrap()), &outcome, now)
 }
@@ -375,6 +380,7 @@ fn a_revision_alone_is_no_news() {
             revision,
             refused: None,
             pause: None,
+            catalogue: Catalogue::known(),
         };
         report(&database(json!({})), &outcome, now())
     };
@@ -393,6 +399,7 @@ fn what_was_known_before_survives_a_failure() {
         revision: "r1",
         refused: None,
         pause: None,
+        catalogue: Catalogue::known(),
     };
     let ready = report(&database(json!({})), &outcome, now());
     let why = Blocked::by(Reason::ApplyFailed, "the API server is away".into());
@@ -429,6 +436,7 @@ fn what_the_policy_would_not_let_pass_today_is_a_condition_of_its_own() {
         revision: "r1",
         refused: None,
         pause: None,
+        catalogue: Catalogue::known(),
     };
     let mut database = database(json!({}));
     let told = report(&database, &outcome(&breaches), now());
@@ -495,6 +503,7 @@ fn a_parameter_that_waits_for_a_restart_is_named_until_it_is_in_effect() {
             revision: "r1",
             refused: None,
             pause: None,
+            catalogue: Catalogue::known(),
         };
         let status = report(&database(json!({})), &outcome, now());
         assert_eq!(conditions::ready(Some(&status)).unwrap().status, "True");
