@@ -21,8 +21,8 @@ pub use retained::{
     RetainedServer, Settled,
 };
 pub use status::{
-    ACCESS_READY, BackupsStatus, BindingReference, DatabaseStatus, DefaultedField, ExtensionStatus, PolicyStatus,
-    ProvisioningState, Recovered, RefusedChange, RefusedField, ServerStatus,
+    ACCESS_READY, BackupsStatus, BindingReference, DatabaseStatus, DefaultedField, ExtensionStatus,
+    PolicyStatus, ProvisioningState, Recovered, RefusedChange, RefusedField, ServerStatus,
 };
 
 /// The API group of every kind here.

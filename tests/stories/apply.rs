@@ -49,6 +49,15 @@ fn people_can_read_what_kubectl_lists() {
     assert!(row[5].ends_with(".postgres.database.azure.com"), "{row:?}");
     let wide = story.kubectl(&["get", "db", "-o", "wide"]).succeeded();
     assert!(wide.contains("The database is ready for connections"), "{wide}");
+    let [head, row]: [&str; 2] = wide.lines().collect::<Vec<_>>().try_into().unwrap();
+    let below = |name: &str| row[head.find(name).unwrap()..].split_whitespace().next().unwrap();
+    assert!(below("MINOR").starts_with("17."), "{wide}");
+    assert_eq!(below("SUPPORT"), "Current");
+    let status = story.get("database", "main").unwrap()["status"].clone();
+    assert_eq!(below("BACKUPS SINCE"), status["backups"]["earliestRestoreTime"]);
+    let id = status["resourceId"].as_str().unwrap();
+    assert!(id.to_lowercase().ends_with(&story.server().name), "{id}");
+    assert_eq!(status["portalUrl"], format!("https://portal.azure.com/#resource{id}"));
 }
 
 #[test]
