@@ -36,8 +36,11 @@ pub(crate) fn free_the_lease(cluster: &Cluster) {
 /// A controller at work.
 pub(crate) fn controller(cluster: &Cluster, flags: &[&str]) -> Replica {
     free_the_lease(cluster);
-    let controller = cluster.replica("controller", flags);
-    eventually("the controller works", || controller.log().contains("controller running").then_some(()));
+    let mut controller = cluster.replica("controller", flags);
+    eventually("the controller works", || {
+        still_runs(&mut controller);
+        controller.log().contains("controller running").then_some(())
+    });
     controller
 }
 
