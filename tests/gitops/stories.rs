@@ -1,0 +1,243 @@
+//! What app teams do with Git, as docs/gitops.md and docs/deleting.md tell.
+
+use serde_json::{Value, json};
+
+use crate::{
+    app,
+    common::{SERVER, eventually, ready},
+    flux::{App, settings},
+    manifests::{MAIN, SETTINGS, config, database, kept},
+};
+
+/// With a database that is ready.
+fn with_data() -> App {
+    app().with(&[(MAIN, Some(&database("{}"))), (SETTINGS, Some(&config("1")))])
+}
+
+fn value(app: &App) -> Value {
+    app.story.get("configmap", "settings").unwrap_or_default()["data"]["value"].take()
+}
+
+/// The database as it is stored, without what every pass may write.
+fn stored(app: &App) -> Option<Value> {
+    app.story.get("database", "main").map(|mut database| database["metadata"].take())
+}
+
+#[track_caller]
+fn same_object(before: &Value, app: &App) {
+    let now = stored(app).expect("the Database");
+    assert_eq!(now["uid"], before["uid"], "another object");
+    assert!(now["deletionTimestamp"].is_null(), "{now}");
+}
+
+#[test]
+#[ignore = "it needs Flux's controllers: make gitops"]
+fn a_commit_becomes_a_database_that_is_ready() {
+    let app = with_data();
+    // `wait: true` had Flux wait for it.
+    let database = app.story.get("database", "main").unwrap();
+    assert_eq!(ready(&database)["status"], "True", "{database}");
+    assert!(app.story.get("secret", "main-db-credentials").is_some());
+    assert_eq!(app.story.in_azure(SERVER).len(), 1);
+    println!("{}", app.shown());
+
+    // At rest nothing differs: Flux looks again, and writes nothing.
+    app.story.wait_settled("main");
+    let before = stored(&app).unwrap();
+    let requested = app.reconcile("kustomization");
+    eventually("Flux has looked again", || {
+        (app.kustomization()["status"]["lastHandledReconcileAt"] == requested.as_str()).then_some(())
+    });
+    app.applied();
+    assert_eq!(stored(&app).unwrap()["resourceVersion"], before["resourceVersion"]);
+}
+
+#[test]
+#[ignore = "it needs Flux's controllers: make gitops"]
+fn a_refused_manifest_is_told_in_the_kustomization_until_it_is_mended() {
+    let app = app();
+    let refused = database("{sku: Standard_E64ds_v5}");
+    app.commit("Add the app", &[(MAIN, Some(&refused)), (SETTINGS, Some(&config("1")))]);
+    app.follow(&settings());
+    let message = app.refused("ReconciliationFailed");
+    println!("{}", app.shown());
+    let namespace = &app.story.namespace;
+    assert_eq!(
+        message.trim(),
+        format!(
+            "Database/{namespace}/main dry-run failed (Forbidden): admission webhook \"databases.altinn.app\" denied the \
+             request: spec.sku \"Standard_E64ds_v5\" is not allowed here; use Standard_B20ms, Standard_B16ms, \
+             Standard_B12ms, Standard_B8ms or Standard_B4ms (+3 more) [DB101]. Policy database-policy, profile default."
+        )
+    );
+    assert!(app.story.get("database", "main").is_none());
+    assert_eq!(value(&app), Value::Null, "the rest of the commit waits");
+
+    app.push("Take a size that is allowed", &[(MAIN, Some(&database("{}")))]);
+    app.applied();
+    assert_eq!(value(&app), "1");
+
+    // The same for a change of what runs: it goes on as it was.
+    let before = stored(&app).unwrap();
+    app.push("Take a smaller disk", &[(MAIN, Some(&database("{storage: {sizeGiB: 33}}")))]);
+    let message = app.refused("ReconciliationFailed");
+    assert!(message.contains("[DB107]"), "{message}");
+    same_object(&before, &app);
+    assert_eq!(ready(&app.story.get("database", "main").unwrap())["status"], "True");
+    app.push("Take another disk", &[(MAIN, Some(&database("{storage: {sizeGiB: 64}}")))]);
+    app.applied();
+    assert_eq!(app.story.server().body["properties"]["storage"]["storageSizeGB"], 64);
+}
+
+#[test]
+#[ignore = "it needs Flux's controllers: make gitops"]
+fn a_prune_without_a_word_is_refused_and_the_rest_of_the_commit_is_applied() {
+    let app = with_data();
+    let before = stored(&app).unwrap();
+    app.push("Remove the database main", &[(MAIN, None), (SETTINGS, Some(&config("2")))]);
+    let message = app.refused("PruneFailed");
+    println!("{}", app.shown());
+    let namespace = &app.story.namespace;
+    assert_eq!(
+        message,
+        format!(
+            "delete failed, errors: Database/{namespace}/main delete failed: databases.altinn.app \"main\" is forbidden: \
+             ValidatingAdmissionPolicy 'database-retention' with binding 'database-retention' denied request: \
+             metadata.annotations[altinn.app/retention] is missing, so nothing says what becomes of the data. It takes two \
+             steps (in Git, two commits): set it to \"Retain\", which keeps the server and its data; when that is applied, \
+             delete [DB201]. Policy database-policy.;"
+        )
+    );
+    assert_eq!(value(&app), "2");
+    same_object(&before, &app);
+    app.story.data_is_kept();
+    assert!(app.story.has_event("involvedObject.name=app,reason=PruneFailed,type=Warning"));
+
+    // It isn't forgotten: tried again, and again refused, until the file is back.
+    let tries = || prune_failures(&app);
+    let first = tries();
+    eventually("Flux has tried again", || (tries() > first).then_some(()));
+    app.push("The database main again", &[(MAIN, Some(&database("{}")))]);
+    app.applied();
+    same_object(&before, &app);
+    app.story.data_is_kept();
+}
+
+/// How often Flux said that it couldn't prune.
+fn prune_failures(app: &App) -> u64 {
+    let events = app.story.events(&app.story.namespace, "involvedObject.name=app,reason=PruneFailed");
+    events.iter().map(|event| event["count"].as_u64().unwrap_or(1)).sum()
+}
+
+#[test]
+#[ignore = "it needs Flux's controllers: make gitops"]
+fn two_commits_retain_the_data_and_a_third_brings_them_back() {
+    let app = with_data();
+    let born = app.story.born();
+    // Pushed together, only the last one is applied, and says nothing.
+    app.repository.commit("Keep the data of the database main", &[(MAIN, Some(&kept("{}")))]);
+    app.push("Remove the database main", &[(MAIN, None)]);
+    assert!(app.refused("PruneFailed").contains("[DB201]"));
+
+    app.push("Keep the data of the database main", &[(MAIN, Some(&kept("{}")))]);
+    app.applied();
+    app.push("Remove the database main", &[(MAIN, None)]);
+    app.applied();
+    eventually("the Database is gone", || stored(&app).is_none().then_some(()));
+    app.story.wait_record("Kept");
+    println!("{}", app.story.as_platform(&["get", "retaineddatabases"]).succeeded());
+    let pruned = format!("Database/{}/main deleted", app.story.namespace);
+    let events = app.story.events(&app.story.namespace, "involvedObject.name=app");
+    assert!(events.iter().any(|event| event["message"] == pruned.as_str()), "{events:#?}");
+    app.story.data_is_kept();
+
+    app.push("The database main again", &[(MAIN, Some(&database("{}")))]);
+    app.applied();
+    let database = app.story.get("database", "main").unwrap();
+    assert!(database["status"]["recovered"]["since"].is_string(), "{database}");
+    assert_eq!(app.story.born(), born);
+    app.story.data_is_kept();
+}
+
+/// Flux with `force` deletes and creates again what the API server finds invalid. What each of these manifests gets is a
+/// refusal that it doesn't take for that.
+const MISTAKES: &[(&str, &str)] = &[
+    ("{sku: Standard_E64ds_v5}", "[DB101]"),
+    ("{version: [17]}", "[DB103]"),
+    ("{storage: {sizeGiB: 64Gi}}", "[DB107]"),
+    ("{storage: {sizeGb: 64}}", "[DB121]"),
+    ("large", "[DB121]"),
+];
+
+#[test]
+#[ignore = "it needs Flux's controllers: make gitops"]
+fn force_deletes_nothing_whatever_the_refusal_though_a_delete_would_pass() {
+    let app = app();
+    app.commit("Add the app", &[(MAIN, Some(&kept("{}"))), (SETTINGS, Some(&config("1")))]);
+    let mut forced = settings();
+    forced["force"] = json!(true);
+    app.follow(&forced);
+    app.applied();
+    let before = stored(&app).unwrap();
+    for (spec, code) in MISTAKES {
+        app.push("Change the database", &[(MAIN, Some(&kept(spec)))]);
+        let message = app.refused("ReconciliationFailed");
+        assert!(
+            message.contains("dry-run failed (Forbidden)") && message.contains(code),
+            "{spec}: {message}"
+        );
+        same_object(&before, &app);
+    }
+    // The other kind of refusal, by the API server itself.
+    app.push("Change the database", &[(MAIN, Some(&database("{}")))]);
+    app.applied();
+    app.push("Remove the database", &[(MAIN, None)]);
+    assert!(app.refused("PruneFailed").contains("[DB201]"));
+    same_object(&before, &app);
+    app.story.data_is_kept();
+}
+
+#[test]
+#[ignore = "it needs Flux's controllers: make gitops"]
+fn suspended_nothing_is_applied_and_resumed_all_of_it() {
+    let app = with_data();
+    app.suspend(true);
+    app.push("Take another disk", &[(MAIN, Some(&database("{storage: {sizeGiB: 64}}")))]);
+    app.fetched();
+    // What a person changes by hand meanwhile stays until then.
+    app.story
+        .kubectl(&[
+            "patch",
+            "database",
+            "main",
+            "--type=merge",
+            "-p",
+            r#"{"spec": {"backup": {"retentionDays": 9}}}"#,
+        ])
+        .succeeded();
+    app.story.wait_ready("main");
+    let database = app.story.get("database", "main").unwrap();
+    assert_eq!(database["spec"]["storage"]["sizeGiB"], 32, "{database}");
+    app.suspend(false);
+    app.applied();
+    let server = app.story.server().body;
+    assert_eq!(server["properties"]["storage"]["storageSizeGB"], 64);
+    app.story.data_is_kept();
+}
+
+#[test]
+#[ignore = "it needs Flux's controllers: make gitops"]
+fn a_kustomization_that_is_deleted_waits_for_a_word_on_the_data() {
+    let app = with_data();
+    app.story.kubectl(&["delete", "kustomization", "app", "--wait=false"]).succeeded();
+    eventually("the rest of the app is gone", || {
+        app.story.get("configmap", "settings").is_none().then_some(())
+    });
+    assert!(app.story.get("kustomization", "app").is_some(), "it waits");
+    let database = stored(&app).unwrap();
+    assert!(database["deletionTimestamp"].is_null(), "{database}");
+    app.story.kubectl(&["annotate", "database", "main", "altinn.app/retention=Retain"]).succeeded();
+    eventually("the Kustomization is gone", || app.story.get("kustomization", "app").is_none().then_some(()));
+    app.story.wait_record("Kept");
+    app.story.data_is_kept();
+}
