@@ -116,7 +116,7 @@ fn argo_cd_finds_nothing_out_of_sync_at_rest() {
     let app = with_data();
     let before = app.story.get("database", "main").unwrap();
     assert_eq!(app.compare(&[]), all_synced());
-    assert_eq!(app.compare(&["-server-side"]), all_synced());
+    assert_eq!(app.compare(&["-server-side-diff"]), all_synced());
     let outcome = app.sync(&[]);
     assert_eq!(outcome.of("Database"), ("Synced", "database.altinn.app/main unchanged"));
     let after = app.story.get("database", "main").unwrap();
@@ -137,7 +137,7 @@ fn argo_cd_prunes_nothing_without_a_word_and_two_commits_do() {
     let outcome = app.sync(&[]);
     assert_eq!(outcome.phase, "Failed");
     let (status, message) = outcome.of("Database");
-    assert_eq!(status, "PruneFailed?");
+    assert_eq!(status, "SyncFailed");
     assert!(
         message.contains("databases.altinn.app \"main\" is forbidden: ValidatingAdmissionPolicy"),
         "{message}"
@@ -166,7 +166,7 @@ fn argo_cd_prunes_nothing_without_a_word_and_two_commits_do() {
 fn argo_cd_tells_a_refusal_until_the_commit_that_mends_it() {
     let app = with_data();
     app.repository.commit("Take a large size", &[(MAIN, Some(&database("{sku: Standard_E64ds_v5}")))]);
-    for flags in [&[][..], &["-server-side"]] {
+    for flags in [&[][..], &["-server-side-apply"]] {
         let outcome = app.sync(flags);
         assert_eq!(outcome.phase, "Failed", "{flags:?}");
         let (status, message) = outcome.of("Database");
@@ -175,6 +175,10 @@ fn argo_cd_tells_a_refusal_until_the_commit_that_mends_it() {
         assert!(message.contains("[DB101]"), "{message}");
         assert!(outcome.message.contains(message), "{}", outcome.message);
     }
+    // Where the server compares, there is no comparison, and nothing is tried.
+    let report = app.run(&["-server-side-diff"]);
+    let error = report["comparisonError"].as_str().unwrap();
+    assert!(error.contains("[DB101]") && report["phase"].is_null(), "{report}");
     assert_eq!(app.story.get("database", "main").unwrap()["spec"]["sku"], json!("Standard_B1ms"));
 
     app.repository.commit("Take a size that is allowed", &[(MAIN, Some(&database("{sku: Standard_B2s}")))]);

@@ -118,7 +118,7 @@ impl App {
             let status = &kustomization["status"];
             let is_over = ready["status"] == "True" || ready["status"] == "False";
             let is_newest = status["lastAttemptedRevision"] == revision.as_str()
-                && status["observedGeneration"] == kustomization["metadata"]["generation"];
+                && ready["observedGeneration"] == kustomization["metadata"]["generation"];
             (is_newest && is_over).then_some(ready)
         })
     }

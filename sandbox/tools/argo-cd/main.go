@@ -38,7 +38,8 @@ const (
 
 type settings struct {
 	kubeconfig, namespace, application, manifests string
-	onlyCompare, serverSide, pruneLast            bool
+	onlyCompare, pruneLast                        bool
+	serverSideDiff, serverSideApply               bool
 }
 
 // comparison is what `argocd app get` shows of an object.
@@ -56,11 +57,13 @@ type synced struct {
 	Message string `json:"message"`
 }
 
+// report has a comparison, and then what the sync brought; or why there is no comparison, without which nothing is synced.
 type report struct {
-	Resources []comparison `json:"resources"`
-	Phase     string       `json:"phase,omitempty"`
-	Message   string       `json:"message,omitempty"`
-	Results   []synced     `json:"results,omitempty"`
+	Resources       []comparison `json:"resources"`
+	ComparisonError string       `json:"comparisonError,omitempty"`
+	Phase           string       `json:"phase,omitempty"`
+	Message         string       `json:"message,omitempty"`
+	Results         []synced     `json:"results,omitempty"`
 }
 
 func main() {
@@ -70,7 +73,8 @@ func main() {
 	flag.StringVar(&s.application, "application", "", "the name of the Application")
 	flag.StringVar(&s.manifests, "manifests", "", "the folder with the manifests")
 	flag.BoolVar(&s.onlyCompare, "only-compare", false, "apply nothing")
-	flag.BoolVar(&s.serverSide, "server-side", false, "compare and apply on the side of the server")
+	flag.BoolVar(&s.serverSideDiff, "server-side-diff", false, "compare by the server, as the option ServerSideDiff has it")
+	flag.BoolVar(&s.serverSideApply, "server-side-apply", false, "apply by the server, as the option ServerSideApply has it")
 	flag.BoolVar(&s.pruneLast, "prune-last", false, "prune after everything else, as the sync option PruneLast has it")
 	flag.Parse()
 	if err := run(s); err != nil {
@@ -84,6 +88,9 @@ func run(s settings) error {
 	if err != nil {
 		return err
 	}
+	// As Argo CD's controller; a client's default is a tenth.
+	config.QPS, config.Burst = 50, 100
+	config.WarningHandler = rest.NoWarnings{}
 	targets, err := read(s)
 	if err != nil {
 		return err
@@ -103,7 +110,7 @@ func run(s settings) error {
 	if err != nil {
 		return err
 	}
-	if !s.onlyCompare {
+	if !s.onlyCompare && found.ComparisonError == "" {
 		if err := apply(config, cluster, pairs, s, found); err != nil {
 			return err
 		}
@@ -169,19 +176,19 @@ func compare(config *rest.Config, cluster cache.ClusterCache, pairs sync.Reconci
 	options := []diff.Option{
 		diff.WithLogr(logr.Discard()), diff.WithManager(fieldManager), diff.WithGVKParser(cluster.GetGVKParser()),
 	}
-	if s.serverSide {
-		tool := &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}
-		operations, end, err := tool.ManageResources(config, cluster.GetOpenAPISchema())
+	if s.serverSideDiff {
+		dryRuns, end, err := kube.ManageServerSideDiffDryRuns(
+			config, cluster.GetOpenAPISchema(), tracing.NopTracer{}, logr.Discard(), nil)
 		if err != nil {
 			return nil, err
 		}
 		defer end()
 		options = append(options, diff.WithServerSideDiff(true),
-			diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(operations)))
+			diff.WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(dryRuns)))
 	}
 	differences, err := diff.DiffArray(pairs.Target, pairs.Live, options...)
 	if err != nil {
-		return nil, err
+		return &report{ComparisonError: err.Error()}, nil
 	}
 	found := &report{}
 	for i, difference := range differences.Diffs {
@@ -209,7 +216,7 @@ func apply(config *rest.Config, cluster cache.ClusterCache, pairs sync.Reconcili
 		sync.WithPruneLast(s.pruneLast),
 		sync.WithManifestValidation(true),
 		sync.WithPrunePropagationPolicy(&foreground),
-		sync.WithServerSideApply(s.serverSide),
+		sync.WithServerSideApply(s.serverSideApply),
 		sync.WithServerSideApplyManager(fieldManager),
 	)
 	if err != nil {
