@@ -14,6 +14,7 @@ use crate::{
     manifests::{MAIN, SETTINGS, config, database, kept},
     repository::Repository,
     sandbox,
+    turn::Turn,
 };
 
 /// The program; the sandbox builds it.
@@ -32,13 +33,14 @@ fn engine() -> &'static Path {
 struct Application {
     story: Story<'static>,
     repository: Repository,
+    _turn: Turn,
 }
 
 impl Application {
     fn new(sandbox: &'static Sandbox) -> Self {
         let story = Story::anywhere(sandbox);
         let repository = Repository::new(&story.namespace);
-        Self { story, repository }
+        Self { story, repository, _turn: Turn::beside_others() }
     }
 
     fn run(&self, flags: &[&str]) -> Value {
@@ -143,6 +145,10 @@ fn argo_cd_prunes_nothing_without_a_word_and_two_commits_do() {
         "{message}"
     );
     assert!(message.ends_with("[DB201]. Policy database-policy."), "{message}");
+    // The page has these words in what it shows of Argo CD.
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, page) = include_str!("../../docs/deleting.md").split_once("### With Argo CD").unwrap();
+    assert!(words(page).contains(&words(message)), "{message}");
     assert!(outcome.message.contains(message), "{}", outcome.message);
     assert_eq!(value(&app), "1", "pruning comes first, and the rest waits");
     assert!(app.compare(&[]).contains(&("Database/main".to_owned(), "OutOfSync".to_owned())));

@@ -1,17 +1,19 @@
 //! An app that Flux applies: its repository, and what Flux has to know.
 
-use sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Story, eventually, ready, run},
+    common::{Story, eventually, ready},
     repository::Repository,
+    turn::Turn,
 };
 
-/// The app, in a namespace of its own, which is also where its `GitRepository` and its `Kustomization` are.
+/// The app, in a namespace of its own, which is also where its `GitRepository` and its `Kustomization` are, and how they are
+/// called.
 pub(crate) struct App {
     pub(crate) story: Story<'static>,
     pub(crate) repository: Repository,
+    _turn: Turn,
 }
 
 /// What people write into `spec` of their `Kustomization`, for a database.
@@ -23,24 +25,43 @@ pub(crate) fn settings() -> Value {
 
 impl App {
     /// Nothing is committed yet.
-    pub(crate) fn new(sandbox: &'static Sandbox) -> Self {
-        let story = Story::anywhere(sandbox);
+    pub(crate) fn new(story: Story<'static>) -> Self {
+        Self::at(story, Turn::beside_others())
+    }
+
+    /// Of a story that breaks something for everybody.
+    pub(crate) fn alone(story: Story<'static>) -> Self {
+        Self::at(story, Turn::alone())
+    }
+
+    fn at(story: Story<'static>, turn: Turn) -> Self {
         let repository = Repository::new(&story.namespace);
-        Self { story, repository }
+        Self { story, repository, _turn: turn }
+    }
+
+    /// How its `Kustomization` is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.story.namespace
     }
 
     /// With these manifests, which Flux has applied.
     #[track_caller]
     pub(crate) fn with(self, files: &[(&str, Option<&str>)]) -> Self {
+        self.with_settings(files, &settings())
+    }
+
+    /// The same, by a `Kustomization` with these settings.
+    #[track_caller]
+    pub(crate) fn with_settings(self, files: &[(&str, Option<&str>)], settings: &Value) -> Self {
         self.commit("Add the app", files);
-        self.follow(&settings());
+        self.follow(settings);
         self.applied();
         self
     }
 
     /// Has Flux follow the repository from now on.
     pub(crate) fn follow(&self, settings: &Value) {
-        let name = json!({ "name": "app", "namespace": self.story.namespace });
+        let name = json!({ "name": self.name(), "namespace": self.story.namespace });
         let source = json!({
             "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": name,
             "spec": { "interval": "1h", "url": self.repository.url(), "ref": { "branch": "main" } },
@@ -48,7 +69,7 @@ impl App {
         let mut kustomization = json!({
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": name,
             "spec": {
-                "sourceRef": { "kind": "GitRepository", "name": "app" }, "path": "./",
+                "sourceRef": { "kind": "GitRepository", "name": self.name() }, "path": "./",
                 "targetNamespace": self.story.namespace,
             },
         });
@@ -77,14 +98,16 @@ impl App {
     pub(crate) fn reconcile(&self, kind: &str) -> String {
         let now = jiff::Timestamp::now().to_string();
         let requested = format!("reconcile.fluxcd.io/requestedAt={now}");
-        self.story.kubectl(&["annotate", "--overwrite", kind, "app", &requested]).succeeded();
+        self.story.kubectl(&["annotate", "--overwrite", kind, self.name(), &requested]).succeeded();
         now
     }
 
     /// As `flux suspend kustomization` and `flux resume kustomization`.
     pub(crate) fn suspend(&self, suspended: bool) {
         let change = json!({ "spec": { "suspend": suspended } }).to_string();
-        self.story.kubectl(&["patch", "kustomization", "app", "--type=merge", "-p", &change]).succeeded();
+        self.story
+            .kubectl(&["patch", "kustomization", self.name(), "--type=merge", "-p", &change])
+            .succeeded();
     }
 
     /// Waits until the newest commit is there to be applied.
@@ -92,13 +115,13 @@ impl App {
     pub(crate) fn fetched(&self) {
         let revision = self.revision();
         eventually(&format!("Flux has fetched {revision}"), || {
-            let source = self.story.get("gitrepository", "app")?;
+            let source = self.story.get("gitrepository", self.name())?;
             (source["status"]["artifact"]["revision"] == revision.as_str()).then_some(())
         });
     }
 
     pub(crate) fn kustomization(&self) -> Value {
-        self.story.get("kustomization", "app").expect("a Kustomization")
+        self.story.get("kustomization", self.name()).expect("a Kustomization")
     }
 
     /// The revision that the newest commit has for Flux.
@@ -142,12 +165,7 @@ impl App {
     pub(crate) fn refused(&self, reason: &str) -> String {
         let outcome = self.outcome();
         assert_eq!((&outcome["status"], &outcome["reason"]), (&json!("False"), &json!(reason)), "{outcome}");
-        outcome["message"].as_str().unwrap().to_owned()
-    }
-
-    /// What `kubectl get kustomizations` prints.
-    pub(crate) fn shown(&self) -> String {
-        run(self.story.sandbox.kubectl(&["get", "kustomizations", "--namespace", &self.story.namespace]), "")
-            .succeeded()
+        // A line break at the end belongs to a list of changes, which is empty.
+        outcome["message"].as_str().unwrap().trim_end().to_owned()
     }
 }

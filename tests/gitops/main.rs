@@ -13,9 +13,12 @@ mod flux;
 mod manifests;
 mod repository;
 mod stories;
+mod transcript;
+mod turn;
 
 use std::sync::OnceLock;
 
+use common::Story;
 use flux::App;
 use sandbox::{Options, Sandbox};
 
@@ -27,5 +30,5 @@ fn sandbox() -> &'static Sandbox {
 
 /// An app with a repository and a namespace of its own.
 fn app() -> App {
-    App::new(sandbox())
+    App::new(Story::anywhere(sandbox()))
 }

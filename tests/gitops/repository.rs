@@ -46,7 +46,10 @@ impl Repository {
         for (file, content) in files {
             let path = self.work.path().join(file);
             match content {
-                Some(content) => fs::write(path, content).unwrap(),
+                Some(content) => {
+                    fs::create_dir_all(path.parent().unwrap()).unwrap();
+                    fs::write(path, content).unwrap();
+                }
                 None => fs::remove_file(path).unwrap(),
             }
         }
@@ -77,6 +80,8 @@ fn git(directory: &Path, arguments: &[&str]) -> String {
     command.env("GIT_CONFIG_GLOBAL", "/dev/null");
     for name in ["GIT_AUTHOR", "GIT_COMMITTER"] {
         command.env(format!("{name}_NAME"), "app team").env(format!("{name}_EMAIL"), "team@example.com");
+        // The same commits in each run, so that docs/deleting.md can show them.
+        command.env(format!("{name}_DATE"), "2026-12-01T12:00:00Z");
     }
     run(command, "").succeeded()
 }
