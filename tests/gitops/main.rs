@@ -11,6 +11,7 @@ mod common;
 mod argo_cd;
 mod flux;
 mod manifests;
+mod operator;
 mod repository;
 mod stories;
 mod transcript;
