@@ -10,8 +10,8 @@ use crate::{
 
 /// The app, in a namespace of its own, which is also where its `GitRepository` and its `Kustomization` are, and how they are
 /// called.
-pub(crate) struct App {
-    pub(crate) story: Story<'static>,
+pub(crate) struct App<'a> {
+    pub(crate) story: Story<'a>,
     pub(crate) repository: Repository,
     _turn: Turn,
 }
@@ -23,18 +23,18 @@ pub(crate) fn settings() -> Value {
     })
 }
 
-impl App {
+impl<'a> App<'a> {
     /// Nothing is committed yet.
-    pub(crate) fn new(story: Story<'static>) -> Self {
+    pub(crate) fn new(story: Story<'a>) -> Self {
         Self::at(story, Turn::beside_others())
     }
 
     /// Of a story that breaks something for everybody.
-    pub(crate) fn alone(story: Story<'static>) -> Self {
+    pub(crate) fn alone(story: Story<'a>) -> Self {
         Self::at(story, Turn::alone())
     }
 
-    fn at(story: Story<'static>, turn: Turn) -> Self {
+    fn at(story: Story<'a>, turn: Turn) -> Self {
         let repository = Repository::new(&story.namespace);
         Self { story, repository, _turn: turn }
     }

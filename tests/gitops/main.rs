@@ -30,6 +30,6 @@ fn sandbox() -> &'static Sandbox {
 }
 
 /// An app with a repository and a namespace of its own.
-fn app() -> App {
+fn app() -> App<'static> {
     App::new(Story::anywhere(sandbox()))
 }

@@ -1,6 +1,9 @@
 //! The operator itself, applied by Flux from plain manifests, as docs/installing.md tells.
 
+use std::path::Path;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
+use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::{
@@ -40,7 +43,7 @@ fn authorities() -> usize {
 
 /// Flux looks again, and writes nothing.
 #[track_caller]
-fn no_difference(app: &App, manifest: &str, when: &str) {
+fn no_difference(app: &App<'_>, manifest: &str, when: &str) {
     let before = writes_of_flux(manifest);
     let requested = app.reconcile("kustomization");
     eventually("Flux has looked again", || {
@@ -83,4 +86,44 @@ fn flux_sees_no_difference_in_the_operator_after_an_installation_a_rotation_and_
     assert!(refused.contains("[DB115]"), "{refused}");
     app.story.database("main", "{}").succeeded();
     app.story.wait_ready("main");
+}
+
+#[test]
+#[ignore = "it needs Flux's controllers: make gitops"]
+fn flux_installs_the_operator_from_nothing_and_prunes_neither_its_crds_nor_the_policy() {
+    let options = Options { without_aso: true, without_operator: true, ..Options::with_flux() };
+    let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let chart = root.join("charts/database-operator").display().to_string();
+    let policy = format!("--set-file=policy={}", root.join("examples/policy.yaml").display());
+    let template = ["template", "database-operator", &chart, "--namespace", OPERATOR_NAMESPACE, &policy];
+    let manifest = run(sandbox.helm(&template), "").succeeded();
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": OPERATOR_NAMESPACE },
+    });
+    let app = App::new(Story::new(&sandbox, "platform")).with_settings(
+        &[(FILE, Some(&manifest)), ("namespace.yaml", Some(&namespace.to_string()))],
+        // No node runs its pods here.
+        &json!({ "interval": "1h", "retryInterval": "2s", "prune": true, "wait": false, "targetNamespace": OPERATOR_NAMESPACE }),
+    );
+    let there = || {
+        let get = ["--namespace", OPERATOR_NAMESPACE, "get", "-o", "name", "--ignore-not-found", "-f", "-"];
+        let names = run(sandbox.kubectl(&get), &manifest).succeeded();
+        names.lines().map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let installed = there();
+    assert!(installed.len() > 20, "{installed:?}");
+
+    app.push("Remove the operator", &[(FILE, None)]);
+    app.applied();
+    let kept = [
+        "configmap/database-policy",
+        "customresourcedefinition.apiextensions.k8s.io/databases.altinn.app",
+        "customresourcedefinition.apiextensions.k8s.io/retaineddatabases.altinn.app",
+    ];
+    eventually("what may be pruned is gone", || {
+        let mut left = there();
+        left.sort();
+        (left == kept).then_some(())
+    });
 }

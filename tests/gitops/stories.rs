@@ -13,21 +13,21 @@ use crate::{
 };
 
 /// With a database that is ready.
-fn with_data() -> App {
+fn with_data() -> App<'static> {
     app().with(&[(MAIN, Some(&database("{}"))), (SETTINGS, Some(&config("1")))])
 }
 
-fn value(app: &App) -> Value {
+fn value(app: &App<'_>) -> Value {
     app.story.get("configmap", "settings").unwrap_or_default()["data"]["value"].take()
 }
 
 /// The database as it is stored, without what every pass may write.
-fn stored(app: &App) -> Option<Value> {
+fn stored(app: &App<'_>) -> Option<Value> {
     app.story.get("database", "main").map(|mut database| database["metadata"].take())
 }
 
 #[track_caller]
-fn same_object(before: &Value, app: &App) {
+fn same_object(before: &Value, app: &App<'_>) {
     let now = stored(app).expect("the Database");
     assert_eq!(now["uid"], before["uid"], "another object");
     assert!(now["deletionTimestamp"].is_null(), "{now}");
@@ -149,7 +149,7 @@ fn a_prune_without_a_word_is_refused_and_the_rest_of_the_commit_is_applied() {
 }
 
 /// How often Flux said that it couldn't prune.
-fn prune_failures(app: &App) -> u64 {
+fn prune_failures(app: &App<'_>) -> u64 {
     let fields = format!("involvedObject.name={},reason=PruneFailed", app.name());
     let events = app.story.events(&app.story.namespace, &fields);
     events.iter().map(|event| event["count"].as_u64().unwrap_or(1)).sum()
@@ -306,7 +306,7 @@ fn while_no_webhook_answers_force_deletes_nothing_and_flux_goes_on_by_itself_aft
 }
 
 /// What Azure answers to whoever writes a server of this story.
-fn azure_refuses(app: &App, status: u16, code: &str) -> Fault {
+fn azure_refuses(app: &App<'_>, status: u16, code: &str) -> Fault {
     let fault = Fault {
         method: Some("PUT".to_owned()),
         path: format!("*/flexibleServers/prod-1-{}-*", app.story.namespace),
