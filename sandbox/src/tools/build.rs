@@ -301,9 +301,12 @@ mod tests {
     fn what_is_built_from_something_else_is_kept_elsewhere() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
         let copy = std::env::temp_dir().join(format!("sandbox-tools-{}", std::process::id()));
-        fs::create_dir_all(copy.join("tools/helm")).unwrap();
-        for file in ["tools/go.mod", "tools/go.sum", "tools/helm/go.mod", "tools/helm/go.sum"] {
-            fs::copy(source.join(file), copy.join(file)).unwrap();
+        for module in ["tools", "tools/helm", "tools/argo-cd"] {
+            fs::create_dir_all(copy.join(module)).unwrap();
+            for file in ["go.mod", "go.sum", "main.go"].map(|file| format!("{module}/{file}")) {
+                // Only one of them is written here.
+                drop(fs::copy(source.join(&file), copy.join(&file)));
+            }
         }
         assert_eq!(digest_of("etcd", &copy), digest_of("etcd", source));
         let before = digest_of("kubectl", &copy);
@@ -311,6 +314,13 @@ mod tests {
         fs::write(copy.join("tools/go.sum"), "").unwrap();
         assert_ne!(digest_of("kubectl", &copy), before);
         assert_eq!(digest_of("helm", &copy), digest_of("helm", source), "helm has a module of its own");
+        assert_eq!(digest_of("argo-cd-engine", &copy), digest_of("argo-cd-engine", source));
+        fs::write(copy.join("tools/argo-cd/main.go"), "package main").unwrap();
+        assert_ne!(
+            digest_of("argo-cd-engine", &copy),
+            digest_of("argo-cd-engine", source),
+            "it is written here"
+        );
         fs::remove_dir_all(&copy).unwrap();
     }
 
