@@ -365,7 +365,6 @@ fn suspended_nothing_is_applied_and_resumed_all_of_it() {
     app.suspend(true);
     app.push("Take another disk", &[(MAIN, Some(&database("{storage: {sizeGiB: 64}}")))]);
     app.fetched();
-    // What a person changes by hand meanwhile stays until then.
     app.story
         .kubectl(&[
             "patch",
@@ -383,6 +382,16 @@ fn suspended_nothing_is_applied_and_resumed_all_of_it() {
     app.applied();
     let server = app.story.server().body;
     assert_eq!(server["properties"]["storage"]["storageSizeGB"], 64);
+    // Git says nothing of it, and a field that is left out stays as the server has it.
+    assert_eq!(server["properties"]["backup"]["backupRetentionDays"], 9);
+
+    // Deleted while it is suspended, it leaves all that it has applied.
+    let before = stored(&app).unwrap();
+    app.suspend(true);
+    app.story.kubectl(&["delete", "kustomization", app.name()]).succeeded();
+    assert!(app.story.get("kustomization", app.name()).is_none());
+    same_object(&before, &app);
+    assert_eq!(value(&app), "1");
     app.story.data_is_kept();
 }
 
