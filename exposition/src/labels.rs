@@ -12,7 +12,7 @@ pub struct Label {
     pub meaning: &'static str,
 }
 
-/// A set of labels whose meaning is known: what [`labels!`](crate::labels) defines.
+/// A set of labels whose meaning is known: what [`labels!`](crate::labels!) defines.
 pub trait Labelled {
     const LABELS: &'static [Label];
 }
