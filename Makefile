@@ -11,6 +11,8 @@ CARGO := cargo
 LOG := target/test.log
 # One after the other: reviews are counted while things happen.
 NODES := $(CARGO) test --locked --test nodes -- --ignored --nocapture --test-threads 1
+# Their controllers are built first, for some minutes.
+GITOPS = RUST_TEST_THREADS=$(THREADS) $(CARGO) test --locked --test gitops -- --ignored --nocapture
 # Stories mostly wait, so more of them than there are cores go at the same time.
 THREADS ?= 8
 # Of the model of both loops.
@@ -52,6 +54,7 @@ test: build ## Run all tests: rules, messages, and stories against a real contro
 	if command -v javac >/dev/null && command -v mvn >/dev/null; then \
 	  $(CARGO) test --locked --test stories -- --ignored examples:: 2>&1 | tee --append $(LOG) || status=$$?; \
 	else echo "left out: the examples in Java, which need a JDK and Maven"; fi; \
+	$(GITOPS) 2>&1 | tee --append $(LOG) || status=$$?; \
 	if [[ $$(uname)-$$(id -u) == Linux-0 ]]; then \
 	  $(NODES) 2>&1 | tee -a $(LOG) || status=$$?; \
 	else \
@@ -64,6 +67,11 @@ test: build ## Run all tests: rules, messages, and stories against a real contro
 nodes: build ## Run the stories on real nodes, as root on Linux; IMAGE= an archive, ROLLOUTS=5 deaths of a node, AVAILABILITY=write
 	@$(BIN)/database-sandbox tools
 	$(NODES)
+
+.PHONY: gitops
+gitops: build ## Run the stories that are told with Git, by the real Flux and by Argo CD's engine
+	@$(BIN)/database-sandbox tools
+	$(GITOPS)
 
 .PHONY: examples
 examples: build ## Run the examples in Java, as `make test` does where there are a JDK and Maven

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -22,9 +22,6 @@ pub(crate) const ASO: &str = "aso";
 
 /// Where ASO's own chart puts it.
 const NAMESPACE: &str = "azureserviceoperator-system";
-
-/// How long the API server may take until it serves ASO's kinds.
-const ESTABLISHED: Duration = Duration::from_mins(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -122,16 +119,7 @@ impl Aso {
             Crds::Newest => aso_manifests::newest(self.manifests.crds.clone()).to_string(),
         };
         kubectl.apply(&crds).await?;
-        let start = Instant::now();
-        let selector = "app.kubernetes.io/name=azure-service-operator";
-        let wait = ["wait", "crd", "--selector", selector, "--for=condition=Established", "--timeout=10s"];
-        // It fails at once, instead of waiting, on a CRD so new that it has no conditions at all.
-        while let Err(error) = kubectl.run(&wait).await {
-            if start.elapsed() > ESTABLISHED {
-                return Err(error.into());
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        kubectl.wait_for_crds("--selector=app.kubernetes.io/name=azure-service-operator").await?;
         Ok(())
     }
 

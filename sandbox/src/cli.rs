@@ -172,7 +172,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::App { place, app } => app::run(&place.directory()?, &app).await?,
         Command::Tools => {
             let progress = Progress::start();
-            let wanted = if cfg!(target_os = "linux") { Wanted::All } else { Wanted::WithoutNodes };
+            let wanted = Wanted { nodes: cfg!(target_os = "linux"), flux: true };
             for (name, path) in tools::ensure(&progress, wanted).await?.list() {
                 println!("{name:<25} {}", path.display());
             }

@@ -66,7 +66,7 @@ pub(crate) async fn up(directory: &Directory, options: &Options) -> Result<(), E
     if options.nodes > 0 {
         requirements::ensure(&progress).await?;
     }
-    tools::ensure(&progress, Wanted::by(options.nodes)).await?;
+    tools::ensure(&progress, Wanted::by(options)).await?;
     // That may have taken long enough for someone else to start one.
     if runs_already(directory, options).await? {
         return Ok(());

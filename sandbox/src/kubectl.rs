@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -12,6 +12,8 @@ use crate::spawn;
 
 /// No single command takes longer; the largest applies a dozen CRDs.
 const LIMIT: Duration = Duration::from_mins(1);
+/// How long the API server may take until it serves the kinds of new CRDs.
+const ESTABLISHED: Duration = Duration::from_mins(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -45,6 +47,21 @@ impl Kubectl {
     pub(crate) async fn apply(&self, manifest: &str) -> Result<(), Error> {
         let arguments = ["apply", "--server-side", "--force-conflicts", "--field-manager=sandbox", "-f", "-"];
         self.run_with_input(&arguments, Some(manifest)).await.map(drop)
+    }
+
+    /// Waits until the API server serves the kinds of these CRDs: `--all`, or `--selector=…`.
+    pub(crate) async fn wait_for_crds(&self, which: &str) -> Result<(), Error> {
+        let start = Instant::now();
+        // It fails at once, instead of waiting, on a CRD so new that it has no conditions at all.
+        while let Err(error) =
+            self.run(&["wait", "crd", which, "--for=condition=Established", "--timeout=10s"]).await
+        {
+            if start.elapsed() > ESTABLISHED {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
     }
 
     async fn run_with_input(&self, arguments: &[&str], input: Option<&str>) -> Result<String, Error> {

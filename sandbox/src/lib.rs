@@ -9,6 +9,7 @@
 //! - `supervisor` puts everything together and looks after it; `control` is how others ask it for something;
 //! - `control_plane`, `aso` and `operator` say what is run, and with which rights; `azure` runs in the supervisor;
 //! - `postgres` is what is behind the servers of `azure`, and `operator_identity` is who the operator is there;
+//! - `flux` is Flux, off by default;
 //! - `nodes` are real nodes for pods, off by default, in namespaces of the sandbox's own;
 //! - `processes`, `process`, `probe` and `exec_child` run it, and see to it that nothing is left behind;
 //! - `tools` finds or builds the programs, and `aso_manifests` makes ASO's CRDs fit for an ASO outside the cluster;
@@ -26,6 +27,7 @@ mod control;
 mod control_plane;
 mod detached;
 mod exec_child;
+mod flux;
 mod http;
 mod kubeconfig;
 mod kubectl;

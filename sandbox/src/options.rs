@@ -29,6 +29,9 @@ pub struct Options {
     /// Leave out the real PostgreSQL behind each server of the stand-in for Azure: nobody can log in then
     #[arg(long)]
     pub without_postgres: bool,
+    /// Also run Flux, its source-controller and its kustomize-controller, with the rights of its own installation
+    #[arg(long)]
+    pub flux: bool,
     /// How many real nodes it has, on which the database operator runs in pods; needs root on Linux
     #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=9))]
     pub nodes: u8,
@@ -54,6 +57,7 @@ impl Default for Options {
             aso_crds_only: false,
             without_operator: false,
             without_postgres: false,
+            flux: false,
             nodes: 0,
             image: None,
             operator_binary: None,
@@ -71,6 +75,11 @@ impl Options {
     /// The defaults, with this many nodes.
     pub fn with_nodes(nodes: u8) -> Self {
         Self { nodes, ..Self::default() }
+    }
+
+    /// Without PostgreSQL, and with Flux.
+    pub fn with_flux() -> Self {
+        Self { flux: true, ..Self::without_postgres() }
     }
 
     /// The flags that say the same to `database-sandbox supervise`.
@@ -91,6 +100,9 @@ impl Options {
         }
         if self.without_postgres {
             arguments.push("--without-postgres".into());
+        }
+        if self.flux {
+            arguments.push("--flux".into());
         }
         for (flag, path) in [
             ("--image", &self.image),
@@ -127,7 +139,7 @@ impl Options {
         differences.join("; ")
     }
 
-    fn values(&self) -> [(&'static str, String); 10] {
+    fn values(&self) -> [(&'static str, String); 11] {
         let shown = |path: &Option<PathBuf>| {
             path.as_ref().map_or_else(|| "the default".to_owned(), |path| path.display().to_string())
         };
@@ -138,6 +150,7 @@ impl Options {
             ("--aso-crds-only", self.aso_crds_only.to_string()),
             ("--without-operator", self.without_operator.to_string()),
             ("--without-postgres", self.without_postgres.to_string()),
+            ("--flux", self.flux.to_string()),
             ("--nodes", self.nodes.to_string()),
             ("--image", shown(&self.image)),
             ("--operator-binary", shown(&self.operator_binary)),
@@ -190,6 +203,7 @@ mod tests {
             aso_crds_only: false,
             without_operator: true,
             without_postgres: true,
+            flux: true,
             nodes: 2,
             image: None,
             operator_binary: Some("a b".into()),

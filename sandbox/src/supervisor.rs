@@ -15,6 +15,7 @@ use crate::azure;
 use crate::certificates::{self, Authority};
 use crate::control::{self, Answer, Command, Image, Request};
 use crate::control_plane::{self, CONTROLLER_MANAGER, ControlPlane};
+use crate::flux::{self, KUSTOMIZE_CONTROLLER, SOURCE_CONTROLLER};
 use crate::kubectl::{self, Kubectl};
 use crate::nodes::network::MACHINE;
 use crate::nodes::node::{self, Nodes, Parts};
@@ -61,6 +62,8 @@ pub enum Error {
     Aso(#[from] aso::Error),
     #[error(transparent)]
     Operator(#[from] operator::Error),
+    #[error(transparent)]
+    Flux(#[from] flux::Error),
     #[error("the control endpoint failed: {0}")]
     Control(io::Error),
     #[error("can't listen for signals: {0}")]
@@ -245,7 +248,7 @@ impl Sandbox {
         options: &Options,
         outside: Option<&Outside>,
     ) -> Result<(), Error> {
-        let tools = tools::ensure(progress, Wanted::by(options.nodes)).await?;
+        let tools = tools::ensure(progress, Wanted::by(options)).await?;
         let mut running = self.bring_up(progress, &tools, directory, options, outside).await?;
         running.state.send_modify(|state| state.ready = true);
         self.publish(&running, directory)?;
@@ -352,7 +355,13 @@ impl Sandbox {
         for spec in operator {
             self.processes.add(spec)?;
         }
-        for name in [CONTROLLER_MANAGER, WEBHOOK, CONTROLLER] {
+        if let Some(tools) = &making.tools.flux {
+            let (kubectl, cluster) = (&plane.kubectl, &plane.cluster);
+            for spec in flux::install(tools, kubectl, cluster, ports, making.directory.path()).await? {
+                self.processes.add(spec)?;
+            }
+        }
+        for name in [CONTROLLER_MANAGER, WEBHOOK, CONTROLLER, SOURCE_CONTROLLER, KUSTOMIZE_CONTROLLER] {
             self.wait_for(name, progress).await?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The programs that the sandbox runs: found where they are, built where they are not.
 //!
-//! Which programs, and in which version, is said by the `tool` and `require` lines of `sandbox/tools/go.mod` and
-//! `sandbox/tools/helm/go.mod`, and only there. What is built is kept in the user's cache, outside the source tree.
+//! Which programs, and in which version, is said by the `tool` and `require` lines of `sandbox/tools/go.mod` and of the
+//! go.mod files in its folders, and only there. What is built is kept in the user's cache, outside the source tree.
 
 mod build;
 mod gomod;
@@ -15,6 +15,7 @@ use std::process::ExitStatus;
 use tokio::process::Command;
 
 use crate::cache;
+use crate::options::Options;
 use crate::progress::{Progress, seconds};
 use crate::spawn;
 use gomod::GoMod;
@@ -38,8 +39,8 @@ pub enum Error {
     NoGo { needed: String, tools: String, command: String, said: String },
     #[error("can't run {program}: {source}")]
     Run { program: String, source: io::Error },
-    #[error("can't find the source of Kubernetes: {0}")]
-    NoSource(String),
+    #[error("can't find the source of {module}: {said}")]
+    NoSource { module: String, said: String },
     #[error("building {name} failed ({status}):\n{output}")]
     Failed { name: String, status: ExitStatus, output: String },
 }
@@ -53,8 +54,17 @@ struct Tool {
     module: &'static str,
     /// Where else it is taken from when it is there.
     elsewhere: Elsewhere,
-    /// Only a sandbox with nodes runs it.
-    is_for_nodes: bool,
+    part: Part,
+}
+
+/// Which sandboxes run it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Always,
+    /// Those with nodes.
+    Nodes,
+    /// Those with Flux, and tests that are told with Git.
+    GitOps,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,91 +79,112 @@ enum Elsewhere {
 }
 
 /// In the order in which they are built: the long ones last, so that a mistake shows early.
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 14] = [
     Tool {
         name: "etcd",
         package: "go.etcd.io/etcd/server/v3",
         module: "tools",
         elsewhere: Elsewhere::Assets,
-        is_for_nodes: false,
+        part: Part::Always,
     },
     Tool {
         name: "kubectl",
         package: "k8s.io/kubernetes/cmd/kubectl",
         module: "tools",
         elsewhere: Elsewhere::AssetsOrPath(&["version", "--client"]),
-        is_for_nodes: false,
+        part: Part::Always,
     },
     Tool {
         name: "controller-gen",
         package: "sigs.k8s.io/controller-tools/cmd/controller-gen",
         module: "tools",
         elsewhere: Elsewhere::Nowhere,
-        is_for_nodes: false,
+        part: Part::Always,
     },
     Tool {
         name: "kube-apiserver",
         package: "k8s.io/kubernetes/cmd/kube-apiserver",
         module: "tools",
         elsewhere: Elsewhere::Assets,
-        is_for_nodes: false,
+        part: Part::Always,
     },
     Tool {
         name: "kube-controller-manager",
         package: "k8s.io/kubernetes/cmd/kube-controller-manager",
         module: "tools",
         elsewhere: Elsewhere::Assets,
-        is_for_nodes: false,
+        part: Part::Always,
     },
     Tool {
         name: "kube-scheduler",
         package: "k8s.io/kubernetes/cmd/kube-scheduler",
         module: "tools",
         elsewhere: Elsewhere::Nowhere,
-        is_for_nodes: true,
+        part: Part::Nodes,
     },
     Tool {
         name: "kube-proxy",
         package: "k8s.io/kubernetes/cmd/kube-proxy",
         module: "tools",
         elsewhere: Elsewhere::Nowhere,
-        is_for_nodes: true,
+        part: Part::Nodes,
     },
     Tool {
         name: "kubelet",
         package: "k8s.io/kubernetes/cmd/kubelet",
         module: "tools",
         elsewhere: Elsewhere::Nowhere,
-        is_for_nodes: true,
+        part: Part::Nodes,
     },
     Tool {
         name: "glua",
         package: "github.com/yuin/gopher-lua/cmd/glua",
         module: "tools/lua",
         elsewhere: Elsewhere::Nowhere,
-        is_for_nodes: false,
+        part: Part::Always,
     },
     Tool {
         name: "helm",
         package: "helm.sh/helm/v4/cmd/helm",
         module: "tools/helm",
         elsewhere: Elsewhere::Path(&["version", "--short"]),
-        is_for_nodes: false,
+        part: Part::Always,
     },
     Tool {
         name: "aso-controller",
         package: "github.com/Azure/azure-service-operator/v2/cmd/controller",
         module: "tools",
         elsewhere: Elsewhere::Nowhere,
-        is_for_nodes: false,
+        part: Part::Always,
+    },
+    Tool {
+        name: "argo-cd-engine",
+        package: "github.com/altinn/database-operator/sandbox/tools/argo-cd",
+        module: "tools/argo-cd",
+        elsewhere: Elsewhere::Nowhere,
+        part: Part::GitOps,
+    },
+    Tool {
+        name: "kustomize-controller",
+        package: "github.com/fluxcd/kustomize-controller",
+        module: "tools/flux",
+        elsewhere: Elsewhere::Nowhere,
+        part: Part::GitOps,
+    },
+    Tool {
+        name: "source-controller",
+        package: "github.com/fluxcd/source-controller",
+        module: "tools/flux",
+        elsewhere: Elsewhere::Nowhere,
+        part: Part::GitOps,
     },
 ];
 
-/// Which of them.
+/// Which of them, beside those that each sandbox runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    WithoutNodes,
-    All,
+pub(crate) struct Wanted {
+    pub(crate) nodes: bool,
+    pub(crate) flux: bool,
 }
 
 /// Where the programs of nodes are.
@@ -164,6 +195,17 @@ pub(crate) struct NodeTools {
     pub(crate) kubelet: PathBuf,
     /// What keeps the namespaces of a pod.
     pub(crate) pause: PathBuf,
+}
+
+/// Where the programs of Flux are.
+#[derive(Debug, Clone)]
+pub(crate) struct FluxTools {
+    /// That of Argo CD; no sandbox runs it, and a test does.
+    pub(crate) argo_cd_engine: PathBuf,
+    pub(crate) source_controller: PathBuf,
+    pub(crate) kustomize_controller: PathBuf,
+    /// The folder with one YAML file for each of their CRDs.
+    pub(crate) crds: PathBuf,
 }
 
 /// Where each program is.
@@ -180,6 +222,7 @@ pub(crate) struct Tools {
     /// The folder with one YAML file for each of ASO's CRDs, and one with its webhook configurations.
     pub(crate) aso_manifests: PathBuf,
     pub(crate) nodes: Option<NodeTools>,
+    pub(crate) flux: Option<FluxTools>,
 }
 
 impl Tools {
@@ -203,6 +246,14 @@ impl Tools {
                 ("pause", &nodes.pause),
             ]);
         }
+        if let Some(flux) = &self.flux {
+            list.extend([
+                ("source-controller", flux.source_controller.as_path()),
+                ("kustomize-controller", &flux.kustomize_controller),
+                ("Flux's CRDs", &flux.crds),
+                ("argo-cd-engine", &flux.argo_cd_engine),
+            ]);
+        }
         list
     }
 }
@@ -217,8 +268,10 @@ pub(crate) async fn ensure(progress: &Progress, wanted: Wanted) -> Result<Tools,
     }
     let manifests = build::aso_manifests(sandbox, &cache)?;
     let pause = wanted.pause(sandbox, &cache)?;
-    let is_complete =
-        !missing && manifests.directory.exists() && pause.as_ref().is_none_or(|path| path.exists());
+    let crds = wanted.flux_crds(sandbox, &cache)?;
+    let is_complete = !missing
+        && manifests.directory.exists()
+        && [&pause, &crds].iter().all(|path| path.as_ref().is_none_or(|path| path.exists()));
     if !is_complete {
         build_missing(progress, sandbox, &cache, &manifests, wanted).await?;
     }
@@ -251,23 +304,41 @@ pub(crate) async fn ensure(progress: &Progress, wanted: Wanted) -> Result<Tools,
             }),
             None => None,
         },
+        flux: match crds {
+            Some(crds) => Some(FluxTools {
+                argo_cd_engine: path_of("argo-cd-engine").await?,
+                source_controller: path_of("source-controller").await?,
+                kustomize_controller: path_of("kustomize-controller").await?,
+                crds,
+            }),
+            None => None,
+        },
     })
 }
 
 impl Wanted {
-    /// Of a sandbox with this many nodes.
-    pub(crate) fn by(nodes: u8) -> Self {
-        if nodes > 0 { Self::All } else { Self::WithoutNodes }
+    /// Of a sandbox with these options.
+    pub(crate) fn by(options: &Options) -> Self {
+        Self { nodes: options.nodes > 0, flux: options.flux }
     }
 
     fn tools(self) -> impl Iterator<Item = &'static Tool> {
-        TOOLS.iter().filter(move |tool| self == Self::All || !tool.is_for_nodes)
+        TOOLS.iter().filter(move |tool| match tool.part {
+            Part::Always => true,
+            Part::Nodes => self.nodes,
+            Part::GitOps => self.flux,
+        })
     }
 
     /// Where the program that is no tool of Go's belongs. Its source is a file of Kubernetes'.
     fn pause(self, sandbox: &Path, cache: &Path) -> Result<Option<PathBuf>, Error> {
-        let kubelet = TOOLS.iter().find(|tool| tool.name == "kubelet").filter(|_| self == Self::All);
+        let kubelet = TOOLS.iter().find(|tool| tool.name == "kubelet").filter(|_| self.nodes);
         kubelet.map(|kubelet| Ok(build::pause_path(kubelet.version(sandbox)?.as_str(), cache))).transpose()
+    }
+
+    /// Where the CRDs of Flux belong. They are files of its modules.
+    fn flux_crds(self, sandbox: &Path, cache: &Path) -> Result<Option<PathBuf>, Error> {
+        self.flux.then(|| build::flux_crds_path(sandbox, cache)).transpose()
     }
 }
 
@@ -325,6 +396,9 @@ async fn build_missing(
     }
     if let Some(pause) = wanted.pause(sandbox, cache)?.filter(|pause| !pause.exists()) {
         build::pause(progress, sandbox, &pause).await?;
+    }
+    if let Some(crds) = wanted.flux_crds(sandbox, cache)?.filter(|crds| !crds.exists()) {
+        build::flux_crds(progress, sandbox, &crds).await?;
     }
     Ok(())
 }

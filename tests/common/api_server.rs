@@ -32,6 +32,8 @@ fn resource(kind: &str) -> (&'static str, &'static str, bool) {
         "federatedidentitycredential" | "federatedidentitycredentials" => {
             (IDENTITY, "federatedidentitycredentials", true)
         }
+        "gitrepository" => ("apis/source.toolkit.fluxcd.io/v1", "gitrepositories", true),
+        "kustomization" => ("apis/kustomize.toolkit.fluxcd.io/v1", "kustomizations", true),
         "configmap" => ("api/v1", "configmaps", true),
         "event" => ("api/v1", "events", true),
         "secret" | "secrets" => ("api/v1", "secrets", true),

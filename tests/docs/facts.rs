@@ -34,6 +34,12 @@ fn the_versions_that_are_said_to_be_tested_are_those_of_the_sandbox() {
     assert_eq!(row("Kubernetes"), required(tools, "k8s.io/kubernetes"));
     assert_eq!(row("Azure Service Operator"), required(tools, "github.com/Azure/azure-service-operator/v2"));
     assert_eq!(row("Helm"), required("sandbox/tools/helm/go.mod", "helm.sh/helm/v4"));
+    let flux = required("sandbox/tools/flux/go.mod", "github.com/fluxcd/kustomize-controller");
+    assert_eq!(row("Flux"), format!("kustomize-controller {flux}"));
+    for name in ["docs/gitops.md", "docs/deleting.md"] {
+        let words: Vec<String> = pages::page(name).text.split_whitespace().map(ToOwned::to_owned).collect();
+        assert!(words.join(" ").contains(&format!("kustomize-controller {flux}")), "{name}: {flux}");
+    }
     let majors: Vec<String> = Version::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(row("PostgreSQL"), majors.join(", "));
 

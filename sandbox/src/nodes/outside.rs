@@ -104,7 +104,7 @@ pub(crate) async fn run(
 /// What needs the network: there is none within.
 async fn prepare(progress: &Progress, options: &Options) -> Result<Programs, Error> {
     let programs = requirements::ensure(progress).await?;
-    tools::ensure(progress, Wanted::All).await?;
+    tools::ensure(progress, Wanted::by(options)).await?;
     if !options.without_postgres {
         let progress = *progress;
         let ensured = tokio::task::spawn_blocking(move || postgres::ensure_all(&|what| progress.say(what)));

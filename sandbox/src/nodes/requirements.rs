@@ -19,6 +19,8 @@ pub enum Error {
     NotRoot,
     #[error("--image is what nodes run: say --nodes 2 as well")]
     ImageWithoutNodes,
+    #[error("--flux runs beside the control plane, and not on nodes: leave --flux or --nodes out")]
+    FluxWithNodes,
     #[error(
         "nodes need these packages of Debian, or what they are called elsewhere; install them: {packages}"
     )]
@@ -64,6 +66,9 @@ const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 pub(crate) fn check(options: &Options) -> Result<(), Error> {
     if options.nodes == 0 {
         return if options.image.is_some() { Err(Error::ImageWithoutNodes) } else { Ok(()) };
+    }
+    if options.flux {
+        return Err(Error::FluxWithNodes);
     }
     if !cfg!(target_os = "linux") {
         return Err(Error::NotLinux);

@@ -81,6 +81,10 @@ pub(super) fn digest(tool: &Tool, sandbox: &Path) -> Result<String, Error> {
         let path = sandbox.join(tool.module).join(file);
         add(&mut digest, &fs::read(&path).map_err(|source| Error::GoMod { path, source })?);
     }
+    if GoMod::read(&sandbox.join(tool.module).join("go.mod"))?.is(tool.package) {
+        let path = sandbox.join(tool.module).join("main.go");
+        add(&mut digest, &fs::read(&path).map_err(|source| Error::GoMod { path, source })?);
+    }
     for flag in flags(tool, sandbox)? {
         add(&mut digest, flag.as_bytes());
     }
@@ -168,19 +172,57 @@ pub(super) fn pause_path(version: &str, cache: &Path) -> PathBuf {
 
 /// It is written in C, and lies in the module of Kubernetes. An image of it has no libraries.
 pub(super) async fn pause(progress: &Progress, sandbox: &Path, target: &Path) -> Result<(), Error> {
-    let failed = |source| Error::Run { program: "go".to_owned(), source };
-    let asked = go(&sandbox.join("tools")).args(["mod", "download", "-json", "k8s.io/kubernetes"]).output();
-    let said = asked.await.map_err(failed)?.stdout;
-    let module: serde_json::Value = serde_json::from_slice(&said).unwrap_or_default();
-    let Some(directory) = module["Dir"].as_str() else {
-        return Err(Error::NoSource(String::from_utf8_lossy(&said).trim().to_owned()));
-    };
+    let directory = source(&sandbox.join("tools"), "k8s.io/kubernetes").await?;
     let unfinished = unfinished(target)?;
     let mut command = spawn::command(Path::new("cc"));
-    let source = Path::new(directory).join("build/pause/linux/pause.c");
+    let source = directory.join("build/pause/linux/pause.c");
     command.args(["-Os", "-static", "-o"]).arg(&unfinished).arg(source);
     run(progress, "pause", "pause", command).await?;
     fs::rename(&unfinished, target).map_err(|source| Error::Cache { path: target.to_owned(), source })
+}
+
+/// The modules whose CRDs Flux's controllers need.
+const FLUX_MODULES: [&str; 2] =
+    ["github.com/fluxcd/kustomize-controller", "github.com/fluxcd/source-controller"];
+
+/// Where their CRDs belong: a folder named for both versions.
+pub(super) fn flux_crds_path(sandbox: &Path, cache: &Path) -> Result<PathBuf, Error> {
+    let mut name = Vec::new();
+    for tool in TOOLS.iter().filter(|tool| FLUX_MODULES.contains(&tool.package)) {
+        name.push(tool.version(sandbox)?);
+    }
+    Ok(cache.join("flux-crds").join(name.join("-")))
+}
+
+/// Their releases carry the same files, with an address of an image more.
+pub(super) async fn flux_crds(progress: &Progress, sandbox: &Path, target: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Cache { path: target.to_owned(), source };
+    let unfinished = unfinished(target)?;
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(failed)?;
+    }
+    fs::create_dir_all(&unfinished).map_err(failed)?;
+    for module in FLUX_MODULES {
+        let crds = source(&sandbox.join("tools/flux"), module).await?.join("config/crd/bases");
+        for file in fs::read_dir(&crds).map_err(failed)? {
+            let file = file.map_err(failed)?;
+            fs::copy(file.path(), unfinished.join(file.file_name())).map_err(failed)?;
+        }
+    }
+    fs::rename(&unfinished, target).map_err(failed)?;
+    progress.say("fetched the CRDs of Flux");
+    Ok(())
+}
+
+/// The folder with the source of a module, in the version that the go.mod in `directory` says.
+async fn source(directory: &Path, module: &str) -> Result<PathBuf, Error> {
+    let asked = go(directory).args(["mod", "download", "-json", module]).output().await;
+    let said = asked.map_err(|source| Error::Run { program: "go".to_owned(), source })?.stdout;
+    let answer: serde_json::Value = serde_json::from_slice(&said).unwrap_or_default();
+    answer["Dir"].as_str().map(PathBuf::from).ok_or_else(|| Error::NoSource {
+        module: module.to_owned(),
+        said: String::from_utf8_lossy(&said).trim().to_owned(),
+    })
 }
 
 /// A name beside the target, for what isn't whole yet.
@@ -259,9 +301,12 @@ mod tests {
     fn what_is_built_from_something_else_is_kept_elsewhere() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
         let copy = std::env::temp_dir().join(format!("sandbox-tools-{}", std::process::id()));
-        fs::create_dir_all(copy.join("tools/helm")).unwrap();
-        for file in ["tools/go.mod", "tools/go.sum", "tools/helm/go.mod", "tools/helm/go.sum"] {
-            fs::copy(source.join(file), copy.join(file)).unwrap();
+        for module in ["tools", "tools/helm", "tools/argo-cd"] {
+            fs::create_dir_all(copy.join(module)).unwrap();
+            for file in ["go.mod", "go.sum", "main.go"].map(|file| format!("{module}/{file}")) {
+                // Only one of them is written here.
+                drop(fs::copy(source.join(&file), copy.join(&file)));
+            }
         }
         assert_eq!(digest_of("etcd", &copy), digest_of("etcd", source));
         let before = digest_of("kubectl", &copy);
@@ -269,6 +314,13 @@ mod tests {
         fs::write(copy.join("tools/go.sum"), "").unwrap();
         assert_ne!(digest_of("kubectl", &copy), before);
         assert_eq!(digest_of("helm", &copy), digest_of("helm", source), "helm has a module of its own");
+        assert_eq!(digest_of("argo-cd-engine", &copy), digest_of("argo-cd-engine", source));
+        fs::write(copy.join("tools/argo-cd/main.go"), "package main").unwrap();
+        assert_ne!(
+            digest_of("argo-cd-engine", &copy),
+            digest_of("argo-cd-engine", source),
+            "it is written here"
+        );
         fs::remove_dir_all(&copy).unwrap();
     }
 

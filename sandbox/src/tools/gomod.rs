@@ -8,6 +8,8 @@ use super::Error;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct GoMod {
     pub(super) go: String,
+    /// Its own name.
+    module: String,
     tools: Vec<String>,
     /// (module, version)
     requires: Vec<(String, String)>,
@@ -43,6 +45,7 @@ impl GoMod {
             }
             match keyword {
                 "go" => first.clone_into(&mut module.go),
+                "module" => first.clone_into(&mut module.module),
                 "tool" => module.tools.push(first.to_owned()),
                 "require" => {
                     if let Some(version) = words.next() {
@@ -55,8 +58,17 @@ impl GoMod {
         module
     }
 
-    /// The version of the module that the package of a `tool` line belongs to: the one with the longest matching path.
+    /// Whether the package is that of the folder itself, which is written here.
+    pub(super) fn is(&self, package: &str) -> bool {
+        self.module == package
+    }
+
+    /// The version of the module that the package of a `tool` line belongs to: the one with the longest matching path. What is
+    /// written here has that of the first module that it requires.
     pub(super) fn version_of_tool(&self, package: &str) -> Option<&str> {
+        if self.is(package) {
+            return self.requires.first().map(|(_, version)| version.as_str());
+        }
         self.tools.iter().find(|tool| *tool == package)?;
         self.requires
             .iter()
@@ -111,6 +123,11 @@ replace (
     #[test]
     fn a_package_without_a_tool_line_has_no_version() {
         assert_eq!(GoMod::parse(GO_MOD).version_of_tool("example.com/a/cmd/three"), None);
+    }
+
+    #[test]
+    fn what_is_written_here_has_the_version_of_what_it_is_made_of() {
+        assert_eq!(GoMod::parse(GO_MOD).version_of_tool("example.com/tools"), Some("v1.0.0"));
     }
 
     #[test]
