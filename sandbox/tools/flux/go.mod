@@ -5,7 +5,7 @@ module github.com/altinn/database-operator/sandbox/tools/flux
 go 1.26.0
 
 // As Flux's own go.mod files say it; a replacement counts only where the build starts. But for github.com/fluxcd/pkg/artifact:
-// source-controller asks for v0.18.3, which not every proxy has. v0.18.0 is the nearest that is to be had everywhere. It packs
+// source-controller asks for v0.18.3, which not every proxy has, and v0.18.0 is the nearest one that ours has. It packs
 // and serves what was fetched.
 replace (
 	github.com/fluxcd/pkg/artifact => github.com/fluxcd/pkg/artifact v0.18.0
