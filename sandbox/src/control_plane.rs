@@ -52,18 +52,19 @@ pub enum Error {
     Ports(#[from] ports::Error),
     #[error("can't create {}: {source}", path.display())]
     Directory { path: PathBuf, source: std::io::Error },
-    #[error("the disk of {} has {free} MB left, and a sandbox needs {SPACE}: free some", path.display())]
-    DiskFull { path: PathBuf, free: u64 },
+    #[error("the disk of {} has {free} MB left, and a sandbox needs {needed}: free some", path.display())]
+    DiskFull { path: PathBuf, free: u64, needed: u64 },
 }
 
 /// MB that etcd takes for its log at once, twice, and what is written while somebody looks around. Without them it panics.
 const SPACE: u64 = 500;
 
-fn check_space(path: &Path) -> Result<(), Error> {
+/// Whether the disk of a folder has so many MB left.
+fn check_space(path: &Path, needed: u64) -> Result<(), Error> {
     let directory = |source| Error::Directory { path: path.to_owned(), source };
     let disk = rustix::fs::statvfs(path).map_err(|error| directory(error.into()))?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize) / 1_000_000;
-    if free < SPACE { Err(Error::DiskFull { path: path.to_owned(), free }) } else { Ok(()) }
+    if free < needed { Err(Error::DiskFull { path: path.to_owned(), free, needed }) } else { Ok(()) }
 }
 
 /// The control plane, ready to be started.
@@ -94,7 +95,7 @@ impl ControlPlane {
     ) -> Result<Self, Error> {
         let pki = directory.join("pki");
         std::fs::create_dir_all(&pki).map_err(|source| Error::Directory { path: pki.clone(), source })?;
-        check_space(directory)?;
+        check_space(directory, SPACE)?;
         write(&pki.join("ca.crt"), authority.certificate())?;
 
         let etcd_port = ports.take()?;
@@ -229,4 +230,18 @@ fn controller_manager(
         .flag("secure-port", port.to_string())
         .flag("tls-cert-file", &serving.certificate)
         .flag("tls-private-key-file", &serving.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_is_told_of_before_etcd_panics() {
+        let folder = tempfile::tempdir().unwrap();
+        check_space(folder.path(), 0).unwrap();
+        let said = check_space(folder.path(), u64::MAX).unwrap_err().to_string();
+        assert!(said.contains(&folder.path().display().to_string()), "{said}");
+        assert!(said.ends_with(&format!("MB left, and a sandbox needs {}: free some", u64::MAX)), "{said}");
+    }
 }

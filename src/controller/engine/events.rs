@@ -244,6 +244,9 @@ mod tests {
             ("True", "Settled"),
         ]
         .map(|(status, reason)| with(&[("AccessReady", status, reason)]));
+        let [current, ending, extended] =
+            [("True", "Current"), ("False", "VersionEnding"), ("False", "VersionExtended")]
+                .map(|(status, reason)| with(&[("UpToDate", status, reason)]));
         let reasons = |old: &DatabaseStatus, new: &DatabaseStatus| -> Vec<String> {
             let type_of = |type_| if matches!(type_, EventType::Warning) { "!" } else { "" };
             told(Some(old), new)
@@ -269,6 +272,10 @@ mod tests {
         assert_eq!(reasons(&full, &full), [""; 0]);
         assert_eq!(reasons(&full, &drifted), ["Drifted!"]);
         assert_eq!(reasons(&drifted, &settled), ["Settled"]);
+        assert_eq!(reasons(&current, &ending), ["VersionEnding!"]);
+        assert_eq!(reasons(&ending, &ending), [""; 0]);
+        assert_eq!(reasons(&ending, &extended), ["VersionExtended!"]);
+        assert_eq!(reasons(&extended, &current), [""; 0]);
     }
 
     #[test]
