@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "each test binary uses a part of what they share")]
+#[path = "common/sandbox_programs.rs"]
+mod sandbox_programs;
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
+use sandbox_programs::program;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -37,15 +42,6 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The interpreter; the sandbox builds it.
-fn interpreter() -> PathBuf {
-    let sandbox = Path::new(env!("CARGO_BIN_EXE_database-operator")).with_file_name("database-sandbox");
-    let output = Command::new(sandbox).arg("tools").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("glua ")).unwrap();
-    PathBuf::from(line.trim())
-}
-
 /// A value as a Lua program spells it.
 fn lua(value: &Value) -> String {
     match value {
@@ -63,7 +59,7 @@ fn lua(value: &Value) -> String {
 
 #[test]
 fn argo_cd_waits_for_a_database_and_tells_of_one_that_needs_a_person() {
-    let (folder, interpreter) = (folder(), interpreter());
+    let (folder, interpreter) = (folder(), program("glua"));
     let tests: Tests = read(&folder.join("health_test.yaml"));
     let script = folder.join("health.lua");
     let temporary = tempfile::tempdir().unwrap();
@@ -76,7 +72,7 @@ fn argo_cd_waits_for_a_database_and_tells_of_one_that_needs_a_person() {
             script.display().to_string()
         );
         std::fs::write(&program, call).unwrap();
-        let output = Command::new(&interpreter).arg(&program).output().unwrap();
+        let output = Command::new(interpreter).arg(&program).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let (status, message) = text.trim_end().split_once('\n').unwrap_or_else(|| {
             panic!("{}: {text}{}", case.input_path, String::from_utf8_lossy(&output.stderr))

@@ -16,6 +16,8 @@ mod manifests;
 mod monitoring;
 #[path = "docs/pages.rs"]
 mod pages;
+#[path = "common/sandbox_programs.rs"]
+mod sandbox_programs;
 #[path = "common/sources.rs"]
 mod sources;
 #[path = "docs/texts.rs"]

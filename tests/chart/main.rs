@@ -5,13 +5,12 @@
 mod documents;
 mod pods;
 mod rendered;
+#[allow(dead_code, reason = "each test binary uses a part of what they share")]
+#[path = "../common/sandbox_programs.rs"]
+mod sandbox_programs;
 mod values;
 
-use std::{
-    path::PathBuf,
-    process::{Command, Output},
-    sync::LazyLock,
-};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -20,20 +19,11 @@ const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/database-operat
 const FILES: [&str; 3] = ["values-aks.yaml", "values-aks-automatic.yaml", "values-laptop.yaml"];
 const EVERYTHING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/chart/everything.yaml");
 
-/// Helm; the sandbox builds it.
-static HELM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let sandbox = PathBuf::from(env!("CARGO_BIN_EXE_database-operator")).with_file_name("database-sandbox");
-    let output = Command::new(sandbox).arg("tools").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("helm ")).unwrap();
-    PathBuf::from(line.trim())
-});
-
 /// Runs Helm with the chart, apart from the user's own settings and clusters.
 fn helm(command: &[&str], arguments: &[String]) -> Output {
     let home = tempfile::tempdir().unwrap();
     let folder = |name: &str| home.path().join(name);
-    Command::new(&*HELM)
+    Command::new(sandbox_programs::program("helm"))
         .args(command)
         .args(["database-operator", CHART, "--namespace", "database-operator"])
         .args(arguments)

@@ -2,35 +2,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
     process::Command,
     sync::LazyLock,
 };
 
-use crate::pages::{self, Page};
-
-fn sandbox() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_database-operator")).with_file_name("database-sandbox")
-}
-
-/// The programs that the sandbox builds, by name.
-static PROGRAMS: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(|| {
-    let output = Command::new(sandbox()).arg("tools").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line = |line: &str| {
-        let (name, path) = line.split_once("  ")?;
-        Some((name.to_owned(), PathBuf::from(path.trim())))
-    };
-    text.lines().filter_map(line).collect()
-});
+use crate::{
+    pages::{self, Page},
+    sandbox_programs,
+};
 
 /// What a program prints about one of its commands; `None` where it has no such command.
 fn help(program: &str, words: &[&str]) -> Option<String> {
     let home = tempfile::tempdir().unwrap();
     let mut command = match program {
         "database-operator" => Command::new(env!("CARGO_BIN_EXE_database-operator")),
-        "database-sandbox" => Command::new(sandbox()),
-        other => Command::new(&PROGRAMS[other]),
+        "database-sandbox" => Command::new(sandbox_programs::sandbox()),
+        other => Command::new(sandbox_programs::program(other)),
     };
     // Neither plugins nor settings of the user's.
     command.args(words).arg("--help").env("HOME", home.path()).env_remove("KUBECONFIG");
@@ -40,7 +27,7 @@ fn help(program: &str, words: &[&str]) -> Option<String> {
 
 /// Flags that kubectl takes everywhere.
 static EVERYWHERE: LazyLock<String> = LazyLock::new(|| {
-    let output = Command::new(&PROGRAMS["kubectl"]).arg("options").output().unwrap();
+    let output = Command::new(sandbox_programs::program("kubectl")).arg("options").output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 });
 

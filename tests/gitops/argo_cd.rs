@@ -1,10 +1,6 @@
 //! What app teams do with Git where Argo CD applies it: by its own engine, as `argocd app sync` tries once.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    sync::OnceLock,
-};
+use std::process::Command;
 
 use sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -14,21 +10,9 @@ use crate::{
     manifests::{MAIN, SETTINGS, config, database, kept},
     repository::Repository,
     sandbox,
+    sandbox_programs::program,
     turn::Turn,
 };
-
-/// The program; the sandbox builds it.
-fn engine() -> &'static Path {
-    static ENGINE: OnceLock<PathBuf> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        let sandbox = Path::new(env!("CARGO_BIN_EXE_database-operator")).with_file_name("database-sandbox");
-        let mut tools = Command::new(sandbox);
-        tools.arg("tools");
-        let text = run(tools, "").succeeded();
-        let line = text.lines().find_map(|line| line.strip_prefix("argo-cd-engine ")).expect("a line for it");
-        PathBuf::from(line.trim())
-    })
-}
 
 struct Application {
     story: Story<'static>,
@@ -44,7 +28,7 @@ impl Application {
     }
 
     fn run(&self, flags: &[&str]) -> Value {
-        let mut command = Command::new(engine());
+        let mut command = Command::new(program("argo-cd-engine"));
         command.arg("-kubeconfig").arg(self.story.sandbox.kubeconfig());
         command.args(["-application=app", "-namespace", &self.story.namespace]);
         command.arg("-manifests").arg(self.repository.files()).args(flags);

@@ -13,6 +13,9 @@ mod flux;
 mod manifests;
 mod operator;
 mod repository;
+#[allow(dead_code, reason = "each test binary uses a part of what they share")]
+#[path = "../common/sandbox_programs.rs"]
+mod sandbox_programs;
 mod stories;
 mod transcript;
 mod turn;
