@@ -7,7 +7,7 @@
 
 mod authority;
 mod postgres;
-mod tls;
+pub(crate) mod tls;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -3,19 +3,15 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
-    sync::Arc,
     thread,
 };
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rstest::rstest;
-use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
-use crate::{common::Story, story};
+use crate::{common::Story, examples::tls::Pair, story};
 
 const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 
@@ -57,16 +53,8 @@ fn refused_by_webhook(story: &Story<'_>, client_config: &Value) -> String {
 }
 
 /// A server of TLS with this certificate; gives its port.
-fn serve(certificate: &str, key: &KeyPair) -> u16 {
-    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+fn serve(pair: &Pair) -> u16 {
+    let (config, listener) = (pair.server_config(), TcpListener::bind("127.0.0.1:0").unwrap());
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -129,9 +117,10 @@ fn the_api_server_says_of_a_webhooks_certificate_what_the_page_quotes(
     (params.not_before, params.not_after) = (date_time_ymd(2010, 1, 1), date_time_ymd(until, 1, 1));
     let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let certificate = params.self_signed(&key).unwrap().pem();
+    let pair = Pair { certificate, key: key.serialize_pem() };
     let other = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&other).unwrap().pem();
-    let bundle = base64(if is_trusted { &certificate } else { &other });
-    let port = serve(&certificate, &key);
+    let bundle = base64(if is_trusted { &pair.certificate } else { &other });
+    let port = serve(&pair);
     let client_config = if name == "127.0.0.1" {
         json!({"url": format!("https://127.0.0.1:{port}"), "caBundle": bundle})
     } else {
