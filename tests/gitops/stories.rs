@@ -178,8 +178,8 @@ fn two_commits_retain_the_data_and_a_third_brings_them_back() {
 
     let mut page = Transcript::new();
     page.did(
-        "git add main.yaml && git commit -m \"Keep the data of the database main\" && git push      \
-         # with altinn.app/retention: Retain",
+        "git add main.yaml && git commit -m \"Keep the data of the database main\" && git push  \
+         # altinn.app/retention: Retain",
     );
     app.push("Keep the data of the database main", &[(MAIN, Some(&kept("{}")))]);
     app.applied();
