@@ -15,7 +15,10 @@ use std::{
 
 use api::{DatabaseRef, DatabaseSpec};
 use divan::{Bencher, Divan, black_box, counter::BytesCount};
-use jiff::civil::{Date, date};
+use jiff::{
+    civil::{Date, date},
+    tz::TimeZone,
+};
 use policy::{Policy, PolicyState, Request, defaults, document::Namespace};
 use reviews::{POLICY, Review};
 use serde_json::{Value, from_slice, from_value};
@@ -83,7 +86,12 @@ fn review(bencher: Bencher<'_, '_>, review: &Review) {
     let data = [("policy.yaml".to_owned(), POLICY.to_owned())].into();
     let state = PolicyState::default().applied(Some(&data));
     let facts = Facts { servers: Some(Servers::default()), ..Facts::default() };
-    let basis = Basis { state: &state, policy_name: "database-policy", today: TODAY, facts: &facts };
+    let basis = Basis {
+        state: &state,
+        policy_name: "database-policy",
+        now: TODAY.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp(),
+        facts: &facts,
+    };
     bencher.counter(BytesCount::of_slice(&review.body)).bench_local(|| {
         let answer = answer(&Question::read(review.hook, black_box(&review.body)), &basis);
         assert_eq!(answer.denial.as_ref().map_or(0, |denial| denial.problems.len()), review.problems);

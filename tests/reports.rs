@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
-use jiff::civil::{Date, date};
+use jiff::{
+    civil::{Date, date},
+    tz::TimeZone,
+};
 use policy::PolicyState;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -150,8 +153,9 @@ fn answer(review: &Review) -> String {
             },
         });
         let today = review.today.as_ref().map_or(TODAY, |day| day.parse().unwrap());
+        let now = today.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
         let facts = Facts::default();
-        let basis = Basis { state: &state, policy_name: "database-policy", today, facts: &facts };
+        let basis = Basis { state: &state, policy_name: "database-policy", now, facts: &facts };
         review::answer(&Question::read(hook, body.to_string().as_bytes()), &basis).review.response.unwrap()
     };
     // Both are asked in the order of the API server, and the second sees what the first has filled in.

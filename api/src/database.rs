@@ -112,6 +112,38 @@ pub struct DatabaseSpec {
     /// Left out, it is `metadata.name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
+
+    /// The data that a new database begins with: those of another one, as they were at a moment, e.g. `{database: main,
+    /// time: "2026-11-27T12:00:00Z"}`. The other one goes on as it is. What is left out beside it is as the other one has
+    /// it: version, size, disk and backups. It counts when the server is made, and does nothing after that.
+    #[serde(default, deserialize_with = "restore_from", skip_serializing_if = "Option::is_none")]
+    pub restore_from: Option<RestoreFrom>,
+}
+
+/// Another database, and a moment.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreFrom {
+    /// The `Database` whose data they are, live or retained, e.g. `main` of the same namespace. One of another namespace is
+    /// `<namespace>/<name>`, and the policy must allow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+
+    /// Instead of `database`, the resource id of any other server in Azure, e.g.
+    /// `/subscriptions/<id>/resourceGroups/<name>/providers/Microsoft.DBforPostgreSQL/flexibleServers/<name>`. The policy must
+    /// allow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
+
+    /// The moment, in UTC or with an offset, e.g. `2026-11-27T12:00:00Z`. Left out, it is the one at which the server is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+}
+
+/// What data begin with; without a word below it, it is as left out.
+fn restore_from<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RestoreFrom>, D::Error> {
+    let written = Option::<RestoreFrom>::deserialize(deserializer)?;
+    Ok(written.filter(|written| *written != RestoreFrom::default()))
 }
 
 /// The server's disk.

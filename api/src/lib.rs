@@ -12,8 +12,8 @@ pub mod version;
 pub mod written;
 
 pub use database::{
-    Authentication, Backup, Database, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, Storage,
-    StorageTier,
+    Authentication, Backup, Database, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, RestoreFrom,
+    Storage, StorageTier,
 };
 pub use database_ref::DatabaseRef;
 pub use retained::{
@@ -22,7 +22,7 @@ pub use retained::{
 };
 pub use status::{
     ACCESS_READY, BackupsStatus, BindingReference, DatabaseStatus, DefaultedField, ExtensionStatus,
-    PolicyStatus, ProvisioningState, Recovered, RefusedChange, RefusedField, ServerStatus,
+    PolicyStatus, ProvisioningState, Recovered, RefusedChange, RefusedField, Restored, ServerStatus,
 };
 
 /// The API group of every kind here.

@@ -81,6 +81,9 @@ reasons! {
     // Of the condition `Ready` of a `Database`.
     /// Azure creates the server. This takes 5 to 15 minutes. If it takes longer, the message says so
     Creating: Database, Working, "nobody; if it takes longer, the platform team";
+    /// Azure makes the server with the data of another one, as `spec.restoreFrom` says. This takes minutes to hours, and Azure
+    /// doesn't tell how far it is
+    Restoring: Database, Working, "nobody";
     /// the server runs. The operator sets up its database, firewall, login or parameters
     Configuring: Database, Working, "nobody";
     /// an app can log in
@@ -139,6 +142,14 @@ reasons! {
     RecoveryNotAllowed: Database, Stalled, "who wrote the annotation, or the platform team";
     /// there is no retained server of the Database that `altinn.app/recover-from` names. Nothing is created
     NothingToRecover: Database, Stalled, "who wrote the annotation";
+    /// the operator doesn't know the server of the Database that `spec.restoreFrom` names: there is no such Database, or Azure
+    /// hasn't created its server yet, or has no backup of it yet. Nothing is created. When Azure has what is needed, the operator
+    /// continues
+    RestoreSourceUnknown: Database, Warning, "who wrote the spec";
+    /// the data can't be restored as `spec.restoreFrom` says. The message says what to write. Nothing is created
+    RestoreImpossible: Database, Stalled, "who wrote the spec";
+    /// the policy doesn't allow `spec.restoreFrom`: somebody wrote it while admission did not check it. Nothing is created
+    RestoreNotAllowed: Database, Stalled, "who wrote the spec, or the platform team";
     /// a Secret or another object of that name exists, and it doesn't belong to this Database. The operator doesn't
     /// change it. It checks this before it creates a server
     NameTaken: Database, Stalled, "who owns that object";
@@ -224,6 +235,8 @@ reasons! {
     ClientIdConflict: Event, Warning, "who owns the ServiceAccount";
     /// the Secret has a new password. The message says whether and for how long the old one works
     PasswordReplaced: Event, Calm, "who runs the pods that use the Secret restarts them";
+    /// the server has the data of another one. The message says of which one, and of which moment
+    Restored: Event, Calm, "nobody";
     /// the Database is deleted, and its server is retained with the data
     DataKept: Event, Calm, "nobody";
     /// the policy's ConfigMap is missing or has an error. The message names the line
@@ -250,6 +263,9 @@ reasons! {
     /// the time to destroy the server has come, but Azure refuses to revoke access to it. The server is retained, and the
     /// operator tries again
     ClosingRefused: Retained, Warning, "if it lasts, the platform team";
+    /// the time to destroy the server has come, but Azure is still restoring its data to another one. The server is retained
+    /// until that is done
+    DestroyWaits: Retained, Calm, "nobody";
     /// Azure refuses to destroy the server. The message has Azure's error. The operator tries again
     DestroyRefused: Retained, Warning, "the platform team";
     /// the `FlexibleServer` object is missing or doesn't work, so the operator can't ask Azure to destroy the server. The

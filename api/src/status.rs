@@ -90,6 +90,21 @@ pub struct DatabaseStatus {
     /// The kept server that this `Database` brought back. Missing for one that was created empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<Recovered>,
+
+    /// Where the data came from that the server began with, by `spec.restoreFrom`. Missing for one that was created empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
+}
+
+/// The server whose data were restored, and their moment.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Restored {
+    /// Name of the server in Azure.
+    #[serde(default)]
+    pub server: String,
+    /// RFC 3339, in UTC.
+    #[serde(default)]
+    pub time: String,
 }
 
 /// A change that Azure refused, so that the server goes on as it was.

@@ -21,7 +21,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use policy::{PolicyState, document::Labels};
 use rustls::{
@@ -137,8 +137,7 @@ async fn bare(listener: TcpListener, pem: &[u8]) {
 fn constants() -> Vec<Bytes> {
     let state = policy();
     let facts = Facts { servers: Some(Servers::default()), ..Facts::default() };
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let basis = Basis { state: &state, policy_name: POLICY_NAME, today, facts: &facts };
+    let basis = Basis { state: &state, policy_name: POLICY_NAME, now: Timestamp::now(), facts: &facts };
     let answers = reviews::all().into_iter().map(|review| {
         let answer = answer(&Question::read(review.hook, &review.body), &basis);
         let problems = answer.denial.as_ref().map_or(0, |denial| denial.problems.len());

@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use jiff::civil::date;
 use policy::{Code, PolicyState, document::KEY, message, warning};
 use serde_json::{Map, Value, json};
 use webhook::{
@@ -17,6 +16,8 @@ use webhook::{
 use super::{POLICY, line, menu::Menu};
 
 const POLICY_NAME: &str = "database-policy";
+/// 22 November 2026, at noon in UTC.
+pub const NOON: jiff::Timestamp = jiff::Timestamp::constant(1_795_348_800, 0);
 
 static GOOD: LazyLock<PolicyState> = LazyLock::new(|| {
     let with_labels = POLICY.replace("names: [\"*-prod\"]", "labels: {stage: prod}");
@@ -100,9 +101,11 @@ fn review(menu: &mut Menu<'_>) -> Value {
 fn facts(menu: &mut Menu<'_>) -> Facts {
     let labels = Map::from_iter([("stage".to_owned(), json!(menu.text(&["prod", "test"])))]);
     let labels = serde_json::from_value(Value::Object(labels)).unwrap_or_default();
+    let source = serde_json::from_value(menu.database()).ok().map(Arc::new);
     let databases = (0..menu.number(12)).filter_map(|_| serde_json::from_value(menu.database()).ok());
     Facts {
         using: Vec::new(),
+        source,
         databases: Some(databases.map(Arc::new).collect()),
         servers: Some(servers(menu.one(&[0, 4, 5, 300]))),
         inside: serde_json::from_value(json!([menu.database()["metadata"]])).ok(),
@@ -127,7 +130,7 @@ fn asked(body: &[u8], facts: &Facts) {
         for (state, facts) in
             [(&*PLAIN, facts), (&*GOOD, facts), (&*GOOD, &Facts::default()), (&missing, facts)]
         {
-            let basis = Basis { state, policy_name: POLICY_NAME, today: date(2026, 11, 22), facts };
+            let basis = Basis { state, policy_name: POLICY_NAME, now: NOON, facts };
             answered(hook, body, &basis);
         }
     }

@@ -57,6 +57,10 @@ codes! {
     MaintenanceWindow = 120,
     /// `spec` has a field that isn't known, or a value of a kind that it can't have.
     Shape = 121,
+    /// `spec.restoreFrom` names no database or moment that data can come from.
+    RestoreImpossible = 122,
+    /// `spec.restoreFrom` names data that policy doesn't give to this database.
+    RestoreNotAllowed = 123,
     /// `spec.sku` is a size that the region doesn't have, that its network doesn't take, or that the server can't be scaled to.
     SkuImpossible = 124,
     /// A delete that doesn't say what happens to the data.

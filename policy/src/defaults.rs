@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{DatabaseSpec, DefaultedField};
+use api::{Backup, DatabaseSpec, DefaultedField, Storage};
 
 use crate::{
     catalogue,
@@ -59,6 +59,21 @@ pub fn fill(
     });
     let defaulted = merge_notes(&in_effect(before, &spec), fresh);
     Filled { spec, defaulted }
+}
+
+/// Takes out what was filled in of a new database that begins with the data of another one: it has that as the other one has it,
+/// and what the profile says isn't meant.
+pub fn leave_to_source(filled: &mut Filled, written: &DatabaseSpec) {
+    let nothing = DatabaseSpec::default();
+    for (field, value) in field::values().filter(|(field, _)| field::comes_with_data(field)) {
+        if (value.text)(written).is_none() && (value.text)(&filled.spec).is_some() {
+            (value.copy)(&mut filled.spec, &nothing);
+            filled.defaulted.retain(|note| note.field != field.path);
+        }
+    }
+    // Without a value in it, it isn't written either.
+    filled.spec.storage.take_if(|storage| *storage == Storage::default());
+    filled.spec.backup.take_if(|backup| *backup == Backup::default());
 }
 
 /// The new spec, with the stored values of what it leaves out: server-side apply sends such a field as absent.

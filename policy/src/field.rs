@@ -290,7 +290,60 @@ pub const FIELDS: &[Field] = &[
         judged_by: &[],
         value: Some(value!(Reset, service_account_name, String::clone)),
     },
+    Field {
+        path: "restoreFrom",
+        code: Code::RestoreImpossible,
+        write: "write database and time below it, such as {database: main, time: \"2026-11-27T12:00:00Z\"}",
+        form: Form::Fields,
+        judged_by: &[],
+        value: Some(value!(Stays, restore_from, |from| {
+            let origin = from.database.as_ref().or(from.server_id.as_ref());
+            format!("{} {}", origin.map_or("", String::as_str), from.time.as_deref().unwrap_or_default())
+        })),
+    },
+    Field {
+        path: "restoreFrom.database",
+        code: Code::RestoreImpossible,
+        write: "write the name of a Database, such as main, in quotes if it looks like a number or a word of YAML",
+        form: Form::Scalar,
+        judged_by: &[],
+        value: None,
+    },
+    Field {
+        path: "restoreFrom.serverId",
+        code: Code::RestoreImpossible,
+        write: "write the resource id of a server",
+        form: Form::Scalar,
+        judged_by: &[],
+        value: None,
+    },
+    Field {
+        path: "restoreFrom.time",
+        code: Code::RestoreImpossible,
+        write: "write a moment in UTC, such as \"2026-11-27T12:00:00Z\"",
+        form: Form::Scalar,
+        judged_by: &[],
+        value: None,
+    },
 ];
+
+/// What Azure takes from the source when it restores a server, beside the data.
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
+const WITH_DATA: &[&str] = &[
+    "version",
+    "sku",
+    "storage.sizeGiB",
+    "storage.tier",
+    "storage.autoGrow",
+    "backup.retentionDays",
+    "backup.geoRedundant",
+    "databaseName",
+];
+
+/// Whether a restored server has it as its source has it.
+pub(crate) fn comes_with_data(field: &Field) -> bool {
+    WITH_DATA.contains(&field.path)
+}
 
 impl Field {
     /// The fields below this one, each with its name there.
@@ -362,6 +415,7 @@ mod tests {
             "highAvailability": "Disabled", "backup": {"retentionDays": 7, "geoRedundant": false},
             "maintenanceWindow": {"day": "Sunday", "hour": 3}, "databaseName": "orders", "extensions": ["vector"],
             "parameters": {"work_mem": "8192"}, "authentication": "Identity", "serviceAccountName": "orders",
+            "restoreFrom": {"database": "main", "serverId": "/s", "time": "2026-11-27T12:00:00Z"},
         });
         serde_json::from_value(spec).unwrap()
     }

@@ -12,6 +12,7 @@
 //! - [`retained`]: what may become of data that are kept
 //! - [`pausing`]: what has everything in Azure left alone for a while
 //! - [`recovering`]: which kept data may come back under another name
+//! - [`restoring`]: whether a new database may begin with the data of another one
 //! - [`accepting`]: whether an empty server will do where there was one with data
 //! - [`resolve`]: spec and policy become what is built
 //! - [`quota`]: how many servers a namespace may have, and which databases wait
@@ -33,6 +34,7 @@ pub mod quote;
 pub mod recorded;
 pub mod recovering;
 pub mod resolve;
+pub mod restoring;
 pub mod retained;
 pub mod rules;
 mod spec;

@@ -87,12 +87,13 @@ impl Policy {
     pub fn resolve(&self, request: &Request<'_>, recorded: Option<&Recorded>) -> Result<Effective, Denial> {
         // A default never changes a live server, not even one that was kept and is found again: what nobody
         // wrote is as it runs.
-        let mut new = defaults::effective_over_defaults(request.new, request.defaulted, recorded);
-        if let Some(recorded) = recorded {
-            new.database_name = new.database_name.or_else(|| recorded.running.database_name.clone());
+        let known = recorded.or_else(|| request.comes_along());
+        let mut new = defaults::effective_over_defaults(request.new, request.defaulted, known);
+        if let Some(known) = known {
+            new.database_name = new.database_name.or_else(|| known.running.database_name.clone());
         }
         let profile = self.profile(request.in_namespace()).map_err(|why| Self::no_profile(request, why))?;
-        let filled = defaults::fill(&new, request.old, recorded, profile, request.defaulted);
+        let filled = defaults::fill(&new, request.old, known, profile, request.defaulted);
         let stored = recorded.map(|recorded| recorded.as_spec(&filled.spec));
         let judged = Request { new: &filled.spec, old: stored.as_ref(), defaulted: &[], ..*request };
         if let Some(denial) = self.judge(&judged, recorded).denial {

@@ -149,6 +149,6 @@ mod tests {
         let missing = PolicyState::default().deleted();
         insta::assert_snapshot!(missing.require("database-policy").unwrap_err().message(), @"the policy ConfigMap database-policy is missing, so no database can be created or changed; the platform team must create it [DB401]. Policy database-policy.");
         let broken = missing.applied(Some(&data("azur: {}")));
-        insta::assert_snapshot!(broken.require("database-policy").unwrap_err().message(), @r#"the policy ConfigMap database-policy is broken, so no database can be created or changed; the platform team must mend it: line 1: azur is not a known key; did you mean azure? known here: azure, catalogue, profiles, exceptions, recoveries [DB403]. Policy database-policy."#);
+        insta::assert_snapshot!(broken.require("database-policy").unwrap_err().message(), @r#"the policy ConfigMap database-policy is broken, so no database can be created or changed; the platform team must mend it: line 1: azur is not a known key; did you mean azure? known here: azure, catalogue, profiles, exceptions, recoveries, copies [DB403]. Policy database-policy."#);
     }
 }

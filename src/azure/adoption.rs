@@ -35,6 +35,8 @@ const DATABASE_TAG: &str = "database-operator-database";
 const CLUSTER_UID_TAG: &str = "database-operator-cluster-uid";
 /// Tag that says the uid of the namespace of the server's `Database`: a name can be given to another team's.
 const NAMESPACE_UID_TAG: &str = "database-operator-namespace-uid";
+/// Tag that says whose data a server began with, and of which moment, as `<server>@<moment>`.
+const RESTORED_TAG: &str = "database-operator-restored-from";
 /// Tag that says since when the server has the `Database` that it has: what was written before that is about the past.
 const TAKEN_TAG: &str = "database-operator-taken";
 
@@ -90,6 +92,8 @@ pub struct Provenance<'a> {
     pub namespace_uid: Option<&'a str>,
     /// When the `Database` that has the server was created; `None` where none is live.
     pub taken: Option<Timestamp>,
+    /// The server and the moment whose data it is to begin with; `None` where it is there, or begins empty.
+    pub restored: Option<(&'a str, Timestamp)>,
 }
 
 /// The tags of a server that nothing is recognized by. What isn't known now stays as it is.
@@ -103,6 +107,10 @@ pub(super) fn more_tags(
         (CLUSTER_UID_TAG, Some(provenance.cluster_uid.to_owned())),
         (NAMESPACE_UID_TAG, kept(NAMESPACE_UID_TAG, provenance.namespace_uid.map(str::to_owned))),
         (TAKEN_TAG, kept(TAKEN_TAG, provenance.taken.map(|taken| taken.to_string()))),
+        (
+            RESTORED_TAG,
+            kept(RESTORED_TAG, provenance.restored.map(|(server, time)| format!("{server}@{time}"))),
+        ),
     ];
     values
         .into_iter()
@@ -127,6 +135,11 @@ pub fn namespace_uid(server: &FlexibleServer) -> Option<&str> {
 /// Since when the server has the `Database` that it has, or had last, by its tag in Azure.
 pub fn taken(server: &FlexibleServer) -> Option<Timestamp> {
     server.created_status()?.tags.get(TAKEN_TAG)?.parse().ok()
+}
+
+/// The server whose data a server began with, and their moment, by its tag.
+pub fn restored(server: &FlexibleServer) -> Option<(&str, &str)> {
+    tags_of(server).get(RESTORED_TAG)?.split_once('@')
 }
 
 /// The tags by which a server is known for one of ours.
@@ -232,9 +245,16 @@ fn described(tags: &BTreeMap<String, String>) -> String {
     }
 }
 
-/// The spec that a server stands for which is ours and was found in Azure: the spec of a probe holds wishes.
+/// Whether the server has the data of another one, and nothing of what is wanted of it was sent yet.
+pub fn is_just_restored(server: &FlexibleServer) -> bool {
+    server.spec.is_restore() && server.created_status().is_some()
+}
+
+/// The spec that a server stands for which is ours and was found in Azure, or restored: the spec of a probe holds wishes, and that
+/// of a restore nothing but where the data come from.
 pub fn found(server: &FlexibleServer) -> FlexibleServerSpec {
-    let Some(status) = server.created_status().filter(|_| is_probe(server)) else {
+    let is_restored = is_just_restored(server);
+    let Some(status) = server.created_status().filter(|_| is_probe(server) || is_restored) else {
         return server.spec.clone();
     };
     let wanted = server.spec.clone();
@@ -254,9 +274,13 @@ pub fn found(server: &FlexibleServer) -> FlexibleServerSpec {
         sku: status.sku.clone().unwrap_or(wanted.sku),
         storage: status.storage.clone().unwrap_or(wanted.storage),
         network: if network == Network::default() { wanted.network } else { network },
-        high_availability: status.high_availability.clone(),
+        // Azure restores neither, so that they say nothing of what is wanted.
+        high_availability: status.high_availability.clone().filter(|_| !is_restored),
+        maintenance_window: status.maintenance_window.clone().filter(|_| !is_restored),
         backup: status.backup.clone(),
-        maintenance_window: status.maintenance_window.clone(),
+        create_mode: None,
+        source_server_resource_reference: None,
+        point_in_time_utc: None,
         ..wanted
     }
 }
@@ -335,7 +359,13 @@ mod tests {
         let known = [(TAKEN_TAG, "2026-11-01T12:00:00Z"), (NAMESPACE_UID_TAG, "n1"), (DATABASE_TAG, "old")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into();
-        let kept = Provenance { database_name: "main", cluster_uid: "c1", namespace_uid: None, taken: None };
+        let kept = Provenance {
+            database_name: "main",
+            cluster_uid: "c1",
+            namespace_uid: None,
+            taken: None,
+            restored: None,
+        };
         let tags: BTreeMap<_, _> = more_tags(&kept, &known).collect();
         assert_eq!(
             tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" "),

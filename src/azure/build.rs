@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{DatabaseRef, ExtensionStatus, annotations::PAUSED};
+use jiff::Timestamp;
 use kube::api::ObjectMeta;
 use policy::{Effective, document};
 
@@ -16,7 +17,8 @@ use super::{
     condition::{self, Progress},
     database_for_postgresql::{
         AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersConfigurationSpec,
-        FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, Reference, Sku, Storage,
+        FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, POINT_IN_TIME_RESTORE,
+        Reference, Sku, Storage,
     },
     has_policy,
     managed_identity::{FederatedIdentityCredentialSpec, UserAssignedIdentitySpec},
@@ -44,6 +46,8 @@ pub struct Input<'a> {
     pub provenance: adoption::Provenance<'a>,
     /// Whether an empty server or database may be made where there was one.
     pub accepts_empty: bool,
+    /// Where its data come from, if it is to be made with those of another server.
+    pub restore: Option<&'a RestoreSource>,
     /// The objects that there are.
     pub existing: Existing<'a>,
     /// The extensions that are in the database, as far as that is known.
@@ -56,6 +60,33 @@ pub struct Input<'a> {
     pub former: Option<Former<'a>>,
     /// Login and password of an administrator; without it there are no passwords.
     pub password_administrator: Option<(&'a str, &'a SecretReference)>,
+}
+
+/// The server whose data another one is made with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RestoreSource {
+    /// Its resource id.
+    pub id: String,
+    pub time: Timestamp,
+    /// Where it is, and the restored one must be; `None` where that isn't known.
+    pub location: Option<String>,
+}
+
+impl RestoreSource {
+    /// Its name in Azure.
+    pub fn name(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// What the object of a server says that is being restored.
+    pub fn of(server: &FlexibleServer) -> Option<Self> {
+        let spec = Some(&server.spec).filter(|spec| spec.is_restore())?;
+        Some(Self {
+            id: spec.source_server_resource_reference.as_ref()?.arm_id.clone(),
+            time: spec.point_in_time_utc.as_ref()?.parse().ok()?,
+            location: Some(spec.location.clone()),
+        })
+    }
 }
 
 /// The objects that there are, as far as what we want depends on them.
@@ -177,6 +208,9 @@ fn server(input: &Input<'_>, placement: Placement) -> FlexibleServer {
         },
     );
     settings::write(&effective.settings, &mut server.spec);
+    if let Some(source) = input.restore.filter(|_| *input.adoption == Adoption::Manage) {
+        restore(source, &mut server.spec);
+    }
     server.metadata = of_the_one(input.existing.server, metadata(input, server_name));
     if *input.adoption != Adoption::Manage {
         server.spec.tags.clear();
@@ -187,6 +221,24 @@ fn server(input: &Input<'_>, placement: Placement) -> FlexibleServer {
         rest(&mut server);
     }
     server
+}
+
+/// Has Azure make it with the data of another one. Azure takes the rest from there, and what is wanted otherwise is a change
+/// afterwards: high availability, of which Azure would say nothing, and a size, which it would refuse.
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
+fn restore(source: &RestoreSource, spec: &mut FlexibleServerSpec) {
+    let location = source.location.clone().unwrap_or_else(|| spec.location.clone());
+    *spec = FlexibleServerSpec {
+        azure_name: std::mem::take(&mut spec.azure_name),
+        owner: std::mem::take(&mut spec.owner),
+        tags: std::mem::take(&mut spec.tags),
+        network: std::mem::take(&mut spec.network),
+        location,
+        create_mode: Some(POINT_IN_TIME_RESTORE.to_owned()),
+        source_server_resource_reference: Some(Reference { arm_id: source.id.clone() }),
+        point_in_time_utc: Some(source.time.to_string()),
+        ..FlexibleServerSpec::default()
+    };
 }
 
 fn database(input: &Input<'_>) -> Option<FlexibleServersDatabase> {
@@ -434,7 +486,10 @@ fn placement(input: &Input<'_>) -> Placement {
             cluster: tagged.unwrap_or(&azure.cluster_name.value).clone(),
             resource_group: spec.owner,
             location: spec.location,
-            tenant_id: spec.auth_config.tenant_id,
+            // That of a server that was just restored isn't known.
+            tenant_id: Some(spec.auth_config.tenant_id)
+                .filter(|tenant_id| !tenant_id.is_empty())
+                .unwrap_or_else(|| azure.tenant_id.value.clone()),
             network: spec.network,
         };
     }

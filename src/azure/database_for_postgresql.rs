@@ -27,13 +27,14 @@ pub struct FlexibleServerSpec {
     pub location: String,
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    #[serde(default)]
+    /// Empty in a restore, as sizes and logins are: Azure takes them from the source.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub sku: Sku,
     #[serde(default)]
     pub storage: Storage,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub auth_config: AuthConfig,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub administrator_login: Option<String>,
@@ -47,6 +48,30 @@ pub struct FlexibleServerSpec {
     pub backup: Option<Backup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_window: Option<MaintenanceWindow>,
+    /// `PointInTimeRestore`: its data come from another server. Once Azure has made it, this and the next two must go: Azure
+    /// refuses to make it again, and with that each later change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_mode: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_server_resource_reference: Option<Reference>,
+    /// RFC 3339, in UTC.
+    #[serde(default, rename = "pointInTimeUTC", skip_serializing_if = "Option::is_none")]
+    pub point_in_time_utc: Option<String>,
+}
+
+/// The mode of a restore from the source's automatic backups.
+/// <https://learn.microsoft.com/rest/api/postgresql/servers/create-or-update#createmode>
+pub const POINT_IN_TIME_RESTORE: &str = "PointInTimeRestore";
+
+impl FlexibleServerSpec {
+    /// Whether it asks for a server whose data come from another one.
+    pub fn is_restore(&self) -> bool {
+        self.create_mode.as_deref() == Some(POINT_IN_TIME_RESTORE)
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

@@ -16,7 +16,9 @@ pub(crate) mod states;
 
 pub use administrator::{Administrator, Principal, is_apps};
 pub use adoption::Adoption;
-pub use build::{Existing, Former, FormerObjects, Identity, Input, Objects, annotations, build};
+pub use build::{
+    Existing, Former, FormerObjects, Identity, Input, Objects, RestoreSource, annotations, build,
+};
 pub use database_for_postgresql::{
     FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
     FlexibleServersFirewallRule, SecretReference,

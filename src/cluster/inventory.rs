@@ -19,7 +19,7 @@ use kube::{
     core::{DeserializeGuard, ObjectList, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
-        reflector::{self, Store},
+        reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
@@ -255,6 +255,10 @@ impl webhook::Cluster for Inventory {
                 && service_account_name(&database.name_any(), &database.spec) == account
         };
         databases.iter().filter(uses).map(|database| database.name_any()).collect()
+    }
+
+    fn database(&self, namespace: &str, name: &str) -> Option<Arc<Database>> {
+        self.databases.get(&ObjectRef::new(name).within(namespace))
     }
 
     fn databases(&self) -> Option<Vec<Arc<Database>>> {

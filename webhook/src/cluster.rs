@@ -36,6 +36,11 @@ pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The database of this namespace and name, as far as it is known.
+    fn database(&self, _namespace: &str, _name: &str) -> Option<Arc<Database>> {
+        None
+    }
+
     /// Every database that is known; `None` when they can't be listed.
     fn databases(&self) -> Option<Vec<Arc<Database>>>;
 
@@ -125,6 +130,8 @@ pub struct Needs<'a> {
     pub kept_of: Option<(&'a str, &'a str)>,
     /// The databases that use this ServiceAccount, given by its namespace and name.
     pub using: Option<(&'a str, &'a str)>,
+    /// The database of this namespace and name, whose data another one is to begin with.
+    pub source: Option<(&'a str, &'a str)>,
     /// Every database, and the labels of every namespace.
     pub databases: bool,
     /// The issuer of the API server.
@@ -150,6 +157,8 @@ pub struct Facts {
     pub is_kept: Option<bool>,
     /// Names of the databases that use the ServiceAccount of the question, as far as they are known.
     pub using: Vec<String>,
+    /// The database whose data the one of the question is to begin with, as far as it is known.
+    pub source: Option<Arc<Database>>,
     /// Every database; `None` when they can't be listed.
     pub databases: Option<Vec<Arc<Database>>>,
     pub issuer: Issuer,
@@ -197,6 +206,9 @@ impl Facts {
         }
         if let Some((namespace, account)) = needs.using {
             facts.using = cluster.using(namespace, account);
+        }
+        if let Some((namespace, name)) = needs.source {
+            facts.source = cluster.database(namespace, name);
         }
         facts
     }

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::Timestamp;
 use policy::PolicyState;
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -145,7 +145,7 @@ impl Handler {
             let work = tokio::task::spawn_blocking(move || {
                 let _place = place;
                 let basis =
-                    Basis { state: &policy, policy_name: &policy_name, today: today(), facts: &facts };
+                    Basis { state: &policy, policy_name: &policy_name, now: Timestamp::now(), facts: &facts };
                 catch_panic(&metrics, || judge(&question, &basis))
             });
             work.await.unwrap_or_default()
@@ -154,7 +154,7 @@ impl Handler {
     }
 
     fn basis<'a>(&'a self, state: &'a PolicyState, facts: &'a Facts) -> Basis<'a> {
-        Basis { state, policy_name: &self.state.policy_name, today: today(), facts }
+        Basis { state, policy_name: &self.state.policy_name, now: Timestamp::now(), facts }
     }
 
     fn mistaken(&self, hook: Hook, asked: &Envelope, policy: &PolicyState) -> Answer {
@@ -223,8 +223,4 @@ fn record(state: &State, hook: Hook, answer: &Answer) {
 /// Whoever gets past the API server could fill the log with a name.
 fn short(text: &str) -> &str {
     &text[..text.floor_char_boundary(256)]
-}
-
-fn today() -> Date {
-    Timestamp::now().to_zoned(TimeZone::UTC).date()
 }

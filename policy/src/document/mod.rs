@@ -4,6 +4,7 @@
 //! remains: a policy that holds.
 
 mod check;
+mod copy;
 mod enforcement;
 mod limits;
 mod located;
@@ -19,6 +20,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
 
+pub use copy::{DataCopy, From as CopiedFrom};
 pub use enforcement::{Exception, Level, Rule};
 pub use limits::{LARGEST, NODES};
 pub use located::Located;
@@ -31,6 +33,7 @@ pub use raw::{
 pub use recovery::Recovery;
 
 use crate::{Code, Problem, message::and_more, quote::clean};
+pub(crate) use check::server_of_id;
 use namespaces::Namespaces;
 
 /// As many other keys of the ConfigMap are named.

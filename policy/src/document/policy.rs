@@ -6,6 +6,7 @@ use api::HighAvailability;
 use jiff::civil::Date;
 
 use super::{
+    copy::DataCopy,
     enforcement::{Exception, Rule},
     namespaces::{Namespace, NoProfile},
     profile::Profile,
@@ -27,6 +28,7 @@ pub struct Policy {
     /// By namespace and name of their database, and as written for each.
     pub(super) exceptions: Vec<Exception>,
     pub recoveries: Vec<Recovery>,
+    pub copies: Vec<DataCopy>,
     /// What is known here, with what the policy knows better.
     pub(super) catalogue: Cow<'static, Catalogue>,
 }
@@ -133,5 +135,10 @@ impl Policy {
     /// Recoveries whose last day has passed.
     pub fn expired_recoveries(&self, today: Date) -> impl Iterator<Item = &Recovery> {
         self.recoveries.iter().filter(move |recovery| today > recovery.until)
+    }
+
+    /// Copies whose last day has passed.
+    pub fn expired_copies(&self, today: Date) -> impl Iterator<Item = &DataCopy> {
+        self.copies.iter().filter(move |copy| today > copy.until)
     }
 }

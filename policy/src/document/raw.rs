@@ -29,6 +29,10 @@ pub struct Document {
     /// Kept servers that a `Database` of another name or namespace may bring back, with their data.
     #[serde(default)]
     pub recoveries: Vec<Recovery>,
+    /// Data that a new `Database` may begin with, by `spec.restoreFrom`, though they are of another namespace or of a server that
+    /// no `Database` has.
+    #[serde(default)]
+    pub copies: Vec<DataCopy>,
 }
 
 /// Where servers are created.
@@ -442,5 +446,22 @@ pub struct Recovery {
     /// The last day on which it may be brought back so, in UTC, e.g. `2027-01-31`.
     pub until: Located<String>,
     /// Why; people read it in the audit log of the API server.
+    pub reason: Located<String>,
+}
+
+/// Data of another namespace, or of a server that no `Database` has, with which a new `Database` may begin, by
+/// `spec.restoreFrom`. Who owns that `Database` then has them, with every row that was there at the moment.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DataCopy {
+    /// The database whose data they are, as `<namespace>/<name>`.
+    pub from: Option<Located<String>>,
+    /// Instead of `from`, the resource id of a server in Azure.
+    pub from_server: Option<Located<String>>,
+    /// The database that may have them, as `<namespace>/<name>`, or each one of a namespace, as `<namespace>/*`.
+    pub to: Located<String>,
+    /// The last day on which they may be restored so, in UTC, e.g. `2027-01-31`.
+    pub until: Located<String>,
+    /// Why; people read it when they review the policy.
     pub reason: Located<String>,
 }

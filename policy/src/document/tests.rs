@@ -151,6 +151,12 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::no_reason("reason: \"load test, ticket 4711\"", "reason: \"\"")]
 #[case::recovered_from_no_database("from: reports/old", "from: old")]
 #[case::recovered_for_ever("until: 2027-02-28", "until: \"\"")]
+#[case::copied_from_nothing("{from: ledger/main, to", "{to")]
+#[case::copied_from_two("{from: ledger/main, to", "{from: ledger/main, fromServer: /s, to")]
+#[case::copied_from_no_server("{from: ledger/main, to", "{fromServer: legacy, to")]
+#[case::copied_to_any_namespace("to: \"ledger-test/*\"", "to: \"*/main\"")]
+#[case::copied_to_every_name_like_this("to: \"ledger-test/*\"", "to: \"ledger-test/main-*\"")]
+#[case::copied_for_no_reason("reason: \"rehearsal, ticket 4713\"", "reason: \"\"")]
 #[case::window("sku: Standard_B1ms", "sku: Standard_B1ms\n      maintenanceWindow: {day: Sunday, hour: 24}")]
 #[case::tier_of_another_size("sizeGiB: 32}", "sizeGiB: 32, tier: P60}")]
 #[case::own_tier_of_the_default_size("storage: {maxGiB: 256}", "storage: {maxGiB: 256, tiers: [P6]}")]
@@ -487,6 +493,8 @@ fn an_exception_ends_with_its_last_day() {
     assert_eq!(policy.expired_exceptions("2027-01-31".parse().unwrap()).count(), 0);
     assert_eq!(policy.expired_recoveries("2027-03-01".parse().unwrap()).count(), 1);
     assert_eq!(policy.expired_recoveries("2027-02-28".parse().unwrap()).count(), 0);
+    assert_eq!(policy.expired_copies("2027-03-01".parse().unwrap()).count(), 1);
+    assert_eq!(policy.expired_copies("2027-02-28".parse().unwrap()).count(), 0);
 }
 
 /// The example with these profiles before its own.

@@ -12,6 +12,7 @@ mod high_availability;
 mod maintenance_window;
 pub mod names;
 mod parameters;
+mod restore_from;
 mod sku;
 mod storage;
 mod storage_tier;
@@ -20,7 +21,7 @@ mod version;
 use std::cell::LazyCell;
 
 use api::{DatabaseRef, DatabaseSpec, DefaultedField};
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 
 use crate::{
     Code, Denial, Policy, Problem,
@@ -31,6 +32,7 @@ use crate::{
     quota::Used,
     quote::quote,
     recorded::Recorded,
+    restoring::Source,
     spec,
 };
 
@@ -58,6 +60,10 @@ pub struct Request<'a> {
     pub defaulted: &'a [DefaultedField],
     /// The current day in UTC: support of versions ends on a day.
     pub today: Date,
+    /// What is known of the server whose data it is to begin with; `None` where there is none, or nothing is known of it.
+    pub source: Option<&'a Source>,
+    /// When it asks for these data; `None` where that was judged, or there are none.
+    pub asked_at: Option<Timestamp>,
 }
 
 impl<'a> Request<'a> {
@@ -75,7 +81,19 @@ impl<'a> Request<'a> {
             old: None,
             defaulted: &[],
             today,
+            source: None,
+            asked_at: None,
         }
+    }
+
+    /// The one that is judged.
+    pub fn database(&self) -> DatabaseRef<'a> {
+        DatabaseRef::new(self.namespace, self.name)
+    }
+
+    /// What a server has that is to be made with the data of another one.
+    pub(crate) fn comes_along(&self) -> Option<&'a Recorded> {
+        Some(&self.source?.comes_along)
     }
 
     /// The namespace, as profiles look at it.
@@ -91,6 +109,7 @@ impl<'a> Request<'a> {
         recorded: Option<&Recorded>,
         profile: &Profile,
     ) -> DatabaseSpec {
+        let recorded = recorded.or_else(|| self.comes_along());
         let effective = |spec| defaults::effective_over_defaults(spec, self.defaulted, recorded);
         let old = old.map(effective);
         defaults::fill(&effective(spec), old.as_ref(), recorded, profile, self.defaulted).spec
@@ -235,6 +254,9 @@ const RULES: &[(Ground, Check)] = &[
     (Allowed(Rule::Parameters), Each(parameters::allowed)),
     (Allowed(Rule::Authentication), One(authentication::allowed)),
     (Own, One(names::service_account_name_shape)),
+    (Own, Each(restore_from::readable)),
+    (Own, One(restore_from::permitted)),
+    (Own, One(restore_from::stays)),
 ];
 
 /// The problems that each rule finds which stands on such a ground. A rule that isn't asked isn't run either: what may be
@@ -264,7 +286,7 @@ impl Policy {
         let in_force = |spec, old| request.in_force(spec, old, recorded, profile);
         let old = request.old.map(|old| in_force(old, Some(old)));
         let new = in_force(request.new, request.old);
-        let location = self.location(recorded);
+        let location = self.location(recorded.or_else(|| request.comes_along()));
         let old = old.as_ref();
         let policy = self;
         let context = Context { request, policy, profile, location, new: &new, old, stored: old, recorded };
@@ -315,7 +337,7 @@ impl Policy {
         // As it is stored and as it runs: no default is filled into what was made without.
         let new = request.in_force(request.new, Some(request.new), recorded, profile);
         let request = Request { old: None, databases: None, ..*request };
-        let location = self.location(recorded);
+        let location = self.location(recorded.or_else(|| request.comes_along()));
         let (policy, request, stored) = (self, &request, Some(&new));
         let context = Context { request, policy, profile, location, new: &new, old: None, stored, recorded };
         let excepted = |rule| self.exception(request.namespace, request.name, rule, request.today).is_some();

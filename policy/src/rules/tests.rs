@@ -5,6 +5,7 @@ mod azure;
 mod messages;
 mod profile;
 mod properties;
+mod restores;
 mod updates;
 
 use api::{Storage, StorageTier};

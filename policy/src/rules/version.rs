@@ -7,14 +7,23 @@ use crate::{
     Code, Problem,
     catalogue::{Support, Version},
     quote::quote,
+    recorded::Recorded,
     suggest::instead,
 };
 
 const FIELD: &str = "spec.version";
 
+/// Data are restored with the version that they have, also one that no new database could have.
+fn comes_with_data(context: &Context<'_>) -> bool {
+    let theirs = context.request.comes_along().and_then(Recorded::major);
+    theirs.is_some() && theirs == context.major()
+}
+
 fn changed(context: &Context<'_>) -> bool {
-    context
-        .changed(|spec| spec.version.as_ref().map(|version| major(version).ok_or_else(|| written(version))))
+    !comes_with_data(context)
+        && context.changed(|spec| {
+            spec.version.as_ref().map(|version| major(version).ok_or_else(|| written(version)))
+        })
 }
 
 /// The platform names the versions past standard support, which cost extra, that it wants all the same.

@@ -10,6 +10,7 @@ const PROVENANCE: adoption::Provenance<'_> = adoption::Provenance {
     cluster_uid: "00000000-0000-4000-8000-0000000000c1",
     namespace_uid: Some("00000000-0000-4000-8000-0000000000a1"),
     taken: Some(jiff::Timestamp::UNIX_EPOCH),
+    restored: None,
 };
 
 fn objects(identity: Option<&Identity>) -> Objects {
@@ -57,6 +58,7 @@ fn objects_beside(
         adoption,
         provenance: PROVENANCE,
         accepts_empty: false,
+        restore: None,
         existing,
         in_database: &[],
         identity,

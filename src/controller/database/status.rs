@@ -7,8 +7,8 @@ mod access;
 mod age;
 
 use api::{
-    BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, RefusedChange, ServerStatus,
-    reason::Reason,
+    BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, RefusedChange, Restored,
+    ServerStatus, reason::Reason,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -197,6 +197,12 @@ fn fill(
     });
     age::tell_of_server(status, known.server.as_ref().and_then(Server::earliest_restore));
     status.accepted_empty.clone_from(&known.accepted_empty);
+    // A tag that somebody took away takes nothing back.
+    if let Some((server, time)) =
+        known.restored.clone().filter(|_| known.server.as_ref().is_some_and(Server::is_made))
+    {
+        status.restored = Some(Restored { server, time });
+    }
     status.policy = Some(PolicyStatus {
         profile: effective.profile.clone(),
         revision: revision.to_owned(),
@@ -454,12 +460,23 @@ impl Seen<'_> {
         self.now.duration_since(since) >= LONG
     }
 
+    fn restoring(&self) -> String {
+        let server = &self.known.server_name;
+        let from = self.known.restore.as_ref().map(|restore| &restore.source);
+        let (source, time) = from.map(|from| (from.name(), from.time.to_string())).unwrap_or_default();
+        format!(
+            "Azure is restoring server {server} with the data that {source} had at {time}; that takes minutes to hours, and Azure \
+             doesn't tell how far it is"
+        )
+    }
+
     /// What Azure does, in the first stage that isn't ready.
     fn progress(&self) -> Said {
         let (applied, server) = (self.applied, &self.known.server_name);
         // With the host it is there, whatever Azure Service Operator compares from then on.
         let is_there = self.known.host().is_some() || self.was_ready;
         let (reason, message) = match applied.stage() {
+            _ if !is_there && self.known.restore.is_some() => (Reason::Restoring, self.restoring()),
             _ if !is_there => {
                 let takes = if self.is_slow() { "" } else { "; that takes 5 to 15 minutes" };
                 (Reason::Creating, format!("Azure is creating server {server}{takes}"))

@@ -84,6 +84,11 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
         self.store.get(&ObjectRef::new(name).within(namespace))?.unpack()
     }
 
+    /// The first one of which this is so, of all: it reads each.
+    pub(crate) fn find(&self, is_it: impl Fn(&K) -> bool) -> Option<K> {
+        self.store.state().iter().filter_map(|object| object.unpack()).find(|object| is_it(object))
+    }
+
     /// The object, if it stands for that `Database`.
     pub(crate) fn own(&self, namespace: &str, name: &str, of: DatabaseRef<'_>) -> Option<K> {
         self.get(namespace, name).filter(|object| belongs_to(object, of))

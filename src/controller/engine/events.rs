@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{Database, DatabaseStatus, reason::Reason};
+use api::{Database, DatabaseStatus, Restored, reason::Reason};
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Resource,
@@ -42,6 +42,11 @@ impl Events {
     pub(crate) async fn announce(&self, database: &Database, new: &DatabaseStatus) {
         for (type_, reason, note) in told(database.status.as_ref(), new) {
             self.publish_as(database, type_, reason, note).await;
+        }
+        let was_restored = database.status.as_ref().is_some_and(|status| status.restored.is_some());
+        if let Some(Restored { server, time }) = new.restored.as_ref().filter(|_| !was_restored) {
+            let note = format!("The server has the data that server {server} had at {time}");
+            self.publish(database, Reason::Restored, &note).await;
         }
         let before = database.status.as_ref().map(|status| &*status.conditions).unwrap_or_default();
         let before = find(before, CLIENT_ID_CONFLICT).map(|conflict| &conflict.reason);
@@ -160,7 +165,9 @@ fn transition<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Opti
 }
 
 fn is_creation(ready: &Condition) -> bool {
-    [Reason::Creating, Reason::Configuring].iter().any(|step| step.as_str() == ready.reason)
+    [Reason::Creating, Reason::Restoring, Reason::Configuring]
+        .iter()
+        .any(|step| step.as_str() == ready.reason)
 }
 
 /// How many events each object may still have, and since when. Who isn't in it may have all.

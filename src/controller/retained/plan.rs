@@ -91,7 +91,7 @@ pub(super) fn first(seen: &Seen<'_>) -> Option<Plan> {
     let Some(end) = &seen.end else { return Some(Plan::Wait) };
     // What has come to its end is looked for anew first.
     let server = seen.server.as_ref()?;
-    if !seen.is_over || seen.deletion_is_requested() || seen.is_fresh {
+    if !seen.is_over || seen.copied_to.is_some() || seen.deletion_is_requested() || seen.is_fresh {
         return None;
     }
     Some(if server.is_going() {
@@ -117,6 +117,9 @@ pub(super) fn then(seen: &Seen<'_>, restored: Restored) -> Plan {
     let Some(end) = &seen.end else { return Plan::Wait };
     let record = seen.record;
     let is_requested = seen.deletion_is_requested();
+    if let Some(copy) = seen.copied_to.as_deref().filter(|_| !is_requested) {
+        return keep(seen, end, Some(told::copied_to(record, copy)));
+    }
     let recreated = seen.server.as_ref().and_then(|server| told::recreated(record, server));
     let trouble = match restored {
         Restored::UnderWay => return Plan::Wait,

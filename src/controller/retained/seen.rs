@@ -13,6 +13,7 @@ use crate::controller::server::{
     describe::Server,
     error::Error,
     objects::{Objects, ServerRef},
+    point_in_time::copied_to,
     record::deletion_is_requested,
     retention::{self, NotKnown},
 };
@@ -35,6 +36,8 @@ pub(super) struct Seen<'a> {
     pub(super) is_anothers: bool,
     /// Whether the server's object was made since this process asked for that.
     pub(super) is_fresh: bool,
+    /// Once the end has come: the `Database` to which Azure is restoring its data.
+    pub(super) copied_to: Option<String>,
     /// By the clock of this machine.
     pub(super) now: Timestamp,
 }
@@ -72,7 +75,9 @@ pub(super) async fn see<'a>(
     let is_anothers = server.as_ref().is_some_and(|server| server.is_of_another_cluster(here));
     let objects = Objects::of(&context.caches, &context.operator_namespace, &kept);
     let now = context.now();
-    Ok(Seen { record, kept, database, objects, server, end, is_over, is_anothers, is_fresh, now })
+    let id = record.spec.server.id.as_deref().filter(|_| is_over);
+    let copied_to = id.and_then(|id| copied_to(&context.caches, id));
+    Ok(Seen { record, kept, database, objects, server, end, is_over, is_anothers, is_fresh, copied_to, now })
 }
 
 /// Two clocks must agree on it.

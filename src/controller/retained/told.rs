@@ -89,6 +89,18 @@ pub(super) fn recreated(record: &RetainedDatabase, server: &Server) -> Option<Bl
     ))
 }
 
+/// Its end has come, and Azure needs it still.
+pub(super) fn copied_to(record: &RetainedDatabase, copy: &str) -> Blocked {
+    Blocked::by(
+        Reason::DestroyWaits,
+        format!(
+            "The server is to be destroyed, and waits: Azure is restoring its data to Database {copy}. It is destroyed once that \
+             is done; to keep it, annotate this record with {RETENTION}: Retain, or apply the manifest of Database {} again",
+            record.spec.database
+        ),
+    )
+}
+
 pub(super) fn gone(record: &RetainedDatabase) -> Blocked {
     let (server, database) = (&record.spec.server.name, &record.spec.database);
     Blocked::by(

@@ -65,6 +65,7 @@ pub(crate) fn build(
         name: password::secret_name(&known.server_name),
         key: passwords.newest.clone(),
     });
+    let source = known.restore.as_ref().map(|restore| &restore.source);
     let objects = azure::build(&azure::Input {
         database: DatabaseRef::of(database),
         operator_namespace,
@@ -72,12 +73,8 @@ pub(crate) fn build(
         effective,
         azure,
         adoption: &known.adoption,
-        provenance: azure::adoption::Provenance {
-            database_name: &effective.database_name,
-            cluster_uid: &known.cluster_uid,
-            namespace_uid: known.namespace_uid.as_deref(),
-            taken: database.creation_timestamp().map(|time| time.0),
-        },
+        provenance: provenance(database, known, effective),
+        restore: source,
         accepts_empty: known.accepts_empty,
         existing: azure::Existing {
             server: known.server.as_ref().map(Server::object),
@@ -120,6 +117,22 @@ pub(crate) fn build(
     let admin_secret =
         (passwords.is_some() || known.admin_secret.is_some()).then(|| admin_secret(app_passwords));
     Desired { azure: objects, inside, handover, admin_secret, admin_secret_then, service_account, secret }
+}
+
+/// What the server's tags say beside whose it is.
+fn provenance<'a>(
+    database: &Database,
+    known: &'a Known,
+    effective: &'a Effective,
+) -> azure::adoption::Provenance<'a> {
+    let source = known.restore.as_ref().map(|restore| &restore.source);
+    azure::adoption::Provenance {
+        database_name: &effective.database_name,
+        cluster_uid: &known.cluster_uid,
+        namespace_uid: known.namespace_uid.as_deref(),
+        taken: database.creation_timestamp().map(|time| time.0),
+        restored: source.map(|source| (source.name(), source.time)),
+    }
 }
 
 /// Where the app knows the administrator's password, its login by token waits for another one.

@@ -35,7 +35,7 @@ pub(crate) struct Evidence<'a> {
 
 impl Evidence<'_> {
     /// Whether Azure made the server once.
-    fn server_was_made(&self) -> bool {
+    pub(crate) fn server_was_made(&self) -> bool {
         let in_status = self.status.and_then(|status| status.server.as_ref()?.id.as_ref()).is_some();
         let in_record = self.record.is_some_and(|record| record.spec.server.id.is_some());
         let in_azure = self.server.is_some_and(|server| server.created_status().is_some());

@@ -84,7 +84,7 @@ fn is_of_another_namespace(there: &There<'_>) -> Option<Blocked> {
     let database = DatabaseRef::parse(&record.spec.database)?;
     let namespace = database.namespace;
     let is_allowed = then == now
-        || around.recoveries.iter().any(|recovery| recovery.is_of_its_own(database, around.today));
+        || around.policy.recoveries.iter().any(|recovery| recovery.is_of_its_own(database, around.today));
     (!is_allowed).then(|| {
         Blocked::by(Reason::NamespaceRecreated,
             format!(

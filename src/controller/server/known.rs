@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Secret;
 use policy::Recorded;
 
-use super::{describe::Server, password};
+use super::{describe::Server, password, point_in_time::Restore};
 #[cfg(test)]
 use crate::azure::FlexibleServer;
 use crate::azure::{
@@ -22,6 +22,10 @@ pub(crate) struct Known {
     pub(crate) inner: Option<FlexibleServersDatabase>,
     /// Whether Azure made that database once.
     pub(crate) database_was_made: bool,
+    /// Where its data come from, if it is yet to be made with those of another server.
+    pub(crate) restore: Option<Restore>,
+    /// The server whose data it began with, and their moment, as its tag says.
+    pub(crate) restored: Option<(String, String)>,
     /// Whether somebody said that an empty server or database may be made where there was one.
     pub(crate) accepts_empty: bool,
     /// What was said of an empty one, and has counted.
@@ -67,6 +71,8 @@ impl Known {
             server: Some(server.into()),
             inner: None,
             database_was_made: false,
+            restore: None,
+            restored: None,
             accepts_empty: false,
             accepted_empty: None,
             namespace_uid: None,

@@ -26,6 +26,7 @@ pub(crate) mod objects;
 pub(crate) mod observe;
 pub(crate) mod ownership;
 pub(crate) mod password;
+pub(crate) mod point_in_time;
 pub(crate) mod record;
 pub(crate) mod refused;
 pub(crate) mod resolve;

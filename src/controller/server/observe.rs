@@ -19,7 +19,7 @@ use super::{
     guards::{self, There},
     known::{FormerLogin, Known},
     ownership::{NameHolder, ServerOf, Traces, has_owner_labels, is_settled, server_of},
-    password,
+    password, point_in_time,
     surroundings::Surroundings,
 };
 use crate::{
@@ -96,8 +96,8 @@ enum Named {
 
 /// The name of its server: the one that it has, or would get.
 fn server_name(database: &Database, around: Surroundings<'_>) -> Result<Named, Error> {
-    let Surroundings { caches, records, operator_namespace, azure, .. } = around;
-    let derived = names::server(&azure.cluster_name.value, DatabaseRef::of(database));
+    let Surroundings { caches, records, operator_namespace, policy, .. } = around;
+    let derived = names::server(&policy.azure.cluster_name.value, DatabaseRef::of(database));
     if is_settled(database, &derived) {
         return Ok(Named::Here(derived));
     }
@@ -134,13 +134,20 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
         return Err(Error::Blocked(why));
     }
     let database_name = evidence.database_name(&database.spec).map_err(Error::Blocked)?;
+    let restore =
+        point_in_time::restore(database, there, evidence.server_was_made()).map_err(Error::Blocked)?;
     let configurations = caches.configurations.of(operator_namespace, there.database);
     let recorded = recorded(database, server, &configurations, database_name);
     let Logins { administrator, identity, former } = logins(there);
     let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
     let id = id.or_else(|| record?.spec.server.id.clone());
+    let restored = server.and_then(|server| adoption::restored(server));
+    let restored = restored.map(|(server, time)| (server.to_owned(), time.to_owned()));
     Ok(Known {
-        database_was_made: evidence.database_was_made(),
+        // It came with the data.
+        database_was_made: evidence.database_was_made() || restored.is_some(),
+        restore,
+        restored,
         accepts_empty: evidence.accepts_empty(),
         accepted_empty: evidence.accepted_empty(),
         namespace_uid: there.around.namespace_uid.map(str::to_owned),
@@ -169,14 +176,21 @@ struct Logins {
 }
 
 fn logins(there: &There<'_>) -> Logins {
-    let Surroundings { caches, operator_namespace, azure, .. } = there.around;
+    let Surroundings { caches, operator_namespace, policy, .. } = there.around;
     let server_name = there.under.name;
-    let first = caches.administrators.get(operator_namespace, server_name);
-    let second = caches.administrators.get(operator_namespace, &names::platform_administrator(server_name));
+    let administrators = |server_name: &str| {
+        [server_name.to_owned(), names::platform_administrator(server_name)]
+            .map(|name| caches.administrators.get(operator_namespace, &name))
+    };
+    let [first, second] = administrators(server_name);
+    // The roles of data that were restored are those of who administers their source.
+    let source = there.under.server.and_then(source_of).unwrap_or_default();
+    let of_source = administrators(&source).into_iter().flatten();
+    let of_source: Vec<_> = of_source.filter(|one| !is_apps(&one.spec, &source)).collect();
     let other = caches.identities.get(operator_namespace, &names::app_identity(server_name));
     let administrator = Administrator::of(
-        first.iter().chain(&second).map(|administrator| &administrator.spec),
-        azure.administrator.as_ref(),
+        first.iter().chain(&second).chain(&of_source).map(|administrator| &administrator.spec),
+        policy.azure.administrator.as_ref(),
         server_name,
     );
     let identity = |object: &UserAssignedIdentity| {
@@ -196,6 +210,11 @@ fn logins(there: &There<'_>) -> Logins {
         identity: of_server,
     };
     Logins { administrator, identity: other.as_ref().and_then(identity), former: Some(former) }
+}
+
+/// Name of the server whose data this one has, or gets.
+fn source_of(server: &FlexibleServer) -> Option<String> {
+    adoption::restored(server).map(|(name, _)| name.to_owned())
 }
 
 /// Whether all caches of what is in Azure and in the apps' namespaces can be believed.
@@ -270,8 +289,8 @@ fn recorded(
     let actual_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
     let sku = if spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&spec.sku) };
     // Those of a server that was found are not known yet.
-    let set = (!adoption::is_probe(server))
-        .then(|| parameters::read(configurations.iter().map(|object| &object.spec)));
+    let is_known = !adoption::is_probe(server) && !adoption::is_just_restored(server);
+    let set = is_known.then(|| parameters::read(configurations.iter().map(|object| &object.spec)));
     let (extensions, parameters) = set.unzip();
     let mut running = DatabaseSpec {
         version: version::of_server(actual),
@@ -280,12 +299,14 @@ fn recorded(
             .or_else(|| from_status.and_then(|recorded| recorded.running.database_name)),
         extensions,
         parameters,
-        authentication: (!adoption::is_probe(server)).then(|| {
+        authentication: is_known.then(|| {
             let has_passwords = settings::is_on(&spec.auth_config.password_auth) == Some(true);
             if has_passwords { Authentication::Password } else { Authentication::Identity }
         }),
         ..settings::read(&spec)
     };
     running.storage.get_or_insert_default().size_gib = actual_gib.or(spec.storage.size_gib);
-    Some(Recorded { running, is_whole: true, location: Some(spec.location.clone()) })
+    // What Azure doesn't restore isn't left out by anybody.
+    let is_whole = !adoption::is_just_restored(server);
+    Some(Recorded { running, is_whole, location: Some(spec.location.clone()) })
 }

@@ -23,6 +23,7 @@ pub(crate) fn resolve(
     let request = Request {
         labels,
         defaulted: &noted,
+        source: known.restore.as_ref().and_then(|restore| restore.known.as_ref()),
         ..Request::new(policy_name, DatabaseRef::of(database), &database.spec, today)
     };
     let recorded = known.recorded.as_ref();

@@ -1,6 +1,6 @@
 //! What a review is judged by, and the refusals that are made of it.
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use policy::{
     Denial, PolicyState, Problem,
     document::{Labels, Namespace, Profile},
@@ -14,10 +14,16 @@ pub struct Basis<'a> {
     pub state: &'a PolicyState,
     /// Name of the policy ConfigMap.
     pub policy_name: &'a str,
-    /// The current day in UTC.
-    pub today: Date,
+    pub now: Timestamp,
     /// What is known of the cluster.
     pub facts: &'a Facts,
+}
+
+impl Basis<'_> {
+    /// The current day in UTC.
+    pub(super) fn today(&self) -> Date {
+        self.now.to_zoned(TimeZone::UTC).date()
+    }
 }
 
 /// Labels of a namespace, as far as they are known.

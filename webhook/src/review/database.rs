@@ -1,6 +1,6 @@
 //! A `Database` that is created, changed or deleted.
 
-use api::{Authentication, DatabaseRef, DatabaseSpec, DefaultedField, annotations::DEFAULTED};
+use api::{Authentication, DatabaseRef, DatabaseSpec, DefaultedField, RestoreFrom, annotations::DEFAULTED};
 use kube::core::admission::Operation;
 use policy::{
     Code, Denial, PolicyState, Problem, Recorded, Verdict, accepting,
@@ -11,6 +11,7 @@ use policy::{
     pausing,
     quota::Used,
     recovering::{self, RecoveryRequest},
+    restoring::{self, Origin, Source},
     updating, warning,
 };
 use serde_json::{Value, json};
@@ -36,16 +37,26 @@ pub(super) fn needs<'a>(
     let Some(policy) = state.policy() else { return Needs::default() };
     let is_new = hook == Hook::Validate && request.operation == Operation::Create;
     let recovers = request.new.as_ref().is_some_and(|metadata| metadata.recover_from().is_some());
+    let restores = restore_from(change).filter(|_| hook == Hook::Validate);
     Needs {
         labels: policy.looks_at_labels().then_some(target.namespace),
         servers_in: (is_new && policy.has_quotas()).then_some(target.namespace),
-        kept_of: (is_new && recovers).then_some((target.namespace, target.name)),
+        kept_of: (is_new && (recovers || restores.is_some())).then_some((target.namespace, target.name)),
+        source: restores.and_then(|from| match restoring::origin(from, target.database()).ok()? {
+            Origin::Database(namespace, name) => Some((namespace, name)),
+            Origin::Server(_) => None,
+        }),
         using: (hook == Hook::Validate)
             .then(|| named_account(change))
             .flatten()
             .map(|account| (target.namespace, account)),
         ..Needs::default()
     }
+}
+
+/// Whose data are wanted for a server that Azure has yet to make.
+fn restore_from(change: &Change) -> Option<&RestoreFrom> {
+    change.specs.as_ref()?.new.restore_from.as_ref().filter(|_| change.recorded.is_none())
 }
 
 /// The ServiceAccount, where its name is written for the first time and an app logs in with a token of it.
@@ -93,7 +104,10 @@ fn defaulting(
     // The API server asks again when another webhook changed the object: what was filled in then stands in it already.
     let sent = metadata.defaulted();
     let before = defaults::recorded_defaults(stored, old.as_ref(), sent, profile);
-    let filled = defaults::fill(new, old.as_ref(), change.recorded.as_ref(), profile, &before);
+    let mut filled = defaults::fill(new, old.as_ref(), change.recorded.as_ref(), profile, &before);
+    if restore_from(change).is_some() {
+        defaults::leave_to_source(&mut filled, new);
+    }
     let annotation = defaults::note(stored, old.as_ref(), sent, &filled);
     if annotation.as_deref() == sent && filled.spec == *new {
         return None;
@@ -143,13 +157,18 @@ fn apply(
     let defaulted = profile
         .map(|profile| defaults::recorded_defaults(stored, specs.old.as_ref(), sent, profile))
         .unwrap_or_default();
-    let database = DatabaseRef::new(target.namespace, target.name);
+    let database = target.database();
+    let source = basis.facts.source.as_deref().and_then(Source::of);
+    // What is kept of itself comes back, and nothing is restored.
+    let restores = restore_from(change).is_some() && basis.facts.is_kept != Some(true);
     let request = policy::Request {
         labels: labels(basis, target.namespace),
         databases: used(metadata, target, basis),
         old: specs.old.as_ref(),
         defaulted: &defaulted,
-        ..policy::Request::new(basis.policy_name, database, &specs.new, basis.today)
+        source: source.as_ref().filter(|_| restores),
+        asked_at: restores.then_some(basis.now),
+        ..policy::Request::new(basis.policy_name, database, &specs.new, basis.today())
     };
     // Labels, annotations and finalizers are always free, with whatever policy or none.
     let verdict =
@@ -162,6 +181,7 @@ fn apply(
     }
     warnings.extend(on_account(change, target, basis));
     warnings.extend(on_spec(specs, &defaulted, recorded, basis));
+    warnings.extend(on_source(specs, &request));
     warnings.extend(updating::on_apply(metadata.update_extensions(), &specs.new));
     warnings.extend(on_breaches(specs, &verdict, &request, recorded, basis));
     let audited = verdict.warned.iter().chain(&verdict.audited).map(|problem| problem.code).collect();
@@ -171,8 +191,8 @@ fn apply(
 fn on_annotations(metadata: &Metadata, target: &Target<'_>, basis: &Basis<'_>) -> Vec<String> {
     let rules = profile(basis, target.namespace).map(|profile| profile.retention);
     let mut warnings = warning::on_apply(&deletion(metadata, target, basis), rules.as_ref());
-    warnings.extend(accepting::on_apply(metadata.accept_empty(), basis.today));
-    warnings.extend(pausing::on_apply(metadata.paused(), basis.today));
+    warnings.extend(accepting::on_apply(metadata.accept_empty(), basis.today()));
+    warnings.extend(pausing::on_apply(metadata.paused(), basis.today()));
     warnings
 }
 
@@ -181,6 +201,17 @@ fn on_account(change: &Change, target: &Target<'_>, basis: &Basis<'_>) -> Option
     named_account(change)?;
     let mut others = basis.facts.using.iter().filter(|other| *other != target.name);
     others.next().map(|other| warning::on_shared_account(other))
+}
+
+/// What keeps the controller from restoring the data, as far as the other database is known.
+fn on_source(specs: &Specs, request: &policy::Request<'_>) -> Vec<String> {
+    let (Some(from), Some(source), Some(now)) = (&specs.new.restore_from, request.source, request.asked_at)
+    else {
+        return Vec::new();
+    };
+    let Ok(origin) = restoring::origin(from, request.database()) else { return Vec::new() };
+    let problems = restoring::against_source(&specs.new, from, &origin.to_string(), source, now);
+    problems.iter().map(warning::of).collect()
 }
 
 /// What the spec does on the server that runs, or is to be.
@@ -194,7 +225,7 @@ fn on_spec(
     let mut warnings = warning::on_defaults(new, defaulted, recorded);
     if let Some(policy) = basis.state.policy() {
         warnings.extend(warning::on_place(new, old.as_ref(), recorded, policy));
-        warnings.extend(warning::on_support(new, recorded, policy.catalogue(), basis.today));
+        warnings.extend(warning::on_support(new, recorded, policy.catalogue(), basis.today()));
     }
     if let Some(old) = old {
         let known = match basis.state.policy() {
@@ -260,8 +291,8 @@ fn recovery(
         return Ok(Some(recovering::has_server(from)));
     }
     let policy = basis.state.require(basis.policy_name)?;
-    let database = DatabaseRef::new(target.namespace, target.name);
-    let request = RecoveryRequest { database, from, today: basis.today };
+    let database = target.database();
+    let request = RecoveryRequest { database, from, today: basis.today() };
     Ok(recovering::judge(&request, policy).err())
 }
 
@@ -308,6 +339,6 @@ fn deletion<'a>(metadata: &'a Metadata, target: &Target<'a>, basis: &Basis<'_>) 
         name: target.name,
         retention: metadata.retention(),
         confirmation: metadata.confirmation(),
-        today: basis.today,
+        today: basis.today(),
     }
 }

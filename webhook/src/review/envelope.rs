@@ -110,7 +110,6 @@ fn lenient<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> R
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
     use policy::{Code, PolicyState};
     use rstest::rstest;
 
@@ -142,8 +141,12 @@ mod tests {
     ) {
         let state = PolicyState::default();
         let facts = Facts::default();
-        let basis =
-            Basis { state: &state, policy_name: "database-policy", today: date(2026, 11, 22), facts: &facts };
+        let basis = Basis {
+            state: &state,
+            policy_name: "database-policy",
+            now: "2026-11-22T12:00:00Z".parse().unwrap(),
+            facts: &facts,
+        };
         let problem = Problem { code: Code::Internal, field: "request".into(), text: "broken".into() };
         for (hook, allowed) in [(Hook::Mutate, true), (Hook::Validate, false)] {
             let answer = Envelope::read(body.as_bytes()).answer(hook, problem.clone(), &basis);

@@ -54,7 +54,7 @@ pub(super) fn validate(request: &Request, basis: &Basis<'_>) -> Result<Admitted,
                 name,
                 retention: annotation(database, RETENTION),
                 confirmation: annotation(database, CONFIRM_DESTROY),
-                today: basis.today,
+                today: basis.today(),
             };
             match deleting::judge(&deletion, rules) {
                 Ok(fate) => {

@@ -106,7 +106,7 @@ fn warnings(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
             format!("profile {profile}: whenMissing does nothing before the chart's deleteGuard.whenMissing is set to webhook")
         }));
     }
-    warnings.extend(policy.outdated_defaults(basis.today).map(|(profile, version)| {
+    warnings.extend(policy.outdated_defaults(basis.today()).map(|(profile, version)| {
         let text = format!(
             "profile {profile}: standard support of the default version {} ended on {}; write a newer one",
             version.major, version.until
@@ -169,17 +169,22 @@ fn issuer(policy: &Policy, basis: &Basis<'_>) -> Option<String> {
 
 /// What was granted for a while, and is over.
 fn ended(policy: &Policy, basis: &Basis<'_>) -> Vec<String> {
-    let exceptions = policy.expired_exceptions(basis.today).map(|exception| {
+    let exceptions = policy.expired_exceptions(basis.today()).map(|exception| {
         format!("the exception of {}/{} ended on {}", exception.namespace, exception.name, exception.until)
     });
-    let recoveries = policy.expired_recoveries(basis.today).map(|recovery| {
+    let recoveries = policy.expired_recoveries(basis.today()).map(|recovery| {
         let ((from, from_name), (to, to_name)) = (&recovery.from, &recovery.to);
         format!("the recovery of {from}/{from_name} as {to}/{to_name} ended on {}", recovery.until)
     });
-    let ended: Vec<_> = exceptions.chain(recoveries).collect();
+    let copies = policy.expired_copies(basis.today()).map(|copy| {
+        let (namespace, name) = &copy.to;
+        let name = name.as_deref().unwrap_or("*");
+        format!("the copy of {} to {namespace}/{name} ended on {}", copy.from, copy.until)
+    });
+    let ended: Vec<_> = exceptions.chain(recoveries).chain(copies).collect();
     let more = ended.len().saturating_sub(SHOWN);
     let shown = ended.iter().take(SHOWN).map(|text| warning::cut(text, LONGEST_WARNING));
-    let rest = (more > 0).then(|| format!("and {more} more exceptions or recoveries have ended"));
+    let rest = (more > 0).then(|| format!("and {more} more exceptions, recoveries or copies have ended"));
     shown.chain(rest).collect()
 }
 
@@ -232,7 +237,7 @@ fn newly_broken(policy: &Policy, database: &Database, basis: &Basis<'_>) -> Opti
         labels: labels(basis, namespace),
         old: Some(spec),
         defaulted: &defaulted,
-        ..policy::Request::new(basis.policy_name, DatabaseRef::new(namespace, name), spec, basis.today)
+        ..policy::Request::new(basis.policy_name, DatabaseRef::new(namespace, name), spec, basis.today())
     };
     let recorded = Recorded::from_status(database.status.as_ref());
     let breaches = policy.breaches(&request, recorded.as_ref());

@@ -79,13 +79,13 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
         }
         (None, Some(spec)) if request.old.is_none() => {
             let name = Target::of(request).name;
-            let judged = retained::judge_new(name, &identity(spec), new.retention(), basis.today);
+            let judged = retained::judge_new(name, &identity(spec), new.retention(), basis.today());
             problems.extend(judged.err().into_iter().flatten());
             let end = End {
                 since: spec.since.0,
                 old: None,
                 new: spec.until.as_ref().map(|until| until.0),
-                today: basis.today,
+                today: basis.today(),
             };
             problems.extend(retained::judge_end(&end, rules).err());
         }
@@ -96,7 +96,7 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
         let until = |spec: &RetainedDatabaseSpec| spec.until.as_ref().map(|until| until.0);
         // A later delete of the same name speaks for itself, and nobody gains days by an earlier one.
         let since = old.since.0.max(new.since.0);
-        let end = End { since, old: until(old), new: until(new), today: basis.today };
+        let end = End { since, old: until(old), new: until(new), today: basis.today() };
         problems.extend(retained::judge_end(&end, rules).err());
     }
     let deletion = Deletion {
@@ -104,7 +104,7 @@ pub(super) fn validate(request: &Request, record: &Record, basis: &Basis<'_>) ->
         name,
         retention: new.retention(),
         confirmation: new.confirmation(),
-        today: basis.today,
+        today: basis.today(),
     };
     if !is_new {
         problems.extend(retained::judge_annotations(old, &deletion, rules).err().into_iter().flatten());
@@ -135,6 +135,6 @@ fn given_to_another(record: &Record, basis: &Basis<'_>) -> Result<Option<Problem
     // No policy allows what is not the name of a database.
     let database = read(&new.database);
     let policy = basis.state.require(basis.policy_name)?;
-    let request = RecoveryRequest { database, from: &old.database, today: basis.today };
+    let request = RecoveryRequest { database, from: &old.database, today: basis.today() };
     Ok(recovering::judge(&request, policy).err())
 }

@@ -3,8 +3,11 @@
 
 use std::{borrow::Cow, fmt};
 
-use api::annotations::{
-    ACCEPT_EMPTY, CONFIRM_DESTROY, DEFAULTED, PAUSED, RECOVER_FROM, RETENTION, UPDATE_EXTENSIONS,
+use api::{
+    DatabaseRef,
+    annotations::{
+        ACCEPT_EMPTY, CONFIRM_DESTROY, DEFAULTED, PAUSED, RECOVER_FROM, RETENTION, UPDATE_EXTENSIONS,
+    },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::admission::Operation;
@@ -253,6 +256,11 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// Where it is one.
+    pub(super) fn database(&self) -> DatabaseRef<'a> {
+        DatabaseRef::new(self.namespace, self.name)
+    }
+
     pub(super) fn of(request: &'a Request) -> Self {
         let metadata = request.new.as_ref().or(request.old.as_ref());
         let own = metadata.and_then(|metadata| metadata.name.as_deref());

@@ -343,6 +343,7 @@ mod tests {
             "highAvailability": "Disabled", "backup": {"retentionDays": 7, "geoRedundant": false},
             "maintenanceWindow": {"day": "Sunday", "hour": 3}, "databaseName": "orders", "extensions": ["vector"],
             "parameters": {"work_mem": "8192"}, "authentication": "Identity", "serviceAccountName": "orders",
+            "restoreFrom": {"database": "main", "serverId": "/s", "time": "2026-11-27T12:00:00Z"},
         })
     }
 

@@ -7,13 +7,13 @@ mod messages;
 mod namespace;
 mod policy_config;
 mod recovering;
+mod restoring;
 mod retained;
 mod shape;
 mod unreadable;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::civil::date;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -32,7 +32,8 @@ fn ask(hook: Hook, review: &Value, state: &PolicyState) -> Value {
 }
 
 fn ask_with(hook: Hook, review: &Value, state: &PolicyState, facts: &Facts) -> Value {
-    let basis = Basis { state, policy_name: "database-policy", today: date(2026, 11, 22), facts };
+    let basis =
+        Basis { state, policy_name: "database-policy", now: "2026-11-22T12:00:00Z".parse().unwrap(), facts };
     let answer = answer(&Question::read(hook, review.to_string().as_bytes()), &basis);
     let answered = serde_json::to_value(answer.review).unwrap();
     // The API server takes no answer without the version that it asked in.
@@ -491,7 +492,7 @@ fn what_cannot_be_read_is_denied_in_a_well_formed_review(#[case] body: &str, #[c
     let basis = Basis {
         state: &state,
         policy_name: "database-policy",
-        today: date(2026, 11, 22),
+        now: "2026-11-22T12:00:00Z".parse().unwrap(),
         facts: &Facts::default(),
     };
     for (_, hook) in Hook::ALL.iter().copied() {

@@ -296,7 +296,7 @@ fn is_zone(name: &str) -> bool {
 
 /// The last name in the id of a resource of these types; `None` when it is no such id.
 /// <https://learn.microsoft.com/rest/api/resources/resources/get-by-id>
-fn resource<'a>(id: &'a str, provider: &str, types: &[&str]) -> Option<&'a str> {
+pub(super) fn resource<'a>(id: &'a str, provider: &str, types: &[&str]) -> Option<&'a str> {
     let mut parts = id.strip_prefix('/')?.split('/');
     let mut expect =
         |word: &str| parts.next().filter(|part| part.eq_ignore_ascii_case(word)).and_then(|_| parts.next());

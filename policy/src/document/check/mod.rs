@@ -3,6 +3,7 @@
 
 mod azure;
 mod catalogue;
+mod copies;
 mod defaults;
 mod exceptions;
 mod offered;
@@ -85,6 +86,7 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
         profiles: Vec::new(),
         exceptions: Vec::new(),
         recoveries: Vec::new(),
+        copies: Vec::new(),
         catalogue,
     };
     if document.profiles.value.is_empty() {
@@ -110,8 +112,10 @@ pub(super) fn check(document: Document) -> Result<Policy, PolicyErrors> {
     // Stable: of several for one database the first one counts.
     exceptions.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     let recoveries = recoveries::check_recoveries(&document.recoveries, &mut findings);
+    let copies = copies::check_copies(&document.copies, &mut findings);
     if findings.is_empty() {
-        (policy.profiles, policy.exceptions, policy.recoveries) = (profiles, exceptions, recoveries);
+        (policy.profiles, policy.exceptions) = (profiles, exceptions);
+        (policy.recoveries, policy.copies) = (recoveries, copies);
         Ok(policy)
     } else {
         Err(findings.into_errors())
@@ -175,6 +179,11 @@ fn database(findings: &mut Findings, path: &str, written: &Located<String>) -> O
         findings.add(written.line, path, Code::PolicyMalformed, text);
     }
     database.map(|database| (database.namespace.to_owned(), database.name.to_owned()))
+}
+
+/// The name of a Flexible Server by its resource id; `None` for another id. Azure takes it in whatever case.
+pub(crate) fn server_of_id(id: &str) -> Option<&str> {
+    azure::resource(id, "Microsoft.DBforPostgreSQL", &["flexibleServers"])
 }
 
 /// The last day of what is granted for a while.

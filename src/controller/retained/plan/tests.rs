@@ -82,6 +82,7 @@ fn seen(record: &RetainedDatabase, server: Option<FlexibleServer>, end: End, is_
         is_over,
         is_anothers: false,
         is_fresh: false,
+        copied_to: None,
         now,
     }
 }

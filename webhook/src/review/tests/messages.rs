@@ -13,6 +13,7 @@ fn written_down() -> Vec<(String, String)> {
         "policy/src/rules/tests/snapshots",
         "policy/src/deleting/snapshots",
         "policy/src/snapshots",
+        "policy/src/restoring/snapshots",
         "policy/src/document/snapshots",
         "webhook/src/review/tests/snapshots",
     ];
@@ -71,8 +72,12 @@ fn every_code_has_a_message_that_is_written_down() {
 #[test]
 fn flux_takes_no_denial_for_a_reason_to_delete() {
     let (state, facts) = (good(), Facts::default());
-    let basis =
-        Basis { state: &state, policy_name: "database-policy", today: date(2026, 11, 22), facts: &facts };
+    let basis = Basis {
+        state: &state,
+        policy_name: "database-policy",
+        now: "2026-11-22T12:00:00Z".parse().unwrap(),
+        facts: &facts,
+    };
     let review = review("UPDATE", database(json!({}), Value::Null), database(json!({}), Value::Null));
     let review = review.to_string();
     let request = Sent::read(Hook::Validate, review.as_bytes()).unwrap().request;
@@ -173,8 +178,12 @@ fn databases(number: usize) -> Vec<Value> {
 
 fn mistake() -> Value {
     let (state, facts) = (good(), Facts::default());
-    let basis =
-        Basis { state: &state, policy_name: "database-policy", today: date(2026, 11, 22), facts: &facts };
+    let basis = Basis {
+        state: &state,
+        policy_name: "database-policy",
+        now: "2026-11-22T12:00:00Z".parse().unwrap(),
+        facts: &facts,
+    };
     let review = review("CREATE", database(json!({}), Value::Null), Value::Null);
     let answer = answer_mistake(Hook::Validate, &Envelope::read(review.to_string().as_bytes()), &basis);
     serde_json::to_value(answer.review).unwrap()["response"].clone()
@@ -195,6 +204,9 @@ fn mistake() -> Value {
 #[case::no_profile(created(json!({}), &with_policy(&POLICY.replace("  - name: default\n", "  - name: default\n    namespaces: {names: [payments]}\n"))))]
 #[case::labels_unknown(created(json!({}), &with_policy(&POLICY.replace("names: [\"*-prod\"]", "labels: {env: prod}"))))]
 #[case::field_that_nobody_knows(created(json!({"size": "large"}), &good()))]
+#[case::restored_from_the_future(created(json!({"restoreFrom": {"database": "live", "time": "2026-11-22T12:00:01Z"}}), &good()))]
+#[case::restored_from_itself(created(json!({"restoreFrom": {"database": "main"}}), &good()))]
+#[case::restored_from_another_namespace(created(json!({"restoreFrom": {"database": "ledger/main"}}), &good()))]
 #[case::unreadable(ask(Hook::Validate, &review("CREATE", database(json!({}), json!({"altinn.app/retention": 5})), Value::Null), &good()))]
 #[case::mistake_of_ours(mistake())]
 #[case::two_mistakes_of_a_policy(apply_policy(config_map(&POLICY.replace("sku: Standard_B1ms", "sku: Standard_B1m").replace("sizeGiB: 32}", "sizeGiB: 33}")), &good(), &facts(&[])))]

@@ -1,0 +1,257 @@
+//! Where the data come from of a server that is made with those of another one, as `spec.restoreFrom` says. Pure.
+//!
+//! It counts as long as nothing says that Azure has made the server. What Azure was asked for is read back from the server's
+//! object, so that a moment that nobody wrote is the same in each pass, and the source may go once Azure is at it.
+
+use api::{Database, DatabaseRef, DatabaseSpec, RestoreFrom, reason::Reason};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use kube::runtime::reflector::ObjectRef;
+use policy::{
+    Denial, Problem, Recorded,
+    restoring::{self, Origin, Source, comes_along},
+};
+
+use super::{caches::Caches, describe::Server, guards::There, surroundings::Surroundings};
+use crate::{
+    azure::{
+        self, Adoption, FlexibleServer, RestoreSource, adoption,
+        condition::{self, Progress},
+        is_apps, names, parameters,
+    },
+    controller::engine::verdict::Blocked,
+};
+
+/// Where the data come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Restore {
+    /// What Azure is asked for.
+    pub(crate) source: RestoreSource,
+    /// What the server has in the same way; `None` where nothing is known of the source, or no more.
+    pub(crate) known: Option<Source>,
+}
+
+/// `None` for a server that is there, was, or is made empty.
+pub(super) fn restore(
+    database: &Database,
+    there: &There<'_>,
+    was_made: bool,
+) -> Result<Option<Restore>, Blocked> {
+    if was_made {
+        return Ok(None);
+    }
+    let wanted = wanted(database, there);
+    // Azure is asked first whether it has the server: what can't be restored today may have been long ago.
+    if there.adoption() == Adoption::Manage { wanted } else { Ok(wanted.ok().flatten()) }
+}
+
+fn wanted(database: &Database, there: &There<'_>) -> Result<Option<Restore>, Blocked> {
+    let under_way = there.under.server.and_then(under_way);
+    let Some(from) = &database.spec.restore_from else {
+        return Ok(under_way.map(|source| Restore { source, known: None }));
+    };
+    let (whose, around) = (there.database, there.around);
+    let origin = restoring::origin(from, whose).map_err(|problem| impossible(vec![problem], &around))?;
+    if let Some(source) = under_way {
+        // It was judged when Azure was asked.
+        let known = source_server(&origin, &around).map(|server| known(&server, &origin, &around));
+        return Ok(Some(Restore { source, known }));
+    }
+    let time = restoring::moment(from, around.now).map_err(|problem| impossible(vec![problem], &around))?;
+    restoring::allowed(&origin, whose, around.policy, around.today)
+        .map_err(|problem| not_allowed(problem, &around))?;
+    let (id, location, known) = match source_server(&origin, &around) {
+        Some(server) => {
+            judge_server(&server, &origin, whose, &around)?;
+            let known = known(&server, &origin, &around);
+            judge_spec(&database.spec, from, &origin, &known, &around)?;
+            let id = server.created_status().and_then(|status| status.id.clone()).unwrap_or_default();
+            (id, known.comes_along.location.clone(), Some(known))
+        }
+        None => match origin {
+            Origin::Server(id) => (id.to_owned(), None, None),
+            Origin::Database(namespace, name) => return Err(unknown(namespace, name)),
+        },
+    };
+    let time = time.unwrap_or(around.now);
+    let earliest = known.as_ref().and_then(|known| known.earliest);
+    if let Some(earliest) = earliest.filter(|earliest| time < *earliest) {
+        return Err(too_early(&origin, earliest));
+    }
+    Ok(Some(Restore { source: RestoreSource { id, time: full_second(time), location }, known }))
+}
+
+/// What Azure was asked for, unless it has refused that: then it is asked for what is written now.
+fn under_way(server: &FlexibleServer) -> Option<RestoreSource> {
+    let source = RestoreSource::of(server)?;
+    let is_refused = matches!(condition::progress(server), Progress::GaveUp { .. });
+    (!is_refused).then_some(source)
+}
+
+/// The `Database` whose server Azure is making with the data of this one, given by its resource id: without them, that is lost.
+pub(crate) fn copied_to(caches: &Caches, id: &str) -> Option<String> {
+    let is_copy = |server: &FlexibleServer| {
+        let source = RestoreSource::of(server).filter(|_| server.created_status().is_none());
+        source.is_some_and(|source| source.id.eq_ignore_ascii_case(id))
+            && !matches!(condition::progress(server), Progress::GaveUp { .. })
+    };
+    let copy = Server::from(caches.servers.cache.find(is_copy)?);
+    Some(copy.labelled().map_or_else(|| copy.name(), |database| database.to_string()))
+}
+
+/// Azure reads no more of it, and the tag has it as well.
+fn full_second(time: Timestamp) -> Timestamp {
+    time.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor)).unwrap_or(time)
+}
+
+/// The object of the server whose data are wanted, if Azure has made it and it is the other database's own. What its labels and
+/// its tags in Azure say counts; a status says nothing, for whoever may write one could name any server in it.
+fn source_server(origin: &Origin<'_>, around: &Surroundings<'_>) -> Option<FlexibleServer> {
+    let Origin::Database(namespace, name) = *origin else { return None };
+    let source = DatabaseRef::new(namespace, name);
+    let is_its = |server: &FlexibleServer| {
+        server.created_status().is_some()
+            && !azure::is_being_ended(server)
+            && adoption::judge(Some(server), source, None, around.here()) == Adoption::Manage
+    };
+    let is_kept_on = |server: &FlexibleServer| {
+        let record =
+            around.records.get(&ObjectRef::new(&server.spec.azure_name).within(around.operator_namespace));
+        record.is_none_or(|record| !record.is_being_destroyed())
+    };
+    let mut servers = around.caches.servers.of(around.operator_namespace, source);
+    servers.retain(|server| is_its(server) && is_kept_on(server));
+    // Of two it is the one that it would get today.
+    let derived = names::server(&around.policy.azure.cluster_name.value, source);
+    match servers.iter().position(|server| server.spec.azure_name == derived) {
+        Some(place) => Some(servers.swap_remove(place)),
+        None if servers.len() == 1 => servers.pop(),
+        None => None,
+    }
+}
+
+/// What a restored server has of this one, and what it must be told to have.
+fn known(server: &FlexibleServer, origin: &Origin<'_>, around: &Surroundings<'_>) -> Source {
+    let spec = adoption::found(server);
+    let status = server.created_status();
+    let mut running = DatabaseSpec {
+        version: status.and_then(|status| status.version.as_deref()).and_then(api::version::of_server),
+        sku: status.and_then(|status| Some(status.sku.as_ref()?.name.clone())),
+        database_name: adoption::database_name(server).map(str::to_owned),
+        ..azure::settings::read(&spec)
+    };
+    let size_gib = status.and_then(|status| status.storage.as_ref()?.size_gib);
+    running.storage.get_or_insert_default().size_gib = size_gib.or(spec.storage.size_gib);
+    let settings = match *origin {
+        Origin::Database(namespace, name) => {
+            let configurations =
+                around.caches.configurations.of(around.operator_namespace, DatabaseRef::new(namespace, name));
+            let (extensions, parameters) = parameters::read(configurations.iter().map(|object| &object.spec));
+            Some(DatabaseSpec {
+                extensions: Some(extensions),
+                parameters: Some(parameters),
+                ..DatabaseSpec::default()
+            })
+        }
+        Origin::Server(_) => None,
+    };
+    Source {
+        comes_along: comes_along(Recorded { running, is_whole: false, location: Some(spec.location) }),
+        settings,
+        earliest: server.earliest_restore(),
+    }
+}
+
+/// Whether its data may come here: into the same kind of network, by the hands of the platform's administrator, and to nobody who
+/// has but got the name of a namespace that was deleted.
+fn judge_server(
+    server: &FlexibleServer,
+    origin: &Origin<'_>,
+    whose: DatabaseRef<'_>,
+    around: &Surroundings<'_>,
+) -> Result<(), Blocked> {
+    let name = &server.spec.azure_name;
+    let is_private = adoption::found(server).network.is_private();
+    if is_private != around.policy.azure.network.private.is_some() {
+        let (theirs, here) = if is_private { ("is", "are not") } else { ("is not", "are") };
+        return Err(Blocked::by(
+            Reason::RestoreImpossible,
+            format!(
+                "Server {name} of Database {origin} {theirs} in a virtual network, and new servers {here}, by azure.network of \
+                 ConfigMap {}; Azure restores only into the same kind of network, so nothing is restored, and no server is \
+                 made. Take spec.restoreFrom out to have a new and empty one, or ask the platform team",
+                around.policy_name
+            ),
+        ));
+    }
+    let administrator = around.caches.administrators.get(around.operator_namespace, name);
+    let is_the_apps = administrator.is_some_and(|administrator| is_apps(&administrator.spec, name));
+    if is_the_apps || around.policy.azure.administrator.is_none() {
+        return Err(Blocked::by(
+            Reason::RestoreImpossible,
+            format!(
+                "The app administers server {name} of Database {origin}, so that the operator can't give its data to another \
+                 login, and nothing is restored. The platform team must write azure.administrator in ConfigMap {}; once \
+                 condition AccessReady of {origin} is True, this goes on by itself",
+                around.policy_name
+            ),
+        ));
+    }
+    let is_own_namespace = matches!(origin, Origin::Database(namespace, _) if *namespace == whose.namespace);
+    let then = adoption::namespace_uid(server);
+    let is_of_another = then.zip(around.namespace_uid).is_some_and(|(then, now)| then != now);
+    if is_own_namespace && is_of_another {
+        restoring::granted(origin, whose, around.policy, around.today)
+            .map_err(|problem| not_allowed(of_another_namespace(origin, problem), around))?;
+    }
+    Ok(())
+}
+
+fn of_another_namespace(origin: &Origin<'_>, problem: Problem) -> Problem {
+    let why = format!(
+        "server of {origin} is kept of a namespace that was deleted, and this is another one of the same name; "
+    );
+    Problem { text: why + &problem.text, ..problem }
+}
+
+fn judge_spec(
+    spec: &DatabaseSpec,
+    from: &RestoreFrom,
+    origin: &Origin<'_>,
+    source: &Source,
+    around: &Surroundings<'_>,
+) -> Result<(), Blocked> {
+    let problems = restoring::against_source(spec, from, &origin.to_string(), source, around.now);
+    if problems.is_empty() { Ok(()) } else { Err(impossible(problems, around)) }
+}
+
+fn denial(problems: Vec<Problem>, around: &Surroundings<'_>) -> String {
+    Denial { problems, policy: around.policy_name.to_owned(), profile: None }.message()
+}
+
+fn impossible(problems: Vec<Problem>, around: &Surroundings<'_>) -> Blocked {
+    Blocked::by(Reason::RestoreImpossible, denial(problems, around))
+}
+
+fn not_allowed(problem: Problem, around: &Surroundings<'_>) -> Blocked {
+    Blocked::by(Reason::RestoreNotAllowed, denial(vec![problem], around))
+}
+
+fn unknown(namespace: &str, name: &str) -> Blocked {
+    Blocked::by(
+        Reason::RestoreSourceUnknown,
+        format!(
+            "Database {namespace}/{name} has no server that Azure has made, and none is retained of it, so nothing is restored, and \
+             no server is made. When there is one, this goes on by itself; else write another spec.restoreFrom.database"
+        ),
+    )
+}
+
+/// The first backup of a server takes Azure some minutes.
+fn too_early(origin: &Origin<'_>, earliest: Timestamp) -> Blocked {
+    Blocked::by(
+        Reason::RestoreSourceUnknown,
+        format!(
+            "Azure has no backup of {origin} yet, and can restore it from {earliest} on; then this goes on by itself"
+        ),
+    )
+}
