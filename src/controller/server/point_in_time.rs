@@ -45,20 +45,22 @@ pub(super) fn restore(
 }
 
 fn wanted(database: &Database, there: &There<'_>) -> Result<Option<Restore>, Blocked> {
-    let under_way = there.under.server.and_then(under_way);
-    let Some(from) = &database.spec.restore_from else {
-        return Ok(under_way.map(|source| Restore { source, known: None }));
-    };
     let (whose, around) = (there.database, there.around);
-    let origin = restoring::origin(from, whose).map_err(|problem| impossible(vec![problem], &around))?;
-    if let Some(source) = under_way {
-        // It was judged when Azure was asked.
-        let known = source_server(&origin, &around).map(|server| known(&server, &origin, &around));
-        return Ok(Some(Restore { source, known }));
+    let origin = database.spec.restore_from.as_ref().map(|from| restoring::origin(from, whose));
+    let asked = there.under.server.and_then(|server| Some((server, RestoreSource::of(server)?)));
+    if let Some((server, source)) = asked.clone().filter(|(server, _)| is_under_way(server)) {
+        // It was judged when Azure was asked, and what is written since changes nothing.
+        let origin = origin.and_then(Result::ok);
+        let known =
+            origin.and_then(|origin| Some(known(&source_server(&origin, &around)?, &origin, &around)));
+        return Ok(Some(Restore { source, known: Some(as_asked(known, server)) }));
     }
+    let (Some(from), Some(origin)) = (&database.spec.restore_from, origin) else { return Ok(None) };
+    let origin = origin.map_err(|problem| impossible(vec![problem], &around))?;
     let time = restoring::moment(from, around.now).map_err(|problem| impossible(vec![problem], &around))?;
     restoring::allowed(&origin, whose, around.policy, around.today)
         .map_err(|problem| not_allowed(problem, &around))?;
+    judge_policy(&around)?;
     let (id, location, known) = match source_server(&origin, &around) {
         Some(server) => {
             judge_server(&server, &origin, whose, &around)?;
@@ -68,23 +70,42 @@ fn wanted(database: &Database, there: &There<'_>) -> Result<Option<Restore>, Blo
             (id, known.comes_along.location.clone(), Some(known))
         }
         None => match origin {
-            Origin::Server(id) => (id.to_owned(), None, None),
+            Origin::Server(id) => {
+                judge_administrator(id.rsplit('/').next().unwrap_or_default(), &origin, &around)?;
+                (id.to_owned(), None, None)
+            }
             Origin::Database(namespace, name) => return Err(unknown(namespace, name)),
         },
     };
-    let time = time.unwrap_or(around.now);
+    let time = time.unwrap_or_else(|| latest(asked.as_ref(), &id, around.now));
     let earliest = known.as_ref().and_then(|known| known.earliest);
     if let Some(earliest) = earliest.filter(|earliest| time < *earliest) {
         return Err(too_early(&origin, earliest));
     }
-    Ok(Some(Restore { source: RestoreSource { id, time: full_second(time), location }, known }))
+    Ok(Some(Restore { source: RestoreSource { id, time, location }, known }))
 }
 
-/// What Azure was asked for, unless it has refused that: then it is asked for what is written now.
-fn under_way(server: &FlexibleServer) -> Option<RestoreSource> {
-    let source = RestoreSource::of(server)?;
-    let is_refused = matches!(condition::progress(server), Progress::GaveUp { .. });
-    (!is_refused).then_some(source)
+/// Whether Azure does what it was asked for. If not, it is asked for what is written now.
+fn is_under_way(server: &FlexibleServer) -> bool {
+    !matches!(condition::progress(server), Progress::GaveUp { .. } | Progress::Retrying { .. })
+}
+
+/// The moment where none is written. One that Azure Service Operator is trying stays, or each pass would ask for another.
+fn latest(asked: Option<&(&FlexibleServer, RestoreSource)>, id: &str, now: Timestamp) -> Timestamp {
+    let is_tried = |(server, source): &&(&FlexibleServer, RestoreSource)| {
+        matches!(condition::progress(*server), Progress::Retrying { .. })
+            && source.id.eq_ignore_ascii_case(id)
+    };
+    asked.filter(is_tried).map_or_else(|| full_second(now), |(_, source)| source.time)
+}
+
+/// What is known of a source, with what the server's object tells of it: the source may be gone.
+fn as_asked(known: Option<Source>, server: &FlexibleServer) -> Source {
+    let mut source = known.unwrap_or_default();
+    let running = &mut source.comes_along.running;
+    running.database_name = adoption::database_name(server).map(str::to_owned);
+    source.comes_along.location = Some(server.spec.location.clone());
+    source
 }
 
 /// The `Database` whose server Azure is making with the data of this one, given by its resource id: without them, that is lost.
@@ -98,7 +119,7 @@ pub(crate) fn copied_to(caches: &Caches, id: &str) -> Option<String> {
     Some(copy.labelled().map_or_else(|| copy.name(), |database| database.to_string()))
 }
 
-/// Azure reads no more of it, and the tag has it as well.
+/// For people to read.
 fn full_second(time: Timestamp) -> Timestamp {
     time.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor)).unwrap_or(time)
 }
@@ -183,19 +204,7 @@ fn judge_server(
             ),
         ));
     }
-    let administrator = around.caches.administrators.get(around.operator_namespace, name);
-    let is_the_apps = administrator.is_some_and(|administrator| is_apps(&administrator.spec, name));
-    if is_the_apps || around.policy.azure.administrator.is_none() {
-        return Err(Blocked::by(
-            Reason::RestoreImpossible,
-            format!(
-                "The app administers server {name} of Database {origin}, so that the operator can't give its data to another \
-                 login, and nothing is restored. The platform team must write azure.administrator in ConfigMap {}; once \
-                 condition AccessReady of {origin} is True, this goes on by itself",
-                around.policy_name
-            ),
-        ));
-    }
+    judge_administrator(name, origin, around)?;
     let is_own_namespace = matches!(origin, Origin::Database(namespace, _) if *namespace == whose.namespace);
     let then = adoption::namespace_uid(server);
     let is_of_another = then.zip(around.namespace_uid).is_some_and(|(then, now)| then != now);
@@ -204,6 +213,38 @@ fn judge_server(
             .map_err(|problem| not_allowed(of_another_namespace(origin, problem), around))?;
     }
     Ok(())
+}
+
+/// Whether the operator can hand the data of this server on.
+fn judge_administrator(name: &str, origin: &Origin<'_>, around: &Surroundings<'_>) -> Result<(), Blocked> {
+    let administrator = around.caches.administrators.get(around.operator_namespace, name);
+    let is_the_apps = administrator.is_some_and(|administrator| is_apps(&administrator.spec, name));
+    if is_the_apps {
+        return Err(Blocked::by(
+            Reason::RestoreImpossible,
+            format!(
+                "The app administers server {name}, so that the operator can't give its data to another login, and nothing is \
+                 restored. The platform team must write azure.administrator in ConfigMap {}; once condition AccessReady of \
+                 {origin} is True, this goes on by itself",
+                around.policy_name
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn judge_policy(around: &Surroundings<'_>) -> Result<(), Blocked> {
+    if around.policy.azure.administrator.is_some() {
+        return Ok(());
+    }
+    Err(Blocked::by(
+        Reason::RestoreImpossible,
+        format!(
+            "ConfigMap {} has no azure.administrator, so that apps administer their servers, and the operator can't give restored \
+             data to another login; nothing is restored. Ask the platform team to write it",
+            around.policy_name
+        ),
+    ))
 }
 
 fn of_another_namespace(origin: &Origin<'_>, problem: Problem) -> Problem {
