@@ -21,6 +21,7 @@ use super::{
         throttle::Throttle,
     },
     circumstances::{Lock, Ownership, Region},
+    clock::Clock,
     directory::DirectoryEntry,
     endpoints::{Endpoints, RealServer},
     faults::Faults,
@@ -79,8 +80,7 @@ pub(super) struct Resource {
 
 pub(super) struct Cloud {
     pub(super) delay: Duration,
-    /// How far this Azure's clock is ahead, for what happens after days.
-    pub(super) ahead: SignedDuration,
+    pub(super) clock: Clock,
     pub(super) throttle: Throttle,
     /// The tenant that last logged in, which is the one that everything here belongs to.
     pub(super) tenant: Option<String>,
@@ -127,7 +127,7 @@ impl Cloud {
     fn new(delay: Duration, jobs: Jobs) -> Self {
         Self {
             delay,
-            ahead: SignedDuration::ZERO,
+            clock: Clock::default(),
             throttle: Throttle::default(),
             tenant: None,
             resources: BTreeMap::new(),
@@ -158,7 +158,7 @@ impl Cloud {
 
     /// The time that this Azure uses.
     pub(super) fn now(&self) -> Timestamp {
-        Timestamp::now().saturating_add(self.ahead).unwrap_or(Timestamp::MAX)
+        self.clock.now()
     }
 
     /// The tenant of everything in this Azure.

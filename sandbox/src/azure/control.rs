@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/dropped-servers", get(dropped_servers).delete(forget_dropped_servers))
         .route("/login", post(login))
         .route("/tier-changes", delete(forget_tier_changes))
-        .route("/clock", post(advance_clock))
+        .route("/clock", get(time).post(advance_clock))
         .route("/owners", get(owner))
         .route("/regions", put(restrict_region))
         .route("/locks", put(lock).delete(unlock))
@@ -479,6 +479,11 @@ pub(super) struct Advance {
     pub(super) seconds: u32,
 }
 
+/// What time it is in this Azure.
+async fn time(State(shared): State<Shared>) -> Json<Timestamp> {
+    Json(shared.lock().now())
+}
+
 /// Days pass in this Azure, for everything in it and for it alone. They don't come back.
 async fn advance_clock(
     State(shared): State<Shared>,
@@ -489,7 +494,7 @@ async fn advance_clock(
         Err(rejection) => return unreadable(&rejection),
     };
     let mut cloud = shared.lock();
-    cloud.ahead = cloud.ahead.saturating_add(SignedDuration::from_secs(i64::from(advance.seconds)));
+    cloud.clock.advance(SignedDuration::from_secs(i64::from(advance.seconds)));
     cloud.settle();
     StatusCode::NO_CONTENT.into_response()
 }

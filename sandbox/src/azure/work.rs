@@ -1,5 +1,6 @@
 //! What is to become of the PostgreSQL behind a server: asked for while the cloud is locked, done beside it.
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::arm::resource_id::Key;
@@ -18,13 +19,20 @@ impl std::fmt::Debug for PasswordLogin {
     }
 }
 
+/// Where a new server has its data from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Source {
+    pub(super) server: Key,
+    /// By the machine's clock; `None` for the last data there are.
+    pub(super) moment: Option<Timestamp>,
+}
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Work {
     Create {
         /// As Azure's API spells it.
         version: String,
-        /// The server whose data it gets.
-        source: Option<Key>,
+        source: Option<Source>,
         login: Option<PasswordLogin>,
     },
     /// Another version, or another password.

@@ -19,7 +19,7 @@ use crate::azure::{
     cloud::Cloud,
     faults::Phase,
     rules::{self, name, restore, state, storage, version},
-    work::{PasswordLogin, Work},
+    work::{PasswordLogin, Source, Work},
 };
 
 const UPSERT: &str = "UpsertServerManagementOperationV2";
@@ -77,7 +77,7 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
     } else {
         &[Phase::Operation]
     };
-    call.work = work(existing.as_ref(), &requested);
+    call.work = work(call.cloud, existing.as_ref(), &requested);
     let reply = call.accept_in(phases, UPSERT, id, current, Some(after));
     if let Some(password) = requested.properties.administrator_login_password {
         call.cloud.passwords_sent.insert(id.key(), password);
@@ -126,7 +126,7 @@ pub(super) fn act(call: &mut Call<'_>, id: &ResourceId, action: &str) -> Result<
 }
 
 /// What becomes of PostgreSQL. Dropping it needs no word here: it goes with the server, be that in whichever way.
-fn work(existing: Option<&Server>, requested: &Server) -> Option<Work> {
+fn work(cloud: &Cloud, existing: Option<&Server>, requested: &Server) -> Option<Work> {
     let properties = &requested.properties;
     let name =
         Server::effective(existing, requested, |server| server.properties.administrator_login.as_deref());
@@ -135,12 +135,20 @@ fn work(existing: Option<&Server>, requested: &Server) -> Option<Work> {
         login.map(|(name, password)| PasswordLogin { name: name.to_owned(), password: password.to_owned() });
     let version = properties.version.clone();
     let Some(existing) = existing else {
-        let source = properties.source_server_resource_id.as_deref().filter(|_| restore::restores(requested));
-        let source = source.and_then(ResourceId::parse).map(|source| source.key());
+        let source = restored_from(cloud, requested);
         return Some(Work::Create { version: version.unwrap_or_default(), source, login });
     };
     let version = version.filter(|_| version::is_upgrade(Some(existing), requested));
     (version.is_some() || login.is_some()).then_some(Work::Update { version, login })
+}
+
+/// What a new server has its data from, if from another one.
+fn restored_from(cloud: &Cloud, requested: &Server) -> Option<Source> {
+    let properties = &requested.properties;
+    let source = properties.source_server_resource_id.as_deref().filter(|_| restore::restores(requested))?;
+    let moment = properties.point_in_time_utc.as_deref()?.parse().ok()?;
+    let server = ResourceId::parse(source)?.key();
+    Some(Source { server, moment: Some(cloud.clock.on_machine(moment)) })
 }
 
 fn with_state(server: &Value, state: &str) -> Value {

@@ -24,6 +24,14 @@ pub(in crate::azure) fn same_subscription(source: &ResourceId, target: &Resource
     .target("properties.sourceServerResourceId"))
 }
 
+/// A source that goes in the middle of a restore takes it along. In which words Azure says so is not known.
+pub(in crate::azure) fn source_is_gone() -> ArmError {
+    ArmError::not_found(
+        "ResourceNotFound",
+        "The source of the restore was not found. It was dropped meanwhile.",
+    )
+}
+
 /// As far back as there are backups, and not into the future.
 pub(in crate::azure) fn time_is_in_reach(
     source: &Server,
