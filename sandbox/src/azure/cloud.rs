@@ -1,7 +1,7 @@
 //! Everything that exists in this Azure, in memory, behind one lock.
 
 use std::{
-    collections::{BTreeMap, HashSet, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashSet, btree_map::Entry},
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -31,7 +31,7 @@ use super::{
     logins::LoginLog,
     requests::RequestLog,
     rules::owner,
-    work::{Asked, Jobs, Work},
+    work::{Asked, Jobs, Source, Work},
 };
 
 /// How long Azure keeps a dropped server, and its name with it.
@@ -90,6 +90,10 @@ pub(super) struct Cloud {
     pub(super) dropped_servers: BTreeMap<String, Timestamp>,
     /// When the performance tier of a server's disk last changed; Azure takes one change in twelve hours.
     pub(super) tier_changes: BTreeMap<Key, Timestamp>,
+    /// Whether Azure's list of administrators has those that a restored server has from its source.
+    pub(super) restores_administrators: bool,
+    /// By server, object ids of administrators who are in PostgreSQL and not in Azure's list.
+    pub(super) left_out: BTreeMap<Key, BTreeSet<String>>,
     /// Since when servers are stopped.
     stopped: BTreeMap<Key, (ResourceId, Timestamp)>,
     /// Whom databases belong to, which nothing shows but the database itself.
@@ -134,6 +138,8 @@ impl Cloud {
             operations: Operations::default(),
             dropped_servers: BTreeMap::new(),
             tier_changes: BTreeMap::new(),
+            restores_administrators: false,
+            left_out: BTreeMap::new(),
             stopped: BTreeMap::new(),
             owners: BTreeMap::new(),
             regions: BTreeMap::new(),
@@ -293,20 +299,22 @@ impl Cloud {
             self.owners.remove(&key);
             self.stopped.remove(&key);
             self.locks.remove(&key);
+            self.left_out.remove(&key);
             if let Some(resource) = self.resources.remove(&key)
                 && resource.id.kind == Kind::FlexibleServer
             {
                 self.dropped_servers.insert(resource.id.name().to_lowercase(), now);
+                self.operations.source_goes(&key);
                 self.jobs.ask(key, Work::Drop, Asked::Nobody);
             }
         }
     }
 
     /// Starts a long-running operation, which ends after the configured delay, and returns its id.
-    pub(super) fn begin(&mut self, mut change: Change, fails_with: Option<ArmError>) -> String {
+    pub(super) fn begin(&mut self, change: Change, fails_with: Option<ArmError>) -> String {
         let id = self.fresh_guid();
         let due = Instant::now() + self.delay;
-        let work = change.work.take().filter(|_| fails_with.is_none());
+        let work = change.work.clone().filter(|_| fails_with.is_none());
         let waits = work
             .zip(change.occupies.clone())
             .is_some_and(|(work, server)| self.jobs.ask(server, work, Asked::Operation(id.clone())));
@@ -387,9 +395,45 @@ impl Cloud {
             match if ended.succeeded { after } else { before } {
                 Some(body) => self.put(&id, body),
                 None if ended.succeeded => self.remove(&id),
-                // A server whose creation failed never was: its name is free at once.
-                None => drop(self.resources.remove(&id.key())),
+                None => self.never_was(&id),
             }
+            if let Some(source) =
+                ended.change.work.as_ref().and_then(Work::source).filter(|_| ended.succeeded)
+            {
+                self.take_along(source, &id);
+            }
+        }
+    }
+
+    /// A server whose creation failed: its name is free at once.
+    fn never_was(&mut self, id: &ResourceId) {
+        self.resources.remove(&id.key());
+        if id.kind == Kind::FlexibleServer {
+            // PostgreSQL may have been faster than what made it fail.
+            self.jobs.ask(id.key(), Work::Drop, Asked::Nobody);
+        }
+    }
+
+    /// What a restored server has from its source, as the API shows it: databases that were there at that moment, and the
+    /// administrator's password. What PostgreSQL knows better, the mirror mends.
+    fn take_along(&mut self, source: &Source, id: &ResourceId) {
+        if let Some(password) = self.passwords.get(&source.server).cloned() {
+            self.passwords.entry(id.key()).or_insert(password);
+        }
+        let was_there = |database: &&Resource| {
+            let made = self.owners.get(&database.id.key()).map(|ownership| ownership.made_at);
+            source.moment.is_none_or(|moment| made.is_none_or(|made| made <= moment))
+        };
+        let databases = self.below(&source.server, Kind::Database).filter(was_there);
+        let administrators = self.below(&source.server, Kind::Administrator);
+        let administrators = administrators.filter(|_| self.restores_administrators);
+        let along: Vec<Resource> = databases.chain(administrators).cloned().collect();
+        for child in along {
+            let copy = id.child(child.id.kind, child.id.name());
+            if let Some(ownership) = self.owners.get(&child.id.key()).cloned() {
+                self.owners.insert(copy.key(), ownership);
+            }
+            self.put(&copy, copy.body(&child.body["properties"]));
         }
     }
 }

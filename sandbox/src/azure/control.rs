@@ -54,6 +54,10 @@ pub struct Settings {
     /// Under which address clients on 127.0.0.1 leave, which servers' firewalls judge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_address: Option<Ipv4Addr>,
+    /// Whether the list of a restored server's administrators has those of its source. Azure's pages don't say; they are in
+    /// its data in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restores_administrators: Option<bool>,
 }
 
 pub(super) fn router(shared: Shared) -> Router {
@@ -213,6 +217,9 @@ async fn change_settings(
     }
     if let Some(address) = settings.cluster_address {
         cloud.cluster_address = address;
+    }
+    if let Some(restores) = settings.restores_administrators {
+        cloud.restores_administrators = restores;
     }
     if let Some(limit) = settings.writes_per_minute {
         cloud.throttle.writes_per_minute = (limit > 0).then_some(limit);

@@ -23,7 +23,7 @@ impl std::fmt::Debug for PasswordLogin {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Source {
     pub(super) server: Key,
-    /// By the machine's clock; `None` for the last data there are.
+    /// By this Azure's clock; `None` for the last data there are.
     pub(super) moment: Option<Timestamp>,
 }
 
@@ -69,6 +69,16 @@ pub(super) enum Work {
     Learn,
     /// Nothing: done when all that was asked for before is.
     Wait,
+}
+
+impl Work {
+    /// The server that a new one has its data from, if there is one.
+    pub(super) const fn source(&self) -> Option<&Source> {
+        match self {
+            Self::Create { source, .. } => source.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// Who wants to know that a piece of work is done.

@@ -10,7 +10,7 @@ use super::{
     existence,
     reply::Reply,
     resource_id::{Kind, ResourceId},
-    server::Server,
+    server::{HighAvailability, Server, Storage},
     server_body,
 };
 use crate::azure::{
@@ -51,7 +51,7 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
     }
     if existing.is_none() && restore::restores(&requested) {
         // First: a restored server is judged as what it becomes.
-        inherit(call.cloud, id, &mut requested)?;
+        inherit(call.cloud, &mut requested)?;
     }
     let region = region_of(call.cloud, existing.as_ref(), &requested);
     rules::check_server(existing.as_ref(), &requested, &region)?;
@@ -77,7 +77,7 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
     } else {
         &[Phase::Operation]
     };
-    call.work = work(call.cloud, existing.as_ref(), &requested);
+    call.work = work(existing.as_ref(), &requested);
     let reply = call.accept_in(phases, UPSERT, id, current, Some(after));
     if let Some(password) = requested.properties.administrator_login_password {
         call.cloud.passwords_sent.insert(id.key(), password);
@@ -126,7 +126,7 @@ pub(super) fn act(call: &mut Call<'_>, id: &ResourceId, action: &str) -> Result<
 }
 
 /// What becomes of PostgreSQL. Dropping it needs no word here: it goes with the server, be that in whichever way.
-fn work(cloud: &Cloud, existing: Option<&Server>, requested: &Server) -> Option<Work> {
+fn work(existing: Option<&Server>, requested: &Server) -> Option<Work> {
     let properties = &requested.properties;
     let name =
         Server::effective(existing, requested, |server| server.properties.administrator_login.as_deref());
@@ -135,7 +135,7 @@ fn work(cloud: &Cloud, existing: Option<&Server>, requested: &Server) -> Option<
         login.map(|(name, password)| PasswordLogin { name: name.to_owned(), password: password.to_owned() });
     let version = properties.version.clone();
     let Some(existing) = existing else {
-        let source = restored_from(cloud, requested);
+        let source = restored_from(requested);
         return Some(Work::Create { version: version.unwrap_or_default(), source, login });
     };
     let version = version.filter(|_| version::is_upgrade(Some(existing), requested));
@@ -143,12 +143,11 @@ fn work(cloud: &Cloud, existing: Option<&Server>, requested: &Server) -> Option<
 }
 
 /// What a new server has its data from, if from another one.
-fn restored_from(cloud: &Cloud, requested: &Server) -> Option<Source> {
+fn restored_from(requested: &Server) -> Option<Source> {
     let properties = &requested.properties;
     let source = properties.source_server_resource_id.as_deref().filter(|_| restore::restores(requested))?;
     let moment = properties.point_in_time_utc.as_deref()?.parse().ok()?;
-    let server = ResourceId::parse(source)?.key();
-    Some(Source { server, moment: Some(cloud.clock.on_machine(moment)) })
+    Some(Source { server: ResourceId::parse(source)?.key(), moment: Some(moment) })
 }
 
 fn with_state(server: &Value, state: &str) -> Value {
@@ -188,10 +187,10 @@ fn name_is_taken(cloud: &Cloud, id: &ResourceId) -> bool {
             .any(|other| other.id.kind == Kind::FlexibleServer && other.id.name().to_lowercase() == wanted)
 }
 
-/// A restored server has what its source has, where the request says nothing else. Firewall rules, parameters and
-/// high availability are not copied.
+/// A restored server has what its source has, where the request says nothing else. Firewall rules, parameters, tags and
+/// high availability are not copied, and high availability is not even taken: it comes by a later change.
 /// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
-fn inherit(cloud: &Cloud, id: &ResourceId, requested: &mut Server) -> Result<(), ArmError> {
+fn inherit(cloud: &Cloud, requested: &mut Server) -> Result<(), ArmError> {
     let named = requested.properties.source_server_resource_id.as_deref();
     let named = named.and_then(ResourceId::parse).filter(|source| source.kind == Kind::FlexibleServer);
     let Some(named) = named else {
@@ -199,24 +198,36 @@ fn inherit(cloud: &Cloud, id: &ResourceId, requested: &mut Server) -> Result<(),
             ArmError::invalid_parameter("SourceServerResourceId").target("properties.sourceServerResourceId")
         );
     };
-    restore::same_subscription(&named, id)?;
     let source = cloud.get(&named).ok_or_else(|| existence::not_found(&named))?;
     let source = Server::read(&cloud.shown(source))?;
     restore::time_is_in_reach(&source, requested, cloud.now())?;
+    restore::same_region(&source, requested)?;
     restore::same_kind_of_network(&source, requested)?;
+    restore::same_compute(&source, requested)?;
     restore::takes_the_data(&source, requested)?;
 
     let (wanted, theirs) = (&mut requested.properties, source.properties);
-    if requested.sku.name.is_none() && requested.sku.tier.is_none() {
-        requested.sku = source.sku;
-    }
-    let disk = &mut wanted.storage;
-    disk.size_gib = disk.size_gib.or(theirs.storage.size_gib);
-    disk.auto_grow = disk.auto_grow.take().or(theirs.storage.auto_grow);
-    // The one way from Premium SSD to Premium SSD v2.
-    disk.kind = disk.kind.take().or(theirs.storage.kind);
+    requested.sku = source.sku;
+    inherit_disk(&mut wanted.storage, theirs.storage);
+    let backup = &mut wanted.backup;
+    backup.backup_retention_days = backup.backup_retention_days.or(theirs.backup.backup_retention_days);
+    backup.geo_redundant_backup = backup.geo_redundant_backup.take().or(theirs.backup.geo_redundant_backup);
+    wanted.high_availability = HighAvailability::default();
     wanted.version = theirs.version;
     wanted.administrator_login = theirs.administrator_login;
     wanted.auth_config = theirs.auth_config;
     Ok(())
+}
+
+/// Of another size or kind, a disk has another performance.
+fn inherit_disk(disk: &mut Storage, theirs: Storage) {
+    disk.size_gib = disk.size_gib.or(theirs.size_gib);
+    disk.auto_grow = disk.auto_grow.take().or(theirs.auto_grow);
+    // The one way from Premium SSD to Premium SSD v2.
+    disk.kind = disk.kind.take().or_else(|| theirs.kind.clone());
+    if (disk.size_gib, &disk.kind) == (theirs.size_gib, &theirs.kind) {
+        disk.tier = disk.tier.take().or(theirs.tier);
+        disk.iops = disk.iops.or(theirs.iops);
+        disk.throughput = disk.throughput.or(theirs.throughput);
+    }
 }

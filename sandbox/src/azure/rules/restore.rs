@@ -3,7 +3,10 @@
 
 use jiff::Timestamp;
 
-use crate::azure::arm::{errors::ArmError, resource_id::ResourceId, server::Server};
+use crate::azure::{
+    arm::{errors::ArmError, server::Server},
+    catalogue::regions,
+};
 
 pub(in crate::azure) const MODE: &str = "PointInTimeRestore";
 
@@ -12,16 +15,32 @@ pub(in crate::azure) fn restores(requested: &Server) -> bool {
     requested.properties.create_mode.as_deref() == Some(MODE)
 }
 
-/// Backups don't leave their subscription.
-pub(in crate::azure) fn same_subscription(source: &ResourceId, target: &ResourceId) -> Result<(), ArmError> {
-    if source.subscription.eq_ignore_ascii_case(&target.subscription) {
+/// Backups of a moment don't leave their region. Since September 2023 they may leave their subscription.
+/// <https://learn.microsoft.com/azure/postgresql/release-notes/release-notes>
+pub(in crate::azure) fn same_region(source: &Server, requested: &Server) -> Result<(), ArmError> {
+    let region = |server: &Server| server.location.as_deref().map(regions::short_name);
+    // A request without one is refused like any other.
+    if requested.location.is_none() || region(source) == region(requested) {
         return Ok(());
     }
     Err(ArmError::invalid_parameter_because(
-        "SourceServerResourceId",
-        "A server can only be restored within the subscription of its source.",
+        "Location",
+        "A server can only be restored to a point in time within the region of its source.",
     )
-    .target("properties.sourceServerResourceId"))
+    .target("location"))
+}
+
+/// "The compute tier, vCores, storage size and backup retention can't be changed" while a server is restored. Here it is
+/// refused to ask for other compute; what Azure's API does then is not known.
+pub(in crate::azure) fn same_compute(source: &Server, requested: &Server) -> Result<(), ArmError> {
+    let differs = |wanted: &Option<String>, theirs: &Option<String>| wanted.is_some() && wanted != theirs;
+    let (wanted, theirs) = (&requested.sku, &source.sku);
+    if !differs(&wanted.name, &theirs.name) && !differs(&wanted.tier, &theirs.tier) {
+        return Ok(());
+    }
+    let message =
+        "A restored server has the compute size and tier of its source. Change it once it is there.";
+    Err(ArmError::invalid_parameter_because("Sku", message).target("sku"))
 }
 
 /// A source that goes in the middle of a restore takes it along. In which words Azure says so is not known.
@@ -91,7 +110,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{
-        super::testing::{asking, plain, plain_with},
+        super::testing::{asking, plain, plain_with, server},
         *,
     };
 
@@ -119,11 +138,20 @@ mod tests {
         assert_eq!(takes_the_data(&plain(), &asking(requested)).is_ok(), allowed);
     }
 
+    #[rstest]
+    #[case::as_it_is(json!({}), true)]
+    #[case::the_same(json!({"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"}), true)]
+    #[case::larger(json!({"name": "Standard_D4ds_v5", "tier": "GeneralPurpose"}), false)]
+    #[case::another_tier(json!({"tier": "Burstable"}), false)]
+    fn a_restored_server_has_the_compute_of_its_source(#[case] sku: Value, #[case] allowed: bool) {
+        assert_eq!(same_compute(&plain(), &server(json!({"sku": sku}))).is_ok(), allowed);
+    }
+
     #[test]
-    fn a_restore_stays_in_its_subscription_and_kind_of_network() {
-        let id = |subscription: &str| ResourceId::group(subscription, "rg");
-        assert_eq!(same_subscription(&id("s"), &id("S")), Ok(()));
-        assert!(same_subscription(&id("s"), &id("t")).is_err());
+    fn a_restore_stays_in_its_region_and_kind_of_network() {
+        let there = |location: &str| server(json!({"location": location}));
+        assert_eq!(same_region(&plain(), &there("Norway East")), Ok(()));
+        assert!(same_region(&plain(), &there("norwaywest")).is_err());
         let private = plain_with(json!({"network": {"delegatedSubnetResourceId": "/s"}}));
         assert_eq!(same_kind_of_network(&private, &private), Ok(()));
         assert!(same_kind_of_network(&private, &plain()).is_err());

@@ -204,6 +204,10 @@ impl Worker {
             None => self.created(version).await?,
         };
         let Some(cluster) = created else { return Ok(()) };
+        if cluster.pid().is_some() {
+            let left_out = mirror::leave_out_administrators(&self.shared, &self.key, &cluster).await;
+            left_out.map_err(|error| trouble(&error))?;
+        }
         self.cluster = Some(cluster);
         self.report_version(version);
         self.run_and_learn().await?;
@@ -236,7 +240,8 @@ impl Worker {
             );
             return Ok(None);
         };
-        let restored = move || Cluster::restore(backup, source.moment);
+        let moment = source.moment.map(|moment| self.shared.lock().clock.on_machine(moment));
+        let restored = move || Cluster::restore(backup, moment);
         self.blocking(restored).await?.map(Some).map_err(|error| trouble(&error))
     }
 
