@@ -78,6 +78,21 @@ pub(super) struct Resource {
     pub(super) at_birth: Value,
 }
 
+/// What a server made from another one has from it, as the API shows it.
+#[derive(Clone, Debug)]
+pub(super) struct Remains {
+    pub(super) server: Resource,
+    /// Databases and administrators.
+    below: Vec<(Resource, Option<Ownership>)>,
+    password: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Dropped {
+    pub(super) remains: Remains,
+    pub(super) at: Timestamp,
+}
+
 pub(super) struct Cloud {
     pub(super) delay: Duration,
     pub(super) clock: Clock,
@@ -86,8 +101,8 @@ pub(super) struct Cloud {
     pub(super) tenant: Option<String>,
     pub(super) resources: BTreeMap<Key, Resource>,
     pub(super) operations: Operations,
-    /// Names of dropped servers. Azure keeps a dropped server for five days, and its name with it.
-    pub(super) dropped_servers: BTreeMap<String, Timestamp>,
+    /// By name. Azure keeps a dropped server for five days, and its name with it.
+    pub(super) dropped_servers: BTreeMap<String, Dropped>,
     /// When the performance tier of a server's disk last changed; Azure takes one change in twelve hours.
     pub(super) tier_changes: BTreeMap<Key, Timestamp>,
     /// Whether Azure's list of administrators has those that a restored server has from its source.
@@ -293,6 +308,11 @@ impl Cloud {
             .filter(|candidate| **candidate == key || candidate.starts_with(&below))
             .cloned()
             .collect();
+        let servers: Vec<Remains> = gone.iter().filter_map(|key| self.remains(key)).collect();
+        for remains in servers {
+            let name = remains.server.id.name().to_lowercase();
+            self.dropped_servers.insert(name, Dropped { remains, at: now });
+        }
         for key in gone {
             self.tier_changes.remove(&key);
             self.passwords.remove(&key);
@@ -303,7 +323,6 @@ impl Cloud {
             if let Some(resource) = self.resources.remove(&key)
                 && resource.id.kind == Kind::FlexibleServer
             {
-                self.dropped_servers.insert(resource.id.name().to_lowercase(), now);
                 self.operations.source_goes(&key);
                 self.jobs.ask(key, Work::Drop, Asked::Nobody);
             }
@@ -367,7 +386,7 @@ impl Cloud {
     /// Lets every operation whose time has come take effect. Called before anything is looked at.
     pub(super) fn settle(&mut self) {
         let now = self.now();
-        self.dropped_servers.retain(|_, dropped| now.duration_since(*dropped) < DROPPED_SERVERS_ARE_KEPT);
+        self.forget_dropped_servers(|dropped| now.duration_since(dropped.at) >= DROPPED_SERVERS_ARE_KEPT);
         let rested =
             |(_, since): &&(ResourceId, Timestamp)| now.duration_since(*since) >= STOPPED_SERVERS_REST;
         let rested: Vec<ResourceId> =
@@ -410,31 +429,57 @@ impl Cloud {
         self.resources.remove(&id.key());
         if id.kind == Kind::FlexibleServer {
             // PostgreSQL may have been faster than what made it fail.
-            self.jobs.ask(id.key(), Work::Drop, Asked::Nobody);
+            self.jobs.ask(id.key(), Work::Forget, Asked::Nobody);
         }
     }
 
     /// What a restored server has from its source, as the API shows it: databases that were there at that moment, and the
     /// administrator's password. What PostgreSQL knows better, the mirror mends.
     fn take_along(&mut self, source: &Source, id: &ResourceId) {
-        if let Some(password) = self.passwords.get(&source.server).cloned() {
+        let dropped = || self.dropped(&source.server).map(|dropped| dropped.remains.clone());
+        let Some(remains) = self.remains(&source.server).or_else(dropped) else { return };
+        if let Some(password) = remains.password {
             self.passwords.entry(id.key()).or_insert(password);
         }
-        let was_there = |database: &&Resource| {
-            let made = self.owners.get(&database.id.key()).map(|ownership| ownership.made_at);
-            source.moment.is_none_or(|moment| made.is_none_or(|made| made <= moment))
-        };
-        let databases = self.below(&source.server, Kind::Database).filter(was_there);
-        let administrators = self.below(&source.server, Kind::Administrator);
-        let administrators = administrators.filter(|_| self.restores_administrators);
-        let along: Vec<Resource> = databases.chain(administrators).cloned().collect();
-        for child in along {
+        for (child, ownership) in remains.below {
+            let made = ownership.as_ref().map(|ownership| ownership.made_at);
+            let is_later = made.zip(source.moment).is_some_and(|(made, moment)| made > moment);
+            let is_left_out = child.id.kind == Kind::Administrator && !self.restores_administrators;
+            if is_later || is_left_out {
+                continue;
+            }
             let copy = id.child(child.id.kind, child.id.name());
-            if let Some(ownership) = self.owners.get(&child.id.key()).cloned() {
+            if let Some(ownership) = ownership {
                 self.owners.insert(copy.key(), ownership);
             }
             self.put(&copy, copy.body(&child.body["properties"]));
         }
+    }
+
+    /// `None` for what isn't a server.
+    fn remains(&self, server: &Key) -> Option<Remains> {
+        let found = self.resources.get(server).filter(|found| found.id.kind == Kind::FlexibleServer)?;
+        let databases = self.below(server, Kind::Database);
+        let below = databases.chain(self.below(server, Kind::Administrator));
+        let below = below.map(|child| (child.clone(), self.owners.get(&child.id.key()).cloned())).collect();
+        Some(Remains { server: found.clone(), below, password: self.passwords.get(server).cloned() })
+    }
+
+    /// A dropped server that Azure still keeps, by the id that it had.
+    pub(super) fn dropped(&self, server: &Key) -> Option<&Dropped> {
+        self.dropped_servers.values().find(|dropped| dropped.remains.server.id.key() == *server)
+    }
+
+    /// Frees their names, and deletes what was kept of them.
+    pub(super) fn forget_dropped_servers(&mut self, is_over: impl Fn(&Dropped) -> bool) {
+        let jobs = &self.jobs;
+        self.dropped_servers.retain(|_, dropped| {
+            let is_over = is_over(dropped);
+            if is_over {
+                jobs.ask(dropped.remains.server.id.key(), Work::Forget, Asked::Nobody);
+            }
+            !is_over
+        });
     }
 }
 

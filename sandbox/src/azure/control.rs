@@ -508,7 +508,7 @@ async fn advance_clock(
 
 /// As if the five days had passed for which Azure keeps dropped servers and their names.
 async fn forget_dropped_servers(State(shared): State<Shared>) -> StatusCode {
-    shared.lock().dropped_servers.clear();
+    shared.lock().forget_dropped_servers(|_| true);
     StatusCode::NO_CONTENT
 }
 

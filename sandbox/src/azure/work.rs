@@ -40,7 +40,10 @@ pub(super) enum Work {
         version: Option<String>,
         login: Option<PasswordLogin>,
     },
+    /// What it wrote is kept.
     Drop,
+    /// Nothing is kept.
+    Forget,
     Stop,
     Start,
     Restart,

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{
     call::Call,
     errors::ArmError,
-    existence,
+    existence, inheritance,
     reply::Reply,
     resource_id::{Kind, ResourceId},
-    server::{HighAvailability, Server, Storage},
+    server::Server,
     server_body,
 };
 use crate::azure::{
@@ -51,7 +51,7 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
     }
     if existing.is_none() && restore::restores(&requested) {
         // First: a restored server is judged as what it becomes.
-        inherit(call.cloud, &mut requested)?;
+        inheritance::inherit(call.cloud, id, &mut requested)?;
     }
     let region = region_of(call.cloud, existing.as_ref(), &requested);
     rules::check_server(existing.as_ref(), &requested, &region)?;
@@ -146,8 +146,11 @@ fn work(existing: Option<&Server>, requested: &Server) -> Option<Work> {
 fn restored_from(requested: &Server) -> Option<Source> {
     let properties = &requested.properties;
     let source = properties.source_server_resource_id.as_deref().filter(|_| restore::restores(requested))?;
-    let moment = properties.point_in_time_utc.as_deref()?.parse().ok()?;
-    Some(Source { server: ResourceId::parse(source)?.key(), moment: Some(moment) })
+    // Of what was dropped and of what was copied to another region there are the last data only.
+    let is_timed = properties.create_mode.as_deref() == Some(restore::MODE);
+    let moment = properties.point_in_time_utc.as_deref().filter(|_| is_timed);
+    let moment = moment.and_then(|moment| moment.parse().ok());
+    Some(Source { server: ResourceId::parse(source)?.key(), moment })
 }
 
 fn with_state(server: &Value, state: &str) -> Value {
@@ -185,49 +188,4 @@ fn name_is_taken(cloud: &Cloud, id: &ResourceId) -> bool {
             .resources
             .values()
             .any(|other| other.id.kind == Kind::FlexibleServer && other.id.name().to_lowercase() == wanted)
-}
-
-/// A restored server has what its source has, where the request says nothing else. Firewall rules, parameters, tags and
-/// high availability are not copied, and high availability is not even taken: it comes by a later change.
-/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
-fn inherit(cloud: &Cloud, requested: &mut Server) -> Result<(), ArmError> {
-    let named = requested.properties.source_server_resource_id.as_deref();
-    let named = named.and_then(ResourceId::parse).filter(|source| source.kind == Kind::FlexibleServer);
-    let Some(named) = named else {
-        return Err(
-            ArmError::invalid_parameter("SourceServerResourceId").target("properties.sourceServerResourceId")
-        );
-    };
-    let source = cloud.get(&named).ok_or_else(|| existence::not_found(&named))?;
-    let source = Server::read(&cloud.shown(source))?;
-    restore::time_is_in_reach(&source, requested, cloud.now())?;
-    restore::same_region(&source, requested)?;
-    restore::same_kind_of_network(&source, requested)?;
-    restore::same_compute(&source, requested)?;
-    restore::takes_the_data(&source, requested)?;
-
-    let (wanted, theirs) = (&mut requested.properties, source.properties);
-    requested.sku = source.sku;
-    inherit_disk(&mut wanted.storage, theirs.storage);
-    let backup = &mut wanted.backup;
-    backup.backup_retention_days = backup.backup_retention_days.or(theirs.backup.backup_retention_days);
-    backup.geo_redundant_backup = backup.geo_redundant_backup.take().or(theirs.backup.geo_redundant_backup);
-    wanted.high_availability = HighAvailability::default();
-    wanted.version = theirs.version;
-    wanted.administrator_login = theirs.administrator_login;
-    wanted.auth_config = theirs.auth_config;
-    Ok(())
-}
-
-/// Of another size or kind, a disk has another performance.
-fn inherit_disk(disk: &mut Storage, theirs: Storage) {
-    disk.size_gib = disk.size_gib.or(theirs.size_gib);
-    disk.auto_grow = disk.auto_grow.take().or(theirs.auto_grow);
-    // The one way from Premium SSD to Premium SSD v2.
-    disk.kind = disk.kind.take().or_else(|| theirs.kind.clone());
-    if (disk.size_gib, &disk.kind) == (theirs.size_gib, &theirs.kind) {
-        disk.tier = disk.tier.take().or(theirs.tier);
-        disk.iops = disk.iops.or(theirs.iops);
-        disk.throughput = disk.throughput.or(theirs.throughput);
-    }
 }

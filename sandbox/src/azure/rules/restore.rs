@@ -1,18 +1,26 @@
 //! What a server can be restored from, and to.
 //! <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::azure::{
-    arm::{errors::ArmError, server::Server},
+    arm::{
+        errors::ArmError,
+        resource_id::ResourceId,
+        server::{Server, is_enabled},
+    },
     catalogue::regions,
 };
 
 pub(in crate::azure) const MODE: &str = "PointInTimeRestore";
+/// From the copies in the paired region.
+pub(in crate::azure) const GEO: &str = "GeoRestore";
+/// From what is kept of a dropped server.
+pub(in crate::azure) const REVIVE: &str = "ReviveDropped";
 
 /// A restored server has its data from another.
 pub(in crate::azure) fn restores(requested: &Server) -> bool {
-    requested.properties.create_mode.as_deref() == Some(MODE)
+    matches!(requested.properties.create_mode.as_deref(), Some(MODE | GEO | REVIVE))
 }
 
 /// Backups of a moment don't leave their region. Since September 2023 they may leave their subscription.
@@ -30,8 +38,8 @@ pub(in crate::azure) fn same_region(source: &Server, requested: &Server) -> Resu
     .target("location"))
 }
 
-/// "The compute tier, vCores, storage size and backup retention can't be changed" while a server is restored. Here it is
-/// refused to ask for other compute; what Azure's API does then is not known.
+/// A restored server is "created with the source server's configuration for the pricing tier, compute generation, number of
+/// virtual cores". Here it is refused to ask for another one; what Azure's API does then is not known.
 pub(in crate::azure) fn same_compute(source: &Server, requested: &Server) -> Result<(), ArmError> {
     let differs = |wanted: &Option<String>, theirs: &Option<String>| wanted.is_some() && wanted != theirs;
     let (wanted, theirs) = (&requested.sku, &source.sku);
@@ -102,6 +110,64 @@ pub(in crate::azure) fn takes_the_data(source: &Server, requested: &Server) -> R
         .target("properties.version"));
     }
     Ok(())
+}
+
+/// What is left of a dropped server doesn't leave its subscription.
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/how-to-restore-deleted-server>
+pub(in crate::azure) fn same_subscription(source: &ResourceId, target: &ResourceId) -> Result<(), ArmError> {
+    if source.subscription.eq_ignore_ascii_case(&target.subscription) {
+        return Ok(());
+    }
+    let message = "A dropped server can only be restored in the subscription that it was in.";
+    Err(ArmError::invalid_parameter_because("SourceServerResourceId", message)
+        .target("properties.sourceServerResourceId"))
+}
+
+/// The time is the one at which the drop was submitted, or a later one.
+pub(in crate::azure) fn time_is_of_the_drop(
+    dropped: Timestamp,
+    requested: &Server,
+    now: Timestamp,
+) -> Result<(), ArmError> {
+    let wanted = requested.properties.point_in_time_utc.as_deref();
+    let wanted = wanted.and_then(|wanted| wanted.parse::<Timestamp>().ok());
+    if wanted.is_some_and(|wanted| dropped <= wanted && wanted <= now) {
+        return Ok(());
+    }
+    let message =
+        format!("The server was dropped at {dropped}. Its last data can be restored, and no others.");
+    Err(ArmError::invalid_parameter_because("PointInTimeUTC", &message).target("properties.pointInTimeUTC"))
+}
+
+/// Backups are copied to the paired region, if they are copied at all.
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#geo-redundant-backup-and-restore>
+pub(in crate::azure) fn paired_region(source: &Server, requested: &Server) -> Result<(), ArmError> {
+    if !is_enabled(source.properties.backup.geo_redundant_backup.as_deref()) {
+        let message = "The source has no geo-redundant backup.";
+        return Err(ArmError::invalid_parameter_because("SourceServerResourceId", message)
+            .target("properties.sourceServerResourceId"));
+    }
+    let pair = source.location.as_deref().and_then(regions::pair_of);
+    let wanted = requested.location.as_deref();
+    if wanted.is_none() || pair.map(regions::short_name) == wanted.map(regions::short_name) {
+        return Ok(());
+    }
+    let message = format!(
+        "A geo-redundant backup can only be restored in the paired region, '{}'.",
+        pair.unwrap_or_default()
+    );
+    Err(ArmError::invalid_parameter_because("Location", &message).target("location"))
+}
+
+/// "After you create a server, wait at least one hour before initiating a geo-restore."
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#geo-redundant-backup-and-restore>
+pub(in crate::azure) fn copy_has_arrived(created: Option<Timestamp>, now: Timestamp) -> Result<(), ArmError> {
+    if created.is_some_and(|created| now.duration_since(created) >= SignedDuration::from_hours(1)) {
+        return Ok(());
+    }
+    let message = "The source has no backup in the paired region yet: it takes an hour.";
+    Err(ArmError::invalid_parameter_because("SourceServerResourceId", message)
+        .target("properties.sourceServerResourceId"))
 }
 
 #[cfg(test)]

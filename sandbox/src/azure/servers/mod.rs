@@ -4,14 +4,16 @@
 //! that fails. `mirror` brings what was done by SQL into what the API shows.
 //!
 //! A restored server has what was committed to its source until the moment that was asked for. That moment is one of this
-//! Azure's clock, and PostgreSQL knows the machine's: see `clock`, which tests move ahead.
+//! Azure's clock, and PostgreSQL knows the machine's: see `clock`, which tests move ahead. Of a dropped server nothing is kept
+//! but what it wrote, for five days by the same clock.
 //!
 //! Where it isn't as Azure:
 //!
 //! - PostgreSQL can't be had here in the versions before 16: the API takes them, and nobody can log in.
 //! - A server isn't upgraded to another major version: neither npm's packages nor most machines have `pg_upgrade`. The
 //!   API reports the new version, the PostgreSQL behind it goes on as it is, and `GET /postgres` says so.
-//! - A restore lacks nothing that was committed until then. Azure may lack the last five minutes.
+//! - A restore lacks nothing that was committed until then. Azure may lack the last five minutes, and the last hour in the
+//!   paired region.
 //! - What was written to a server is kept as long as the server is. The API refuses a moment before the retention all the
 //!   same.
 //! - A server takes 25 connections, whatever its size, until `max_connections` is set.
@@ -66,6 +68,7 @@ pub(super) async fn serve(
                 workers: workers.clone(),
                 key: job.server.clone(),
                 cluster: None,
+                remains: None,
                 note: None,
             };
             running.spawn(worker.run(received, stopping.clone()));
@@ -85,12 +88,16 @@ fn lock(workers: &Workers) -> std::sync::MutexGuard<'_, BTreeMap<Key, mpsc::Unbo
     workers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// What is kept of a dropped server; nothing if there was no PostgreSQL behind it.
+struct Remains(Option<Backup>);
+
 /// Of one server.
 struct Worker {
     shared: Shared,
     workers: Workers,
     key: Key,
     cluster: Option<Cluster>,
+    remains: Option<Remains>,
     note: Option<String>,
 }
 
@@ -157,10 +164,11 @@ impl Worker {
                 }
                 self.set_login(login).await
             }
-            Work::Drop => {
+            Work::Drop => self.drop_cluster().await,
+            Work::Forget => {
                 self.note = None;
-                let cluster = self.cluster.take();
-                self.blocking(move || drop(cluster)).await
+                let all = (self.cluster.take(), self.remains.take());
+                self.blocking(move || drop(all)).await
             }
             Work::Stop => self.act(Cluster::stop).await,
             Work::Start => self.run_and_learn().await,
@@ -246,11 +254,25 @@ impl Worker {
     }
 
     async fn backup(&self) -> Result<Option<Backup>, ArmError> {
-        match &self.cluster {
-            Some(cluster) => cluster.backup().await.map(Some).map_err(|error| trouble(&error)),
-            None if self.note.is_some() => Ok(None),
-            None => Err(restore::source_is_gone()),
+        let backup = match (&self.cluster, &self.remains) {
+            (Some(cluster), _) => cluster.backup().await.map(Some),
+            (None, Some(Remains(remains))) => remains.as_ref().map(Backup::copy).transpose(),
+            (None, None) if self.note.is_some() => Ok(None),
+            (None, None) => return Err(restore::source_is_gone()),
+        };
+        backup.map_err(|error| trouble(&error))
+    }
+
+    /// Ends it in order, so that everything is written down, and keeps no more than that.
+    async fn drop_cluster(&mut self) -> Result<(), ArmError> {
+        if self.cluster.is_none() && self.note.is_none() {
+            return Ok(());
         }
+        self.act(Cluster::stop).await?;
+        self.remains = Some(Remains(self.backup().await?));
+        self.note = None;
+        let cluster = self.cluster.take();
+        self.blocking(move || drop(cluster)).await
     }
 
     async fn run_and_learn(&mut self) -> Result<(), ArmError> {

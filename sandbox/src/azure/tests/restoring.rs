@@ -1,6 +1,6 @@
 //! A restored server has the data of the moment that was asked for, by this Azure's clock.
 
-use std::time::Duration;
+use std::{os::unix::fs::MetadataExt, time::Duration};
 
 use axum::http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -307,4 +307,128 @@ async fn a_restore_fails_if_its_source_goes(#[case] with_postgres: bool, #[case]
     tokio::time::timeout(Duration::from_secs(30), gone).await.expect("nothing is left of it");
     setup.control.set_delay(Duration::ZERO).await.unwrap();
     setup.write(&server_path("restored"), plain_server()).await;
+}
+
+/// What asks for a server with the last data of one that was dropped.
+fn revival(source: &str, dropped: Timestamp) -> Value {
+    let mut body = at(source, dropped);
+    body["properties"]["createMode"] = json!("ReviveDropped");
+    body
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_dropped_server_is_revived_within_five_days(#[values("16", "17", "18")] version: &str) {
+    let setup = with_orders(version).await;
+    let before = execute(&setup, "orders", "INSERT INTO item VALUES ('coffee')").await;
+    execute(&setup, "orders", "INSERT INTO item VALUES ('tea')").await;
+    let kept = archived(&setup).await;
+    assert_eq!(kept.links(), 2);
+    let dropping = setup.delete(&server_path("orders")).await;
+    assert_eq!(setup.finish(&dropping).await["status"], "Succeeded");
+    let dropped = setup.control.now().await.unwrap();
+    let ask =
+        async |name: &str, body: Value| setup.put(&server_path(name), VERSION, body).await.code().to_owned();
+    assert_eq!(ask("orders", revival("orders", dropped)).await, "ServerNameAlreadyExists");
+    assert_eq!(ask("revived", revival("orders", before)).await, "InvalidParameterValue");
+    assert_eq!(ask("revived", at("orders", dropped)).await, "ResourceNotFound");
+
+    pass(&setup, 96 * HOUR).await;
+    let setup = setup.with_server_like("revived", revival("orders", dropped)).await;
+    assert_eq!(items(&setup, "revived").await, ["coffee", "tea"]);
+    let setup = setup.with_server_like("again", revival("orders", dropped)).await;
+    assert_eq!(items(&setup, "again").await, ["coffee", "tea"], "what was kept is kept");
+    for revived in ["revived", "again"] {
+        setup.control.delete_resource(&server_path(revived)).await.unwrap();
+    }
+    assert!(kept.links() > 1);
+    pass(&setup, 5 * 24 * HOUR).await;
+    let late = setup.put(&server_path("late"), VERSION, revival("orders", dropped)).await;
+    assert_eq!(late.code(), "ResourceNotFound");
+    let forgotten = async {
+        while kept.links() > 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), forgotten).await.expect("nothing is kept any more");
+}
+
+/// A file of the archive of `orders`, held by another name: who else has it shows in its number of links.
+struct Archived(tempfile::TempDir);
+
+impl Archived {
+    fn links(&self) -> u64 {
+        std::fs::metadata(self.0.path().join("segment")).unwrap().nlink()
+    }
+}
+
+async fn archived(setup: &Setup) -> Archived {
+    let administrator = setup.administrator("orders", "postgres").await;
+    let archive = column(&administrator, "SHOW basic_archive.archive_directory").await.remove(0);
+    let held = Archived(tempfile::tempdir().unwrap());
+    let mut segments = std::fs::read_dir(&archive).unwrap().map(Result::unwrap);
+    let segment = segments.find(|entry| entry.file_name().len() == 24).unwrap();
+    std::fs::hard_link(segment.path(), held.0.path().join("segment")).unwrap();
+    held
+}
+
+#[tokio::test]
+async fn a_dropped_server_is_revived_where_it_was() {
+    let setup = with_settings().await;
+    let path = server_path("orders");
+    setup.write(&format!("{path}/databases/app"), json!({"properties": {}})).await;
+    setup.control.delete_resource(&path).await.unwrap();
+    let dropped = setup.control.now().await.unwrap();
+    let elsewhere = "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/rg-databases";
+    setup.put(elsewhere, "2020-06-01", json!({"location": "norwayeast"})).await;
+    let revived = server_path("revived");
+    let refused = setup.put(&revived.replace(GROUP, elsewhere), VERSION, revival("orders", dropped)).await;
+    assert_eq!(refused.body["error"]["target"], "properties.sourceServerResourceId", "{:?}", refused.body);
+    let mut body = revival("orders", dropped);
+    body["location"] = json!("norwaywest");
+    let refused = setup.put(&revived, VERSION, body).await;
+    assert_eq!(refused.body["error"]["target"], "location", "{:?}", refused.body);
+
+    setup.write(&revived, revival("orders", dropped)).await;
+    let server = setup.get(&revived).await.body;
+    assert_eq!(
+        (&server["properties"]["state"], &server["sku"]["name"]),
+        (&json!("Ready"), &json!("Standard_D2ds_v5"))
+    );
+    assert_eq!(setup.get(&format!("{revived}/databases/app")).await.status, StatusCode::OK);
+}
+
+/// What asks for a server with the last data of one in the other region.
+fn geo(source: &str, location: &str) -> Value {
+    json!({"location": location, "properties": {
+        "createMode": "GeoRestore",
+        "sourceServerResourceId": server_path(source),
+    }})
+}
+
+#[tokio::test]
+async fn a_geo_redundant_backup_is_restored_in_the_paired_region() {
+    let setup = Setup::start_with_postgres().await;
+    let mut server = plain_server();
+    server["properties"]["backup"] = json!({"geoRedundantBackup": "Enabled"});
+    let setup = setup.with_server_like("orders", server).await.with_server("local", "17").await;
+    let administrator = setup.administrator("orders", "postgres").await;
+    administrator.batch_execute("CREATE DATABASE app").await.unwrap();
+    execute(&setup, "orders", "CREATE TABLE item (name text); INSERT INTO item VALUES ('coffee')").await;
+    let target = async |body: Value| {
+        let refused = setup.put(&server_path("copy"), VERSION, body).await;
+        refused.body["error"]["target"].as_str().unwrap_or_default().to_owned()
+    };
+    let source = "properties.sourceServerResourceId";
+    assert_eq!(target(geo("orders", "norwaywest")).await, source, "its backup isn't there within an hour");
+    pass(&setup, HOUR).await;
+    assert_eq!(target(geo("local", "norwaywest")).await, source, "it has none");
+    assert_eq!(target(geo("orders", "norwayeast")).await, "location");
+    assert_eq!(target(geo("orders", "westeurope")).await, "location");
+    execute(&setup, "orders", "INSERT INTO item VALUES ('tea')").await;
+    let setup = setup.with_server_like("copy", geo("orders", "norwaywest")).await;
+    assert_eq!(items(&setup, "copy").await, ["coffee", "tea"]);
+    let copy = setup.get(&server_path("copy")).await.body;
+    assert_eq!(copy["location"], "Norway West");
+    assert_eq!(copy["properties"]["backup"]["geoRedundantBackup"], "Enabled");
 }
