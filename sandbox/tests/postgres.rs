@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rstest::rstest;
 use rustix::process::{Pid, test_kill_process};
 use sandbox::postgres::{Cluster, PrincipalType, SUPERUSER, Version};
@@ -207,28 +208,130 @@ async fn rows_outlive_a_stop_and_a_crash(
     assert_eq!(column(&client, "SELECT name FROM item ORDER BY 1").await, ["coffee", "tea"]);
 }
 
+/// What is in the table, or why there is nothing.
+async fn items(cluster: &Cluster) -> Vec<String> {
+    let client = cluster.connect(SUPERUSER, "orders").await.unwrap();
+    column(&client, "SELECT name FROM item ORDER BY 1").await
+}
+
+async fn restored(cluster: &Cluster, moment: Option<Timestamp>) -> Cluster {
+    let backup = cluster.backup().await.unwrap();
+    tokio::task::spawn_blocking(move || Cluster::restore(backup, moment)).await.unwrap().unwrap()
+}
+
 #[rstest]
 #[tokio::test]
-async fn a_copy_has_what_was_there_and_goes_its_own_way(
+async fn a_server_is_restored_to_any_moment_of_its_life(
     #[values(Version::V16, Version::V17, Version::V18)] version: Version,
     #[values(true, false)] running: bool,
 ) {
     let mut cluster = Cluster::start(version).unwrap();
+    let at_first = Timestamp::now();
     let client = cluster.connect(SUPERUSER, "postgres").await.unwrap();
     client.batch_execute("CREATE DATABASE orders").await.unwrap();
     let orders = cluster.connect(SUPERUSER, "orders").await.unwrap();
     orders.batch_execute("CREATE TABLE item (name text); INSERT INTO item VALUES ('coffee')").await.unwrap();
+    let noon = Timestamp::now();
+    orders.batch_execute("INSERT INTO item VALUES ('tea')").await.unwrap();
+    let one = Timestamp::now();
+    orders.batch_execute("DELETE FROM item WHERE name = 'coffee'").await.unwrap();
+    let now = Timestamp::now();
     if !running {
         cluster.stop().unwrap();
     }
-    let mut copy = cluster.copy().await.unwrap();
+    assert_eq!(items(&restored(&cluster, Some(noon)).await).await, ["coffee"]);
+    let copy = restored(&cluster, Some(one)).await;
+    assert_eq!(items(&copy).await, ["coffee", "tea"]);
+    for moment in [Some(now), None] {
+        assert_eq!(items(&restored(&cluster, moment).await).await, ["tea"], "{moment:?}");
+    }
+    let empty = restored(&cluster, Some(at_first)).await;
+    let refusal = empty.config(SUPERUSER, "orders").unwrap().connect(tokio_postgres::NoTls).await;
+    assert_eq!(words(refusal.map(drop)), "3D000: database \"orders\" does not exist");
+
     cluster.run().unwrap();
-    copy.run().unwrap();
     let copied = copy.connect(SUPERUSER, "orders").await.unwrap();
-    copied.batch_execute("INSERT INTO item VALUES ('tea')").await.unwrap();
-    let orders = cluster.connect(SUPERUSER, "orders").await.unwrap();
-    assert_eq!(column(&orders, "SELECT name FROM item ORDER BY 1").await, ["coffee"]);
-    assert_eq!(column(&copied, "SELECT name FROM item ORDER BY 1").await, ["coffee", "tea"]);
+    copied.batch_execute("INSERT INTO item VALUES ('cocoa')").await.unwrap();
+    assert_eq!(items(&cluster).await, ["tea"], "each goes its own way");
+    assert_eq!(items(&copy).await, ["cocoa", "coffee", "tea"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_server_that_was_restored_can_be_restored(
+    #[values(Version::V16, Version::V17, Version::V18)] version: Version,
+) {
+    let mut cluster = Cluster::start(version).unwrap();
+    let client = cluster.connect(SUPERUSER, "postgres").await.unwrap();
+    client.batch_execute("CREATE DATABASE orders").await.unwrap();
+    let add = async |cluster: &Cluster, name: &str| {
+        let orders = cluster.connect(SUPERUSER, "orders").await.unwrap();
+        let create = "CREATE TABLE IF NOT EXISTS item (name text)";
+        orders.batch_execute(&format!("{create}; INSERT INTO item VALUES ('{name}')")).await.unwrap();
+        Timestamp::now()
+    };
+    let mut moment = add(&cluster, "0").await;
+    for generation in 1..=3 {
+        add(&cluster, "too late").await;
+        let next = restored(&cluster, Some(moment)).await;
+        // What its source writes from now on is not its own.
+        let load = cluster.connect(SUPERUSER, "orders").await.unwrap();
+        load.batch_execute("CREATE TABLE load AS SELECT repeat('x', 1000) FROM generate_series(1, 4000)")
+            .await
+            .unwrap();
+        drop(load);
+        cluster = next;
+        moment = add(&cluster, &generation.to_string()).await;
+    }
+    add(&cluster, "too late").await;
+    cluster.restart().unwrap();
+    assert_eq!(items(&restored(&cluster, Some(moment)).await).await, ["0", "1", "2", "3"]);
+    assert_eq!(items(&cluster).await, ["0", "1", "2", "3", "too late"]);
+}
+
+/// What is committed while the backup is read is there to the moment, in whichever file it is by then.
+#[tokio::test]
+async fn a_server_is_restored_while_it_is_written_to() {
+    let cluster = Cluster::start(Version::V17).unwrap();
+    let writer = cluster.connect(SUPERUSER, "postgres").await.unwrap();
+    writer.batch_execute("CREATE TABLE item (id int, padding text)").await.unwrap();
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let writing = tokio::spawn(async move {
+        let mut commits = Vec::new();
+        while stopped.try_recv().is_err() {
+            let begun = Timestamp::now();
+            let insert = format!(
+                "INSERT INTO item SELECT {}, repeat('x', 1000) FROM generate_series(1, 50)",
+                commits.len()
+            );
+            writer.batch_execute(&insert).await.unwrap();
+            commits.push((begun, Timestamp::now()));
+        }
+        commits
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let moment = Timestamp::now();
+    let mut copies = Vec::new();
+    for to in [Some(moment), None] {
+        let before = Timestamp::now();
+        copies.push((to.unwrap_or(before), to, restored(&cluster, to).await));
+    }
+    stop.send(()).unwrap();
+    let commits = writing.await.unwrap();
+    let segments = "SELECT archived_count::int4 FROM pg_stat_archiver";
+    let superuser = cluster.connect(SUPERUSER, "postgres").await.unwrap();
+    let archived: i32 = superuser.query_one(segments, &[]).await.unwrap().get(0);
+    assert!(archived > 20, "only {archived} segments");
+    for (since, to, copy) in copies {
+        let session = copy.connect(SUPERUSER, "postgres").await.unwrap();
+        let rows = "SELECT id, count(*)::int4 FROM item GROUP BY 1 ORDER BY 1";
+        let found = session.query(rows, &[]).await.unwrap();
+        let found: Vec<(i32, i32)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let whole = (0..).zip(std::iter::repeat_n(50, found.len())).collect::<Vec<_>>();
+        assert_eq!(found, whole, "commits are there as a whole, and none is missing");
+        assert!(found.len() >= commits.iter().filter(|(_, ended)| *ended <= since).count());
+        assert!(to.is_none() || found.len() <= commits.iter().filter(|(begun, _)| *begun <= since).count());
+    }
 }
 
 #[test]
@@ -274,11 +377,28 @@ fn no_server_outlives_a_process_that_is_killed() {
     let lock_file = std::fs::read_to_string(data.join("postmaster.pid")).unwrap();
     let segment = lock_file.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap();
     assert!(has_segment(segment), "only the next process deletes it");
-    let (mut next, _, its_data) = start();
+    let dead = child.id();
+    assert!(folders_of(dead).len() > 1, "its data, and its archive");
+    let (mut next, _, _) = start();
     assert!(!data.exists() && !has_segment(segment), "the next process deletes what was left");
+    assert_eq!(folders_of(dead), <[PathBuf; 0]>::default());
     next.kill().unwrap();
     next.wait().unwrap();
-    std::fs::remove_dir_all(its_data.parent().unwrap()).unwrap();
+    for folder in folders_of(next.id()) {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+/// In which a process keeps its servers.
+#[cfg(target_os = "linux")]
+fn folders_of(process: u32) -> Vec<PathBuf> {
+    let prefix = format!("database-sandbox-postgresql-{process}-");
+    let places = [PathBuf::from("/dev/shm"), std::env::temp_dir()];
+    let entries = places.iter().filter_map(|place| std::fs::read_dir(place).ok()).flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .map(|entry| entry.path())
+        .collect()
 }
 
 /// Whether there is System V shared memory with this id.

@@ -9,6 +9,7 @@ use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -208,6 +209,11 @@ impl Client {
     pub async fn replace_tags(&self, id: &str, tags: &Value) -> Result<(), Error> {
         self.patch_resource(id, &json!({"tags": null})).await?;
         self.patch_resource(id, &json!({"tags": tags})).await.map(drop)
+    }
+
+    /// What time it is in Azure, which is what a restore is asked for by.
+    pub async fn now(&self) -> Result<Timestamp, Error> {
+        self.get("/clock").await
     }
 
     /// Days pass in Azure: names of dropped servers get free after five, stopped servers start after seven, backups

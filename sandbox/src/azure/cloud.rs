@@ -1,7 +1,7 @@
 //! Everything that exists in this Azure, in memory, behind one lock.
 
 use std::{
-    collections::{BTreeMap, HashSet, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashSet, btree_map::Entry},
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -21,6 +21,7 @@ use super::{
         throttle::Throttle,
     },
     circumstances::{Lock, Ownership, Region},
+    clock::Clock,
     directory::DirectoryEntry,
     endpoints::{Endpoints, RealServer},
     faults::Faults,
@@ -30,7 +31,7 @@ use super::{
     logins::LoginLog,
     requests::RequestLog,
     rules::owner,
-    work::{Asked, Jobs, Work},
+    work::{Asked, Jobs, Source, Work},
 };
 
 /// How long Azure keeps a dropped server, and its name with it.
@@ -77,19 +78,37 @@ pub(super) struct Resource {
     pub(super) at_birth: Value,
 }
 
+/// What a server made from another one has from it, as the API shows it.
+#[derive(Clone, Debug)]
+pub(super) struct Remains {
+    pub(super) server: Resource,
+    /// Databases and administrators.
+    below: Vec<(Resource, Option<Ownership>)>,
+    password: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Dropped {
+    pub(super) remains: Remains,
+    pub(super) at: Timestamp,
+}
+
 pub(super) struct Cloud {
     pub(super) delay: Duration,
-    /// How far this Azure's clock is ahead, for what happens after days.
-    pub(super) ahead: SignedDuration,
+    pub(super) clock: Clock,
     pub(super) throttle: Throttle,
     /// The tenant that last logged in, which is the one that everything here belongs to.
     pub(super) tenant: Option<String>,
     pub(super) resources: BTreeMap<Key, Resource>,
     pub(super) operations: Operations,
-    /// Names of dropped servers. Azure keeps a dropped server for five days, and its name with it.
-    pub(super) dropped_servers: BTreeMap<String, Timestamp>,
+    /// By name. Azure keeps a dropped server for five days, and its name with it.
+    pub(super) dropped_servers: BTreeMap<String, Dropped>,
     /// When the performance tier of a server's disk last changed; Azure takes one change in twelve hours.
     pub(super) tier_changes: BTreeMap<Key, Timestamp>,
+    /// Whether Azure's list of administrators has those that a restored server has from its source.
+    pub(super) restores_administrators: bool,
+    /// By server, object ids of administrators who are in PostgreSQL and not in Azure's list.
+    pub(super) left_out: BTreeMap<Key, BTreeSet<String>>,
     /// Since when servers are stopped.
     stopped: BTreeMap<Key, (ResourceId, Timestamp)>,
     /// Whom databases belong to, which nothing shows but the database itself.
@@ -127,13 +146,15 @@ impl Cloud {
     fn new(delay: Duration, jobs: Jobs) -> Self {
         Self {
             delay,
-            ahead: SignedDuration::ZERO,
+            clock: Clock::default(),
             throttle: Throttle::default(),
             tenant: None,
             resources: BTreeMap::new(),
             operations: Operations::default(),
             dropped_servers: BTreeMap::new(),
             tier_changes: BTreeMap::new(),
+            restores_administrators: false,
+            left_out: BTreeMap::new(),
             stopped: BTreeMap::new(),
             owners: BTreeMap::new(),
             regions: BTreeMap::new(),
@@ -158,7 +179,7 @@ impl Cloud {
 
     /// The time that this Azure uses.
     pub(super) fn now(&self) -> Timestamp {
-        Timestamp::now().saturating_add(self.ahead).unwrap_or(Timestamp::MAX)
+        self.clock.now()
     }
 
     /// The tenant of everything in this Azure.
@@ -287,26 +308,32 @@ impl Cloud {
             .filter(|candidate| **candidate == key || candidate.starts_with(&below))
             .cloned()
             .collect();
+        let servers: Vec<Remains> = gone.iter().filter_map(|key| self.remains(key)).collect();
+        for remains in servers {
+            let name = remains.server.id.name().to_lowercase();
+            self.dropped_servers.insert(name, Dropped { remains, at: now });
+        }
         for key in gone {
             self.tier_changes.remove(&key);
             self.passwords.remove(&key);
             self.owners.remove(&key);
             self.stopped.remove(&key);
             self.locks.remove(&key);
+            self.left_out.remove(&key);
             if let Some(resource) = self.resources.remove(&key)
                 && resource.id.kind == Kind::FlexibleServer
             {
-                self.dropped_servers.insert(resource.id.name().to_lowercase(), now);
+                self.operations.source_goes(&key);
                 self.jobs.ask(key, Work::Drop, Asked::Nobody);
             }
         }
     }
 
     /// Starts a long-running operation, which ends after the configured delay, and returns its id.
-    pub(super) fn begin(&mut self, mut change: Change, fails_with: Option<ArmError>) -> String {
+    pub(super) fn begin(&mut self, change: Change, fails_with: Option<ArmError>) -> String {
         let id = self.fresh_guid();
         let due = Instant::now() + self.delay;
-        let work = change.work.take().filter(|_| fails_with.is_none());
+        let work = change.work.clone().filter(|_| fails_with.is_none());
         let waits = work
             .zip(change.occupies.clone())
             .is_some_and(|(work, server)| self.jobs.ask(server, work, Asked::Operation(id.clone())));
@@ -359,7 +386,7 @@ impl Cloud {
     /// Lets every operation whose time has come take effect. Called before anything is looked at.
     pub(super) fn settle(&mut self) {
         let now = self.now();
-        self.dropped_servers.retain(|_, dropped| now.duration_since(*dropped) < DROPPED_SERVERS_ARE_KEPT);
+        self.forget_dropped_servers(|dropped| now.duration_since(dropped.at) >= DROPPED_SERVERS_ARE_KEPT);
         let rested =
             |(_, since): &&(ResourceId, Timestamp)| now.duration_since(*since) >= STOPPED_SERVERS_REST;
         let rested: Vec<ResourceId> =
@@ -387,10 +414,72 @@ impl Cloud {
             match if ended.succeeded { after } else { before } {
                 Some(body) => self.put(&id, body),
                 None if ended.succeeded => self.remove(&id),
-                // A server whose creation failed never was: its name is free at once.
-                None => drop(self.resources.remove(&id.key())),
+                None => self.never_was(&id),
+            }
+            if let Some(source) =
+                ended.change.work.as_ref().and_then(Work::source).filter(|_| ended.succeeded)
+            {
+                self.take_along(source, &id);
             }
         }
+    }
+
+    /// A server whose creation failed: its name is free at once.
+    fn never_was(&mut self, id: &ResourceId) {
+        self.resources.remove(&id.key());
+        if id.kind == Kind::FlexibleServer {
+            // PostgreSQL may have been faster than what made it fail.
+            self.jobs.ask(id.key(), Work::Forget, Asked::Nobody);
+        }
+    }
+
+    /// What a restored server has from its source, as the API shows it: databases that were there at that moment, and the
+    /// administrator's password. What PostgreSQL knows better, the mirror mends.
+    fn take_along(&mut self, source: &Source, id: &ResourceId) {
+        let dropped = || self.dropped(&source.server).map(|dropped| dropped.remains.clone());
+        let Some(remains) = self.remains(&source.server).or_else(dropped) else { return };
+        if let Some(password) = remains.password {
+            self.passwords.entry(id.key()).or_insert(password);
+        }
+        for (child, ownership) in remains.below {
+            let made = ownership.as_ref().map(|ownership| ownership.made_at);
+            let is_later = made.zip(source.moment).is_some_and(|(made, moment)| made > moment);
+            let is_left_out = child.id.kind == Kind::Administrator && !self.restores_administrators;
+            if is_later || is_left_out {
+                continue;
+            }
+            let copy = id.child(child.id.kind, child.id.name());
+            if let Some(ownership) = ownership {
+                self.owners.insert(copy.key(), ownership);
+            }
+            self.put(&copy, copy.body(&child.body["properties"]));
+        }
+    }
+
+    /// `None` for what isn't a server.
+    fn remains(&self, server: &Key) -> Option<Remains> {
+        let found = self.resources.get(server).filter(|found| found.id.kind == Kind::FlexibleServer)?;
+        let databases = self.below(server, Kind::Database);
+        let below = databases.chain(self.below(server, Kind::Administrator));
+        let below = below.map(|child| (child.clone(), self.owners.get(&child.id.key()).cloned())).collect();
+        Some(Remains { server: found.clone(), below, password: self.passwords.get(server).cloned() })
+    }
+
+    /// A dropped server that Azure still keeps, by the id that it had.
+    pub(super) fn dropped(&self, server: &Key) -> Option<&Dropped> {
+        self.dropped_servers.values().find(|dropped| dropped.remains.server.id.key() == *server)
+    }
+
+    /// Frees their names, and deletes what was kept of them.
+    pub(super) fn forget_dropped_servers(&mut self, is_over: impl Fn(&Dropped) -> bool) {
+        let jobs = &self.jobs;
+        self.dropped_servers.retain(|_, dropped| {
+            let is_over = is_over(dropped);
+            if is_over {
+                jobs.ask(dropped.remains.server.id.key(), Work::Forget, Asked::Nobody);
+            }
+            !is_over
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -54,6 +54,10 @@ pub struct Settings {
     /// Under which address clients on 127.0.0.1 leave, which servers' firewalls judge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_address: Option<Ipv4Addr>,
+    /// Whether the list of a restored server's administrators has those of its source. Azure's pages don't say; they are in
+    /// its data in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restores_administrators: Option<bool>,
 }
 
 pub(super) fn router(shared: Shared) -> Router {
@@ -65,7 +69,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/dropped-servers", get(dropped_servers).delete(forget_dropped_servers))
         .route("/login", post(login))
         .route("/tier-changes", delete(forget_tier_changes))
-        .route("/clock", post(advance_clock))
+        .route("/clock", get(time).post(advance_clock))
         .route("/owners", get(owner))
         .route("/regions", put(restrict_region))
         .route("/locks", put(lock).delete(unlock))
@@ -213,6 +217,9 @@ async fn change_settings(
     }
     if let Some(address) = settings.cluster_address {
         cloud.cluster_address = address;
+    }
+    if let Some(restores) = settings.restores_administrators {
+        cloud.restores_administrators = restores;
     }
     if let Some(limit) = settings.writes_per_minute {
         cloud.throttle.writes_per_minute = (limit > 0).then_some(limit);
@@ -479,6 +486,11 @@ pub(super) struct Advance {
     pub(super) seconds: u32,
 }
 
+/// What time it is in this Azure.
+async fn time(State(shared): State<Shared>) -> Json<Timestamp> {
+    Json(shared.lock().now())
+}
+
 /// Days pass in this Azure, for everything in it and for it alone. They don't come back.
 async fn advance_clock(
     State(shared): State<Shared>,
@@ -489,14 +501,14 @@ async fn advance_clock(
         Err(rejection) => return unreadable(&rejection),
     };
     let mut cloud = shared.lock();
-    cloud.ahead = cloud.ahead.saturating_add(SignedDuration::from_secs(i64::from(advance.seconds)));
+    cloud.clock.advance(SignedDuration::from_secs(i64::from(advance.seconds)));
     cloud.settle();
     StatusCode::NO_CONTENT.into_response()
 }
 
 /// As if the five days had passed for which Azure keeps dropped servers and their names.
 async fn forget_dropped_servers(State(shared): State<Shared>) -> StatusCode {
-    shared.lock().dropped_servers.clear();
+    shared.lock().forget_dropped_servers(|_| true);
     StatusCode::NO_CONTENT
 }
 

@@ -18,6 +18,7 @@ mod arm;
 mod catalogue;
 mod circumstances;
 pub mod client;
+mod clock;
 mod cloud;
 mod control;
 mod directory;

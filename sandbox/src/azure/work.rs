@@ -1,5 +1,6 @@
 //! What is to become of the PostgreSQL behind a server: asked for while the cloud is locked, done beside it.
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::arm::resource_id::Key;
@@ -18,13 +19,20 @@ impl std::fmt::Debug for PasswordLogin {
     }
 }
 
+/// Where a new server has its data from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Source {
+    pub(super) server: Key,
+    /// By this Azure's clock; `None` for the last data there are.
+    pub(super) moment: Option<Timestamp>,
+}
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Work {
     Create {
         /// As Azure's API spells it.
         version: String,
-        /// The server whose data it gets.
-        source: Option<Key>,
+        source: Option<Source>,
         login: Option<PasswordLogin>,
     },
     /// Another version, or another password.
@@ -32,7 +40,10 @@ pub(super) enum Work {
         version: Option<String>,
         login: Option<PasswordLogin>,
     },
+    /// What it wrote is kept.
     Drop,
+    /// Nothing is kept.
+    Forget,
     Stop,
     Start,
     Restart,
@@ -61,6 +72,16 @@ pub(super) enum Work {
     Learn,
     /// Nothing: done when all that was asked for before is.
     Wait,
+}
+
+impl Work {
+    /// The server that a new one has its data from, if there is one.
+    pub(super) const fn source(&self) -> Option<&Source> {
+        match self {
+            Self::Create { source, .. } => source.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// Who wants to know that a piece of work is done.

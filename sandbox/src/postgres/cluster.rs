@@ -1,19 +1,21 @@
-//! A server: a copy of a template, or of another server, with a process that runs on it.
+//! A server: a copy of a template, or what a backup has, with a process that runs on it.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, Mutex, Once, PoisonError};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
 
+use super::backup::Backup;
 use super::binaries::{Binaries, Version};
-use super::{Error, SUPERUSER, spawn, template};
+use super::{Error, SUPERUSER, folder, spawn, template};
 use crate::ports::Ports;
 use crate::process::log_tail;
 
@@ -24,16 +26,8 @@ const END: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
 /// How often a port may turn out to be somebody else's.
 const PORTS_TRIED: usize = 10;
-
-/// Of the folders of servers. The number of their process follows.
-const PREFIX: &str = "database-sandbox-postgresql-";
-
-/// A file system in memory, where copies are made five times as fast as on a disk. A server takes some 40 MB.
-const MEMORY: &str = "/dev/shm";
-const MEMORY_NEEDED: u64 = 4 << 30;
-
-/// What must not go with a copy of a server that runs: whose it is, and what is written until the copy is complete.
-const NOT_COPIED: [&str; 3] = ["postmaster.pid", "postmaster.opts", "pg_wal"];
+/// What PostgreSQL says where it was to stop at a moment after the last commit.
+const BEFORE_ITS_TARGET: &str = "recovery ended before configured recovery target was reached";
 
 /// What a principal of Microsoft Entra ID is, as `pgaadauth_create_principal_with_oid` takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +53,9 @@ impl PrincipalType {
 /// when this process does; the files that then stay are deleted by the next process that starts a server.
 #[derive(Debug)]
 pub struct Cluster {
-    binaries: Binaries,
     folder: TempDir,
+    /// What it was made from, to which it adds what it writes.
+    backup: Backup,
     running: Option<Running>,
 }
 
@@ -82,39 +77,75 @@ impl Cluster {
     /// A new server that doesn't run yet.
     pub fn create(binaries: &Binaries) -> Result<Self, Error> {
         let template = template::ensure(binaries)?;
-        let cluster = Self { binaries: binaries.clone(), folder: new_folder()?, running: None };
+        let cluster = Self { folder: folder::fast()?, backup: Backup::begin(binaries)?, running: None };
         template::copy(&template, &cluster.data(), &[])?;
         Ok(cluster)
     }
 
+    /// A server that runs, with the data of a backup as they were at a moment: with all that was committed until then, and
+    /// nothing that was committed later. Without a moment, with the last that the backup has.
+    pub fn restore(backup: Backup, moment: Option<Timestamp>) -> Result<Self, Error> {
+        let template = template::ensure(backup.binaries())?;
+        let mut cluster = Self { folder: folder::fast()?, backup, running: None };
+        template::copy(&template, &cluster.data(), &["pg_wal"])?;
+        cluster.prepare_recovery()?;
+        let everything = cluster.backup.replaying();
+        let Some(moment) = moment else {
+            cluster.start_with(&everything)?;
+            return Ok(cluster);
+        };
+        // In microseconds, and not rounded up: that would be another moment.
+        let target = moment.strftime("recovery_target_time=%Y-%m-%d %H:%M:%S.%6f+00").to_string();
+        match cluster.start_with(&[everything.as_slice(), &[target]].concat()) {
+            // It refuses where nothing was committed after that moment: then everything was before it.
+            Err(Error::Ended { .. }) if cluster.has_said(0, BEFORE_ITS_TARGET) => {
+                cluster.start_with(&everything)?;
+            }
+            result => result?,
+        }
+        Ok(cluster)
+    }
+
+    fn prepare_recovery(&self) -> Result<(), Error> {
+        let (log, signal) = (self.data().join("pg_wal"), self.data().join("recovery.signal"));
+        let created = fs::DirBuilder::new().mode(0o700).create(&log).and_then(|()| template::hand_over(&log));
+        created.map_err(|source| Error::File { path: log, source })?;
+        let written = File::create(&signal).and_then(|_| template::hand_over(&signal));
+        written.map_err(|source| Error::File { path: signal, source })
+    }
+
     /// Starts its process, and waits until it takes connections. One that runs stays as it is.
     pub fn run(&mut self) -> Result<(), Error> {
-        if self.runs() {
-            return Ok(());
-        }
+        if self.runs() { Ok(()) } else { self.start_with(&[]) }
+    }
+
+    fn start_with(&mut self, settings: &[String]) -> Result<(), Error> {
         for _ in 0..PORTS_TRIED {
             let port = free_port()?;
             // Of the last start, if it ended without an end.
             fs::remove_file(self.data().join("postmaster.pid")).ok();
             let seen = fs::metadata(self.log()).map_or(0, |log| log.len());
-            self.running = Some(Running { process: self.spawn(port)?, port });
+            self.running = Some(Running { process: self.spawn(port, settings)?, port });
             match self.ready() {
-                Err(Error::Ended { .. }) if self.lost_its_port(seen) => {}
+                Err(Error::Ended { .. }) if self.has_said(seen, "could not bind") => {}
                 result => return result,
             }
         }
         Err(Error::NoPort)
     }
 
-    fn spawn(&self, port: u16) -> Result<Child, Error> {
+    fn spawn(&self, port: u16, settings: &[String]) -> Result<Child, Error> {
         let log = self.log();
         let opened = File::options().create(true).append(true).open(&log);
         let opened = opened.and_then(|file| Ok((file.try_clone()?, file)));
         let (output, errors) = opened.map_err(|source| Error::File { path: log, source })?;
-        let mut command = spawn::command(&self.binaries.program("postgres"));
+        let mut command = spawn::command(&self.backup.binaries().program("postgres"));
         command.arg("-D").arg(self.data()).arg("-c").arg(format!("port={port}"));
         command.args(["-c", "listen_addresses=127.0.0.1", "-c"]);
         command.arg(format!("unix_socket_directories={}", self.folder.path().display()));
+        for setting in self.backup.archiving().iter().chain(settings) {
+            command.arg("-c").arg(setting);
+        }
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         spawn::start(command).map_err(|source| Error::Run { program: "postgres".to_owned(), source })
     }
@@ -141,10 +172,11 @@ impl Cluster {
         }
     }
 
-    fn lost_its_port(&self, seen: u64) -> bool {
+    /// Since its log was so long.
+    fn has_said(&self, seen: u64, words: &str) -> bool {
         let log = fs::read(self.log()).unwrap_or_default();
         let new = log.get(usize::try_from(seen).unwrap_or_default()..).unwrap_or_default();
-        String::from_utf8_lossy(new).contains("could not bind")
+        String::from_utf8_lossy(new).contains(words)
     }
 
     /// Cuts off every session, writes everything down and ends. The data stay.
@@ -192,12 +224,12 @@ impl Cluster {
     }
 
     pub const fn version(&self) -> Version {
-        self.binaries.version()
+        self.backup.binaries().version()
     }
 
     /// With the minor version, as in `17.10`.
     pub fn release(&self) -> &str {
-        self.binaries.release()
+        self.backup.binaries().release()
     }
 
     /// Where the port of a login by SCRAM is, on 127.0.0.1. It is another one after each start.
@@ -246,30 +278,17 @@ impl Cluster {
         Ok(())
     }
 
-    /// Another server with the same data, which doesn't run yet. This one goes on as if nothing happened.
-    pub async fn copy(&self) -> Result<Self, Error> {
-        let copy = Self { binaries: self.binaries.clone(), folder: new_folder()?, running: None };
-        let (from, to) = (self.data(), copy.data());
-        if self.running.is_none() {
-            blocking(move || template::copy(&from, &to, &NOT_COPIED[..2])).await?;
-            return Ok(copy);
+    /// All that was written so far, also what isn't in the archive yet. The server goes on as if nothing happened.
+    pub async fn backup(&self) -> Result<Backup, Error> {
+        if self.running.is_some() {
+            // Commits are written down a moment later, or now.
+            let session = self.connect(SUPERUSER, "postgres").await?;
+            session.execute("SELECT pg_switch_wal()", &[]).await?;
         }
-        // <https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-LOWLEVEL-BASE-BACKUP>
-        let session = self.connect(SUPERUSER, "postgres").await?;
-        session.execute("SELECT pg_backup_start('copy', fast => true)", &[]).await?;
-        let (data, target) = (from.clone(), to.clone());
-        blocking(move || template::copy(&data, &target, &NOT_COPIED)).await?;
-        let ended =
-            session.query_one("SELECT labelfile FROM pg_backup_stop(wait_for_archive => false)", &[]).await?;
-        let label: String = ended.get(0);
-        blocking(move || {
-            template::copy(&from.join("pg_wal"), &to.join("pg_wal"), &[])?;
-            let path = to.join("backup_label");
-            let written = fs::write(&path, label).and_then(|()| template::hand_over(&path));
-            written.map_err(|source| Error::File { path, source })
-        })
-        .await?;
-        Ok(copy)
+        let (archived, written) = (self.backup.reader(), self.data().join("pg_wal"));
+        tokio::task::spawn_blocking(move || archived.with(Some(&written)))
+            .await
+            .map_err(|_| Error::Interrupted)?
     }
 }
 
@@ -289,78 +308,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Client, Error> {
     Ok(client)
 }
 
-async fn blocking(work: impl FnOnce() -> Result<(), Error> + Send + 'static) -> Result<(), Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Interrupted)?
-}
-
 fn free_port() -> Result<u16, Error> {
     static PORTS: LazyLock<Mutex<Ports>> = LazyLock::new(|| Mutex::new(Ports::for_servers()));
     PORTS.lock().unwrap_or_else(PoisonError::into_inner).take().map_err(|_| Error::NoPort)
-}
-
-/// A folder that only its owner, whom PostgreSQL runs as, can look into. Its path is short, as those of sockets must be.
-fn new_folder() -> Result<TempDir, Error> {
-    static CLEANED: Once = Once::new();
-    CLEANED.call_once(clean);
-    let prefix = format!("{PREFIX}{}-", std::process::id());
-    let place = place();
-    let folder = tempfile::Builder::new()
-        .prefix(&prefix)
-        .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir_in(&place)
-        .map_err(|source| Error::File { path: place, source })?;
-    let failed = |source| Error::File { path: folder.path().to_owned(), source };
-    template::hand_over(folder.path()).map_err(failed)?;
-    Ok(folder)
-}
-
-/// Where servers keep their files: where `TMPDIR` says, else in memory if there is plenty, else in the system's folder
-/// for temporary files.
-fn place() -> PathBuf {
-    let free =
-        rustix::fs::statvfs(MEMORY).map_or(0, |memory| memory.f_bavail.saturating_mul(memory.f_frsize));
-    if std::env::var_os("TMPDIR").is_none() && free >= MEMORY_NEEDED {
-        PathBuf::from(MEMORY)
-    } else {
-        std::env::temp_dir()
-    }
-}
-
-/// Deletes what processes left that were killed.
-fn clean() {
-    let places = [PathBuf::from(MEMORY), std::env::temp_dir()];
-    let entries = places.iter().filter_map(|place| fs::read_dir(place).ok());
-    for entry in entries.flatten().flatten() {
-        if left_behind(&entry.path()) {
-            remove_shared_memory(&entry.path().join("data/postmaster.pid"));
-            // Another process may be at it, too.
-            fs::remove_dir_all(entry.path()).ok();
-        }
-    }
-}
-
-/// The few bytes of System V shared memory by which PostgreSQL sees that it runs once; only SIGKILL leaves them.
-fn remove_shared_memory(lock_file: &Path) {
-    let text = fs::read_to_string(lock_file).unwrap_or_default();
-    // Key and id.
-    let Some(segment) = text.lines().nth(6).map(|line| line.split_whitespace().collect::<Vec<_>>()) else {
-        return;
-    };
-    let segments = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
-    let is_it = |line: &str| {
-        let columns: Vec<&str> = line.split_whitespace().collect();
-        // The seventh says how many use it.
-        columns.get(..2) == Some(segment.as_slice()) && columns.get(6) == Some(&"0")
-    };
-    if let (Some(id), true) = (segment.get(1), segments.lines().any(is_it)) {
-        // Nobody misses it if there is no such program.
-        Command::new("ipcrm").args(["-m", id]).status().ok();
-    }
-}
-
-fn left_behind(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let owner = name.and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
-    let owner = owner.and_then(Pid::from_raw);
-    owner.is_some_and(|owner| test_kill_process(owner) == Err(rustix::io::Errno::SRCH))
 }

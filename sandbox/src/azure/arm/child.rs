@@ -23,23 +23,14 @@ pub(super) fn read(cloud: &Cloud, id: &ResourceId) -> Option<Value> {
         return Some(cloud.shown(stored));
     }
     (id.kind == Kind::Database && database::BUILT_IN.contains(&id.name()))
-        .then(|| body(id, &database::default_properties()))
+        .then(|| id.body(&database::default_properties()))
 }
 
 /// The databases that come with every server; they are not stored.
 pub(super) fn built_in_databases(server: &ResourceId) -> impl Iterator<Item = Value> {
     database::BUILT_IN
         .iter()
-        .map(|name| body(&server.child(Kind::Database, name), &database::default_properties()))
-}
-
-fn body(id: &ResourceId, properties: &Value) -> Value {
-    json!({
-        "properties": properties,
-        "id": id.to_string(),
-        "name": id.name(),
-        "type": id.kind.full_type(),
-    })
+        .map(|name| server.child(Kind::Database, name).body(&database::default_properties()))
 }
 
 const fn operation(kind: Kind, upsert: bool) -> &'static str {
@@ -83,7 +74,7 @@ pub(super) fn put(call: &mut Call<'_>, id: &ResourceId, server: &Resource) -> Re
         return Ok(call.accept_in_vain(operation, id, state::busy(server.id.name())));
     }
     call.work = work;
-    Ok(call.accept(operation, id, current, Some(body(id, &properties))))
+    Ok(call.accept(operation, id, current, Some(id.body(&properties))))
 }
 
 /// Firewall rules are the gateway's, and a database that is there stays as it is.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     call::Call,
     errors::ArmError,
-    existence,
+    existence, inheritance,
     reply::Reply,
     resource_id::{Kind, ResourceId},
     server::Server,
@@ -19,7 +19,7 @@ use crate::azure::{
     cloud::Cloud,
     faults::Phase,
     rules::{self, name, restore, state, storage, version},
-    work::{PasswordLogin, Work},
+    work::{PasswordLogin, Source, Work},
 };
 
 const UPSERT: &str = "UpsertServerManagementOperationV2";
@@ -51,7 +51,7 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
     }
     if existing.is_none() && restore::restores(&requested) {
         // First: a restored server is judged as what it becomes.
-        inherit(call.cloud, id, &mut requested)?;
+        inheritance::inherit(call.cloud, id, &mut requested)?;
     }
     let region = region_of(call.cloud, existing.as_ref(), &requested);
     rules::check_server(existing.as_ref(), &requested, &region)?;
@@ -135,12 +135,22 @@ fn work(existing: Option<&Server>, requested: &Server) -> Option<Work> {
         login.map(|(name, password)| PasswordLogin { name: name.to_owned(), password: password.to_owned() });
     let version = properties.version.clone();
     let Some(existing) = existing else {
-        let source = properties.source_server_resource_id.as_deref().filter(|_| restore::restores(requested));
-        let source = source.and_then(ResourceId::parse).map(|source| source.key());
+        let source = restored_from(requested);
         return Some(Work::Create { version: version.unwrap_or_default(), source, login });
     };
     let version = version.filter(|_| version::is_upgrade(Some(existing), requested));
     (version.is_some() || login.is_some()).then_some(Work::Update { version, login })
+}
+
+/// What a new server has its data from, if from another one.
+fn restored_from(requested: &Server) -> Option<Source> {
+    let properties = &requested.properties;
+    let source = properties.source_server_resource_id.as_deref().filter(|_| restore::restores(requested))?;
+    // Of what was dropped and of what was copied to another region there are the last data only.
+    let is_timed = properties.create_mode.as_deref() == Some(restore::MODE);
+    let moment = properties.point_in_time_utc.as_deref().filter(|_| is_timed);
+    let moment = moment.and_then(|moment| moment.parse().ok());
+    Some(Source { server: ResourceId::parse(source)?.key(), moment })
 }
 
 fn with_state(server: &Value, state: &str) -> Value {
@@ -178,37 +188,4 @@ fn name_is_taken(cloud: &Cloud, id: &ResourceId) -> bool {
             .resources
             .values()
             .any(|other| other.id.kind == Kind::FlexibleServer && other.id.name().to_lowercase() == wanted)
-}
-
-/// A restored server has what its source has, where the request says nothing else. Firewall rules, parameters and
-/// high availability are not copied.
-/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
-fn inherit(cloud: &Cloud, id: &ResourceId, requested: &mut Server) -> Result<(), ArmError> {
-    let named = requested.properties.source_server_resource_id.as_deref();
-    let named = named.and_then(ResourceId::parse).filter(|source| source.kind == Kind::FlexibleServer);
-    let Some(named) = named else {
-        return Err(
-            ArmError::invalid_parameter("SourceServerResourceId").target("properties.sourceServerResourceId")
-        );
-    };
-    restore::same_subscription(&named, id)?;
-    let source = cloud.get(&named).ok_or_else(|| existence::not_found(&named))?;
-    let source = Server::read(&cloud.shown(source))?;
-    restore::time_is_in_reach(&source, requested, cloud.now())?;
-    restore::same_kind_of_network(&source, requested)?;
-    restore::takes_the_data(&source, requested)?;
-
-    let (wanted, theirs) = (&mut requested.properties, source.properties);
-    if requested.sku.name.is_none() && requested.sku.tier.is_none() {
-        requested.sku = source.sku;
-    }
-    let disk = &mut wanted.storage;
-    disk.size_gib = disk.size_gib.or(theirs.storage.size_gib);
-    disk.auto_grow = disk.auto_grow.take().or(theirs.storage.auto_grow);
-    // The one way from Premium SSD to Premium SSD v2.
-    disk.kind = disk.kind.take().or(theirs.storage.kind);
-    wanted.version = theirs.version;
-    wanted.administrator_login = theirs.administrator_login;
-    wanted.auth_config = theirs.auth_config;
-    Ok(())
 }

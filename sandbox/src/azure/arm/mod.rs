@@ -9,6 +9,7 @@ mod existence;
 pub(super) mod federated_credential;
 pub(super) mod flexible_server;
 pub(super) mod identity;
+mod inheritance;
 pub(super) mod operations;
 mod reply;
 pub(super) mod resource_group;

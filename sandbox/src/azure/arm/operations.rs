@@ -15,7 +15,7 @@ use super::{
     reply::Reply,
     resource_id::{Key, ResourceId},
 };
-use crate::azure::work::Work;
+use crate::azure::{rules::restore, work::Work};
 
 /// An operation ends at the first poll after its time is up, so that with no delay at all a server is still
 /// busy between a write and its poll, as in Azure. One that nobody polls ends after this long.
@@ -139,7 +139,18 @@ impl Operations {
     pub(in crate::azure) fn work_is_done(&mut self, id: &str, failure: Option<ArmError>) {
         if let Some(operation) = self.0.get_mut(id) {
             operation.waits = false;
-            operation.fails_with = failure;
+            operation.fails_with = operation.fails_with.take().or(failure);
+        }
+    }
+
+    /// A server goes: what is to have its data fails, as soon as PostgreSQL is done with it.
+    pub(in crate::azure) fn source_goes(&mut self, gone: &Key) {
+        for operation in self.0.values_mut().filter(|operation| operation.running()) {
+            let source = operation.change.work.as_ref().and_then(Work::source);
+            if source.is_some_and(|source| source.server == *gone) {
+                operation.fails_with = Some(restore::source_is_gone());
+                operation.due = Instant::now();
+            }
         }
     }
 

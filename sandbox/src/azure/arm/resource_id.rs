@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display};
 
+use serde_json::{Value, json};
+
 use super::errors::ArmError;
 
 /// A resource id in lower case: equal ids mean the same resource.
@@ -108,6 +110,16 @@ impl ResourceId {
         let mut names = self.names.clone();
         names.push(name.to_owned());
         Self { kind, names, ..self.clone() }
+    }
+
+    /// What a GET shows of a resource that has nothing but properties.
+    pub(in crate::azure) fn body(&self, properties: &Value) -> Value {
+        json!({
+            "properties": properties,
+            "id": self.to_string(),
+            "name": self.name(),
+            "type": self.kind.full_type(),
+        })
     }
 
     /// Reads a path that names one resource, as the control endpoint is given.

@@ -102,6 +102,37 @@ const REGIONS: [Region; 63] = [
     region("West US 3", "345", "5", "", Zones::Yes, ALONE),
 ];
 
+/// <https://learn.microsoft.com/azure/reliability/regions-paired>
+const PAIRS: [(&str, &str); 26] = [
+    ("Australia Central", "Australia Central 2"),
+    ("Australia East", "Australia Southeast"),
+    ("Canada Central", "Canada East"),
+    ("Central India", "South India"),
+    ("Central US", "East US 2"),
+    ("China East 2", "China North 2"),
+    ("China East 3", "China North 3"),
+    ("East Asia", "Southeast Asia"),
+    ("East US", "West US"),
+    ("France Central", "France South"),
+    ("Germany West Central", "Germany North"),
+    ("Japan East", "Japan West"),
+    ("Jio India Central", "Jio India West"),
+    ("Korea Central", "Korea South"),
+    ("North Central US", "South Central US"),
+    ("North Europe", "West Europe"),
+    ("Norway East", "Norway West"),
+    ("South Africa North", "South Africa West"),
+    ("Sweden Central", "Sweden South"),
+    ("Switzerland North", "Switzerland West"),
+    ("UAE North", "UAE Central"),
+    ("UK South", "UK West"),
+    // Arizona comes after: Texas is first of all the pair of Virginia.
+    ("US Gov Virginia", "US Gov Texas"),
+    ("US Gov Arizona", "US Gov Texas"),
+    ("West US 2", "West Central US"),
+    ("West India", "South India"),
+];
+
 fn find(location: &str) -> Option<&'static Region> {
     let short = short_name(location);
     REGIONS.iter().find(|region| short_name(region.display) == short)
@@ -130,6 +161,14 @@ pub(in crate::azure) fn takes_new_zonal(location: &str) -> bool {
 /// Whether a region has another one that its backups can be copied to.
 pub(in crate::azure) fn is_paired(location: &str) -> bool {
     find(location).is_some_and(|region| region.is_paired)
+}
+
+/// The region that a region's backups are copied to, which is its pair.
+pub(in crate::azure) fn pair_of(location: &str) -> Option<&'static str> {
+    let short = short_name(location);
+    PAIRS.iter().find_map(|(one, other)| {
+        if short_name(one) == short { Some(*other) } else { (short_name(other) == short).then_some(*one) }
+    })
 }
 
 /// Whether a region has machines for this size.
@@ -175,6 +214,15 @@ mod tests {
     ) {
         assert_eq!((has_zones(location), takes_new_zonal(location)), zones);
         assert_eq!(is_paired(location), paired);
+    }
+
+    #[test]
+    fn every_paired_region_has_a_pair() {
+        assert_eq!(pair_of("norwayeast"), Some("Norway West"));
+        assert_eq!(pair_of("Norway West"), Some("Norway East"));
+        for region in REGIONS.iter().filter(|region| region.is_paired) {
+            assert!(pair_of(region.display).is_some(), "{}", region.display);
+        }
     }
 
     #[rstest]

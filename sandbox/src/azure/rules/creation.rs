@@ -14,16 +14,21 @@ pub(super) fn mode_suits(current: Option<&Server>, requested: &Server) -> Result
     let mode = requested.properties.create_mode.as_deref();
     match (mode, current) {
         (None | Some("Default" | "Create"), _) | (Some("Update"), Some(_)) => Ok(()),
-        (Some(restore::MODE), None) => restore_names_source(requested),
+        (Some(restore::MODE | restore::REVIVE), None) => {
+            restore_names_source(requested)?;
+            restore_names_time(requested)
+        }
+        // There are only the last data.
+        (Some(restore::GEO), None) => restore_names_source(requested),
         (Some("Replica"), Some(_)) => Err(ArmError::bad_request(
             "ReadReplicaAlreadyExist",
             "The read replica already exists. Its create mode can't be sent again.",
         )),
-        (Some(restore::MODE | "GeoRestore" | "ReviveDropped"), Some(_)) => {
+        (Some(restore::MODE | restore::GEO | restore::REVIVE), Some(_)) => {
             Err(ArmError::conflict("ServerNameAlreadyExists", "Specified server name is already used."))
         }
-        // Azure has these; a client that comes to need them finds out here instead of in a false success.
-        (Some("Replica" | "GeoRestore" | "ReviveDropped"), None) => Err(ArmError::new(
+        // Azure has these; a client that comes to need one finds out here instead of in a false success.
+        (Some("Replica"), None) => Err(ArmError::new(
             501,
             "NotImplemented",
             "This stand-in for Azure does not offer that create mode.",
@@ -32,7 +37,7 @@ pub(super) fn mode_suits(current: Option<&Server>, requested: &Server) -> Result
     }
 }
 
-/// A restore says of which server and to which time.
+/// A restore says of which server, and to which time if there is a choice.
 /// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
 fn restore_names_source(requested: &Server) -> Result<(), ArmError> {
     if requested.properties.source_server_resource_id.is_none() {
@@ -40,6 +45,10 @@ fn restore_names_source(requested: &Server) -> Result<(), ArmError> {
             ArmError::invalid_parameter("SourceServerResourceId").target("properties.sourceServerResourceId")
         );
     }
+    Ok(())
+}
+
+fn restore_names_time(requested: &Server) -> Result<(), ArmError> {
     let time = requested.properties.point_in_time_utc.as_deref();
     if time.and_then(|time| time.parse::<jiff::Timestamp>().ok()).is_none() {
         return Err(ArmError::invalid_parameter("PointInTimeUTC").target("properties.pointInTimeUTC"));
@@ -128,6 +137,18 @@ mod tests {
         false,
         Some("InvalidParameterValue")
     )]
+    #[case::revival(
+        json!({"createMode": "ReviveDropped", "sourceServerResourceId": "/s", "pointInTimeUTC": "2026-11-20T10:00:00Z"}),
+        false,
+        None
+    )]
+    #[case::revival_to_no_time(
+        json!({"createMode": "ReviveDropped", "sourceServerResourceId": "/s"}),
+        false,
+        Some("InvalidParameterValue")
+    )]
+    #[case::from_the_paired_region(json!({"createMode": "GeoRestore", "sourceServerResourceId": "/s"}), false, None)]
+    #[case::from_nowhere(json!({"createMode": "GeoRestore"}), false, Some("InvalidParameterValue"))]
     #[case::restore_again(json!({"createMode": "PointInTimeRestore"}), true, Some("ServerNameAlreadyExists"))]
     #[case::replica_again(json!({"createMode": "Replica"}), true, Some("ReadReplicaAlreadyExist"))]
     #[case::replica(json!({"createMode": "Replica"}), false, Some("NotImplemented"))]

@@ -1,6 +1,6 @@
 //! What was done by SQL shows in the API: databases and administrators are read from PostgreSQL.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tracing::debug;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         endpoints::Endpoint,
         rules::database,
     },
-    postgres,
+    postgres::{self, Cluster, SUPERUSER},
 };
 
 /// How often a server is read that changes meanwhile.
@@ -87,9 +87,15 @@ fn show(cloud: &mut Cloud, server: &Key, found: &Found) {
     forget_others(cloud, server, Kind::Database, &names);
     let ids: Vec<&str> = found.administrators.iter().map(|one| one.object_id.as_str()).collect();
     forget_others(cloud, server, Kind::Administrator, &ids);
+    if let Some(left_out) = cloud.left_out.get_mut(server) {
+        // Who comes back later is listed.
+        left_out.retain(|id| ids.contains(&id.as_str()));
+    }
     for administrator in &found.administrators {
         let id = id.child(Kind::Administrator, &administrator.object_id);
-        if cloud.get(&id).is_none() {
+        let left_out = cloud.left_out.get(server);
+        let is_left_out = left_out.is_some_and(|left_out| left_out.contains(&administrator.object_id));
+        if cloud.get(&id).is_none() && !is_left_out {
             let tenant = cloud.tenant();
             let properties = json!({
                 "principalType": administrator.kind,
@@ -97,14 +103,15 @@ fn show(cloud: &mut Cloud, server: &Key, found: &Found) {
                 "objectId": administrator.object_id,
                 "tenantId": tenant,
             });
-            add(cloud, &id, &properties);
+            cloud.put(&id, id.body(&properties));
         }
     }
     let now = cloud.now();
     for database in &found.databases {
         let id = id.child(Kind::Database, &database.name);
         if cloud.get(&id).is_none() {
-            add(cloud, &id, &json!({"charset": database.charset, "collation": "en_US.utf8"}));
+            let properties = json!({"charset": database.charset, "collation": "en_US.utf8"});
+            cloud.put(&id, id.body(&properties));
             let administrators = found.administrators.iter().map(|one| one.name.clone()).collect();
             let ownership = Ownership { owner: database.owner.clone(), administrators, made_at: now };
             cloud.owners.insert(id.key(), ownership);
@@ -125,12 +132,18 @@ fn forget_others(cloud: &mut Cloud, server: &Key, kind: Kind, there: &[&str]) {
     }
 }
 
-fn add(cloud: &mut Cloud, id: &ResourceId, properties: &Value) {
-    let body = json!({
-        "properties": properties,
-        "id": id.to_string(),
-        "name": id.name(),
-        "type": id.kind.full_type(),
-    });
-    cloud.put(id, body);
+/// Administrators who came with the data of another server. Whether Azure's list has them is not documented: by default it
+/// doesn't, though they are in PostgreSQL and can log in.
+pub(super) async fn leave_out_administrators(
+    shared: &Shared,
+    server: &Key,
+    cluster: &Cluster,
+) -> Result<(), postgres::Error> {
+    let session = cluster.connect(SUPERUSER, "postgres").await?;
+    let rows = session.query("SELECT object_id FROM azure.labelled WHERE is_admin", &[]).await?;
+    let mut cloud = shared.lock();
+    if !cloud.restores_administrators {
+        cloud.left_out.insert(server.clone(), rows.iter().map(|row| row.get(0)).collect());
+    }
+    Ok(())
 }

@@ -3,12 +3,19 @@
 //! One worker a server does one thing after the other; an operation of the API ends once its work is done, and fails if
 //! that fails. `mirror` brings what was done by SQL into what the API shows.
 //!
+//! A restored server has what was committed to its source until the moment that was asked for. That moment is one of this
+//! Azure's clock, and PostgreSQL knows the machine's: see `clock`, which tests move ahead. Of a dropped server nothing is kept
+//! but what it wrote, for five days by the same clock.
+//!
 //! Where it isn't as Azure:
 //!
 //! - PostgreSQL can't be had here in the versions before 16: the API takes them, and nobody can log in.
 //! - A server isn't upgraded to another major version: neither npm's packages nor most machines have `pg_upgrade`. The
 //!   API reports the new version, the PostgreSQL behind it goes on as it is, and `GET /postgres` says so.
-//! - A restored server has the data that its source has when the restore begins, whichever time was asked for.
+//! - A restore lacks nothing that was committed until then. Azure may lack the last five minutes, and the last hour in the
+//!   paired region.
+//! - What was written to a server is kept as long as the server is. The API refuses a moment before the retention all the
+//!   same.
 //! - A server takes 25 connections, whatever its size, until `max_connections` is set.
 //! - Some parameters would take memory that a hundred servers on one machine don't have; see `parameters`.
 
@@ -30,14 +37,15 @@ use super::{
     cloud::Shared,
     directory::DirectoryEntry,
     endpoints::{Endpoint, RealServer},
-    work::{Asked, Job, PasswordLogin, Work},
+    rules::restore,
+    work::{Asked, Job, PasswordLogin, Source, Work},
 };
-use crate::postgres::{self, Binaries, Cluster, PrincipalType, Version};
+use crate::postgres::{self, Backup, Binaries, Cluster, PrincipalType, Version};
 
 enum Order {
     Job(Job),
-    /// Another server gets these data.
-    Copy(oneshot::Sender<Result<Cluster, postgres::Error>>),
+    /// Another server gets these data. There are none if there is no PostgreSQL of this version.
+    Backup(oneshot::Sender<Result<Option<Backup>, ArmError>>),
 }
 
 type Workers = Arc<std::sync::Mutex<BTreeMap<Key, mpsc::UnboundedSender<Order>>>>;
@@ -60,6 +68,7 @@ pub(super) async fn serve(
                 workers: workers.clone(),
                 key: job.server.clone(),
                 cluster: None,
+                remains: None,
                 note: None,
             };
             running.spawn(worker.run(received, stopping.clone()));
@@ -79,12 +88,16 @@ fn lock(workers: &Workers) -> std::sync::MutexGuard<'_, BTreeMap<Key, mpsc::Unbo
     workers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// What is kept of a dropped server; nothing if there was no PostgreSQL behind it.
+struct Remains(Option<Backup>);
+
 /// Of one server.
 struct Worker {
     shared: Shared,
     workers: Workers,
     key: Key,
     cluster: Option<Cluster>,
+    remains: Option<Remains>,
     note: Option<String>,
 }
 
@@ -93,12 +106,9 @@ impl Worker {
         while let Some(Some(order)) = stopping.run_until_cancelled(orders.recv()).await {
             match order {
                 Order::Job(job) => self.carry_out(job).await,
-                Order::Copy(answer) => {
-                    let copied = match &self.cluster {
-                        Some(cluster) => cluster.copy().await,
-                        None => Err(postgres::Error::Stopped),
-                    };
-                    answer.send(copied).ok();
+                Order::Backup(answer) => {
+                    // Who asked may have stopped.
+                    answer.send(self.backup().await).ok();
                 }
             }
         }
@@ -154,10 +164,11 @@ impl Worker {
                 }
                 self.set_login(login).await
             }
-            Work::Drop => {
+            Work::Drop => self.drop_cluster().await,
+            Work::Forget => {
                 self.note = None;
-                let cluster = self.cluster.take();
-                self.blocking(move || drop(cluster)).await
+                let all = (self.cluster.take(), self.remains.take());
+                self.blocking(move || drop(all)).await
             }
             Work::Stop => self.act(Cluster::stop).await,
             Work::Start => self.run_and_learn().await,
@@ -193,31 +204,75 @@ impl Worker {
     async fn create(
         &mut self,
         version: &str,
-        source: Option<Key>,
+        source: Option<Source>,
         login: Option<PasswordLogin>,
     ) -> Result<(), ArmError> {
-        let copied = match source {
-            Some(source) => self.copy_of(&source).await?,
-            None => None,
+        let created = match source {
+            Some(source) => self.restored(source).await?,
+            None => self.created(version).await?,
         };
-        let cluster = match (copied, Version::of_major(version)) {
-            (Some(copied), _) => copied,
-            (None, Some(version)) => {
-                let created = move || Cluster::create(&Binaries::ensure(version, &|_| {})?);
-                self.blocking(created).await?.map_err(|error| trouble(&error))?
-            }
-            (None, None) => {
-                self.note = Some(format!(
-                    "PostgreSQL {version} can't be had here: the API shows the server, and nobody can log in. Take one \
-                     of 16, 17 and 18"
-                ));
-                return Ok(());
-            }
-        };
+        let Some(cluster) = created else { return Ok(()) };
+        if cluster.pid().is_some() {
+            let left_out = mirror::leave_out_administrators(&self.shared, &self.key, &cluster).await;
+            left_out.map_err(|error| trouble(&error))?;
+        }
         self.cluster = Some(cluster);
         self.report_version(version);
         self.run_and_learn().await?;
         self.set_login(login).await
+    }
+
+    /// A server without anything in it. Nothing, if this version can't be had.
+    async fn created(&mut self, version: &str) -> Result<Option<Cluster>, ArmError> {
+        let Some(version) = Version::of_major(version) else {
+            self.note = Some(format!(
+                "PostgreSQL {version} can't be had here: the API shows the server, and nobody can log in. Take one of \
+                 16, 17 and 18"
+            ));
+            return Ok(None);
+        };
+        let created = move || Cluster::create(&Binaries::ensure(version, &|_| {})?);
+        self.blocking(created).await?.map(Some).map_err(|error| trouble(&error))
+    }
+
+    /// A server with the data of another one. Where that has no PostgreSQL, neither has this.
+    async fn restored(&mut self, source: Source) -> Result<Option<Cluster>, ArmError> {
+        let orders = lock(&self.workers).get(&source.server).cloned().ok_or_else(restore::source_is_gone)?;
+        let (answer, answered) = oneshot::channel();
+        orders.send(Order::Backup(answer)).ok();
+        let Some(backup) = answered.await.unwrap_or_else(|_| Err(restore::source_is_gone()))? else {
+            self.note = Some(
+                "there is no PostgreSQL behind the server that this one was restored from: the API shows it, and \
+                 nobody can log in"
+                    .to_owned(),
+            );
+            return Ok(None);
+        };
+        let moment = source.moment.map(|moment| self.shared.lock().clock.on_machine(moment));
+        let restored = move || Cluster::restore(backup, moment);
+        self.blocking(restored).await?.map(Some).map_err(|error| trouble(&error))
+    }
+
+    async fn backup(&self) -> Result<Option<Backup>, ArmError> {
+        let backup = match (&self.cluster, &self.remains) {
+            (Some(cluster), _) => cluster.backup().await.map(Some),
+            (None, Some(Remains(remains))) => remains.as_ref().map(Backup::copy).transpose(),
+            (None, None) if self.note.is_some() => Ok(None),
+            (None, None) => return Err(restore::source_is_gone()),
+        };
+        backup.map_err(|error| trouble(&error))
+    }
+
+    /// Ends it in order, so that everything is written down, and keeps no more than that.
+    async fn drop_cluster(&mut self) -> Result<(), ArmError> {
+        if self.cluster.is_none() && self.note.is_none() {
+            return Ok(());
+        }
+        self.act(Cluster::stop).await?;
+        self.remains = Some(Remains(self.backup().await?));
+        self.note = None;
+        let cluster = self.cluster.take();
+        self.blocking(move || drop(cluster)).await
     }
 
     async fn run_and_learn(&mut self) -> Result<(), ArmError> {
@@ -236,21 +291,10 @@ impl Worker {
         Ok(())
     }
 
-    /// Of a server that nothing can be had of, nothing can be copied either.
-    async fn copy_of(&self, source: &Key) -> Result<Option<Cluster>, ArmError> {
-        let Some(orders) = lock(&self.workers).get(source).cloned() else { return Ok(None) };
-        let (answer, answered) = oneshot::channel();
-        orders.send(Order::Copy(answer)).ok();
-        match answered.await {
-            Ok(Ok(copied)) => Ok(Some(copied)),
-            Ok(Err(postgres::Error::Stopped)) | Err(_) => Ok(None),
-            Ok(Err(error)) => Err(trouble(&error)),
-        }
-    }
-
     /// Notes if the API says another version than runs.
     fn report_version(&mut self, version: &str) {
-        self.note = self.cluster.as_ref().map(Cluster::version).filter(|runs| runs.major() != version).map(|runs| {
+        let Some(cluster) = &self.cluster else { return };
+        self.note = Some(cluster.version()).filter(|runs| runs.major() != version).map(|runs| {
             format!(
                 "the API says version {version}, and PostgreSQL {runs} goes on behind it: it can't be upgraded here, for \
                  there is no pg_upgrade"

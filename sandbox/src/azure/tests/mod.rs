@@ -8,6 +8,7 @@ mod logging_in;
 mod login;
 mod parameters;
 mod postgres;
+mod restoring;
 mod servers;
 mod support;
 mod tokens;

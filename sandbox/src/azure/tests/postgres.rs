@@ -200,31 +200,6 @@ async fn a_server_stops_starts_and_goes(#[values("16", "17", "18")] version: &st
     assert_eq!(setup.control.real_servers().await.unwrap().len(), 1);
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_restored_server_has_the_data_of_its_source(#[values("16", "17", "18")] version: &str) {
-    let setup = Setup::start_with_postgres().await.with_server("orders", version).await;
-    let session = setup.administrator("orders", "postgres").await;
-    session.batch_execute("CREATE DATABASE app").await.unwrap();
-    let app = setup.administrator("orders", "app").await;
-    app.batch_execute("CREATE TABLE item (name text); INSERT INTO item VALUES ('coffee')").await.unwrap();
-    // Backups begin five minutes after the server does.
-    setup.control.advance_clock(Duration::from_hours(1)).await.unwrap();
-    let time =
-        setup.get(&server_path("orders")).await.body["properties"]["backup"]["earliestRestoreDate"].clone();
-    let restore = json!({"location": "norwayeast", "properties": {
-        "createMode": "PointInTimeRestore",
-        "sourceServerResourceId": server_path("orders"),
-        "pointInTimeUTC": time,
-    }});
-    let setup = setup.with_server_like("orders-2", restore).await;
-    app.batch_execute("INSERT INTO item VALUES ('tea')").await.unwrap();
-    let restored = setup.administrator("orders-2", "app").await;
-    assert_eq!(column(&restored, "SELECT name FROM item").await, ["coffee"]);
-    let databases = setup.get(&format!("{}/databases/app", server_path("orders-2"))).await;
-    assert_eq!(databases.status, StatusCode::OK);
-}
-
 #[tokio::test]
 async fn postgresql_is_there_as_long_as_its_server() {
     let setup = Setup::start_with_postgres().await;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -296,15 +295,6 @@ async fn backups_go_back_as_far_as_they_are_kept() {
 }
 
 #[tokio::test]
-async fn nobody_restores_to_before_the_first_backup() {
-    let setup = Setup::start().await;
-    setup.write(&server_path("orders"), plain_server()).await;
-    let now = json!({"properties": {"pointInTimeUTC": Timestamp::now().to_string()}});
-    let refused = setup.put(&server_path("restored"), VERSION, restore(&now)).await;
-    assert_eq!(refused.body["error"]["target"], "properties.pointInTimeUTC", "{:?}", refused.body);
-}
-
-#[tokio::test]
 async fn a_name_is_free_after_five_days() {
     let setup = Setup::start().await;
     setup.write(&server_path("orders"), plain_server()).await;
@@ -315,73 +305,6 @@ async fn a_name_is_free_after_five_days() {
     setup.control.advance_clock(DAY).await.expect("advanced");
     assert!(setup.control.dropped_servers().await.expect("names").is_empty());
     setup.write(&server_path("orders"), plain_server()).await;
-}
-
-fn restore(properties: &Value) -> Value {
-    let mut body = json!({
-        "location": "norwayeast",
-        "properties": {
-            "createMode": "PointInTimeRestore",
-            "sourceServerResourceId": server_path("orders"),
-            "pointInTimeUTC": (Timestamp::now() + DAY).to_string(),
-        },
-    });
-    json_patch::merge(&mut body, properties);
-    body
-}
-
-#[tokio::test]
-async fn a_restored_server_is_like_its_source() {
-    let setup = Setup::start().await;
-    setup.write(&server_path("orders"), plain_server()).await;
-    setup.control.advance_clock(2 * DAY).await.expect("advanced");
-    let restored = server_path("orders-restored");
-    setup.write(&restored, restore(&json!({}))).await;
-    let server = setup.get(&restored).await.body;
-    assert_eq!(server["properties"]["storage"]["storageSizeGB"], 128);
-    assert_eq!(server["properties"]["version"], "17");
-    assert_eq!(server["sku"]["name"], "Standard_D2ds_v5");
-    assert_eq!(setup.put(&restored, VERSION, restore(&json!({}))).await.code(), "ServerNameAlreadyExists");
-}
-
-#[rstest]
-#[case::future(json!({"properties": {"pointInTimeUTC": "2999-01-01T00:00:00Z"}}), "InvalidParameterValue")]
-#[case::too_early(json!({"properties": {"pointInTimeUTC": "2020-01-01T00:00:00Z"}}), "InvalidParameterValue")]
-#[case::smaller(json!({"properties": {"storage": {"storageSizeGB": 64}}}), "InvalidParameterValue")]
-#[case::other_version(json!({"properties": {"version": "18"}}), "InvalidParameterValue")]
-#[case::size_without_tier(json!({"sku": {"name": "Standard_D4ds_v5"}}), "InvalidParameterValue")]
-#[case::what_its_size_does_not_allow(
-    json!({
-        "sku": {"name": "Standard_B2s", "tier": "Burstable"},
-        "properties": {"highAvailability": {"mode": "SameZone"}},
-    }),
-    "InvalidParameterValue"
-)]
-#[case::disk_of_no_size(json!({"properties": {"storage": {"tier": "P6"}}}), "InvalidParameterValue")]
-#[case::missing(
-    json!({"properties": {"sourceServerResourceId": server_path("billing")}}),
-    "ResourceNotFound"
-)]
-#[tokio::test]
-async fn a_restore_that_azure_refuses(#[case] change: Value, #[case] code: &str) {
-    let setup = Setup::start().await;
-    setup.write(&server_path("orders"), plain_server()).await;
-    setup.control.advance_clock(2 * DAY).await.expect("advanced");
-    let refused = setup.put(&server_path("restored"), VERSION, restore(&change)).await;
-    assert_eq!(refused.code(), code, "{:?}", refused.body);
-    assert_eq!(setup.get(&server_path("restored")).await.status, StatusCode::NOT_FOUND);
-}
-
-#[tokio::test]
-async fn a_restore_stays_in_its_subscription() {
-    let setup = Setup::start().await;
-    setup.write(&server_path("orders"), plain_server()).await;
-    setup.control.advance_clock(2 * DAY).await.expect("advanced");
-    let elsewhere = "/subscriptions/00000000-0000-4000-8000-000000000002/resourceGroups/rg-databases";
-    setup.put(elsewhere, "2020-06-01", json!({"location": "norwayeast"})).await;
-    let restored = server_path("restored").replace(GROUP, elsewhere);
-    let refused = setup.put(&restored, VERSION, restore(&json!({}))).await;
-    assert_eq!(refused.body["error"]["target"], "properties.sourceServerResourceId", "{:?}", refused.body);
 }
 
 #[tokio::test]
