@@ -270,9 +270,14 @@ impl<'a> Story<'a> {
 
     /// kubectl in the operator's namespace.
     pub fn as_platform(&self, arguments: &[&str]) -> Output {
+        self.as_platform_with(arguments, "")
+    }
+
+    /// The same, with this on its standard input.
+    pub fn as_platform_with(&self, arguments: &[&str], input: &str) -> Output {
         let mut all = vec!["--namespace", OPERATOR_NAMESPACE];
         all.extend(arguments);
-        run(self.sandbox.kubectl(&all), "")
+        run(self.sandbox.kubectl(&all), input)
     }
 
     /// Deletes the namespace's one database, with this word on its data.
@@ -286,17 +291,24 @@ impl<'a> Story<'a> {
     /// Has the policy let the kept server of one database come back as another, each given as `<namespace>/<name>`.
     #[track_caller]
     pub fn allow_recovery(&self, from: &str, to: &str) {
+        self.allow("recoveries", &format!("{{from: {from}, to: {to}, until: UNTIL, reason: \"a story\"}}"));
+    }
+
+    /// Adds an entry to a list of the policy. `UNTIL` stands for a day in two months.
+    #[track_caller]
+    pub fn allow(&self, list: &str, entry: &str) {
         // Stories that go at the same time would undo each other's.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let until = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(60.days());
-        let entry = format!("  - {{from: {from}, to: {to}, until: {until}, reason: \"a story\"}}");
+        let entry = entry.replace("UNTIL", &until.to_string());
         let policy: Value =
             serde_json::from_str(&self.as_platform(&["get", "cm", "database-policy", "-o=json"]).succeeded())
                 .unwrap();
         let yaml = policy["data"]["policy.yaml"].as_str().unwrap();
-        assert!(yaml.contains("\nrecoveries:\n"), "{yaml}");
-        let yaml = yaml.replacen("\nrecoveries:\n", &format!("\nrecoveries:\n{entry}\n"), 1);
+        let list = format!("\n{list}:\n");
+        assert!(yaml.contains(&list), "{yaml}");
+        let yaml = yaml.replacen(&list, &format!("{list}  - {entry}\n"), 1);
         let change = json!({"data": {"policy.yaml": yaml}}).to_string();
         self.as_platform(&["patch", "cm", "database-policy", "--type=merge", "-p", &change]).succeeded();
     }

@@ -37,7 +37,24 @@ impl<'a> App<'a> {
     /// One that has the Secret of `main`, and this ServiceAccount.
     #[track_caller]
     pub fn with(story: &'a Story<'a>, account: &str) -> Self {
-        let secret = story.get("secret", "main-db-credentials").expect("the Secret is there");
+        Self::of_secret(story, "main-db-credentials", account)
+    }
+
+    /// The app of this `Database`, with its own ServiceAccount.
+    #[track_caller]
+    pub fn named(story: &'a Story<'a>, database: &str) -> Self {
+        Self::of_secret(story, &format!("{database}-db-credentials"), database)
+    }
+
+    /// Somebody who has but this URI.
+    pub fn at(story: &'a Story<'a>, uri: &str) -> Self {
+        let secret = BTreeMap::from([("uri".to_owned(), uri.to_owned())]);
+        Self { story, account: String::new(), secret }
+    }
+
+    #[track_caller]
+    fn of_secret(story: &'a Story<'a>, secret: &str, account: &str) -> Self {
+        let secret = story.get("secret", secret).expect("the Secret is there");
         let text = |value: &Value| {
             String::from_utf8(BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap()).unwrap()
         };

@@ -9,6 +9,8 @@ use crate::restoring::Origin;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DataCopy {
     pub from: From,
+    /// Roles that own the data of a server that no `Database` has.
+    pub owners: Vec<String>,
     /// Namespace and name of the database that may have them; without a name, each one of the namespace.
     pub to: (String, Option<String>),
     /// The last day in UTC.

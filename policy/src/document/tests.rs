@@ -154,6 +154,11 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
 #[case::copied_from_nothing("{from: ledger/main, to", "{to")]
 #[case::copied_from_two("{from: ledger/main, to", "{from: ledger/main, fromServer: /s, to")]
 #[case::copied_from_no_server("{from: ledger/main, to", "{fromServer: legacy, to")]
+#[case::owners_of_a_database("{from: ledger/main, to", "{from: ledger/main, owners: [legacy], to")]
+#[case::owner_that_azure_keeps(
+    "{from: ledger/main, to",
+    "{fromServer: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/a, owners: [azuresu], to"
+)]
 #[case::copied_to_any_namespace("to: \"ledger-test/*\"", "to: \"*/main\"")]
 #[case::copied_to_every_name_like_this("to: \"ledger-test/*\"", "to: \"ledger-test/main-*\"")]
 #[case::copied_for_no_reason("reason: \"rehearsal, ticket 4713\"", "reason: \"\"")]

@@ -107,6 +107,8 @@ pub(super) struct Cloud {
     pub(super) tier_changes: BTreeMap<Key, Timestamp>,
     /// Whether Azure's list of administrators has those that a restored server has from its source.
     pub(super) restores_administrators: bool,
+    /// How long after it was made a server has its first backup.
+    pub(super) first_backup: SignedDuration,
     /// By server, object ids of administrators who are in PostgreSQL and not in Azure's list.
     pub(super) left_out: BTreeMap<Key, BTreeSet<String>>,
     /// Since when servers are stopped.
@@ -154,6 +156,7 @@ impl Cloud {
             dropped_servers: BTreeMap::new(),
             tier_changes: BTreeMap::new(),
             restores_administrators: false,
+            first_backup: server_body::FIRST_BACKUP,
             left_out: BTreeMap::new(),
             stopped: BTreeMap::new(),
             owners: BTreeMap::new(),

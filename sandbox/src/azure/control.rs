@@ -58,6 +58,9 @@ pub struct Settings {
     /// its data in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restores_administrators: Option<bool>,
+    /// How long after it was made a new server has its first backup, before which nothing can be restored of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_backup_seconds: Option<u32>,
 }
 
 pub(super) fn router(shared: Shared) -> Router {
@@ -220,6 +223,9 @@ async fn change_settings(
     }
     if let Some(restores) = settings.restores_administrators {
         cloud.restores_administrators = restores;
+    }
+    if let Some(seconds) = settings.first_backup_seconds {
+        cloud.first_backup = SignedDuration::from_secs(i64::from(seconds));
     }
     if let Some(limit) = settings.writes_per_minute {
         cloud.throttle.writes_per_minute = (limit > 0).then_some(limit);

@@ -68,7 +68,7 @@ pub(crate) fn inside(
     };
     let take_over_from = match &former.administrator {
         Some(_) => former_owners(&known.server_name),
-        None => Vec::new(),
+        None => known.owners.iter().filter_map(|name| RoleName::new(name).ok()).collect(),
     };
     Inside::Wanted(Box::new(Wish {
         host: host.to_owned(),

@@ -26,6 +26,8 @@ pub(crate) struct Known {
     pub(crate) restore: Option<Restore>,
     /// The server whose data it began with, and their moment, as its tag says.
     pub(crate) restored: Option<(String, String)>,
+    /// Roles that owned these data on a server that no `Database` has.
+    pub(crate) owners: Vec<String>,
     /// Whether somebody said that an empty server or database may be made where there was one.
     pub(crate) accepts_empty: bool,
     /// What was said of an empty one, and has counted.
@@ -73,6 +75,7 @@ impl Known {
             database_was_made: false,
             restore: None,
             restored: None,
+            owners: Vec::new(),
             accepts_empty: false,
             accepted_empty: None,
             namespace_uid: None,

@@ -147,6 +147,9 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
         // It came with the data.
         database_was_made: evidence.database_was_made() || restored.is_some(),
         restore,
+        owners: restored
+            .as_ref()
+            .map_or_else(Vec::new, |_| point_in_time::owners(database, there.around.policy)),
         restored,
         accepts_empty: evidence.accepts_empty(),
         accepted_empty: evidence.accepted_empty(),

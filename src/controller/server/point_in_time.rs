@@ -7,7 +7,7 @@ use api::{Database, DatabaseRef, DatabaseSpec, RestoreFrom, reason::Reason};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use kube::runtime::reflector::ObjectRef;
 use policy::{
-    Denial, Problem, Recorded,
+    Denial, Policy, Problem, Recorded,
     restoring::{self, Origin, Source, comes_along},
 };
 
@@ -106,6 +106,15 @@ fn as_asked(known: Option<Source>, server: &FlexibleServer) -> Source {
     running.database_name = adoption::database_name(server).map(str::to_owned);
     source.comes_along.location = Some(server.spec.location.clone());
     source
+}
+
+/// The roles that own the data of a server that no `Database` has, as the policy says that gives them.
+pub(super) fn owners(database: &Database, policy: &Policy) -> Vec<String> {
+    let whose = DatabaseRef::of(database);
+    let Some(from) = &database.spec.restore_from else { return Vec::new() };
+    let Ok(origin) = restoring::origin(from, whose) else { return Vec::new() };
+    let given = policy.copies.iter().filter(|copy| copy.is_about(&origin, whose));
+    given.flat_map(|copy| copy.owners.clone()).collect()
 }
 
 /// The `Database` whose server Azure is making with the data of this one, given by its resource id: without them, that is lost.

@@ -106,22 +106,25 @@ fn check_network(azure: &raw::Azure, findings: &mut Findings) {
 /// The longest name of a role. <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
 const LONGEST_ROLE: usize = 63;
 
-/// The name becomes that of a role, which PostgreSQL would cut, and some of which it and Azure keep for themselves.
+/// Why this can't be the name of a role: PostgreSQL would cut it, or it or Azure keeps it for itself.
+pub(super) fn no_role(name: &str) -> Option<String> {
+    let begins = |with: &str| name.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    if name.is_empty() || name.len() > LONGEST_ROLE {
+        Some(format!("must have 1 to {LONGEST_ROLE} bytes, and has {}", name.len()))
+    } else if name.chars().any(char::is_control) {
+        Some(format!("{} holds a control character", quote(name)))
+    } else if begins("pg_") || begins("azure") || ["public", "none"].contains(&name) {
+        Some(format!("{} is a name that PostgreSQL or Azure keeps for itself", quote(name)))
+    } else {
+        None
+    }
+}
+
+/// The name becomes that of a role.
 fn check_administrator(azure: &raw::Azure, findings: &mut Findings) {
     let Some(administrator) = &azure.administrator else { return };
     let (name, id) = (&administrator.name, &administrator.object_id);
-    let begins =
-        |with: &str| name.value.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    let why = if name.value.is_empty() || name.value.len() > LONGEST_ROLE {
-        Some(format!("must have 1 to {LONGEST_ROLE} bytes, and has {}", name.value.len()))
-    } else if name.value.chars().any(char::is_control) {
-        Some(format!("{} holds a control character", quote(&name.value)))
-    } else if begins("pg_") || begins("azure") || ["public", "none"].contains(&name.value.as_str()) {
-        Some(format!("{} is a name that PostgreSQL or Azure keeps for itself", quote(&name.value)))
-    } else {
-        None
-    };
-    if let Some(why) = why {
+    if let Some(why) = no_role(&name.value) {
         let text = format!("{why}; write the display name of a group in Microsoft Entra");
         findings.add(name.line, "azure.administrator.name", Code::PolicyMalformed, text);
     }

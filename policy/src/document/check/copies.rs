@@ -1,6 +1,6 @@
 //! Copies: which data a database of another namespace may begin with, until when, and why.
 
-use super::{Findings, database, last_day, reason, server_of_id};
+use super::{Findings, azure::no_role, database, last_day, reason, server_of_id};
 use crate::{
     Code,
     document::{
@@ -12,6 +12,9 @@ use crate::{
     quote::quote,
 };
 
+/// As many roles of a server can be named.
+const MOST_OWNERS: usize = 16;
+
 pub(super) fn check_copies(raw: &[raw::DataCopy], findings: &mut Findings) -> Vec<DataCopy> {
     let line = raw.first().map_or(0, |copy| copy.to.line);
     findings.too_many(line, "copies", raw.len(), GRANTS, "copies");
@@ -22,10 +25,11 @@ pub(super) fn check_copies(raw: &[raw::DataCopy], findings: &mut Findings) -> Ve
 
 fn check_copy(raw: &raw::DataCopy, path: &str, findings: &mut Findings) -> Option<DataCopy> {
     let from = check_from(raw, path, findings);
+    let owners = check_owners(raw, path, findings);
     let to = check_to(&raw.to, &format!("{path}.to"), findings);
     let until = last_day(findings, &format!("{path}.until"), &raw.until);
     let reason = reason(findings, &format!("{path}.reason"), &raw.reason);
-    Some(DataCopy { from: from?, to: to?, until: until?, reason })
+    Some(DataCopy { from: from?, owners, to: to?, until: until?, reason })
 }
 
 fn check_from(raw: &raw::DataCopy, path: &str, findings: &mut Findings) -> Option<From> {
@@ -50,6 +54,24 @@ fn check_from(raw: &raw::DataCopy, path: &str, findings: &mut Findings) -> Optio
             None
         }
     }
+}
+
+fn check_owners(raw: &raw::DataCopy, path: &str, findings: &mut Findings) -> Vec<String> {
+    for (index, owner) in raw.owners.iter().enumerate() {
+        let path = format!("{path}.owners[{index}]");
+        let why = if raw.from_server.is_none() {
+            Some("is known of the data of a Database; leave owners out".to_owned())
+        } else if index >= MOST_OWNERS {
+            Some(format!("is more than the {MOST_OWNERS} that can be named; leave some out"))
+        } else {
+            no_role(&owner.value).map(|why| format!("{why}; write the name of a role of that server"))
+        };
+        if let Some(why) = why {
+            findings.add(owner.line, &path, Code::PolicyMalformed, why);
+            break;
+        }
+    }
+    raw.owners.iter().map(|owner| owner.value.clone()).collect()
 }
 
 /// `<namespace>/<name>`, or `<namespace>/*`.

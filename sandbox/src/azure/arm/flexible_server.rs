@@ -67,7 +67,10 @@ pub(super) fn write(call: &mut Call<'_>, id: &ResourceId, may_create: bool) -> R
         return Ok(call.accept_in_vain(UPSERT, id, state::busy(id.name())));
     }
 
-    let after = server_body::compose(current.as_ref(), &requested, id, call.cloud.now());
+    let mut after = server_body::compose(current.as_ref(), &requested, id, call.cloud.now());
+    if current.is_none() {
+        server_body::first_backup_in(call.cloud.first_backup, &mut after, call.cloud.now());
+    }
     let meanwhile = match &current {
         Some(current) => with_state(current, "Updating"),
         None => with_state(&after, "Provisioning"),

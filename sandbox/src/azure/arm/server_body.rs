@@ -13,7 +13,7 @@ use crate::azure::{
 };
 
 /// The first backup is taken once the server is there; nobody can restore to a moment before it.
-const FIRST_BACKUP: SignedDuration = SignedDuration::from_mins(5);
+pub(in crate::azure) const FIRST_BACKUP: SignedDuration = SignedDuration::from_mins(5);
 
 /// The body after `requested` is carried out on `current`. `requested` has passed every rule.
 pub(super) fn compose(current: Option<&Value>, requested: &Server, id: &ResourceId, now: Timestamp) -> Value {
@@ -84,6 +84,12 @@ fn new(requested: &Server, id: &ResourceId, now: Timestamp) -> Value {
 /// As the provider writes the dates of its backups.
 fn date(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
+}
+
+/// Has a new server's first backup taken so long after it was made.
+pub(super) fn first_backup_in(after: SignedDuration, server: &mut Value, now: Timestamp) {
+    let first = now.saturating_add(after).unwrap_or(now);
+    server["properties"]["backup"]["earliestRestoreDate"] = Value::from(date(first));
 }
 
 /// Moves the earliest moment that a server can be restored to: there is a backup each day, and it goes when it is older
