@@ -175,7 +175,9 @@ pub fn judge(
     let stranger =
         || Some(Adoption::Foreign(Foreign::Cluster(here.stranger(&server.created_status()?.tags)?)));
     if !is_probe(server) {
-        return stranger().unwrap_or(Adoption::Manage);
+        // It may be what was restored for it: who asked for that may have lost the object that told.
+        let looks_again = is_refused_as_there(server);
+        return stranger().unwrap_or(if looks_again { Adoption::Probe } else { Adoption::Manage });
     }
     match condition::progress(server) {
         progress if is_absent(&progress) => Adoption::Manage,
@@ -193,6 +195,13 @@ pub fn judge(
         },
         _ => Adoption::Probe,
     }
+}
+
+/// Whether Azure makes no server with other data because there is one of that name.
+fn is_refused_as_there(server: &FlexibleServer) -> bool {
+    server.spec.is_restore()
+        && server.created_status().is_none()
+        && matches!(condition::progress(server), Progress::GaveUp { reason, .. } if reason == "ServerNameAlreadyExists")
 }
 
 /// Whether ASO says that there is no such resource.

@@ -164,8 +164,8 @@ pub(crate) fn example_in_force() -> PolicyState {
 }
 
 /// The example, with one more entry under `recoveries`.
-pub(crate) fn example_with_recovery(entry: &str) -> PolicyState {
-    in_force(EXAMPLE.replace("recoveries:\n", &format!("recoveries:\n  - {entry}\n")))
+pub(crate) fn example_with_recovery(entry: &str) -> String {
+    EXAMPLE.replace("recoveries:\n", &format!("recoveries:\n  - {entry}\n"))
 }
 
 pub(crate) fn in_force(policy: String) -> PolicyState {

@@ -12,6 +12,7 @@ const NAME: &str = "database-operator-name";
 const CLUSTER_UID: &str = "database-operator-cluster-uid";
 pub(super) const THIS_CLUSTER: &str = "00000000-0000-4000-8000-0000000000c1";
 pub(super) const ANOTHER_CLUSTER: &str = "00000000-0000-4000-8000-0000000000c2";
+const POINT_IN_TIME_RESTORE: &str = "PointInTimeRestore";
 const FINALIZER: &str = "serviceoperator.azure.com/finalizer";
 const SERVERS: &str = "flexibleservers";
 const IDENTITIES: &str = "userassignedidentities";
@@ -41,6 +42,8 @@ fn to_the_second(time: Timestamp) -> Timestamp {
 pub(super) struct Server {
     /// Of no other server.
     pub(super) data: u64,
+    /// The data with which it began.
+    pub(super) copied_from: Option<u64>,
     created_at: Timestamp,
     spec: Value,
     /// The password of its administrator, as it was told last.
@@ -61,10 +64,35 @@ impl Server {
     }
 }
 
+/// A restore that Azure is at.
+#[derive(Clone, Debug)]
+struct Restoring {
+    /// Name of the server whose data they are.
+    source: String,
+    tags: Value,
+    /// How often somebody has looked since.
+    looks: usize,
+}
+
+/// It takes so many looks.
+const LOOKS_OF_A_RESTORE: usize = 3;
+
+/// What came of a write to Azure.
+#[derive(Clone, Debug, PartialEq)]
+enum Asked {
+    Nothing,
+    UnderWay,
+    /// By this code.
+    Refused(&'static str),
+    Happened(Happened),
+}
+
 /// What there is in Azure.
 #[derive(Debug, Default)]
 pub(super) struct Azure {
     pub(super) servers: BTreeMap<String, Server>,
+    /// Servers that are being made with the data of another one.
+    restoring: BTreeMap<String, Restoring>,
     /// Principals by the name of the identity.
     identities: BTreeMap<String, u64>,
     /// Kind, name of the owner and name.
@@ -77,10 +105,11 @@ pub(super) struct Azure {
 /// What happened to data.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Happened {
-    /// An empty server was made under this name.
+    /// A server was made under this name, with other data or without any.
     Made {
         server: String,
         data: u64,
+        from: Option<u64>,
     },
     Ended {
         server: String,
@@ -148,10 +177,14 @@ impl Azure {
         }
         let writes = policy == MANAGE || policy == DETACH_ON_DELETE;
         assert!(writes || policy == SKIP, "{policy}");
-        let happened = if writes && !self.is_away { self.make(store, &key.0, &object) } else { None };
+        let restored = (key.0 == SERVERS && !self.is_away).then(|| self.go_on(store, &key.2)).flatten();
+        let asked = if writes && !self.is_away { self.make(store, &key.0, &object) } else { Asked::Nothing };
+        let refused = if let Asked::Refused(code) = asked { Some(code) } else { None };
         let found = if self.is_away { None } else { self.find(&key.0, &object) };
         let (status, severity, reason) = match &found {
             _ if self.is_away => ("False", "Warning", "Failed"),
+            _ if asked == Asked::UnderWay => ("False", "Info", "Reconciling"),
+            _ if refused.is_some() => ("False", "Warning", refused.unwrap_or_default()),
             Some(_) => ("True", "", "Succeeded"),
             None if writes => ("False", "Warning", "ServerIsBusy"),
             None => ("False", "Warning", "AzureResourceNotFound"),
@@ -167,7 +200,10 @@ impl Azure {
             "observedGeneration": object["metadata"]["generation"],
         }]);
         store.replace(key, object);
-        happened
+        match asked {
+            Asked::Happened(happened) => Some(happened),
+            _ => restored,
+        }
     }
 
     fn name(object: &Value) -> String {
@@ -180,17 +216,24 @@ impl Azure {
         (kind.to_owned(), owner.to_owned(), Self::name(object))
     }
 
-    fn make(&mut self, store: &Store, kind: &str, object: &Value) -> Option<Happened> {
+    fn make(&mut self, store: &Store, kind: &str, object: &Value) -> Asked {
         let name = Self::name(object);
         self.counter += 1;
         let number = self.counter;
         if kind == SERVERS {
             if self.is_taken(&name, Some(object)) {
-                return Some(Happened::TakenFromAnother { server: name });
+                return Asked::Happened(Happened::TakenFromAnother { server: name });
+            }
+            if object["spec"]["createMode"] == POINT_IN_TIME_RESTORE {
+                return self.restore(&name, object);
+            }
+            if self.restoring.contains_key(&name) {
+                return Asked::Refused("ServerIsBusy");
             }
             let is_new = !self.servers.contains_key(&name);
             let server = self.servers.entry(name.clone()).or_insert_with(|| Server {
                 data: number,
+                copied_from: None,
                 created_at: to_the_second(store.now),
                 spec: Value::Null,
                 password: None,
@@ -202,11 +245,12 @@ impl Azure {
                 server.password =
                     secret.map(|secret| Password { key: key.to_owned(), value: secret["data"][key].clone() });
             }
-            return is_new.then_some(Happened::Made { server: name, data: number });
+            let made = Happened::Made { server: name, data: number, from: None };
+            return if is_new { Asked::Happened(made) } else { Asked::Nothing };
         }
         if kind == IDENTITIES {
             self.identities.entry(name).or_insert(number);
-            return None;
+            return Asked::Nothing;
         }
         let child = Self::child(kind, object);
         let has_owner = if kind == "federatedidentitycredentials" {
@@ -217,7 +261,45 @@ impl Azure {
         if has_owner {
             self.children.insert(child);
         }
-        None
+        Asked::Nothing
+    }
+
+    /// Azure makes no server anew, and Azure Service Operator asks once, and then for how far it is.
+    fn restore(&mut self, name: &str, object: &Value) -> Asked {
+        if self.restoring.contains_key(name) {
+            return Asked::UnderWay;
+        }
+        if self.servers.contains_key(name) {
+            let has_asked = object["status"]["id"].is_string()
+                || object["status"]["conditions"][0]["reason"] == "Reconciling";
+            return if has_asked { Asked::Nothing } else { Asked::Refused("ServerNameAlreadyExists") };
+        }
+        let source = object["spec"]["sourceServerResourceReference"]["armId"].as_str().unwrap_or_default();
+        let source = source.rsplit('/').next().unwrap_or_default().to_owned();
+        if !self.servers.contains_key(&source) {
+            return Asked::Refused("ResourceNotFound");
+        }
+        let tags = object["spec"]["tags"].clone();
+        self.restoring.insert(name.to_owned(), Restoring { source, tags, looks: 0 });
+        Asked::UnderWay
+    }
+
+    /// Azure goes on restoring, whoever looks.
+    fn go_on(&mut self, store: &Store, name: &str) -> Option<Happened> {
+        let restoring = self.restoring.get_mut(name)?;
+        restoring.looks += 1;
+        if restoring.looks < LOOKS_OF_A_RESTORE {
+            return None;
+        }
+        let Restoring { source, tags, .. } = self.restoring.remove(name)?;
+        // Without it the restore fails.
+        let Server { data: from, mut spec, .. } = self.servers.get(&source)?.clone();
+        spec["tags"] = tags;
+        self.counter += 1;
+        let (data, created_at) = (self.counter, to_the_second(store.now));
+        let server = Server { data, copied_from: Some(from), created_at, spec, password: None };
+        self.servers.insert(name.to_owned(), server);
+        Some(Happened::Made { server: name.to_owned(), data: self.counter, from: Some(from) })
     }
 
     fn find(&self, kind: &str, object: &Value) -> Option<Value> {

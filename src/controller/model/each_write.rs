@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use rstest::rstest;
 use tokio::runtime::Runtime;
 
-use super::{DATABASES, Step, World, database_key, record_key, runtime, server_name};
+use super::{Administers, COPY, DATABASES, Step, World, database_key, record_key, runtime, server_name};
 use crate::monotonic;
 
 const NAME: &str = DATABASES[0];
@@ -39,12 +39,13 @@ impl World {
     /// left, and `None` once it has ended.
     fn round(&mut self, runtime: &Runtime, left: Option<usize>) -> Option<usize> {
         let mut left = left;
-        for is_record in [false, true] {
+        let both = |name| [(name, false), (name, true)];
+        for (name, is_record) in [NAME, COPY].into_iter().flat_map(both) {
             let before = self.api_server.store().writes;
             if is_record {
-                self.reconcile_record(runtime, NAME, true, left);
+                self.reconcile_record(runtime, name, true, left);
             } else {
-                self.reconcile(runtime, NAME, true, left);
+                self.reconcile(runtime, name, true, left);
             }
             let writes = self.api_server.store().writes - before;
             left = left.map(|left| left - writes).filter(|left| *left > 0);
@@ -87,7 +88,7 @@ fn whoever_comes_next_brings_it_to_its_end(
     let runtime = runtime();
     let _entered = runtime.enter();
     for writes in 1.. {
-        let mut world = World::new();
+        let mut world = World::new(Administers::Apps);
         world.take(&runtime, &Step::Apply, NAME);
         world.work_until(&runtime, "it is ready", is_back);
         for step in before {
@@ -110,6 +111,83 @@ fn whoever_comes_next_brings_it_to_its_end(
         if left.is_some() {
             println!("{begin:?} has fewer than {writes} writes");
             assert!(writes > least, "{writes}");
+            return;
+        }
+    }
+}
+
+/// A world in which the source is ready, and its copy is asked for.
+fn before_a_restore(runtime: &Runtime) -> World {
+    let mut world = World::new(Administers::Platform);
+    world.take(runtime, &Step::Apply, NAME);
+    world.work_until(runtime, "the source is ready", is_back);
+    world.take(runtime, &Step::Apply, COPY);
+    world
+}
+
+fn is_copied(world: &World) -> bool {
+    world.is_ready(NAME) && world.is_ready(COPY)
+}
+
+/// The copy has what the source had, was made once, and has nothing that would have Azure make it again.
+#[track_caller]
+fn is_copied_once(world: &World, source: Option<u64>, when: &str) {
+    assert_eq!(world.azure.servers[&server_name(COPY)].copied_from, source, "{when}");
+    assert_eq!(data(world), source, "{when}");
+    assert_eq!(world.acted.get("copied"), Some(&1), "{when}");
+    let server = world.object(&super::server_key(COPY)).unwrap();
+    assert!(server["spec"]["createMode"].is_null(), "{when}: {}", server["spec"]);
+}
+
+#[test]
+fn a_restore_that_is_cut_off_at_any_write_is_done_once() {
+    monotonic::stand_still();
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    for writes in 1.. {
+        let mut world = before_a_restore(&runtime);
+        let source = data(&world);
+        let mut left = Some(writes);
+        for _ in 0..ROUNDS {
+            if is_copied(&world) || left.is_none() {
+                break;
+            }
+            left = world.round(&runtime, left);
+        }
+        world.process = None;
+        let when = format!("after {writes} writes of a restore");
+        world.work_until(&runtime, &when, is_copied);
+        is_copied_once(&world, source, &when);
+        if left.is_some() {
+            assert!(writes > 8, "{writes}");
+            return;
+        }
+    }
+}
+
+/// And all of it is applied again from Git.
+#[test]
+fn a_restore_during_which_all_of_kubernetes_is_lost_is_done_once() {
+    monotonic::stand_still();
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    for rounds in 0.. {
+        let mut world = before_a_restore(&runtime);
+        let source = data(&world);
+        for _ in 0..rounds {
+            world.round(&runtime, None);
+        }
+        let was_over = is_copied(&world);
+        world.api_server.store().objects.clear();
+        world.process = None;
+        for name in [COPY, NAME] {
+            world.take(&runtime, &Step::Apply, name);
+        }
+        let when = format!("lost after {rounds} rounds");
+        world.work_until(&runtime, &when, is_copied);
+        is_copied_once(&world, source, &when);
+        if was_over {
+            assert!(rounds > 4, "{rounds}");
             return;
         }
     }

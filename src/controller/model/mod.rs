@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{self, Runtime};
 
 use super::{
-    golden::{context_of, example_with_recovery, held},
+    golden::{context_of, example_with_recovery, held, in_force},
     retained,
 };
 use crate::{
@@ -41,6 +41,7 @@ use crate::{
     clock::Clock,
     cluster::namespaces::Namespaces,
     controller::{
+        access::{Accesses, Outcome, Queues},
         database::reconcile,
         engine::{cache::Health, in_flight::InFlight},
         server::{caches::Caches, context::Context},
@@ -54,20 +55,35 @@ use step::{Step, step};
 
 const NAMESPACE: &str = "orders";
 const OPERATOR_NAMESPACE: &str = "database-operator";
-/// The last one has no server of its own: it is always applied to bring back that of the first.
-const DATABASES: [&str; 3] = ["main", "other", MOVED];
+const DATABASES: [&str; 4] = ["main", "other", MOVED, COPY];
+/// It has no server of its own: it is always applied to bring back that of the first.
 const MOVED: &str = "moved";
+/// It is always applied to begin with the data of the first.
+const COPY: &str = "copy";
 /// So many steps does a world last.
 const STEPS_OF_A_WORLD: usize = 400;
 /// More rounds than it takes until all that can be done is done.
 const MOST_ROUNDS: usize = 30;
 
+/// Who administers the servers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Administers {
+    Apps,
+    /// The operator sets up each login by SQL, and finds what it has set up. Data are restored here alone.
+    Platform,
+}
+
 /// The cluster, the process, and what people have said.
 struct World {
+    administers: Administers,
     api_server: ApiServer,
     azure: Azure,
     /// `None` between two processes.
     process: Option<Context>,
+    /// What it wants to look at by SQL.
+    queues: Option<Queues>,
+    /// Whether it has found something by SQL that the next pass goes by.
+    has_found: bool,
     /// What its watches have told so far.
     seen: BTreeMap<Key, Value>,
     skew: SignedDuration,
@@ -117,15 +133,20 @@ fn record_key(name: &str) -> Key {
     key("retaineddatabases", OPERATOR_NAMESPACE, &server_name(name))
 }
 
-/// The example, by which the last of the databases may have the server of the first.
-fn policy() -> PolicyState {
-    static IN_FORCE: LazyLock<PolicyState> = LazyLock::new(|| {
-        example_with_recovery(&format!(
+/// The example, by which one of the databases may have the server of the first.
+fn policy(administers: Administers) -> PolicyState {
+    static IN_FORCE: LazyLock<[PolicyState; 2]> = LazyLock::new(|| {
+        let apps = example_with_recovery(&format!(
             "{{from: {NAMESPACE}/{}, to: {NAMESPACE}/{MOVED}, until: 9999-01-01, reason: moved}}",
             DATABASES[0]
-        ))
+        ));
+        let administrator =
+            "  administrator: {name: admins, objectId: 00000000-0000-4000-8000-0000000000d0}\n";
+        let key = "  workloadIdentity:";
+        let platform = apps.replace(key, &format!("{administrator}{key}"));
+        [apps, platform].map(in_force)
     });
-    IN_FORCE.clone()
+    IN_FORCE[usize::from(administers == Administers::Platform)].clone()
 }
 
 /// Whether what an object stands for ends with it.
@@ -138,8 +159,11 @@ fn read<K: DeserializeOwned>(object: &Value) -> K {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(administers: Administers) -> Self {
         Self {
+            administers,
+            queues: None,
+            has_found: false,
             api_server: ApiServer::new("2026-11-24T12:00:00Z".parse().unwrap()),
             azure: Azure::default(),
             process: None,
@@ -177,7 +201,11 @@ impl World {
         let namespace: PartialObjectMeta<_> =
             read(&json!({"metadata": {"name": NAMESPACE, "uid": "namespace-1"}}));
         let before = self.process.take().unwrap_or_else(|| {
-            context_of(policy(), &objects, &Health::Synced, now, self.api_server.client())
+            let (accesses, queues) = Accesses::new();
+            self.queues = Some(queues);
+            let policy = policy(self.administers);
+            let context = context_of(policy, &objects, &Health::Synced, now, self.api_server.client());
+            Context { accesses: Arc::new(accesses), ..context }
         });
         Arc::new(Context {
             caches: Caches::holding(&objects, &Health::Synced),
@@ -201,6 +229,7 @@ impl World {
     ) -> bool {
         let context = self.process(fresh);
         let was_ending = DATABASES.map(|name| self.is_being_ended(name));
+        let was_needed = DATABASES.map(|name| fresh && self.is_being_copied(name));
         let was_closing = DATABASES.map(|name| (fresh && self.is_anothers(name)).then(|| self.closes(name)));
         let before = {
             let mut store = self.api_server.store();
@@ -208,6 +237,10 @@ impl World {
             store.writes
         };
         runtime.block_on(Box::pin(work(context.clone())));
+        while let Some(job) = self.queues.as_mut().and_then(Queues::next) {
+            self.has_found = true;
+            context.accesses.found(&job, Outcome::settled(BTreeMap::default()), monotonic::now());
+        }
         let (writes, has_crashed) = {
             let mut store = self.api_server.store();
             let has_crashed = store.writes_left == Some(0);
@@ -216,7 +249,8 @@ impl World {
         };
         // What a dead process knew is gone.
         self.process = if has_crashed { None } else { Arc::try_unwrap(context).ok() };
-        for ((name, was_ending), was_closing) in DATABASES.into_iter().zip(was_ending).zip(was_closing) {
+        let before = was_ending.into_iter().zip(was_closing).zip(was_needed);
+        for (name, ((was_ending, was_closing), was_needed)) in DATABASES.into_iter().zip(before) {
             let closes_anothers = was_closing.is_some_and(|before| self.closes(name) > before);
             assert!(!closes_anothers, "the ways in to {name} are another cluster's");
             let is_told = self.is_being_ended(name) && !was_ending;
@@ -224,9 +258,22 @@ impl World {
                 !is_told || !self.is_live(name) || !self.has_server(name),
                 "{name} is live, and Azure is told to end it"
             );
+            assert!(!is_told || !was_needed, "{name} is being copied, and Azure is told to end it");
             self.is_known_for(name);
         }
         writes > 0
+    }
+
+    /// Whether Azure is making a server with the data of this one, as can be seen here.
+    fn is_being_copied(&self, name: &str) -> bool {
+        self.object(&server_key(COPY)).is_some_and(|copy| {
+            let source = copy["spec"]["sourceServerResourceReference"]["armId"].as_str().unwrap_or_default();
+            let ready = &copy["status"]["conditions"][0];
+            source.ends_with(&format!("/{}", server_name(name)))
+                && copy["status"]["id"].is_null()
+                && (ready["severity"] == "Info"
+                    || ready["observedGeneration"] != copy["metadata"]["generation"])
+        })
     }
 
     /// Whether the server that goes by its name is this `Database`'s, and not another one's that brought it back.
@@ -307,9 +354,10 @@ impl World {
         monotonic::advance(time.unsigned_abs());
     }
 
-    /// A round in which everything goes as it should. Tells whether anything was changed.
+    /// A round in which everything goes as it should. Tells whether anything was changed, or found.
     fn work(&mut self, runtime: &Runtime, fresh: bool) -> bool {
         let before = self.api_server.store().version;
+        self.has_found = false;
         if !fresh {
             let context = self.process(true);
             self.process = Arc::try_unwrap(context).ok();
@@ -320,7 +368,7 @@ impl World {
         }
         self.attend(None);
         self.api_server.store().collect_garbage();
-        self.api_server.store().version != before
+        self.api_server.store().version != before || self.has_found
     }
 
     fn objects_of_azure(&self) -> Vec<Key> {
@@ -407,9 +455,14 @@ fn play(seed: i128, steps: usize) -> Played {
     monotonic::stand_still();
     let mut acted = BTreeMap::new();
     let mut left = steps;
+    let mut administers = Administers::Apps;
     loop {
         let now = left.min(STEPS_OF_A_WORLD);
-        let last = play_world(&mut runner, &runtime, seed, now);
+        let last = play_world(&mut runner, &runtime, seed, now, administers);
+        administers = match administers {
+            Administers::Apps => Administers::Platform,
+            Administers::Platform => Administers::Apps,
+        };
         for (what, times) in &last.acted {
             *acted.entry(what.clone()).or_default() += times;
         }
@@ -420,8 +473,14 @@ fn play(seed: i128, steps: usize) -> Played {
     }
 }
 
-fn play_world(runner: &mut TestRunner, runtime: &Runtime, seed: i128, steps: usize) -> World {
-    let mut world = World::new();
+fn play_world(
+    runner: &mut TestRunner,
+    runtime: &Runtime,
+    seed: i128,
+    steps: usize,
+    administers: Administers,
+) -> World {
+    let mut world = World::new(administers);
     let strategy = (step(), select(&DATABASES[..]));
     let played = catch_unwind(AssertUnwindSafe(|| {
         for _ in 0..steps {
@@ -484,10 +543,13 @@ const ALL: &[&str] = &[
     "Vanish",
     "Rest",
     "Work",
+    "copied",
     "data ended",
     "taken over",
     "server made",
     "Database Ready",
+    "Database Restoring",
+    "Database RestoreSourceUnknown",
     "Database ServerGone",
     "record DestroyConfirmed",
     "record Kept",

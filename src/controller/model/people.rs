@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::{
-    DATABASES, MOVED, NAMESPACE, World,
+    COPY, DATABASES, MOVED, NAMESPACE, World,
     azure::{ANOTHER_CLUSTER, THIS_CLUSTER},
     database_key, ends_in_azure, read, record_key, server_key, server_name, sharing,
     step::Step,
@@ -230,10 +230,13 @@ impl World {
         } else {
             json!({})
         };
-        let database = json!({
+        let mut database = json!({
             "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "metadata": {"annotations": annotations},
             "spec": {"authentication": if name == DATABASES[1] { Authentication::Identity } else { Authentication::Password }},
         });
+        if name == COPY {
+            database["spec"]["restoreFrom"] = json!({"database": DATABASES[0]});
+        }
         self.api_server.store().create(&database_key(name), database);
         true
     }

@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::{
-    DATABASES, MOST_ROUNDS, World, api_server::Key, azure::Happened, database_key, record_key, server_key,
-    server_name, sharing,
+    Administers, COPY, DATABASES, MOST_ROUNDS, World, api_server::Key, azure::Happened, database_key,
+    record_key, server_key, server_name, sharing,
 };
 
 impl World {
@@ -26,8 +26,14 @@ impl World {
                 );
             }
             Happened::TakenFromAnother { server } => panic!("{server} is another cluster's"),
-            Happened::Made { server, data } => {
-                self.note("server made");
+            Happened::Made { server, data, from } => {
+                self.note(if from.is_some() { "copied" } else { "server made" });
+                let is_copy = *server == server_name(COPY);
+                assert!(
+                    !is_copy || from.is_some() || self.will_do(server),
+                    "{server} is made empty, and was to have data"
+                );
+                assert!(is_copy || from.is_none(), "{server} is made with the data of {from:?}");
                 let lost = self.lost.remove(server);
                 let is_over =
                     lost.is_none_or(|lost| self.ends.get(&lost).is_some_and(|end| *end <= self.now()));
@@ -123,7 +129,9 @@ impl World {
     /// is, until that time has come.
     pub(super) fn hand_out(&mut self, name: &str) {
         let server = server_name(name);
-        if let Some(password) = self.azure.servers.get(&server).and_then(|server| server.password.clone())
+        // Where the platform administers it, no app is given that.
+        if self.administers == Administers::Apps
+            && let Some(password) = self.azure.servers.get(&server).and_then(|server| server.password.clone())
             && self.is_ready(name)
             && password.key <= self.now().strftime("password-%Y%m%dT%H%M%SZ").to_string()
             && !self.handed.get(&server).is_some_and(|handed| handed.contains(&password))

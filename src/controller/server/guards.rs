@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::controller::{
         engine::cache::Health,
-        golden::{example_in_force, example_with_recovery, in_an_empty_cluster, unasked},
+        golden::{example_in_force, example_with_recovery, in_an_empty_cluster, in_force, unasked},
     };
 
     const MAIN: DatabaseRef<'_> = DatabaseRef::new("orders", "main");
@@ -184,7 +184,7 @@ mod tests {
         #[case] recovery: Option<&str>,
         #[case] expected: Option<&str>,
     ) {
-        let state = recovery.map_or_else(example_in_force, example_with_recovery);
+        let state = recovery.map_or_else(example_in_force, |entry| in_force(example_with_recovery(entry)));
         let context = in_an_empty_cluster(&Health::Synced, unasked());
         let record = record(&spec);
         let there = There {
