@@ -180,7 +180,7 @@ impl Azure {
         let restored = (key.0 == SERVERS && !self.is_away).then(|| self.go_on(store, &key.2)).flatten();
         let asked = if writes && !self.is_away { self.make(store, &key.0, &object) } else { Asked::Nothing };
         let refused = if let Asked::Refused(code) = asked { Some(code) } else { None };
-        let found = if self.is_away { None } else { self.find(&key.0, &object) };
+        let found = if self.is_away || refused.is_some() { None } else { self.find(&key.0, &object) };
         let (status, severity, reason) = match &found {
             _ if self.is_away => ("False", "Warning", "Failed"),
             _ if asked == Asked::UnderWay => ("False", "Info", "Reconciling"),

@@ -192,3 +192,43 @@ fn a_restore_during_which_all_of_kubernetes_is_lost_is_done_once() {
         }
     }
 }
+
+/// However long Azure takes for it.
+#[test]
+fn a_source_is_not_destroyed_before_its_copy_is_made() {
+    monotonic::stand_still();
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let mut world = before_a_restore(&runtime);
+    world.work_until(&runtime, "Azure is at it", |world| {
+        let reason = world.reason(&database_key(COPY));
+        reason.as_deref() == Some("Restoring") && world.is_being_copied(NAME)
+    });
+    world.take(&runtime, &Step::Delete { word: Some("Destroy") }, NAME);
+    // Azure says nothing of the copy meanwhile.
+    let copy = super::server_key(COPY);
+    for _ in 0..ROUNDS {
+        for name in [NAME, COPY] {
+            world.reconcile(&runtime, name, true, None);
+            world.reconcile_record(&runtime, name, true, None);
+        }
+        for key in world.objects_of_azure().into_iter().filter(|key| *key != copy) {
+            let happened = world.azure.attend(&mut world.api_server.store(), &key);
+            assert_eq!(happened, None);
+        }
+        world.take_time(ROUND);
+        world.look();
+    }
+    assert_eq!(world.reason(&record_key(NAME)).as_deref(), Some("DestroyWaits"));
+    assert!(data(&world).is_some());
+
+    world.work_until(&runtime, "the copy is made, and its source goes", |world| {
+        world.is_ready(COPY) && is_destroyed_but_for_the_copy(world)
+    });
+    assert_eq!(data(&world), None);
+}
+
+fn is_destroyed_but_for_the_copy(world: &World) -> bool {
+    let is_gone = |key| world.object(&key).is_none();
+    is_gone(database_key(NAME)) && is_gone(record_key(NAME)) && is_gone(super::server_key(NAME))
+}

@@ -340,3 +340,25 @@ fn the_server_of_another_database_is_left_to_it() {
         assert_eq!(first(&seen).as_ref().map(word).as_deref(), Some("settle Mistaken"));
     }
 }
+
+/// Azure reads its backups as long as it restores them elsewhere.
+#[rstest]
+#[case::over(there(), until(), true, "keep DestroyWaits")]
+#[case::confirmed(there(), confirmed(), true, "keep DestroyWaits")]
+#[case::asked_for(there(), End::Approved, true, "keep DestroyWaits")]
+// Nobody can take that back.
+#[case::told_already(requested(), until(), true, "destroy")]
+fn what_is_over_waits_while_its_data_are_restored_elsewhere(
+    #[case] server: Option<FlexibleServer>,
+    #[case] end: End,
+    #[case] is_over: bool,
+    #[case] expected: &str,
+) {
+    let (record, is_told) = (record(&json!({})), expected == "destroy");
+    let seen = Seen { copied_to: Some("orders/copy".to_owned()), ..seen(&record, server, end, is_over) };
+    assert_eq!(first(&seen), None, "it isn't looked for anew, either");
+    let plan = then(&seen, Restored::There);
+    assert_eq!(word(&plan), expected);
+    let Plan::Keep { told, .. } = plan else { return assert!(is_told) };
+    assert!(told.why.message.contains("Database orders/copy"), "{}", told.why.message);
+}
