@@ -366,10 +366,14 @@ async fn archived(setup: &Setup) -> Archived {
     let administrator = setup.administrator("orders", "postgres").await;
     let archive = column(&administrator, "SHOW basic_archive.archive_directory").await.remove(0);
     let held = Archived(tempfile::tempdir().unwrap());
-    let mut segments = std::fs::read_dir(&archive).unwrap().map(Result::unwrap);
-    let segment = segments.find(|entry| entry.file_name().len() == 24).unwrap();
-    std::fs::hard_link(segment.path(), held.0.path().join("segment")).unwrap();
-    held
+    loop {
+        let mut files = std::fs::read_dir(&archive).unwrap().map(Result::unwrap);
+        if let Some(segment) = files.find(|entry| entry.file_name().len() == 24) {
+            std::fs::hard_link(segment.path(), held.0.path().join("segment")).unwrap();
+            return held;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
