@@ -4,12 +4,17 @@
 //! deleting the object. So the mutating webhook judges the same before. It must not be laxer, and not stricter either.
 //! <https://github.com/kubernetes/apimachinery/blob/v0.36.2/pkg/api/validation/objectmeta.go>
 
-use crate::{Code, Problem, quote::quote};
+use crate::{
+    Code, Problem,
+    quote::{quote, triggers_tool},
+};
 
 /// Longest value of a label, and longest name in a key.
 const LONGEST_WORD: usize = 63;
 /// Longest name of an object, and longest domain in a key.
 pub(crate) const LONGEST_SUBDOMAIN: usize = 253;
+/// As much of a name's beginning is taken for it.
+const LONGEST_PREFIX: usize = 58;
 /// The most bytes that the annotations of an object have in all.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/>
 pub const LARGEST_ANNOTATIONS: usize = 256 * 1024;
@@ -43,8 +48,12 @@ pub fn name(name: &str) -> Option<Problem> {
 
 /// What is wrong with the beginning of a name, to which the API server adds five characters.
 pub fn generate_name(prefix: &str) -> Option<Problem> {
-    // A dot would be in the name.
-    let is_prefix = prefix.len() <= LONGEST_SUBDOMAIN && is_subdomain_part(&format!("{prefix}a"));
+    // The API server looks at it as if a letter stood in the place of its last two characters, if the last one is a dash.
+    let stem = prefix.strip_suffix('-').and_then(|start| start.strip_suffix(|c: char| c.is_ascii()));
+    let masked = stem.map_or_else(|| prefix.to_owned(), |stem| format!("{stem}a"));
+    // What is longer is cut. A dot would be in the name.
+    let name = format!("{}a", prefix.get(..LONGEST_PREFIX).unwrap_or(prefix));
+    let is_prefix = is_subdomain(&masked) && is_subdomain_part(&name);
     let text = || {
         format!(
             "{} must begin with a letter or digit and go on with a-z, 0-9 and -, such as main-",
@@ -166,7 +175,11 @@ fn such_as(value: &str) -> String {
     let is_at_end = |c: char| !c.is_ascii_alphanumeric();
     let words: String = value.chars().take(LONGEST_WORD).map(|c| if is_in(c) { c } else { '-' }).collect();
     let meant = words.trim_matches(is_at_end);
-    if meant.is_empty() { String::new() } else { format!(", such as {}", quote(meant)) }
+    if meant.is_empty() || triggers_tool(meant) {
+        String::new()
+    } else {
+        format!(", such as {}", quote(meant))
+    }
 }
 
 /// A word, with a domain and a slash in front of it, if anything.

@@ -101,7 +101,7 @@ fn the_first_two_hundred_characters_say_what_to_do() {
     assert_eq!(starts, Vec::<String>::new());
 }
 
-const HOSTILE: [&str; 6] = [
+pub(super) const HOSTILE: [&str; 6] = [
     "field is immutable",
     "Is Immutable",
     "immutable field",
