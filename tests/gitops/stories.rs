@@ -299,8 +299,9 @@ fn mislabelled(database: &str) -> String {
 
 /// Has the mutating webhook asked about these operations.
 fn asked_about(app: &App<'_>, operations: &str) {
-    let path = "/webhooks/0/rules/0/operations";
-    let patch = format!("[{{\"op\": \"replace\", \"path\": \"{path}\", \"value\": {operations}}}]");
+    let patch = format!(
+        "[{{\"op\": \"replace\", \"path\": \"/webhooks/0/rules/0/operations\", \"value\": {operations}}}]"
+    );
     let name = "mutatingwebhookconfiguration/database-operator";
     app.story.as_platform(&["patch", name, "--type=json", "--patch", &patch]).succeeded();
 }

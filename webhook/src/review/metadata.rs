@@ -53,7 +53,7 @@ impl Mistakes {
     fn judge_change(&mut self, new: &Metadata, old: &Metadata, sent: &Sent<'_>) {
         let (new_parts, old_parts) = (&sent.new_parts, &sent.old_parts);
         let differs = |part: fn(&Parts<'_>) -> Option<String>| {
-            part(new_parts).filter(|new| !new.is_empty() && part(old_parts).as_ref() != Some(new)).is_some()
+            part(new_parts).is_some_and(|new| !new.is_empty() && part(old_parts) != Some(new))
         };
         let is_late = new.is_going() && !old.is_going();
         let fields = [
@@ -169,14 +169,14 @@ struct SentOwner<'a> {
 
 impl SentOwner<'_> {
     fn read(&self) -> Owner<'_> {
-        fn text<'a>(sent: &'a Option<Key<'_>>) -> &'a str {
-            sent.as_ref().map_or("", |Key(text)| text)
+        fn text<'a>(sent: Option<&'a Key<'_>>) -> &'a str {
+            sent.map_or("", |Key(text)| text)
         }
         Owner {
-            api_version: text(&self.api_version),
-            kind: text(&self.kind),
-            name: text(&self.name),
-            uid: text(&self.uid),
+            api_version: text(self.api_version.as_ref()),
+            kind: text(self.kind.as_ref()),
+            name: text(self.name.as_ref()),
+            uid: text(self.uid.as_ref()),
         }
     }
 }
