@@ -84,7 +84,7 @@ pub fn label(key: &str, value: &str) -> impl Iterator<Item = Problem> {
     let of_value = (!is_value).then(|| {
         let field = format!("metadata.labels[{}]", quote(key));
         let text = format!(
-            "{} is no value of a label; write at most {LONGEST_WORD} letters, digits, -, _ and . with a letter or digit at \
+            "{} is not a value of a label; write at most {LONGEST_WORD} letters, digits, -, _ and . with a letter or digit at \
              both ends{}",
             quote(value),
             such_as(value)
@@ -165,7 +165,7 @@ pub fn controllers() -> Problem {
 }
 
 fn no_key(field: &str, key: &str) -> Problem {
-    let text = format!("{} is no name that Kubernetes takes here; {KEY}", quote(key));
+    let text = format!("{} is not a name that Kubernetes takes here; {KEY}", quote(key));
     Problem::new(Code::Metadata, field, &text)
 }
 
