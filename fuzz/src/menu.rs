@@ -181,6 +181,11 @@ impl<'a> Menu<'a> {
             Value::Object(there.collect())
         });
         self.put(&mut metadata, "deletionTimestamp", |_| json!("2026-11-22T12:00:00Z"));
+        if self.rarely(4) {
+            metadata.insert("labels".into(), json!({self.text(&["team"]): self.text(&["a b", "a"])}));
+            metadata.insert("finalizers".into(), json!([self.text(&["a b", "altinn.app/retain-data"])]));
+            metadata.insert("uid".into(), json!(self.text(&["7", "8"])));
+        }
         let mut database = json!({
             "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "metadata": metadata, "spec": self.spec(),
         });

@@ -63,6 +63,8 @@ codes! {
     RestoreNotAllowed = 123,
     /// `spec.sku` is a size that the region doesn't have, that its network doesn't take, or that the server can't be scaled to.
     SkuImpossible = 124,
+    /// `metadata` has something that Kubernetes won't take.
+    Metadata = 125,
     /// A delete that doesn't say what happens to the data.
     RetentionMissing = 201,
     /// `Destroy` without a confirmation of this database.

@@ -16,6 +16,7 @@
 //! - [`accepting`]: whether an empty server will do where there was one with data
 //! - [`resolve`]: spec and policy become what is built
 //! - [`quota`]: how many servers a namespace may have, and which databases wait
+//! - [`metadata`]: what Kubernetes takes in the metadata of any object
 //! - [`message`]: the one generator of what people read
 
 pub mod accepting;
@@ -27,6 +28,7 @@ pub mod deleting;
 pub mod document;
 pub mod field;
 pub mod message;
+pub mod metadata;
 pub mod outdated;
 pub mod pausing;
 pub mod quota;

@@ -11,8 +11,6 @@ use crate::{
     policy::{GOOD, apply_policy},
 };
 
-const ACCOUNT: &str = "system:serviceaccount:database-operator:database-operator-controller";
-
 /// What this course of events needs not, and what does.
 const ELSEWHERE: [(&str, &str); 11] = [
     ("get flexibleserversdatabases.dbforpostgresql.azure.com", "what is in trouble is nudged"),
@@ -32,7 +30,7 @@ const ELSEWHERE: [(&str, &str); 11] = [
 ];
 
 /// A verb on a resource, as `patch databases.altinn.app/status`.
-type Right = String;
+pub(crate) type Right = String;
 
 fn right(verb: &str, group: &str, resource: &str, subresource: &str) -> Right {
     let group = if group.is_empty() { String::new() } else { format!(".{group}") };
@@ -51,26 +49,29 @@ fn given(sandbox: &Sandbox) -> BTreeSet<Right> {
         let get =
             ["--namespace=database-operator", "get", kind, "database-operator-controller", "--output=json"];
         let role: Value = serde_json::from_str(&run(sandbox.kubectl(&get), "").succeeded()).unwrap();
-        for rule in role["rules"].as_array().unwrap() {
-            for group in texts(&rule["apiGroups"]) {
-                for resource in texts(&rule["resources"]) {
-                    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-                    rights
-                        .extend(texts(&rule["verbs"]).map(|verb| right(verb, group, resource, subresource)));
-                }
-            }
-        }
+        rights.extend(role["rules"].as_array().unwrap().iter().flat_map(rights_of));
     }
     rights
 }
 
-/// What the controller has asked of the API server, and what of it no role allows.
-fn asked(sandbox: &Sandbox) -> (BTreeSet<Right>, BTreeSet<Right>) {
+/// What a rule of a role says, for whichever object.
+pub(crate) fn rights_of(rule: &Value) -> impl Iterator<Item = Right> {
+    texts(&rule["apiGroups"]).flat_map(move |group| {
+        texts(&rule["resources"]).flat_map(move |resource| {
+            let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+            texts(&rule["verbs"]).map(move |verb| right(verb, group, resource, subresource))
+        })
+    })
+}
+
+/// What a process was allowed by the API server since this line of the audit log, and what it was not.
+fn asked(sandbox: &Sandbox, process: &str, from_line: usize) -> (BTreeSet<Right>, BTreeSet<Right>) {
+    let account = format!("system:serviceaccount:database-operator:database-operator-{process}");
     let (mut used, mut refused) = (BTreeSet::new(), BTreeSet::new());
     let log = audit(sandbox);
     // The last line may be half written.
-    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    for event in events.filter(|event| event["user"]["username"] == ACCOUNT) {
+    let events = log.lines().skip(from_line).filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    for event in events.filter(|event| event["user"]["username"] == account.as_str()) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let about = &event["objectRef"];
         let resource = text(&about["resource"]);
@@ -81,7 +82,8 @@ fn asked(sandbox: &Sandbox) -> (BTreeSet<Right>, BTreeSet<Right>) {
         let right =
             right(&text(&event["verb"]), &text(&about["apiGroup"]), &resource, &text(&about["subresource"]));
         if event["annotations"]["authorization.k8s.io/decision"] == "forbid" {
-            refused.insert(right.clone());
+            refused.insert(right);
+            continue;
         }
         // An apply of what isn't there asks for that right, too.
         if let Some(resource) = right.strip_prefix("patch ") {
@@ -90,6 +92,16 @@ fn asked(sandbox: &Sandbox) -> (BTreeSet<Right>, BTreeSet<Right>) {
         used.insert(right);
     }
     (used, refused)
+}
+
+/// What no role has allowed a process since this line of the audit log.
+pub(crate) fn refused(sandbox: &Sandbox, process: &str, from_line: usize) -> BTreeSet<Right> {
+    asked(sandbox, process, from_line).1
+}
+
+/// What a process was allowed since this line of the audit log.
+pub(crate) fn allowed(sandbox: &Sandbox, process: &str, from_line: usize) -> BTreeSet<Right> {
+    asked(sandbox, process, from_line).0
 }
 
 #[test]
@@ -119,7 +131,7 @@ fn the_controller_has_each_right_that_it_uses_and_no_other() {
         eventually("nothing is left", || story.azure_objects().is_empty().then_some(()));
         assert!(story.in_azure(SERVER).is_empty());
     }
-    let (used, refused) = asked(&sandbox);
+    let (used, refused) = asked(&sandbox, "controller", 0);
     assert_eq!(refused, BTreeSet::new(), "no role allows this");
     let is_elsewhere = |right: &&Right| ELSEWHERE.iter().any(|(elsewhere, _)| elsewhere == right);
     let unused: Vec<_> =

@@ -253,16 +253,66 @@ fn force_deletes_nothing_whatever_the_webhook_refuses_though_a_delete_would_pass
     app.story.data_is_kept();
 }
 
-/// What the API server refuses by itself, before anybody of ours is asked: a label that is none.
-fn mislabelled(database: &str) -> String {
-    database.replace("{name: main,", "{name: main, labels: {team: \"a b\"},")
+/// What the API server would find invalid by itself, or changed by somebody else.
+const METADATA: &[(&str, &str)] = &[
+    ("labels: {team: \"a b\"}", "metadata.labels"),
+    ("finalizers: [\"a b\"]", "metadata.finalizers"),
+    (
+        "ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: settings, uid: \"\"}]",
+        "metadata.ownerReferences",
+    ),
+    ("uid: \"7\"", "metadata.uid"),
+    ("resourceVersion: \"1\"", "metadata.resourceVersion"),
+    ("deletionGracePeriodSeconds: 30", "metadata.deletionGracePeriodSeconds"),
+];
+
+fn with_metadata(database: &str, metadata: &str) -> String {
+    database.replace("{name: main,", &format!("{{name: main, {metadata},"))
 }
 
 #[test]
 #[ignore = "it needs Flux's controllers: make gitops"]
+fn force_deletes_nothing_whatever_stands_in_metadata_though_a_delete_would_pass() {
+    let app = app().with_settings(&[(MAIN, Some(&kept("{}"))), (SETTINGS, Some(&config("1")))], &forced());
+    let before = stored(&app).unwrap();
+    for (metadata, field) in METADATA {
+        app.push("Change the database", &[(MAIN, Some(&with_metadata(&kept("{}"), metadata)))]);
+        let message = app.refused("ReconciliationFailed");
+        assert!(
+            message.contains("dry-run failed (Forbidden)")
+                && message.contains(field)
+                && message.contains("[DB125]"),
+            "{metadata}: {message}"
+        );
+        same_object(&before, &app);
+    }
+    app.push("Mend the database", &[(MAIN, Some(&kept("{}")))]);
+    app.applied();
+    same_object(&before, &app);
+    app.story.data_is_kept();
+}
+
+/// What the API server refuses by itself, where nobody of ours is asked before.
+fn mislabelled(database: &str) -> String {
+    with_metadata(database, "labels: {team: \"a b\"}")
+}
+
+/// Has the mutating webhook asked about these operations.
+fn asked_about(app: &App<'_>, operations: &str) {
+    let patch = format!(
+        "[{{\"op\": \"replace\", \"path\": \"/webhooks/0/rules/0/operations\", \"value\": {operations}}}]"
+    );
+    let name = "mutatingwebhookconfiguration/database-operator";
+    app.story.as_platform(&["patch", name, "--type=json", "--patch", &patch]).succeeded();
+}
+
+/// As when the mutating webhook doesn't answer in time, and the validating one does.
+#[test]
+#[ignore = "it needs Flux's controllers: make gitops"]
 fn force_replaces_what_the_api_server_finds_invalid_only_with_a_word_on_the_data() {
-    let app =
-        app().with_settings(&[(MAIN, Some(&database("{}"))), (SETTINGS, Some(&config("1")))], &forced());
+    let app = App::alone(Story::anywhere(sandbox()))
+        .with_settings(&[(MAIN, Some(&database("{}"))), (SETTINGS, Some(&config("1")))], &forced());
+    asked_about(&app, "[\"CREATE\"]");
     let (before, born) = (stored(&app).unwrap(), app.story.born());
     app.push("Label the database", &[(MAIN, Some(&mislabelled(&database("{}"))))]);
     let message = app.refused("ReconciliationFailed");
@@ -274,10 +324,12 @@ fn force_replaces_what_the_api_server_finds_invalid_only_with_a_word_on_the_data
     app.push("Keep the data of the database main", &[(MAIN, Some(&kept("{}")))]);
     app.applied();
     app.push("Label the database", &[(MAIN, Some(&mislabelled(&kept("{}"))))]);
-    let message = app.refused("ReconciliationFailed");
-    assert!(message.contains("dry-run failed (Invalid)"), "{message}");
+    // Gone, it is created anew, about which the webhook is asked.
     app.story.wait_record("Kept");
+    let message = app.refused("ReconciliationFailed");
+    assert!(message.contains("dry-run failed (Forbidden)") && message.contains("[DB125]"), "{message}");
     assert!(stored(&app).is_none());
+    asked_about(&app, "[\"CREATE\", \"UPDATE\"]");
     app.push("Mend the label", &[(MAIN, Some(&kept("{}")))]);
     app.applied();
     let database = app.story.get("database", "main").unwrap();

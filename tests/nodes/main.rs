@@ -14,6 +14,7 @@ mod cluster;
 mod drift;
 mod events;
 mod install;
+mod memory;
 mod page;
 mod reviews;
 mod traces;
@@ -47,6 +48,8 @@ fn two_nodes_from_an_installation_to_the_death_of_one() {
     drift::none(&sandbox, "after the installation");
     install::a_database_becomes_ready_another_is_refused_and_a_delete_is_blocked(&sandbox);
     drift::none_after_a_rotation(&sandbox);
+    let mut memory = memory::measure(&sandbox, "with one database");
     let measured = events::measure(&sandbox);
-    page::check(&measured);
+    memory.extend(memory::measure(&sandbox, "after the last of these events"));
+    page::check(&sandbox, &measured, &memory);
 }

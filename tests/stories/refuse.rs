@@ -120,6 +120,131 @@ fn force_deletes_nothing_whatever_the_mistake_though_a_delete_would_destroy() {
     story.data_is_kept();
 }
 
+/// Each would be 422 of the API server's own, which looks at metadata before it asks the validating webhook.
+const METADATA: &[(&str, &str)] = &[
+    ("labels: {team: a b}", "metadata.labels[\"team\"] \"a b\""),
+    ("labels: {team: -x}", "metadata.labels[\"team\"] \"-x\""),
+    ("labels: {a b: c}", "metadata.labels \"a b\""),
+    ("labels: {Example.com/team: c}", "metadata.labels \"Example.com/team\""),
+    ("annotations: {a b: c}", "metadata.annotations \"a b\""),
+    ("annotations: {a/b/c: d}", "metadata.annotations \"a/b/c\""),
+    ("finalizers: [a b]", "metadata.finalizers \"a b\""),
+    ("finalizers: [\"\"]", "metadata.finalizers \"\""),
+    ("finalizers: [orphan, foregroundDeletion]", "metadata.finalizers have foregroundDeletion and orphan"),
+    ("ownerReferences: [{apiVersion: a/b/c, kind: A, name: x, uid: \"7\"}]", "without a right apiVersion"),
+    ("ownerReferences: [{apiVersion: v1, kind: \"\", name: x, uid: \"7\"}]", "without a right kind"),
+    ("ownerReferences: [{apiVersion: v1, kind: A, name: \"\", uid: \"7\"}]", "without a right name"),
+    ("ownerReferences: [{apiVersion: v1, kind: A, name: x, uid: \"\"}]", "without a right uid"),
+    ("ownerReferences: [{apiVersion: v1, kind: Event, name: x, uid: \"7\"}]", "can own nothing"),
+    (
+        "ownerReferences: [{apiVersion: v1, kind: A, name: x, uid: \"7\", controller: true}, \
+         {apiVersion: v1, kind: A, name: z, uid: \"8\", controller: true}]",
+        "controller: true",
+    ),
+];
+
+/// What a change of an object that is there can't set, beside all that.
+const OF_THE_API_SERVER: &[(&str, &str)] = &[
+    ("uid: \"7\"", "metadata.uid is written by the API server alone"),
+    ("deletionTimestamp: \"2026-11-22T12:00:00Z\"", "metadata.deletionTimestamp is written"),
+    ("deletionGracePeriodSeconds: 30", "metadata.deletionGracePeriodSeconds is written"),
+    ("generateName: a/b", "metadata.generateName \"a/b\""),
+];
+
+fn with_metadata(metadata: &str) -> String {
+    format!(
+        "{{apiVersion: altinn.app/v1alpha1, kind: Database, metadata: {{name: main, {metadata}}}, spec: {{}}}}"
+    )
+}
+
+#[track_caller]
+fn is_ours(message: &str, expected: &str, code: &str) {
+    assert!(message.contains("(Forbidden)") || message.contains("is forbidden"), "{expected}: {message}");
+    assert!(
+        message.contains("\"defaults.databases.altinn.app\" denied the request: "),
+        "{expected}: {message}"
+    );
+    assert!(message.contains(expected) && message.contains(code), "{expected}: {message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
+
+#[test]
+fn a_mistake_in_metadata_is_refused_with_403_and_one_line_by_each_way_to_apply() {
+    let story = story();
+    let all = |manifest: &str, expected: &str, code: &str| {
+        // Of kubectl's own, applying writes the whole manifest into an annotation as well.
+        for flags in [&[][..], &["--server-side"], &["--dry-run=server"]] {
+            is_ours(&story.apply_with(flags, manifest).refused(), expected, code);
+        }
+    };
+    for (metadata, expected) in METADATA {
+        all(&with_metadata(metadata), expected, "[DB125]");
+    }
+    let large = format!("annotations: {{a: {}}}", "x".repeat(256 * 1024));
+    is_ours(
+        &story.create(&with_metadata(&large)).refused(),
+        "metadata.annotations have 262145 bytes",
+        "[DB125]",
+    );
+    for name in ["Main", "a b", "a.b", "-main"] {
+        let manifest = with_metadata("").replace("name: main", &format!("name: \"{name}\""));
+        is_ours(&story.create(&manifest).refused(), &format!("metadata.name \"{name}\""), "[DB114]");
+    }
+    let generated = with_metadata("generateName: Main-").replace("name: main, ", "");
+    is_ours(&story.create(&generated).refused(), "metadata.generateName \"Main-\"", "[DB114]");
+    assert!(story.get("database", "main").is_none());
+
+    story.database("main", "{}").succeeded();
+    for (metadata, expected) in METADATA.iter().chain(OF_THE_API_SERVER) {
+        let manifest = with_metadata(metadata);
+        is_ours(&story.apply_with(&["--server-side"], &manifest).refused(), expected, "[DB125]");
+    }
+    // What somebody exported, and applies.
+    let exported = with_metadata("resourceVersion: \"1\"");
+    let applied = story.apply_with(&["--server-side"], &exported).refused();
+    is_ours(&applied, "metadata.resourceVersion is written by the API server alone", "[DB125]");
+    // Who asks for a version by itself learns of a conflict as ever.
+    let conflict = story.replace(&exported).refused();
+    assert!(conflict.contains("(Conflict)"), "{conflict}");
+}
+
+/// The other half: we refuse nothing that the API server takes.
+#[test]
+fn metadata_that_the_api_server_takes_are_taken() {
+    let story = story();
+    for metadata in [
+        "labels: {team: \"\", a_B.c: A_b.c, example.com/x: \"1\"}",
+        "labels: null, annotations: null, finalizers: null, ownerReferences: null",
+        "annotations: {Example.COM/Team: \"any thing\", \"\u{130}d\": x, \"\u{212a}ey\": x}",
+        "finalizers: [abc, foregroundDeletion]",
+        "ownerReferences: [{apiVersion: /v1, kind: A, name: a b, uid: x y}]",
+        "creationTimestamp: \"2020-01-01T00:00:00Z\", generation: -1, selfLink: x",
+        "generateName: other-",
+    ] {
+        let manifest = with_metadata(metadata);
+        for flags in [&["--dry-run=server"][..], &["--server-side", "--dry-run=server"]] {
+            story.apply_with(flags, &manifest).succeeded();
+        }
+    }
+}
+
+/// `kubectl apply --force` deletes and makes anew what the API server finds invalid, and here a delete would pass.
+#[test]
+fn force_deletes_nothing_whatever_the_mistake_in_metadata() {
+    let story = story();
+    story.apply(&with_metadata("annotations: {altinn.app/retention: Retain}")).succeeded();
+    let uid = story.get("database", "main").unwrap()["metadata"]["uid"].clone();
+    let exported = ("resourceVersion: \"1\"", "metadata.resourceVersion is written");
+    let told = METADATA.iter().chain(OF_THE_API_SERVER).chain([&exported]);
+    for (metadata, expected) in told.filter(|(metadata, _)| !metadata.starts_with("annotations")) {
+        let manifest = with_metadata(&format!("annotations: {{altinn.app/retention: Retain}}, {metadata}"));
+        let message = story.apply_with(&["--force"], &manifest).refused();
+        assert!(message.contains("(Forbidden)") && message.contains(expected), "{metadata}: {message}");
+        let now = story.get("database", "main").unwrap();
+        assert_eq!((&now["metadata"]["uid"], &now["metadata"]["deletionTimestamp"]), (&uid, &Value::Null));
+    }
+}
+
 #[rstest]
 #[case::nothing_below_it("null")]
 #[case::nulls(

@@ -3,13 +3,14 @@
 use api::DatabaseSpec;
 
 use super::Context;
-use crate::{Code, Problem, quote::quote};
+use crate::{
+    Code, Problem,
+    metadata::{self, LONGEST_SUBDOMAIN, is_subdomain},
+    quote::quote,
+};
 
-/// Longest `metadata.name`: it becomes a label of everything that belongs to the database.
+/// Longest name of a database in PostgreSQL.
 const LONGEST_NAME: usize = 63;
-
-/// Longest name of a ServiceAccount.
-const LONGEST_SUBDOMAIN: usize = 253;
 
 /// Databases that every server has from the start.
 /// <https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-servers>
@@ -25,15 +26,9 @@ pub fn service_account_name(object_name: &str, spec: &DatabaseSpec) -> String {
     spec.service_account_name.clone().unwrap_or_else(|| object_name.to_owned())
 }
 
-/// `metadata.name` fits into a label: no dots, at most 63 characters.
+/// `metadata.name` fits into a label of everything that belongs to the database.
 pub(super) fn object_name(context: &Context<'_>) -> Option<Problem> {
-    let name = context.request.name;
-    if context.old.is_some() || (name.len() <= LONGEST_NAME && !name.contains('.') && !name.is_empty()) {
-        return None;
-    }
-    let text =
-        format!("{} must be at most {LONGEST_NAME} characters of a-z, 0-9 and -, without dots", quote(name));
-    Some(Problem::new(Code::Name, "metadata.name", &text))
+    if context.old.is_some() { None } else { metadata::name(context.request.name) }
 }
 
 /// PostgreSQL and Azure take the database's name.
@@ -69,14 +64,7 @@ pub(super) fn database_name_shape(context: &Context<'_>) -> Option<Problem> {
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>
 pub(super) fn service_account_name_shape(context: &Context<'_>) -> Option<Problem> {
     let name = context.new.service_account_name.as_ref()?;
-    let is_label = |label: &str| {
-        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        label.starts_with(is_plain)
-            && label.ends_with(is_plain)
-            && label.chars().all(|c| is_plain(c) || c == '-')
-    };
-    let is_name = name.len() <= LONGEST_SUBDOMAIN && name.split('.').all(is_label);
-    if is_name || !context.changed(|spec| spec.service_account_name.clone()) {
+    if is_subdomain(name) || !context.changed(|spec| spec.service_account_name.clone()) {
         return None;
     }
     let text = format!(

@@ -8,6 +8,7 @@ use policy::{
     defaults,
     deleting::{self, Deletion},
     document::Level,
+    metadata::LARGEST_ANNOTATIONS,
     pausing,
     quota::Used,
     recovering::{self, RecoveryRequest},
@@ -70,15 +71,35 @@ fn named_account(change: &Change) -> Option<&str> {
     (before != Some(named)).then_some(named)
 }
 
-/// The most bytes that the annotations of an object have in all. Beyond it the API server answers 422.
-/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/>
-const ANNOTATIONS: usize = 256 * 1024;
+/// The defaults as a patch, or why they are left out; a denial where the API server would find something invalid.
+pub(super) fn mutate(
+    request: &Request,
+    change: &Change,
+    mistakes: &[Problem],
+    basis: &Basis<'_>,
+) -> Result<Admitted, Denial> {
+    if mistakes.is_empty() {
+        Ok(fill_in(request, change, basis))
+    } else {
+        Err(invalid(request, change, mistakes, basis))
+    }
+}
 
-/// The defaults as a patch, or why they are left out.
-pub(super) fn mutate(request: &Request, change: &Change, basis: &Basis<'_>) -> Admitted {
+/// The mistakes, and what the validating hook would say of the rest.
+fn invalid(request: &Request, change: &Change, mistakes: &[Problem], basis: &Basis<'_>) -> Denial {
+    // Of a name that is yet to be generated nothing can be said.
+    let has_name = !Target::of(request).name.is_empty();
+    let others = has_name.then(|| validate(request, change, basis).err()).flatten();
+    let others = others.unwrap_or_else(|| refusal(Vec::new(), None, basis));
+    let is_new = |problem: &Problem| !mistakes.contains(problem);
+    let rest = others.problems.into_iter().filter(is_new);
+    Denial { problems: mistakes.iter().cloned().chain(rest).collect(), ..others }
+}
+
+fn fill_in(request: &Request, change: &Change, basis: &Basis<'_>) -> Admitted {
     let Some((patch, annotation)) = defaulting(request, change, basis) else { return Admitted::default() };
     let annotations = request.new.as_ref().and_then(|metadata| metadata.annotations.as_ref());
-    let room = ANNOTATIONS.saturating_sub(annotations.map_or(0, Annotations::size_of_others));
+    let room = LARGEST_ANNOTATIONS.saturating_sub(annotations.map_or(0, Annotations::size_of_others));
     // A default that looks like what somebody wrote could change a server that is found again. Without one, the
     // validating hook and the controller fill in the same.
     if annotation.is_some_and(|annotation| DEFAULTED.len() + annotation.len() > room) {

@@ -11,6 +11,7 @@ mod crd;
 mod database;
 mod envelope;
 mod hook;
+mod metadata;
 mod namespace;
 mod policy_config;
 mod respond;
@@ -38,7 +39,9 @@ pub struct Question(Asked);
 
 #[derive(Debug)]
 enum Asked {
-    Database(Hook, Box<(Request, Change)>),
+    /// With what the API server would find invalid.
+    Mutate(Box<(Request, Change, Vec<Problem>)>),
+    Database(Box<(Request, Change)>),
     /// With the data of the ConfigMap.
     Policy(Box<Request>, Option<BTreeMap<String, String>>),
     Namespace(Box<Request>),
@@ -62,7 +65,8 @@ impl Question {
     /// What surrounds it.
     pub(crate) fn envelope(&self) -> Envelope {
         match &self.0 {
-            Asked::Database(_, asked) => Envelope::of(&asked.0),
+            Asked::Mutate(asked) => Envelope::of(&asked.0),
+            Asked::Database(asked) => Envelope::of(&asked.0),
             Asked::Policy(request, _) | Asked::Namespace(request) | Asked::Crd(request) => {
                 Envelope::of(request)
             }
@@ -74,7 +78,12 @@ impl Question {
     /// What of the cluster must be known to answer.
     pub fn needs(&self, state: &PolicyState) -> Needs<'_> {
         match &self.0 {
-            Asked::Database(hook, asked) => database::needs(*hook, &asked.0, &asked.1, state),
+            Asked::Mutate(asked) => {
+                // One that is refused is judged as a whole, since the validating hook won't be asked.
+                let hook = if asked.2.is_empty() { Hook::Mutate } else { Hook::Validate };
+                database::needs(hook, &asked.0, &asked.1, state)
+            }
+            Asked::Database(asked) => database::needs(Hook::Validate, &asked.0, &asked.1, state),
             Asked::Namespace(request) => namespace::needs(request),
             Asked::Policy(request, _) => policy_config::needs(request),
             Asked::Crd(request) => Needs { objects: crd::asked(request), ..Needs::default() },
@@ -88,9 +97,13 @@ impl Asked {
     fn read(hook: Hook, body: &[u8]) -> Result<Self, String> {
         let sent = Sent::read(hook, body)?;
         Ok(match hook {
-            Hook::Mutate | Hook::Validate => {
+            Hook::Mutate => {
+                let (change, mistakes) = (Change::read(&sent), metadata::mistakes(&sent));
+                Self::Mutate(Box::new((sent.request, change, mistakes)))
+            }
+            Hook::Validate => {
                 let change = Change::read(&sent);
-                Self::Database(hook, Box::new((sent.request, change)))
+                Self::Database(Box::new((sent.request, change)))
             }
             Hook::Policy => {
                 let data = policy_config::data(sent.new_data, sent.new_binary_data);
@@ -117,13 +130,13 @@ pub fn answer(question: &Question, basis: &Basis<'_>) -> Answer {
             let problem = Problem { code: Code::Unreadable, field: "request".into(), text };
             return Answer { operation: "unreadable", ..envelope.answer(*hook, problem, basis) };
         }
-        Asked::Database(hook, asked) => {
+        Asked::Mutate(asked) => {
+            let (request, change, mistakes) = &**asked;
+            (Hook::Mutate, request, database::mutate(request, change, mistakes, basis))
+        }
+        Asked::Database(asked) => {
             let (request, change) = &**asked;
-            let outcome = match hook {
-                Hook::Mutate => Ok(database::mutate(request, change, basis)),
-                _ => database::validate(request, change, basis),
-            };
-            (*hook, request, outcome)
+            (Hook::Validate, request, database::validate(request, change, basis))
         }
         Asked::Policy(request, data) => {
             (Hook::Policy, &**request, policy_config::validate(request, data.as_ref(), basis))

@@ -11,7 +11,10 @@ use api::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::admission::Operation;
-use policy::quote::{clean, quote};
+use policy::{
+    Problem, metadata,
+    quote::{clean, quote},
+};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor},
@@ -19,6 +22,9 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::hook::Hook;
+
+/// As many mistakes in metadata are told. A message has room for fewer, and a review for many more.
+pub(super) const MISTAKES: usize = 32;
 
 /// The longest name, uid or user.
 const LONGEST_NAME: usize = 4096;
@@ -53,6 +59,16 @@ struct SentRequest<'a> {
     old_object: Option<Object<'a>>,
     #[serde(default)]
     dry_run: bool,
+    #[serde(borrow)]
+    options: Option<Options<'a>>,
+}
+
+/// How the request was asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Options<'a> {
+    #[serde(borrow)]
+    field_manager: Option<Key<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +103,8 @@ impl<'de> Deserialize<'de> for Short {
 
 #[derive(Deserialize)]
 struct Object<'a> {
-    metadata: Metadata,
+    #[serde(borrow)]
+    metadata: SentMetadata<'a>,
     #[serde(borrow)]
     spec: Raw<'a>,
     #[serde(borrow)]
@@ -98,9 +115,63 @@ struct Object<'a> {
     binary_data: Raw<'a>,
 }
 
-/// What of an object's metadata anyone looks at.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct SentMetadata<'a> {
+    name: Option<String>,
+    namespace: Option<String>,
+    deletion_timestamp: Option<Time>,
+    annotations: Option<Annotations>,
+    #[serde(borrow)]
+    generate_name: Raw<'a>,
+    #[serde(borrow)]
+    labels: Raw<'a>,
+    #[serde(borrow)]
+    finalizers: Raw<'a>,
+    #[serde(borrow)]
+    owner_references: Raw<'a>,
+    #[serde(borrow)]
+    uid: Raw<'a>,
+    #[serde(borrow)]
+    resource_version: Raw<'a>,
+    #[serde(borrow)]
+    deletion_grace_period_seconds: Raw<'a>,
+    #[serde(borrow)]
+    managed_fields: Raw<'a>,
+}
+
+impl<'a> SentMetadata<'a> {
+    fn split(self) -> (Metadata, Parts<'a>) {
+        let Self { name, namespace, deletion_timestamp, annotations, .. } = self;
+        let parts = Parts {
+            generate_name: self.generate_name,
+            labels: self.labels,
+            finalizers: self.finalizers,
+            owner_references: self.owner_references,
+            uid: self.uid,
+            resource_version: self.resource_version,
+            deletion_grace_period_seconds: self.deletion_grace_period_seconds,
+            managed_fields: self.managed_fields,
+        };
+        (Metadata { name, namespace, deletion_timestamp, annotations }, parts)
+    }
+}
+
+/// What of an object's metadata only the API server looks at, as it stands in the body.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Parts<'a> {
+    pub(super) generate_name: Raw<'a>,
+    pub(super) labels: Raw<'a>,
+    pub(super) finalizers: Raw<'a>,
+    pub(super) owner_references: Raw<'a>,
+    pub(super) uid: Raw<'a>,
+    pub(super) resource_version: Raw<'a>,
+    pub(super) deletion_grace_period_seconds: Raw<'a>,
+    pub(super) managed_fields: Raw<'a>,
+}
+
+/// What of an object's metadata anyone looks at.
+#[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) name: Option<String>,
     pub(super) namespace: Option<String>,
@@ -156,9 +227,22 @@ pub(super) struct Annotations {
     update_extensions: Option<String>,
     /// Of names and values in bytes, without the note of defaults.
     size_of_others: usize,
+    /// What is wrong with their names.
+    mistakes: Vec<Problem>,
 }
 
 impl Annotations {
+    /// Of names and values in bytes.
+    pub(super) fn size(&self) -> usize {
+        let note = self.defaulted.as_ref().map_or(0, |note| DEFAULTED.len() + note.len());
+        self.size_of_others + note
+    }
+
+    /// Of some of them: a review has room for a lot.
+    pub(super) fn mistakes(&self) -> &[Problem] {
+        &self.mistakes
+    }
+
     pub(super) fn size_of_others(&self) -> usize {
         self.size_of_others
     }
@@ -182,6 +266,9 @@ impl<'de> Visitor<'de> for OurAnnotations {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
         let mut ours = Annotations::default();
         while let Some(Key(key)) = map.next_key()? {
+            if ours.mistakes.len() < MISTAKES {
+                ours.mistakes.extend(metadata::annotation(&key));
+            }
             let size = match &*key {
                 RETENTION => ours.retention.insert(map.next_value()?).len(),
                 CONFIRM_DESTROY => ours.confirmation.insert(map.next_value()?).len(),
@@ -280,6 +367,10 @@ pub(super) struct Sent<'a> {
     pub(super) old_status: Raw<'a>,
     pub(super) new_data: Raw<'a>,
     pub(super) new_binary_data: Raw<'a>,
+    pub(super) new_parts: Parts<'a>,
+    pub(super) old_parts: Parts<'a>,
+    /// As whom it writes.
+    pub(super) field_manager: Option<Cow<'a, str>>,
 }
 
 impl<'a> Sent<'a> {
@@ -309,12 +400,22 @@ impl<'a> Sent<'a> {
         if wants_old && old.is_none() {
             return Err("it holds no oldObject".into());
         }
+        let new_spec = new.as_ref().and_then(|new| new.spec);
+        let old_spec = old.as_ref().and_then(|old| old.spec);
+        let old_status = old.as_ref().and_then(|old| old.status);
+        let new_data = new.as_ref().and_then(|new| new.data);
+        let new_binary_data = new.as_ref().and_then(|new| new.binary_data);
+        let (new, new_parts) = new.map(|new| new.metadata.split()).unzip();
+        let (old, old_parts) = old.map(|old| old.metadata.split()).unzip();
         Ok(Self {
-            new_spec: new.as_ref().and_then(|new| new.spec),
-            old_spec: old.as_ref().and_then(|old| old.spec),
-            old_status: old.as_ref().and_then(|old| old.status),
-            new_data: new.as_ref().and_then(|new| new.data),
-            new_binary_data: new.as_ref().and_then(|new| new.binary_data),
+            new_spec,
+            old_spec,
+            old_status,
+            new_data,
+            new_binary_data,
+            new_parts: new_parts.unwrap_or_default(),
+            old_parts: old_parts.unwrap_or_default(),
+            field_manager: request.options.and_then(|options| options.field_manager).map(|Key(name)| name),
             request: Request {
                 api_version: review.api_version.0,
                 uid: request.uid.0,
@@ -323,8 +424,8 @@ impl<'a> Sent<'a> {
                 namespace: request.namespace.map(|namespace| namespace.0),
                 user: request.user_info.username.unwrap_or_default().0,
                 dry_run: request.dry_run,
-                new: new.map(|new| new.metadata),
-                old: old.map(|old| old.metadata),
+                new,
+                old,
             },
         })
     }

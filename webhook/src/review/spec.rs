@@ -245,7 +245,8 @@ fn each<'a>(form: Form, sent: &'a RawValue, found: impl FnMut(Cow<'a, str>, &'a 
     .is_ok()
 }
 
-struct Each<F>(F);
+/// What is to be done with each item of a list, or each entry of a map.
+pub(super) struct Each<F>(pub(super) F);
 
 impl<'a, F: FnMut(Cow<'a, str>, &'a RawValue)> Visitor<'a> for Each<F> {
     type Value = ();

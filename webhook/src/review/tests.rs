@@ -4,6 +4,7 @@ mod crd;
 mod defaults;
 mod enforcement;
 mod messages;
+mod metadata;
 mod namespace;
 mod policy_config;
 mod recovering;

@@ -92,8 +92,8 @@ fn a_note_that_no_pass_wrote_is_left_as_it_is(
 #[case::a_byte_too_much(1, false)]
 fn a_note_that_has_no_room_is_left_out_with_the_defaults_and_told(#[case] more: usize, #[case] filled: bool) {
     let note = "sku=Standard_B1ms@default,storage.sizeGiB=32@default,version=17@default";
-    let size = 256 * 1024 - "altinn.app/defaulted".len() - note.len() - "a\"b".len() + more;
-    let object = database(json!({}), json!({"a\"b": "x".repeat(size - 2) + "\n\""}));
+    let size = 256 * 1024 - "altinn.app/defaulted".len() - note.len() - "a.b".len() + more;
+    let object = database(json!({}), json!({"a.b": "x".repeat(size - 2) + "\n\""}));
     let response = ask(Hook::Mutate, &review("CREATE", object.clone(), Value::Null), &good());
     assert_eq!(response["allowed"], true);
     assert_eq!(response["patch"].is_null(), !filled);
