@@ -6,15 +6,16 @@
 
 use std::borrow::Cow;
 
+pub use crate::origin::Origin;
 use api::{Database, DatabaseRef, DatabaseSpec, RestoreFrom};
 use jiff::{Timestamp, civil::Date};
 
 use crate::{
     Code, Policy, Problem,
-    document::server_of_id,
     field::{self, comes_with_data},
     quote::{quote, triggers_tool},
     recorded::Recorded,
+    resource_id,
     spec::{major, size_gib},
 };
 
@@ -63,24 +64,6 @@ pub fn comes_along(of: Recorded) -> Recorded {
     Recorded { running, is_whole: false, location: of.location }
 }
 
-/// Whose data are wanted.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Origin<'a> {
-    /// Namespace and name of a `Database`.
-    Database(&'a str, &'a str),
-    /// The resource id of a server.
-    Server(&'a str),
-}
-
-impl std::fmt::Display for Origin<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Database(namespace, name) => write!(f, "{namespace}/{name}"),
-            Self::Server(id) => f.write_str(id.rsplit('/').next().unwrap_or_default()),
-        }
-    }
-}
-
 /// Whose data are wanted for a database of this namespace; else what is wrong with the words.
 pub fn origin<'a>(from: &'a RestoreFrom, database: DatabaseRef<'a>) -> Result<Origin<'a>, Problem> {
     let fail = |field: &str, text: &str| {
@@ -112,7 +95,7 @@ pub fn origin<'a>(from: &'a RestoreFrom, database: DatabaseRef<'a>) -> Result<Or
             }
             Ok(Origin::Database(namespace, name))
         }
-        (None, Some(written)) if server_of_id(written).is_some() => Ok(Origin::Server(written)),
+        (None, Some(written)) if resource_id::server(written).is_some() => Ok(Origin::Server(written)),
         (None, Some(written)) => {
             let text = format!(
                 "{} is not the resource id of a server; write it as Azure shows it, /subscriptions/<id>/resourceGroups/<name>\

@@ -3,7 +3,7 @@
 use api::DatabaseRef;
 use jiff::civil::Date;
 
-use crate::restoring::Origin;
+use crate::origin::Origin;
 
 /// Data that a new `Database` may begin with until a day.
 #[derive(Clone, Debug, Eq, PartialEq)]

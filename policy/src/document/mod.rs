@@ -33,7 +33,6 @@ pub use raw::{
 pub use recovery::Recovery;
 
 use crate::{Code, Problem, message::and_more, quote::clean};
-pub(crate) use check::server_of_id;
 use namespaces::Namespaces;
 
 /// As many other keys of the ConfigMap are named.

@@ -10,6 +10,7 @@ use crate::{
     Code,
     document::{Located, limits::FIREWALL, raw},
     quote::quote,
+    resource_id::{is_guid, resource},
 };
 
 /// The longest issuer that a federated credential takes.
@@ -295,30 +296,4 @@ fn is_zone(name: &str) -> bool {
             && !label.ends_with('-')
     };
     lower.strip_suffix(".postgres.database.azure.com").is_some_and(|below| below.split('.').all(is_label))
-}
-
-/// The last name in the id of a resource of these types; `None` when it is no such id.
-/// <https://learn.microsoft.com/rest/api/resources/resources/get-by-id>
-pub(super) fn resource<'a>(id: &'a str, provider: &str, types: &[&str]) -> Option<&'a str> {
-    let mut parts = id.strip_prefix('/')?.split('/');
-    let mut expect =
-        |word: &str| parts.next().filter(|part| part.eq_ignore_ascii_case(word)).and_then(|_| parts.next());
-    let subscription = expect("subscriptions").filter(|id| is_guid(id));
-    let is_name =
-        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c));
-    let group = expect("resourceGroups").filter(is_name);
-    let by = expect("providers").filter(|by| by.eq_ignore_ascii_case(provider));
-    (subscription.is_some() && group.is_some() && by.is_some()).then_some(())?;
-    let mut name = None;
-    for word in types {
-        name = Some(expect(word).filter(is_name)?);
-    }
-    name.filter(|_| parts.next().is_none())
-}
-
-/// Eight, four, four, four and twelve hexadecimal digits.
-fn is_guid(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -1,6 +1,6 @@
 //! Copies: which data a database of another namespace may begin with, until when, and why.
 
-use super::{Findings, azure::no_role, database, last_day, reason, server_of_id};
+use super::{Findings, azure::no_role, database, last_day, reason};
 use crate::{
     Code,
     document::{
@@ -10,6 +10,7 @@ use crate::{
         raw,
     },
     quote::quote,
+    resource_id,
 };
 
 /// As many roles of a server can be named.
@@ -38,7 +39,7 @@ fn check_from(raw: &raw::DataCopy, path: &str, findings: &mut Findings) -> Optio
             let (namespace, name) = database(findings, &format!("{path}.from"), from)?;
             Some(From::Database(namespace, name))
         }
-        (None, Some(id)) if server_of_id(&id.value).is_some() => Some(From::Server(id.value.clone())),
+        (None, Some(id)) if resource_id::server(&id.value).is_some() => Some(From::Server(id.value.clone())),
         (None, Some(id)) => {
             let text = format!(
                 "{} is not the resource id of a server; write it as /subscriptions/<id>/resourceGroups/<name>/providers/\

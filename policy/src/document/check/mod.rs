@@ -181,11 +181,6 @@ fn database(findings: &mut Findings, path: &str, written: &Located<String>) -> O
     database.map(|database| (database.namespace.to_owned(), database.name.to_owned()))
 }
 
-/// The name of a Flexible Server by its resource id; `None` for another id. Azure takes it in whatever case.
-pub(crate) fn server_of_id(id: &str) -> Option<&str> {
-    azure::resource(id, "Microsoft.DBforPostgreSQL", &["flexibleServers"])
-}
-
 /// The last day of what is granted for a while.
 fn last_day(findings: &mut Findings, path: &str, written: &Located<String>) -> Option<Date> {
     let until = day::parse(&written.value);
