@@ -37,7 +37,7 @@ pub mod quote;
 pub mod recorded;
 pub mod recovering;
 pub mod resolve;
-mod resource_id;
+pub mod resource_id;
 pub mod restoring;
 pub mod retained;
 pub mod rules;

@@ -1,7 +1,7 @@
 //! Ids that Azure gives.
 
 /// The name of a Flexible Server by its resource id; `None` for another id. Azure takes it in whatever case.
-pub(crate) fn server(id: &str) -> Option<&str> {
+pub fn server(id: &str) -> Option<&str> {
     resource(id, "Microsoft.DBforPostgreSQL", &["flexibleServers"])
 }
 

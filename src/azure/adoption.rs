@@ -157,6 +157,18 @@ pub(super) fn tags(cluster: &str, database: DatabaseRef<'_>, azure_name: &str) -
     .collect()
 }
 
+/// The tags that somebody writes on a server which the operator is to find for a `Database`.
+pub fn tags_of_one_made_by_hand(
+    cluster: &str,
+    database: DatabaseRef<'_>,
+    azure_name: &str,
+    database_name: &str,
+) -> BTreeMap<String, String> {
+    let mut tags = tags(cluster, database, azure_name);
+    tags.insert(DATABASE_TAG.to_owned(), database_name.to_owned());
+    tags
+}
+
 /// Whether an object is a probe, with which ASO only reads. Somebody else who writes `skip`, to have a server left alone for a while, leaves the tags.
 pub fn is_probe(server: &FlexibleServer) -> bool {
     has_policy(server, SKIP) && server.spec.tags.is_empty()

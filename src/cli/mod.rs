@@ -6,6 +6,7 @@ mod controller;
 mod crds;
 mod outdated;
 mod policy;
+mod server_name;
 mod webhook;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Crds,
     /// Show the databases whose version of PostgreSQL is out of support, or soon will be
     Outdated(outdated::OutdatedArgs),
+    /// Print the name of a Database's server in Azure, and how it is made by hand from another one
+    ServerName(server_name::ServerNameArgs),
     /// Work with the policy document
     Policy(policy::PolicyArgs),
 }
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Controller(args) => serve(|dropped| controller::run(*args, dropped)),
         Command::Crds => crds::run(),
         Command::Outdated(args) => outdated::run(&args),
+        Command::ServerName(args) => server_name::run(&args),
         Command::Policy(args) => policy::run(&args),
     };
     match result {

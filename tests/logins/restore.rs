@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    common::{SERVER, Story, database, eventually, lets_in, ready},
+    common::{SERVER, Story, database, delete_in_azure, eventually, lets_in, ready, run},
     sandbox, story,
 };
 
@@ -234,4 +234,57 @@ fn data_of_a_server_that_was_made_by_hand_move_in() {
     let server = story.get("database", "main").unwrap()["status"]["resourceId"].clone();
     assert!(!lets_in(sandbox(), server.as_str().unwrap(), "legacy_admin", "By-hand-2019"));
     assert!(lets_in(sandbox(), &id, "legacy_admin", "By-hand-2019"), "the old one goes on");
+}
+
+/// What `database-operator server-name` has somebody put into Azure, as an object of Azure Service Operator that stays there: the
+/// stand-in has no Azure CLI.
+#[track_caller]
+fn put_by_hand(story: &Story<'_>, words: &[&str]) {
+    let policy =
+        story.as_platform(&["get", "cm", "database-policy", "-o=jsonpath={.data.policy\\.yaml}"]).succeeded();
+    let file = sandbox().directory().join(format!("policy-{}.yaml", story.namespace));
+    std::fs::write(&file, policy).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_database-operator"));
+    command.arg("server-name").arg("--policy").arg(&file).args(words);
+    let said = run(command, "").succeeded();
+    let between =
+        |start: &str, end: &str| said.split(start).nth(1).unwrap().split(end).next().unwrap().to_owned();
+    let name = between("/flexibleServers/", "?api-version");
+    let body: Value = serde_json::from_str(&between("--body '", "'")).unwrap();
+    let wanted = &body["properties"];
+    let object = json!({
+        "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
+        "metadata": {"name": name, "annotations": {"serviceoperator.azure.com/reconcile-policy": "detach-on-delete"}},
+        "spec": {
+            "azureName": name, "location": body["location"], "tags": body["tags"], "network": wanted["network"],
+            "owner": {"armId": "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-databases"},
+            "createMode": wanted["createMode"], "pointInTimeUTC": wanted["pointInTimeUTC"],
+            "sourceServerResourceReference": {"armId": wanted["sourceServerResourceId"]},
+        },
+    });
+    story.apply(&object.to_string()).succeeded();
+    eventually("Azure has made it", || {
+        let server = story.get("flexibleserver", &name)?;
+        (ready(&server)["status"] == "True").then_some(())
+    });
+    story.kubectl(&["delete", "flexibleserver", &name]).succeeded();
+}
+
+/// docs/restoring.md, "A dropped server".
+#[test]
+fn a_dropped_server_is_revived_under_another_name() {
+    let story = story().with_database("{}");
+    App::of(&story).runs(&["CREATE TABLE drinks (name text)", "INSERT INTO drinks VALUES ('tea')"]);
+    let id = story.server().id;
+    delete_in_azure(sandbox(), &id);
+    let dropped = jiff::Timestamp::now().to_string();
+
+    let again = format!("{}/main-again", story.namespace);
+    let source = ["--make", "revive", "--source", &id, "--time", &dropped, "--database-name", "main"];
+    put_by_hand(&story, &[&[again.as_str()], &source[..]].concat());
+    story.database("main-again", r#"{"databaseName": "main"}"#).succeeded();
+    story.wait_ready("main-again");
+    let app = App::named(&story, "main-again");
+    let done = app.runs(&[ROWS, "INSERT INTO drinks VALUES ('water')", ROWS]);
+    assert_eq!((&done[0], &done[2]), (&json!([["tea"]]), &json!([["tea"], ["water"]])), "{done:?}");
 }
