@@ -305,3 +305,98 @@ fn too_early(origin: &Origin<'_>, earliest: Timestamp) -> Blocked {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::controller::engine::cache::Health;
+
+    const LIVE: &str = "prod-1-orders-live-384bab2c";
+
+    /// What the policy of the example comes to, with an administrator, and these data given away.
+    fn policy(copies: &str) -> Policy {
+        let example = include_str!("../../../examples/policy.yaml");
+        Policy::parse(&example.replace("copies:\n", &format!("copies:\n{copies}"))).unwrap()
+    }
+
+    /// The server of orders/live, which bears the uid of its namespace in Azure.
+    fn source() -> Value {
+        json!({
+            "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer",
+            "metadata": {
+                "name": LIVE, "namespace": "ns", "generation": 1,
+                "labels": crate::labels::owner_labels(DatabaseRef::new("orders", "live")),
+                "annotations": {"serviceoperator.azure.com/reconcile-policy": "skip"},
+            },
+            "spec": {"azureName": LIVE, "owner": {}, "location": "norwayeast", "tags": {"managed-by": "database-operator"}},
+            "status": {
+                "id": format!("/s/{LIVE}"), "version": "16", "tags": {"database-operator-namespace-uid": "then"},
+                "conditions": [{"type": "Ready", "status": "True", "reason": "Succeeded", "observedGeneration": 1}],
+            },
+        })
+    }
+
+    fn asked(namespace: &str, uid: &str, copies: &str) -> Result<Option<Restore>, Blocked> {
+        let database: Database = serde_json::from_value(json!({
+            "apiVersion": "altinn.app/v1alpha1", "kind": "Database",
+            "metadata": {"name": "copy", "namespace": namespace},
+            "spec": {"restoreFrom": {"database": "orders/live"}},
+        }))
+        .unwrap();
+        let caches = Caches::holding(&[source()], &Health::Synced);
+        let (records, _writer) = kube::runtime::reflector::store();
+        let policy = policy(copies);
+        let around = Surroundings {
+            caches: &caches,
+            records: &records,
+            operator_namespace: "ns",
+            policy: &policy,
+            policy_name: "database-policy",
+            cluster_uid: "c1",
+            namespace_uid: Some(uid),
+            now: "2026-11-24T12:05:00.7Z".parse().unwrap(),
+            today: date(2026, 11, 24),
+        };
+        let under = super::super::ownership::NameHolder {
+            name: "prod-1-copy",
+            operator_namespace: "ns",
+            record: None,
+            server: None,
+            identity: None,
+        };
+        wanted(&database, &There { database: DatabaseRef::of(&database), under, around })
+    }
+
+    const OWN: &str = "  - {from: orders/live, to: orders/copy, until: 2027-01-31, reason: it is ours}\n";
+
+    #[rstest]
+    #[case::of_the_same_namespace("orders", "then", "", true)]
+    #[case::of_one_that_was_made_again("orders", "now", "", false)]
+    #[case::that_the_policy_knows_for_the_same("orders", "now", OWN, true)]
+    #[case::of_another("ledger", "then", "", false)]
+    fn what_is_kept_of_a_namespace_of_old_is_not_restored_into_the_new_one(
+        #[case] namespace: &str,
+        #[case] uid: &str,
+        #[case] copies: &str,
+        #[case] is_allowed: bool,
+    ) {
+        match asked(namespace, uid, copies) {
+            Ok(restore) => {
+                let source = restore.unwrap().source;
+                assert!(is_allowed, "{source:?}");
+                // To the second, for people to read.
+                assert_eq!(source.time.to_string(), "2026-11-24T12:05:00Z");
+                assert_eq!(source.name(), LIVE);
+            }
+            Err(why) => {
+                assert!(why.is_by(Reason::RestoreNotAllowed) && !is_allowed, "{why:?}");
+                let is_of_old = why.message.contains("a namespace that was deleted");
+                assert_eq!(is_of_old, namespace == "orders", "{}", why.message);
+            }
+        }
+    }
+}
