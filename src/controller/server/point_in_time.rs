@@ -173,8 +173,10 @@ fn known(server: &FlexibleServer, origin: &Origin<'_>, around: &Surroundings<'_>
     running.storage.get_or_insert_default().size_gib = size_gib.or(spec.storage.size_gib);
     let settings = match *origin {
         Origin::Database(namespace, name) => {
-            let configurations =
-                around.caches.configurations.of(around.operator_namespace, DatabaseRef::new(namespace, name));
+            let source = DatabaseRef::new(namespace, name);
+            let mut configurations = around.caches.configurations.of(around.operator_namespace, source);
+            // It may have another server, whose objects are labelled in the same way.
+            configurations.retain(|object| object.spec.owner.name.as_ref() == Some(&server.spec.azure_name));
             let (extensions, parameters) = parameters::read(configurations.iter().map(|object| &object.spec));
             Some(DatabaseSpec {
                 extensions: Some(extensions),
@@ -208,7 +210,8 @@ fn judge_server(
             format!(
                 "Server {name} of Database {origin} {theirs} in a virtual network, and new servers {here}, by azure.network of \
                  ConfigMap {}; Azure restores only into the same kind of network, so nothing is restored, and no server is \
-                 made. Take spec.restoreFrom out to have a new and empty one, or ask the platform team",
+                 made. Ask the platform team, or, to have an empty one, delete this Database and apply it without \
+                 spec.restoreFrom",
                 around.policy_name
             ),
         ));

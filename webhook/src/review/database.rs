@@ -179,7 +179,7 @@ fn apply(
         .map(|profile| defaults::recorded_defaults(stored, specs.old.as_ref(), sent, profile))
         .unwrap_or_default();
     let database = target.database();
-    let source = basis.facts.source.as_deref().and_then(Source::of);
+    let source = source(change, target, basis);
     // What is kept of itself comes back, and nothing is restored.
     let restores = restore_from(change).is_some() && basis.facts.is_kept != Some(true);
     let request = policy::Request {
@@ -222,6 +222,14 @@ fn on_account(change: &Change, target: &Target<'_>, basis: &Basis<'_>) -> Option
     named_account(change)?;
     let mut others = basis.facts.using.iter().filter(|other| *other != target.name);
     others.next().map(|other| warning::on_shared_account(other))
+}
+
+/// What is known of the database whose data are wanted. Who may not have them is told nothing of it, either.
+fn source(change: &Change, target: &Target<'_>, basis: &Basis<'_>) -> Option<Source> {
+    let (database, policy) = (target.database(), basis.state.policy()?);
+    let origin = restoring::origin(restore_from(change)?, database).ok()?;
+    restoring::allowed(&origin, database, policy, basis.today()).ok()?;
+    basis.facts.source.as_deref().and_then(Source::of)
 }
 
 /// What keeps the controller from restoring the data, as far as the other database is known.

@@ -63,6 +63,19 @@ fn what_the_source_cannot_give_today_is_warned_of_and_refuses_nothing() {
     assert!(warnings.iter().all(|warning| warning.chars().count() <= 120), "{warnings:?}");
 }
 
+/// What another team's database is like, is theirs to know.
+#[test]
+fn who_may_not_have_the_data_is_told_nothing_of_the_database() {
+    let mut facts = source();
+    let mut live = facts.source.as_deref().unwrap().clone();
+    live.status.as_mut().unwrap().server.as_mut().unwrap().sku = Some("Standard_E96ds_v5".to_owned());
+    facts.source = Some(Arc::new(live));
+    let own = create(copy(json!({"extensions": []})), &facts);
+    assert_eq!(code(&own), Some("DB101"), "of its own namespace the size is judged");
+    let theirs = create(copy(json!({"restoreFrom": {"database": "ledger/live"}})), &facts);
+    assert_eq!((code(&theirs), &theirs["warnings"]), (Some("DB123"), &Value::Null));
+}
+
 #[test]
 fn of_one_whose_server_is_kept_nothing_is_restored_and_nothing_is_judged() {
     let facts = Facts { is_kept: Some(true), ..source() };
