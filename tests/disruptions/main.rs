@@ -24,6 +24,7 @@ mod policy;
 mod quiet;
 mod rights;
 mod rotation;
+mod vault;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
