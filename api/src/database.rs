@@ -203,6 +203,16 @@ pub struct Backup {
     /// Whether backups are copied to the paired region: `true` or `false`. Fixed at creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub geo_redundant: Option<bool>,
+
+    /// A copy apart from the server, in the platform's Azure Backup vault: the policy's name of one of the vault's backup
+    /// policies, e.g. `weekly`, or `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<String>,
+}
+
+impl Backup {
+    /// What `vault` says where there is to be no copy in the vault.
+    pub const NO_VAULT: &str = "None";
 }
 
 /// A weekly window of one hour, in UTC.

@@ -23,6 +23,7 @@ pub use retained::{
 pub use status::{
     ACCESS_READY, BackupsStatus, BindingReference, DatabaseStatus, DefaultedField, ExtensionStatus,
     PolicyStatus, ProvisioningState, Recovered, RefusedChange, RefusedField, Restored, ServerStatus,
+    VaultStatus,
 };
 
 /// The API group of every kind here.

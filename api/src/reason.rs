@@ -186,6 +186,33 @@ reasons! {
     VersionExtended: Condition, Warning, "who wrote the spec raises `spec.version`";
     /// Azure no longer supports the version
     VersionEnded: Condition, Warning, "who wrote the spec raises `spec.version`";
+    /// the vault makes copies of the server by its backup policy
+    Protected: Condition, Calm, "nobody";
+    /// Azure sets up the protection, or the operator waits for the server to be up
+    ConfiguringProtection: Condition, Working, "nobody";
+    /// Azure changes the protection. It goes on as it was meanwhile
+    UpdatingProtection: Condition, Working, "nobody";
+    /// Azure can't set up the protection. The message has Azure's error and what Azure recommends
+    ConfiguringProtectionFailed: Condition, Warning, "the platform team";
+    /// Azure can't make copies, or refuses to be asked for them. The message has Azure's error and what Azure recommends
+    ProtectionError: Condition, Warning, "the platform team";
+    /// somebody has stopped the protection in the vault. It makes no new copies; the message says what becomes of the old ones
+    ProtectionStopped: Condition, Warning, "the platform team resumes it in the vault";
+    /// the vault has suspended making copies
+    BackupSchedulesSuspended: Condition, Warning, "the platform team resumes it in the vault";
+    /// the vault has suspended making copies, and removing old ones
+    RetentionSchedulesSuspended: Condition, Warning, "the platform team resumes it in the vault";
+    /// Azure knows of the server, and doesn't protect it
+    NotProtected: Condition, Warning, "the platform team";
+    /// Azure deletes the copies in the vault. For some days they can be brought back there
+    SoftDeleting: Condition, Warning, "the platform team undeletes them in the vault";
+    /// somebody has deleted the copies in the vault. For some days they can be brought back there
+    SoftDeleted: Condition, Warning, "the platform team undeletes them in the vault";
+    /// Azure says that the protection is not valid, or something that this version of the operator doesn't know
+    ProtectionInvalid: Condition, Warning, "the platform team";
+    /// the policy names no vault, or not this backup policy; or Azure has no such vault or backup policy. What is protected
+    /// stays protected
+    VaultMissing: Condition, Warning, "the platform team";
     /// some parameters take effect only after a restart of the server. The message names them
     ParameterChanged: Condition, Calm, "the platform team restarts the server";
     /// somebody else wrote the ServiceAccount's annotation `azure.workload.identity/client-id`

@@ -20,7 +20,7 @@ pub struct DatabaseStatus {
     /// `Stalled` when a person must act; `Synced`, as `False`, while a ready database isn't in Azure as it should be, or that
     /// isn't known; `Paused` while `altinn.app/paused` has Azure left alone; `AccessReady` says whether the operator
     /// finds the server as it should be inside; `PolicyCompliant` says whether the policy would let it be made today; `UpToDate` says whether Azure supports the version
-    /// of PostgreSQL for long enough, and `RestartPending` names parameters that wait for a restart of the server.
+    /// of PostgreSQL for long enough, `VaultBackup` says whether the server is protected in the Azure Backup vault, and `RestartPending` names parameters that wait for a restart of the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -206,6 +206,23 @@ pub struct BackupsStatus {
     /// hour, so that the status isn't written each time that Azure's own moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earliest_restore_time: Option<Time>,
+    /// The copies in the platform's Azure Backup vault. They are no part of the server, and stay when it is destroyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultStatus>,
+}
+
+/// What makes copies of the server in an Azure Backup vault.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct VaultStatus {
+    /// The policy's name of the vault's backup policy.
+    #[serde(default)]
+    pub policy: String,
+    /// Name of the backup instance in the vault. Missing before Azure was asked for it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instance: String,
+    /// Azure's word for how it is, e.g. `ProtectionConfigured`. Missing before Azure has told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 /// An extension of PostgreSQL.

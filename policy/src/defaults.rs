@@ -381,6 +381,21 @@ mod tests {
         );
     }
 
+    /// It lies apart from the server, which tells nothing of it.
+    #[test]
+    fn a_default_of_the_vault_holds_once_the_server_is_made() {
+        let spec = |vault: &str| {
+            let backup = api::Backup { vault: Some(vault.to_owned()), ..api::Backup::default() };
+            DatabaseSpec { backup: Some(backup), ..DatabaseSpec::default() }
+        };
+        let noted = notes(&[("backup.vault", "weekly")]);
+        let made = Recorded { is_whole: true, ..Recorded::default() };
+        assert_eq!(effective_over_defaults(&spec("weekly"), &noted, Some(&made)), spec("weekly"));
+        // What there is goes before a default that it was made without.
+        let protected = Recorded::from(spec("archive"));
+        assert_eq!(effective_over_defaults(&spec("weekly"), &noted, Some(&protected)), spec("archive"));
+    }
+
     #[test]
     fn a_stored_value_wins_over_a_newer_default() {
         let policy = policy();

@@ -65,6 +65,8 @@ pub(crate) enum LeftOut {
     Required,
     /// It is filled in.
     Filled,
+    /// It is filled in, and lies apart from the server, which tells nothing of it.
+    Apart,
     /// It stays what it was when the server was made.
     Stays,
     /// It gets the value that it has without anybody writing one.
@@ -129,7 +131,7 @@ macro_rules! filled {
         Value {
             default: |written, spec| {
                 let written = written.$group.$field.as_ref()?;
-                spec.$group.get_or_insert_default().$field = Some(written.value);
+                spec.$group.get_or_insert_default().$field = Some(written.value.clone());
                 Some(written.line)
             },
             ..value!($left_out, $group.$field, $shown)
@@ -221,6 +223,14 @@ pub const FIELDS: &[Field] = &[
         form: Form::Scalar,
         judged_by: &[],
         value: Some(Value { one_way: true, ..filled!(Filled, backup.geo_redundant, ToString::to_string) }),
+    },
+    Field {
+        path: "backup.vault",
+        code: Code::Backup,
+        write: "write the policy's name of a backup policy, such as weekly, or None",
+        form: Form::Scalar,
+        judged_by: &[],
+        value: Some(filled!(Apart, backup.vault, String::clone)),
     },
     Field {
         path: "maintenanceWindow",
@@ -364,7 +374,7 @@ impl Field {
 impl Value {
     /// Whether it is filled in when it is left out.
     pub(crate) fn has_defaults(&self) -> bool {
-        matches!(self.left_out, LeftOut::Required | LeftOut::Filled)
+        !matches!(self.left_out, LeftOut::Stays | LeftOut::Reset)
     }
 }
 
@@ -376,7 +386,8 @@ pub(crate) fn values() -> impl Iterator<Item = (&'static Field, &'static Value)>
 /// What of a spec a server can do without, and nothing else.
 pub(crate) fn optional(spec: &DatabaseSpec) -> DatabaseSpec {
     let mut optional = DatabaseSpec::default();
-    for (_, value) in values().filter(|(_, value)| value.left_out == LeftOut::Filled) {
+    let is_optional = |value: &Value| matches!(value.left_out, LeftOut::Filled | LeftOut::Apart);
+    for (_, value) in values().filter(|(_, value)| is_optional(value)) {
         if (value.text)(spec).is_some() {
             (value.copy)(&mut optional, spec);
         }
@@ -412,7 +423,7 @@ mod tests {
     fn whole() -> DatabaseSpec {
         let spec = json!({
             "version": 17, "sku": "Standard_B1ms", "storage": {"sizeGiB": 32, "tier": "P4", "autoGrow": true},
-            "highAvailability": "Disabled", "backup": {"retentionDays": 7, "geoRedundant": false},
+            "highAvailability": "Disabled", "backup": {"retentionDays": 7, "geoRedundant": false, "vault": "weekly"},
             "maintenanceWindow": {"day": "Sunday", "hour": 3}, "databaseName": "orders", "extensions": ["vector"],
             "parameters": {"work_mem": "8192"}, "authentication": "Identity", "serviceAccountName": "orders",
             "restoreFrom": {"database": "main", "serverId": "/s", "time": "2026-11-27T12:00:00Z"},

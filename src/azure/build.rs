@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use api::{DatabaseRef, ExtensionStatus, annotations::PAUSED};
+use api::{Backup, DatabaseRef, ExtensionStatus, annotations::PAUSED};
 use jiff::Timestamp;
-use kube::api::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource, ResourceExt, api::ObjectMeta};
 use policy::{Effective, document};
 
 use super::{
-    AT_REST, Adoption, AsoObject, DETACH_ON_DELETE, FederatedIdentityCredential, FlexibleServer,
-    FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
+    AT_REST, Adoption, AsoObject, BackupVaultsBackupInstance, DETACH_ON_DELETE, FederatedIdentityCredential,
+    FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
     FlexibleServersFirewallRule, MANAGE, Owner, RECONCILE_POLICY, SKIP, SecretReference,
     UserAssignedIdentity,
     administrator::{Administrator, Principal, SERVICE_PRINCIPAL},
     adoption::{self, CLUSTER_TAG},
     condition::{self, Progress},
+    data_protection::{
+        BackupInstance, BackupVaultsBackupInstanceSpec, DATASOURCE_TYPE, Datasource, PolicyInfo,
+    },
     database_for_postgresql::{
         AuthConfig, FlexibleServerSpec, FlexibleServersAdministratorSpec, FlexibleServersConfigurationSpec,
         FlexibleServersDatabaseSpec, FlexibleServersFirewallRuleSpec, Network, POINT_IN_TIME_RESTORE,
@@ -102,6 +106,8 @@ pub struct Existing<'a> {
     pub id: Option<&'a str>,
     pub configurations: &'a [FlexibleServersConfiguration],
     pub firewall: &'a [FlexibleServersFirewallRule],
+    /// One that Azure has made stays in its vault, whichever the policy names since.
+    pub backup_instance: Option<&'a BackupVaultsBackupInstance>,
 }
 
 /// What an app logs in by that administers its server, and is to administer it no longer. Entra's one identity can't be an
@@ -141,6 +147,8 @@ pub struct Objects {
     pub former: FormerObjects,
     /// A parameter for each that has, or once had, another value than Azure's own.
     pub configurations: Vec<FlexibleServersConfiguration>,
+    /// What has a vault make copies, once Azure has made the server.
+    pub backup_instance: Option<Box<BackupVaultsBackupInstance>>,
 }
 
 /// The objects of what an app logs in by that administers its server. The identity itself stays: it says whose server it is.
@@ -174,6 +182,7 @@ pub fn build(input: &Input<'_>) -> Objects {
         server: server(input, placement),
         firewall,
         firewall_removed,
+        backup_instance: backup_instance(input).map(Box::new),
     }
 }
 
@@ -527,6 +536,59 @@ pub fn annotations(policy: &str) -> BTreeMap<String, String> {
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into()
+}
+
+/// The policy's name of the backup policy that is wanted, if one is.
+pub fn vault_policy(effective: &Effective) -> Option<&str> {
+    let written = effective.settings.backup.as_ref()?.vault.as_deref()?;
+    Some(written).filter(|written| *written != Backup::NO_VAULT)
+}
+
+/// `None` where no copy is wanted, where the policy doesn't name the backup policy, and before Azure has made the server.
+fn backup_instance(input: &Input<'_>) -> Option<BackupVaultsBackupInstance> {
+    let server = input.existing.server.filter(|_| *input.adoption == Adoption::Manage)?;
+    let server_id = server.created_status()?.id.clone()?;
+    let vault = input.azure.backup_vault.as_ref()?;
+    let policy_id = vault.policy_id(vault_policy(input.effective)?)?;
+    let of_server = Datasource {
+        object_type: "Datasource".to_owned(),
+        kind: DATASOURCE_TYPE.to_owned(),
+        resource_type: DATASOURCE_TYPE.to_owned(),
+        resource_name: input.server_name.to_owned(),
+        resource_location: adoption::found(server).location,
+        resource_uri: server_id.clone(),
+        resource_reference: Reference { arm_id: server_id },
+    };
+    let wanted = BackupVaultsBackupInstanceSpec {
+        azure_name: input.server_name.to_owned(),
+        owner: Owner { name: None, arm_id: Some(vault.id.value.clone()) },
+        properties: BackupInstance {
+            object_type: "BackupInstance".to_owned(),
+            friendly_name: input.server_name.to_owned(),
+            data_source_info: of_server,
+            policy_info: PolicyInfo { policy_reference: Reference { arm_id: policy_id } },
+        },
+    };
+    // Azure protects a server in one vault at a time: whoever moves it stops the protection in the other one.
+    let elsewhere =
+        input.existing.backup_instance.filter(|found| found.is_made() && found.spec.owner != wanted.owner);
+    let spec = elsewhere.map_or(wanted, |found| found.spec.clone());
+    let mut instance = BackupVaultsBackupInstance::new(input.server_name, spec);
+    instance.metadata =
+        ObjectMeta { owner_references: Some(owned_by(server)), ..metadata(input, input.server_name) };
+    Some(instance)
+}
+
+/// Kubernetes removes an object with the one that owns it; by its reconcile policy, its resource in Azure stays.
+fn owned_by(server: &FlexibleServer) -> Vec<OwnerReference> {
+    vec![OwnerReference {
+        api_version: FlexibleServer::api_version(&()).into_owned(),
+        kind: FlexibleServer::kind(&()).into_owned(),
+        name: server.name_any(),
+        uid: server.uid().unwrap_or_default(),
+        controller: None,
+        block_owner_deletion: None,
+    }]
 }
 
 /// The app, as its tokens call it.

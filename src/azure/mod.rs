@@ -7,6 +7,7 @@ mod administrator;
 pub mod adoption;
 mod build;
 pub mod condition;
+mod data_protection;
 mod database_for_postgresql;
 mod managed_identity;
 pub mod names;
@@ -18,7 +19,11 @@ pub use administrator::{Administrator, Principal, is_apps};
 pub use adoption::Adoption;
 pub use build::{
     Existing, Former, FormerObjects, Identity, Input, Objects, RestoreSource, annotations, build,
+    vault_policy,
 };
+#[cfg(test)]
+pub(crate) use data_protection::STATES as PROTECTION_STATES;
+pub use data_protection::{BackupVaultsBackupInstance, Protection};
 pub use database_for_postgresql::{
     FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
     FlexibleServersFirewallRule, SecretReference,

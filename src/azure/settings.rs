@@ -63,6 +63,8 @@ pub fn read(spec: &FlexibleServerSpec) -> DatabaseSpec {
     let backup = spec.backup.as_ref().map(|backup| Backup {
         retention_days: backup.retention_days,
         geo_redundant: backup.geo_redundant.as_deref().and_then(is_on),
+        // It lies apart from the server.
+        vault: None,
     });
     let mode =
         spec.high_availability.as_ref().and_then(|high_availability| high_availability.mode.as_deref());

@@ -32,6 +32,9 @@ fn resource(kind: &str) -> (&'static str, &'static str, bool) {
         "federatedidentitycredential" | "federatedidentitycredentials" => {
             (IDENTITY, "federatedidentitycredentials", true)
         }
+        "backupvaultsbackupinstance" | "backupvaultsbackupinstances" => {
+            ("apis/dataprotection.azure.com/v1api20231101", "backupvaultsbackupinstances", true)
+        }
         "gitrepository" => ("apis/source.toolkit.fluxcd.io/v1", "gitrepositories", true),
         "kustomization" => ("apis/kustomize.toolkit.fluxcd.io/v1", "kustomizations", true),
         "configmap" => ("api/v1", "configmaps", true),

@@ -406,7 +406,7 @@ impl<'a> Story<'a> {
 pub const OPERATOR_NAMESPACE: &str = "database-operator";
 
 /// What stands for a database's resources in Azure.
-pub const ASO_KINDS: [&str; 7] = [
+pub const ASO_KINDS: [&str; 8] = [
     "flexibleservers",
     "flexibleserversdatabases",
     "flexibleserversadministrators",
@@ -414,6 +414,7 @@ pub const ASO_KINDS: [&str; 7] = [
     "flexibleserversconfigurations",
     "userassignedidentities",
     "federatedidentitycredentials",
+    "backupvaultsbackupinstances",
 ];
 
 pub const SERVER: &str = "Microsoft.DBforPostgreSQL/flexibleServers";

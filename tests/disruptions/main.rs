@@ -24,6 +24,7 @@ mod policy;
 mod quiet;
 mod rights;
 mod rotation;
+mod vault;
 mod without_a_rule;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

@@ -9,15 +9,17 @@ use serde_json::Value;
 use crate::{
     common::{FIREWALL_RULE, SERVER, Story, audit, eventually, rests, run},
     policy::{GOOD, apply_policy},
+    vault,
 };
 
 /// What this course of events needs not, and what does.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     ("get flexibleserversdatabases.dbforpostgresql.azure.com", "what is in trouble is nudged"),
     ("get flexibleserversadministrators.dbforpostgresql.azure.com", "what is in trouble is nudged"),
     ("get flexibleserversconfigurations.dbforpostgresql.azure.com", "what is in trouble is nudged"),
     ("get flexibleserversfirewallrules.dbforpostgresql.azure.com", "what is in trouble is nudged"),
     ("get federatedidentitycredentials.managedidentity.azure.com", "what is in trouble is nudged"),
+    ("get backupvaultsbackupinstances.dataprotection.azure.com", "what is in trouble is nudged"),
     ("get userassignedidentities.managedidentity.azure.com", "what is in trouble is nudged"),
     (
         "delete flexibleserversadministrators.dbforpostgresql.azure.com",
@@ -107,7 +109,10 @@ pub(crate) fn allowed(sandbox: &Sandbox, process: &str, from_line: usize) -> BTr
 #[test]
 fn the_controller_has_each_right_that_it_uses_and_no_other() {
     let sandbox = Sandbox::start(&Options::without_postgres()).unwrap_or_else(|error| panic!("{error}"));
-    let story = Story::anywhere(&sandbox).with_database("{parameters: {work_mem: \"8192\"}}");
+    vault::bring(&sandbox);
+    let spec = "{parameters: {work_mem: \"8192\"}, backup: {vault: weekly}}";
+    let story = Story::anywhere(&sandbox).with_database(spec);
+    vault::wait_told(&story, "Protected");
     let other = Story::anywhere(&sandbox).with_database("{authentication: Password}");
     rests(&story);
     // A rule that comes and goes.
@@ -119,6 +124,9 @@ fn the_controller_has_each_right_that_it_uses_and_no_other() {
             (story.in_azure(FIREWALL_RULE).len() == rules).then_some(())
         });
     }
+    story.database("main", "{parameters: {work_mem: \"8192\"}, backup: {vault: None}}").succeeded();
+    let instances = "backupvaultsbackupinstances";
+    eventually("no copy is asked for", || story.of_its_databases(instances).is_empty().then_some(()));
     // Kept, recovered, and destroyed.
     story.delete_with("Retain");
     story.wait_record("Kept");

@@ -28,7 +28,8 @@ pub use namespaces::{Labels, Namespace, NoProfile};
 pub use policy::Policy;
 pub use profile::{Allowed, Patterns, Profile};
 pub use raw::{
-    Administrator, AdministratorKind, Azure, Document, Firewall, Network, Private, WorkloadIdentity,
+    Administrator, AdministratorKind, Azure, BackupVault, Document, Firewall, Network, Private,
+    WorkloadIdentity,
 };
 pub use recovery::Recovery;
 

@@ -37,6 +37,8 @@ pub struct Allowed {
     /// Fewest and most days that backups are kept.
     pub retention_days: (Option<i32>, Option<i32>),
     pub geo_redundant: Option<Vec<bool>>,
+    /// Names of backup policies of the vault, and `None`.
+    pub vault: Option<Vec<String>>,
     pub extensions: Option<Patterns>,
     pub parameters: Option<Patterns>,
     pub parameters_denied: Patterns,

@@ -57,6 +57,8 @@ pub struct Azure {
     /// Who administers the servers. With it, an app owns what is in its database, and nothing else. Without it, the app's
     /// own identity administers its server, until there is one here.
     pub administrator: Option<Administrator>,
+    /// An Azure Backup vault for copies apart from the servers. Without it, no database has any there.
+    pub backup_vault: Option<BackupVault>,
     /// Clusters whose servers this one may take over, after a disaster: for each the uid of its namespace `kube-system`,
     /// as the message of `ServerNotOurs` shows it.
     #[serde(default)]
@@ -64,6 +66,24 @@ pub struct Azure {
     /// Tags for each server and identity: at most 40, names of at most 512 and values of at most 256 characters.
     #[serde(default)]
     pub tags: Located<BTreeMap<String, Located<String>>>,
+}
+
+/// An Azure Backup vault. What the operator has set up there it never deletes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupVault {
+    /// Its resource id. Servers that are protected in another one stay there.
+    pub id: Located<String>,
+    /// Backup policies of the vault: for each the name that a `Database` says, with the name that it has in the vault.
+    pub policies: Located<BTreeMap<String, Located<String>>>,
+}
+
+impl BackupVault {
+    /// The resource id of the backup policy that a `Database` names so.
+    pub fn policy_id(&self, name: &str) -> Option<String> {
+        let in_vault = self.policies.value.get(name)?;
+        Some(format!("{}/backupPolicies/{}", self.id.value, in_vault.value))
+    }
 }
 
 /// How servers are reached.
@@ -342,6 +362,8 @@ pub struct BackupDefaults {
     pub retention_days: Option<Located<i32>>,
     /// Whether backups are copied to the paired region.
     pub geo_redundant: Option<Located<bool>>,
+    /// The name of a backup policy in `azure.backupVault.policies`, or `None`.
+    pub vault: Option<Located<String>>,
 }
 
 /// What may be written; what is left out here allows all that Azure offers.
@@ -393,6 +415,9 @@ pub struct AllowBackup {
     /// Whether backups may be (`[false, true]`), must be (`[true]`) or can't be (`[false]`) copied to the paired
     /// region.
     pub geo_redundant: Option<Located<Vec<bool>>>,
+    /// Names of backup policies in `azure.backupVault.policies`, and `None` for databases that need no copy in the vault.
+    /// Without `None` in the list, each database must have one.
+    pub vault: Option<Located<Vec<Located<String>>>>,
 }
 
 /// Which server parameters may be written.

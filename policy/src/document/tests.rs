@@ -4,6 +4,8 @@ use super::*;
 
 const GOOD: &str = include_str!("../../../examples/policy.yaml");
 
+const VAULT: &str = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-backup/providers/Microsoft.DataProtection/backupVaults/bv";
+
 /// The good policy with one text put in place of another.
 fn with(old: &str, new: &str) -> String {
     assert!(GOOD.contains(old), "the example has no {old:?}");
@@ -202,6 +204,21 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
     "    firewall:\n      - {name: cluster-egress, start: 20.100.0.4, end: 20.100.0.4}\n",
     "    private: {subnetId: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v n/subnets/s, dnsZoneId: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network/privateDnsZones/.postgres.database.azure.com}\n"
 )]
+#[case::vault_of_another_kind(
+    "  tags:\n",
+    "  backupVault: {id: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.RecoveryServices/vaults/v, policies: {weekly: pg-weekly}}\n  tags:\n"
+)]
+#[case::vault_without_policies("  tags:\n", &format!("  backupVault: {{id: {VAULT}, policies: {{}}}}\n  tags:\n"))]
+#[case::vault_policy_of_no_name("  tags:\n", &format!("  backupVault: {{id: {VAULT}, policies: {{none: pg-weekly, \"a b\": pg, weekly: \"pg/weekly\"}}}}\n  tags:\n"))]
+#[case::vault_policy_that_is_unknown(
+    "backup: {minRetentionDays: 7}",
+    "backup: {minRetentionDays: 7, vault: [weekly, None]}"
+)]
+#[case::vault_policy_of_a_default_that_is_unknown(
+    "storage: {sizeGiB: 32}",
+    "storage: {sizeGiB: 32}\n      backup: {vault: weekly}"
+)]
+#[case::no_vaults("backup: {minRetentionDays: 7}", "backup: {minRetentionDays: 7, vault: []}")]
 fn each_mistake_names_the_line_and_what_to_write(
     #[context] context: Context,
     #[case] old: &str,

@@ -1,9 +1,9 @@
-//! `spec.backup`: how long backups are kept, and whether another region has them too.
+//! `spec.backup`: how long backups are kept, whether another region has them too, and whether a vault has copies of its own.
 
-use api::DatabaseSpec;
+use api::{Backup, DatabaseSpec};
 
-use super::Context;
-use crate::{Code, Problem, catalogue::BACKUP_DAYS};
+use super::{ASK, Context};
+use crate::{Code, Problem, catalogue::BACKUP_DAYS, quote::quote, suggest::instead};
 
 /// What Azure does if nothing is written.
 const AZURES_DAYS: i32 = 7;
@@ -74,4 +74,59 @@ pub(super) fn geo_redundant(context: &Context<'_>) -> Option<Problem> {
         format!("{wanted}{hint} is not allowed here; write {}", !wanted)
     };
     Some(Problem::new(Code::Backup, "spec.backup.geoRedundant", &text))
+}
+
+const VAULT: &str = "spec.backup.vault";
+
+/// The name of the vault's backup policy, or `None`, written or not.
+fn vault(spec: &DatabaseSpec) -> &str {
+    let written = spec.backup.as_ref().and_then(|backup| backup.vault.as_deref());
+    written.unwrap_or(Backup::NO_VAULT)
+}
+
+fn is_vault_changed(context: &Context<'_>) -> bool {
+    context.changed(|spec| vault(spec).to_owned())
+}
+
+/// What may be written, be it allowed or not: the policy's names, and `None`.
+fn vaults<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a str> {
+    let vault = context.policy.azure.backup_vault.as_ref();
+    let names = vault.into_iter().flat_map(|vault| vault.policies.value.keys().map(String::as_str));
+    names.chain([Backup::NO_VAULT])
+}
+
+fn is_vault_allowed(context: &Context<'_>, name: &str) -> bool {
+    context.profile.allow.vault.as_ref().is_none_or(|allowed| allowed.iter().any(|allowed| allowed == name))
+}
+
+/// What may be written instead.
+fn usable_vaults<'a>(context: &Context<'a>) -> Vec<&'a str> {
+    vaults(context).filter(|name| is_vault_allowed(context, name)).collect()
+}
+
+/// The policy has the name.
+pub(super) fn vault_known(context: &Context<'_>) -> Option<Problem> {
+    let wanted = vault(context.new);
+    if !is_vault_changed(context) || vaults(context).any(|name| name == wanted) {
+        return None;
+    }
+    let text = format!(
+        "{} is not a backup policy of the vault that the policy names; {}",
+        quote(wanted),
+        instead(&usable_vaults(context), ASK)
+    );
+    Some(Problem::new(Code::Backup, VAULT, &text))
+}
+
+/// The profile allows it.
+pub(super) fn vault_allowed(context: &Context<'_>) -> Option<Problem> {
+    let wanted = vault(context.new);
+    let is_known = vaults(context).any(|name| name == wanted);
+    if !is_vault_changed(context) || !is_known || is_vault_allowed(context, wanted) {
+        return None;
+    }
+    let written = context.new.backup.as_ref().is_some_and(|backup| backup.vault.is_some());
+    let hint = if written { "" } else { " (as it is when left out)" };
+    let text = format!("{wanted}{hint} is not allowed here; {}", instead(&usable_vaults(context), ASK));
+    Some(Problem::new(Code::Backup, VAULT, &text))
 }

@@ -239,6 +239,8 @@ const RULES: &[(Ground, Check)] = &[
     (Allowed(Rule::Backup), One(backup::retention_days)),
     (Allowed(Rule::Backup), One(backup::geo_redundant)),
     (Own, One(create_only::geo_redundant)),
+    (Exists, One(backup::vault_known)),
+    (Allowed(Rule::Backup), One(backup::vault_allowed)),
     (Exists, One(maintenance_window::hour)),
     (Own, One(names::database_name_shape)),
     (Own, One(create_only::database_name)),

@@ -118,6 +118,54 @@ fn a_new_database_is_judged_whole(#[case] new: Value, #[case] expected: &[Code])
     assert_eq!(codes(judge("orders", "main", new, None)), expected);
 }
 
+/// With a vault of two backup policies.
+fn with_vault(allow: &str) -> Policy {
+    let vault = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-backup/providers/Microsoft.DataProtection/backupVaults/bv";
+    let policies = "{weekly: pg-weekly-1y, archive: pg-monthly-10y}";
+    let yaml = strict(allow).replacen(
+        "azure:\n",
+        &format!("azure:\n  backupVault: {{id: {vault}, policies: {policies}}}\n"),
+        1,
+    );
+    Policy::parse(&yaml).unwrap()
+}
+
+#[rstest]
+#[case::nobody_asks("", json!({}), None)]
+#[case::asked_for("", json!({"backup": {"vault": "weekly"}}), None)]
+#[case::none("", json!({"backup": {"vault": "None"}}), None)]
+#[case::allowed("backup: {vault: [archive, None]}", json!({"backup": {"vault": "archive"}}), None)]
+#[case::none_is_allowed("backup: {vault: [archive, None]}", json!({}), None)]
+#[case::unknown("", json!({"backup": {"vault": "daily"}}), Some("spec.backup.vault \"daily\" is not a backup policy of the vault that the policy names; use archive, weekly or None [DB111]"))]
+#[case::nothing_is_unlike_none("", json!({"backup": {"vault": "none"}}), Some("spec.backup.vault \"none\" is not a backup policy of the vault that the policy names; use archive, weekly or None [DB111]"))]
+#[case::not_allowed("backup: {vault: [archive, None]}", json!({"backup": {"vault": "weekly"}}), Some("spec.backup.vault weekly is not allowed here; use archive or None [DB111]"))]
+#[case::each_must("backup: {vault: [archive]}", json!({"backup": {"vault": "None"}}), Some("spec.backup.vault None is not allowed here; use archive [DB111]"))]
+#[case::each_must_and_nobody_asks("backup: {vault: [archive]}", json!({}), Some("spec.backup.vault None (as it is when left out) is not allowed here; use archive [DB111]"))]
+fn a_copy_in_the_vault_is_what_the_profile_allows(
+    #[case] allow: &str,
+    #[case] new: Value,
+    #[case] expected: Option<&str>,
+) {
+    let denial = verdict_by(&with_vault(allow), "orders", "main", new, None).denial;
+    let message = denial.map(|denial| denial.message()).unwrap_or_default();
+    assert!(message.contains(expected.unwrap_or_default()), "{message}");
+    assert_eq!(message.is_empty(), expected.is_none(), "{message}");
+}
+
+/// A policy that has become stricter stands in nobody's way.
+#[test]
+fn a_copy_in_the_vault_is_judged_where_it_changes() {
+    let by = |old: Value, new: Value| {
+        codes(verdict_by(&with_vault("backup: {vault: [archive]}"), "orders", "main", new, Some(old)).denial)
+    };
+    let with = |vault: &str| json!({"sku": "Standard_B1ms", "backup": {"vault": vault}});
+    assert_eq!(by(json!({}), json!({"sku": "Standard_B2s"})), []);
+    assert_eq!(by(with("weekly"), json!({"sku": "Standard_B2s", "backup": {"vault": "weekly"}})), []);
+    assert_eq!(by(with("weekly"), json!({"sku": "Standard_B2s"})), [], "what is left out stays");
+    assert_eq!(by(with("archive"), with("None")), [Code::Backup]);
+    assert_eq!(by(with("None"), with("archive")), []);
+}
+
 #[rstest]
 #[case::zones("norwaywest", json!({"highAvailability": "ZoneRedundant"}), &[Code::HighAvailability])]
 #[case::no_zones_needed("norwaywest", json!({"highAvailability": "SameZone"}), &[])]

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::control::Advance;
+use super::control::{Advance, NewVault};
 pub use super::{
     Closed, DirectoryEntry, Existing, Fault, GatewayFault, GatewayFaultKind, Lock, Login, LoginAttempt,
     Ownership, Phase, RealServer, Region, Request, Settings, TokenRequest,
@@ -147,6 +147,31 @@ impl Client {
 
     pub async fn unlock(&self, id: &str) -> Result<(), Error> {
         self.send(Method::DELETE, &format!("/locks?id={}", in_query(id)), None::<&()>).await.map(drop)
+    }
+
+    /// Plays somebody who makes a Backup vault with backup policies, and its group.
+    pub async fn create_vault(&self, id: &str, location: &str, policies: &[&str]) -> Result<(), Error> {
+        let policies = policies.iter().map(ToString::to_string).collect();
+        let vault = NewVault { location: location.to_owned(), policies };
+        self.send(Method::PUT, &format!("/backup-vaults?id={}", in_query(id)), Some(&vault)).await.map(drop)
+    }
+
+    /// Backup instances that ARM was asked to delete, by their ids: what each had copied is lost.
+    pub async fn lost_recovery_points(&self) -> Result<Vec<String>, Error> {
+        self.get("/lost-recovery-points").await
+    }
+
+    /// Plays a Backup vault whose backup instance comes to be in another state, with Azure's error.
+    pub async fn set_protection(
+        &self,
+        instance: &str,
+        state: &str,
+        error: Option<&Value>,
+    ) -> Result<(), Error> {
+        let properties = json!({
+            "currentProtectionState": state, "protectionStatus": {"status": state}, "protectionErrorDetails": error,
+        });
+        self.patch_resource(instance, &json!({"properties": properties})).await.map(drop)
     }
 
     /// Plays somebody who stops a server in the portal.

@@ -117,6 +117,8 @@ pub(super) struct Cloud {
     pub(super) owners: BTreeMap<Key, Ownership>,
     /// By short name, those that don't give all they have.
     pub(super) regions: BTreeMap<String, Region>,
+    /// Backup instances that somebody had deleted, by their ids: what each had copied is lost.
+    pub(super) lost_recovery_points: Vec<String>,
     pub(super) locks: BTreeMap<Key, (ResourceId, Lock)>,
     /// The administrator's password of a server, which nothing shows.
     passwords: BTreeMap<Key, String>,
@@ -161,6 +163,7 @@ impl Cloud {
             stopped: BTreeMap::new(),
             owners: BTreeMap::new(),
             regions: BTreeMap::new(),
+            lost_recovery_points: Vec::new(),
             locks: BTreeMap::new(),
             passwords: BTreeMap::new(),
             passwords_sent: BTreeMap::new(),

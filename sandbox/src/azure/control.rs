@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    arm::resource_id::{Key, Kind, ResourceId},
+    arm::{
+        backup_vault,
+        resource_id::{Key, Kind, ResourceId},
+    },
     catalogue::regions,
     circumstances::{Lock, Region},
     cloud::Shared,
@@ -76,6 +79,8 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/owners", get(owner))
         .route("/regions", put(restrict_region))
         .route("/locks", put(lock).delete(unlock))
+        .route("/backup-vaults", put(create_vault))
+        .route("/lost-recovery-points", get(lost_recovery_points))
         .route("/servers/{action}", post(act))
         .route("/postgres", get(real_servers))
         .route("/logins", get(logins).delete(clear_logins))
@@ -320,6 +325,38 @@ async fn unlock(State(shared): State<Shared>, Query(by): Query<ById>) -> Respons
         Some(_) => StatusCode::NO_CONTENT.into_response(),
         None => refused(StatusCode::NOT_FOUND, &format!("there is no lock on {id}")),
     }
+}
+
+/// A Backup vault that somebody makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct NewVault {
+    pub(super) location: String,
+    /// Names of its backup policies.
+    pub(super) policies: Vec<String>,
+}
+
+/// Somebody makes a Backup vault with backup policies, and its group.
+async fn create_vault(
+    State(shared): State<Shared>,
+    Query(by): Query<ById>,
+    vault: Result<Json<NewVault>, JsonRejection>,
+) -> Response {
+    let vault = match vault {
+        Ok(Json(vault)) => vault,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let id = by.id.as_deref().and_then(ResourceId::parse).filter(|id| id.kind == Kind::BackupVault);
+    let Some(id) = id else { return refused(StatusCode::BAD_REQUEST, "name the vault by its resource id") };
+    let mut cloud = shared.lock();
+    cloud.settle();
+    backup_vault::create(&mut cloud, &id, &vault.policies, &vault.location);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Backup instances that ARM was asked to delete.
+async fn lost_recovery_points(State(shared): State<Shared>) -> Json<Vec<String>> {
+    Json(shared.lock().lost_recovery_points.clone())
 }
 
 /// Somebody stops or starts a server in the portal. It is done at once.

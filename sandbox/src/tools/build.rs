@@ -27,7 +27,8 @@ const COMPILER_FLAGS: &str = "-gcflags=github.com/Azure/azure-service-operator/v
 const GO_FLAGS: &str = "-mod=readonly";
 
 /// What ASO's CRDs and webhooks are generated from.
-const ASO_PACKAGES: [&str; 2] = [
+const ASO_PACKAGES: [&str; 3] = [
+    "github.com/Azure/azure-service-operator/v2/api/dataprotection/...",
     "github.com/Azure/azure-service-operator/v2/api/dbforpostgresql/...",
     "github.com/Azure/azure-service-operator/v2/api/managedidentity/...",
 ];

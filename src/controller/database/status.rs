@@ -5,6 +5,7 @@
 
 mod access;
 mod age;
+mod vault;
 
 use api::{
     BindingReference, Database, DatabaseStatus, PolicyStatus, ProvisioningState, RefusedChange, Restored,
@@ -23,7 +24,8 @@ use crate::{
         engine::{
             conditions::{
                 ACCESS_READY, CLIENT_ID_CONFLICT, LONGEST_MESSAGE, PAUSED, POLICY_COMPLIANT, READY,
-                RECONCILING, RESTART_PENDING, STALLED, SYNCED, UP_TO_DATE, Writer, find, is_current, is_work,
+                RECONCILING, RESTART_PENDING, STALLED, SYNCED, UP_TO_DATE, VAULT_BACKUP, Writer, find,
+                is_current, is_work,
             },
             verdict::{Blocked, ToReady},
         },
@@ -79,6 +81,7 @@ pub(crate) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
             fill(&mut status, database, known, effective, revision);
             status.refused = refused.cloned();
             access::fill(&mut status, database, known, applied.access.as_deref());
+            vault::fill(&mut status, &applied.vault);
             let seen = Seen { old: &old, generation, was_ready, now, applied, known, effective };
             // What the app doesn't feel is told beside `Ready`, whoever wants it: the policy, an annotation, or Azure.
             let serves = applied.is_ready() || (is_current && !applied.shuts_app_out);
@@ -106,7 +109,7 @@ pub(crate) fn report(database: &Database, outcome: &Outcome<'_>, now: Timestamp)
 }
 
 /// The conditions that have nothing to do with whether it is ready.
-fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>, version: Option<&str>) -> [Option<Condition>; 6] {
+fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>, version: Option<&str>) -> [Option<Condition>; 7] {
     let stands = |type_: &str| find(writer.old, type_).cloned();
     match outcome {
         Outcome::Applied { applied, known, breaches, pause, catalogue, .. } => {
@@ -117,6 +120,7 @@ fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>, version: Option<&str>) -> 
                 pause.map(|pause| pause.condition(writer)),
                 Some(compliant(writer, &told.join("; "))),
                 age::up_to_date(writer, version, catalogue),
+                vault::condition(writer, &applied.vault),
                 restart_pending(writer, known),
                 client_id_conflict(writer, applied),
             ]
@@ -133,6 +137,7 @@ fn beside(writer: &Writer<'_>, outcome: &Outcome<'_>, version: Option<&str>) -> 
                 stands(PAUSED),
                 compliance,
                 stands(UP_TO_DATE),
+                stands(VAULT_BACKUP),
                 stands(RESTART_PENDING),
                 stands(CLIENT_ID_CONFLICT),
             ]
@@ -157,8 +162,16 @@ fn restart_pending(writer: &Writer<'_>, known: &Known) -> Option<Condition> {
 }
 
 /// Conditions that stand beside those of kstatus.
-const OF_THEIR_OWN: &[&str] =
-    &[SYNCED, ACCESS_READY, PAUSED, POLICY_COMPLIANT, UP_TO_DATE, RESTART_PENDING, CLIENT_ID_CONFLICT];
+const OF_THEIR_OWN: &[&str] = &[
+    SYNCED,
+    ACCESS_READY,
+    PAUSED,
+    POLICY_COMPLIANT,
+    UP_TO_DATE,
+    VAULT_BACKUP,
+    RESTART_PENDING,
+    CLIENT_ID_CONFLICT,
+];
 
 fn client_id_conflict(writer: &Writer<'_>, applied: &Applied) -> Option<Condition> {
     let conflict = applied.account.as_ref()?;

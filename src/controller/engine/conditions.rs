@@ -28,6 +28,9 @@ pub(crate) const POLICY_COMPLIANT: &str = "PolicyCompliant";
 /// Whether Azure supports the version of PostgreSQL for long enough.
 pub(crate) const UP_TO_DATE: &str = "UpToDate";
 
+/// Whether a vault makes copies, where there are to be some.
+pub(crate) const VAULT_BACKUP: &str = "VaultBackup";
+
 /// The longest message of a condition, by the API's own rule, is far longer; people read one line.
 pub(crate) const LONGEST_MESSAGE: usize = 1000;
 

@@ -46,7 +46,7 @@ use crate::{
         database::reconcile::reconcile,
         engine::{
             backoff::Backoff,
-            cache::Health,
+            cache::{Cache, Health},
             events::Events,
             in_flight::{EXPIRY, InFlight},
             metrics::Metrics,
@@ -76,6 +76,9 @@ struct There {
     /// Whether the CRDs of Azure Service Operator are missing.
     #[serde(default)]
     without_aso: bool,
+    /// Whether those of Backup vaults are.
+    #[serde(default)]
+    without_vaults: bool,
     /// When it is; a few minutes after most of what is there began.
     #[serde(default = "noon")]
     now: Timestamp,
@@ -176,7 +179,10 @@ pub(crate) fn in_force(policy: String) -> PolicyState {
 
 fn context(there: &There, client: kube::Client) -> Context {
     let aso = if there.without_aso { Health::UnknownKind } else { Health::Synced };
-    let context = context_of(there.policy(), &there.cluster, &aso, there.now, client);
+    let mut context = context_of(there.policy(), &there.cluster, &aso, there.now, client);
+    if there.without_vaults {
+        context.caches.backup_instances = Cache::holding(&[], &Health::UnknownKind);
+    }
     Context { looks: looked(&there.cluster), ..context }
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{account, handover::Handover};
+use super::{account, handover::Handover, vault::Vault};
 use crate::{azure::condition::Progress, controller::access::Outcome};
 
 /// What a `Database` waits for, in this order: each stage needs those before it.
@@ -46,6 +46,8 @@ pub(crate) struct Applied {
     /// What was found inside of the server, where the operator sets it up; `None` while nobody has looked since it was wanted so, or the
     /// time for that hasn't come.
     pub(crate) access: Option<Arc<Outcome>>,
+    /// The copies in the vault. An app can log in without them.
+    pub(crate) vault: Vault,
     /// How far an app is that administered its server.
     pub(crate) handover: Handover,
     /// When to look again for what no watch tells of.
@@ -62,6 +64,7 @@ impl Applied {
             shuts_app_out: false,
             account: None,
             access: None,
+            vault: Vault::default(),
             handover: Handover::None,
             again: None,
         }
@@ -71,6 +74,10 @@ impl Applied {
         if let Some(server) = self.parts.iter_mut().find(|part| part.stage == Stage::Server) {
             server.progress = progress;
         }
+    }
+
+    pub(crate) fn server_is_ready(&self) -> bool {
+        self.parts_of(Stage::Server).all(|server| server.progress == Progress::Ready)
     }
 
     pub(crate) fn push(&mut self, stage: Stage, name: String, progress: Progress) {

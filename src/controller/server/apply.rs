@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use api::{Database, annotations::PAUSED, reason::Reason};
+use api::{Database, DatabaseRef, annotations::PAUSED, reason::Reason};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt, runtime::reflector::ObjectRef};
 use serde_json::json;
@@ -15,7 +15,7 @@ use super::{
     context::Context,
     inside::Inside,
     look_first::look_first,
-    nudge, secrets,
+    nudge, secrets, vault,
     write::{Error, amend, aso, delete, foreign, has_our_metadata, same_owner, taken},
 };
 use crate::{
@@ -74,6 +74,12 @@ pub(crate) async fn apply(
     } else {
         apply_azure(context, database, desired, mode).await?
     };
+    let server_is_ready = applied.server_is_ready();
+    let whose = DatabaseRef::of(database);
+    let done =
+        Box::pin(vault::keep_up(context, whose, &desired.vault, mode.is_paused, server_is_ready)).await;
+    applied.vault = done.told;
+    applied.again = done.again.into_iter().chain(applied.again).min();
     let is_connectable = applied.is_connectable();
     if let Some(service_account) = &desired.service_account {
         let done = account::apply(context, database, service_account).await?;

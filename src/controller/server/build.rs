@@ -18,6 +18,7 @@ use super::{
     inside::{Inside, handed_out, inside},
     known::Known,
     password::{self, Passwords},
+    vault,
 };
 use crate::{
     azure::{self, SecretReference},
@@ -48,6 +49,8 @@ pub(crate) struct Desired {
     pub(crate) service_account: Option<ServiceAccount>,
     /// As soon as the host is known, and a password that works where there are passwords.
     pub(crate) secret: Option<Secret>,
+    /// What is wanted of the vault.
+    pub(crate) vault: Box<vault::Wish>,
 }
 
 pub(crate) fn build(
@@ -61,35 +64,7 @@ pub(crate) fn build(
 ) -> Desired {
     let app_passwords = passwords.and_then(|passwords| passwords.app.as_ref());
     let passwords = passwords.map(|passwords| &passwords.administrator);
-    let reference = passwords.map(|passwords| SecretReference {
-        name: password::secret_name(&known.server_name),
-        key: passwords.newest.clone(),
-    });
-    let source = known.restore.as_ref().map(|restore| &restore.source);
-    let objects = azure::build(&azure::Input {
-        database: DatabaseRef::of(database),
-        operator_namespace,
-        server_name: &known.server_name,
-        effective,
-        azure,
-        adoption: &known.adoption,
-        provenance: provenance(database, known, effective),
-        restore: source,
-        accepts_empty: known.accepts_empty,
-        existing: azure::Existing {
-            server: known.server.as_ref().map(Server::object),
-            database: known.inner.as_ref(),
-            database_was_made: known.database_was_made,
-            id: known.id.as_deref(),
-            configurations: &known.configurations,
-            firewall: &known.firewall_rules,
-        },
-        in_database: database.status.as_ref().map_or(&[], |status| &status.extensions),
-        identity: known.identity.as_ref(),
-        administrator: &known.administrator,
-        former: former(known, passwords, handover),
-        password_administrator: reference.as_ref().map(|reference| (password::LOGIN, reference)),
-    });
+    let objects = objects(database, known, effective, passwords, handover, azure, operator_namespace);
     let identity = given_identity(known, handover);
     let service_account = identity.map(|identity| ServiceAccount {
         metadata: ObjectMeta {
@@ -116,7 +91,62 @@ pub(crate) fn build(
     let admin_secret_then = newest_is_unknown.map(|passwords| admin_secret(Some(&passwords.established())));
     let admin_secret =
         (passwords.is_some() || known.admin_secret.is_some()).then(|| admin_secret(app_passwords));
-    Desired { azure: objects, inside, handover, admin_secret, admin_secret_then, service_account, secret }
+    let existing = known.backup_instance.clone();
+    let wish =
+        vault::Wish::of(effective, azure, &known.server_name, objects.backup_instance.clone(), existing);
+    let vault = Box::new(wish);
+    Desired {
+        azure: objects,
+        inside,
+        handover,
+        admin_secret,
+        admin_secret_then,
+        service_account,
+        secret,
+        vault,
+    }
+}
+
+/// Every object in Azure's namespace.
+fn objects(
+    database: &Database,
+    known: &Known,
+    effective: &Effective,
+    passwords: Option<&Passwords>,
+    handover: Handover,
+    azure: &document::Azure,
+    operator_namespace: &str,
+) -> azure::Objects {
+    let reference = passwords.map(|passwords| SecretReference {
+        name: password::secret_name(&known.server_name),
+        key: passwords.newest.clone(),
+    });
+    let source = known.restore.as_ref().map(|restore| &restore.source);
+    azure::build(&azure::Input {
+        database: DatabaseRef::of(database),
+        operator_namespace,
+        server_name: &known.server_name,
+        effective,
+        azure,
+        adoption: &known.adoption,
+        provenance: provenance(database, known, effective),
+        restore: source,
+        accepts_empty: known.accepts_empty,
+        existing: azure::Existing {
+            server: known.server.as_ref().map(Server::object),
+            database: known.inner.as_ref(),
+            database_was_made: known.database_was_made,
+            id: known.id.as_deref(),
+            configurations: &known.configurations,
+            firewall: &known.firewall_rules,
+            backup_instance: known.backup_instance.instance.as_deref(),
+        },
+        in_database: database.status.as_ref().map_or(&[], |status| &status.extensions),
+        identity: known.identity.as_ref(),
+        administrator: &known.administrator,
+        former: former(known, passwords, handover),
+        password_administrator: reference.as_ref().map(|reference| (password::LOGIN, reference)),
+    })
 }
 
 /// What the server's tags say beside whose it is.

@@ -31,9 +31,9 @@ use super::{
 };
 use crate::{
     azure::{
-        FederatedIdentityCredential, FlexibleServer, FlexibleServersAdministrator,
-        FlexibleServersConfiguration, FlexibleServersDatabase, FlexibleServersFirewallRule,
-        UserAssignedIdentity,
+        BackupVaultsBackupInstance, FederatedIdentityCredential, FlexibleServer,
+        FlexibleServersAdministrator, FlexibleServersConfiguration, FlexibleServersDatabase,
+        FlexibleServersFirewallRule, UserAssignedIdentity,
     },
     controller::engine::cache::{Cache, Health, Indexed, Unreadable, cache, check, indexed, observe, watch},
     labels::{MANAGED_BY, OPERATOR},
@@ -51,6 +51,8 @@ pub(crate) struct Caches {
     pub(crate) administrators: Cache<FlexibleServersAdministrator>,
     /// How many there are, and of which parameters, can't be told from the spec alone.
     pub(crate) configurations: Indexed<FlexibleServersConfiguration>,
+    /// Azure Service Operator may be installed without them: then everything else goes on.
+    pub(crate) backup_instances: Cache<BackupVaultsBackupInstance>,
     /// The administrators' passwords, in the operator's namespace.
     pub(crate) secrets: Cache<Secret>,
     /// What apps read, in whichever namespace.
@@ -114,6 +116,12 @@ pub(crate) fn start(
             kind_changes,
         ),
         configurations: indexed(
+            Api::namespaced(client.clone(), namespace),
+            everything(),
+            triggers,
+            kind_changes,
+        ),
+        backup_instances: cache(
             Api::namespaced(client.clone(), namespace),
             everything(),
             triggers,
@@ -211,6 +219,7 @@ impl Caches {
             firewall_rules: Indexed::holding(objects, aso),
             administrators: Cache::holding(objects, aso),
             configurations: Indexed::holding(objects, aso),
+            backup_instances: Cache::holding(objects, aso),
             secrets: Cache::holding(&labelled, &Health::Synced),
             bindings: noted(&labelled, notes::is_binding),
             service_accounts: noted(objects, |_| true),

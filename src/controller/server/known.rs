@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Secret;
 use policy::Recorded;
 
-use super::{describe::Server, password, point_in_time::Restore};
+use super::{describe::Server, password, point_in_time::Restore, vault};
 #[cfg(test)]
 use crate::azure::FlexibleServer;
 use crate::azure::{
@@ -51,6 +51,8 @@ pub(crate) struct Known {
     pub(crate) configurations: Vec<FlexibleServersConfiguration>,
     /// The objects of the rules of its firewall.
     pub(crate) firewall_rules: Vec<FlexibleServersFirewallRule>,
+    /// What has a vault make copies.
+    pub(crate) backup_instance: vault::Existing,
     /// The Secret with the administrator's passwords.
     pub(crate) admin_secret: Option<Secret>,
 }
@@ -88,6 +90,7 @@ impl Known {
             former: None,
             configurations: Vec::new(),
             firewall_rules: Vec::new(),
+            backup_instance: vault::Existing { instance: None, unreadable: None },
             admin_secret: None,
         }
     }

@@ -36,4 +36,5 @@ pub(crate) mod revoke;
 pub(crate) mod secrets;
 pub(crate) mod surroundings;
 pub(crate) mod transfer;
+pub(crate) mod vault;
 pub(crate) mod write;

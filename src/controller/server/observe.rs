@@ -21,6 +21,7 @@ use super::{
     ownership::{NameHolder, ServerOf, Traces, has_owner_labels, is_settled, server_of},
     password, point_in_time,
     surroundings::Surroundings,
+    vault,
 };
 use crate::{
     azure::{
@@ -137,7 +138,10 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
     let restore =
         point_in_time::restore(database, there, evidence.server_was_made()).map_err(Error::Blocked)?;
     let configurations = caches.configurations.of(operator_namespace, there.database);
-    let recorded = recorded(database, server, &configurations, database_name);
+    let backup_instance = vault::Existing::of(caches, operator_namespace, server_name);
+    let in_vault = backup_instance.policy_name(&there.around.policy.azure);
+    let recorded = recorded(database, server, &configurations, database_name)
+        .map(|recorded| with_vault(recorded, in_vault));
     let Logins { administrator, identity, former } = logins(there);
     let id = database.status.as_ref().and_then(|status| status.server.as_ref()?.id.clone());
     let id = id.or_else(|| record?.spec.server.id.clone());
@@ -166,6 +170,7 @@ fn known(database: &Database, there: &There<'_>) -> Result<Known, Error> {
         former,
         configurations,
         firewall_rules: caches.firewall_rules.of(operator_namespace, there.database),
+        backup_instance,
         admin_secret: caches.secrets.get(operator_namespace, &password::secret_name(server_name)),
     })
 }
@@ -235,7 +240,8 @@ pub(crate) fn check(caches: &Caches) -> Result<(), Error> {
         caches.service_accounts.check(),
     ];
     let (mut unknown, mut failing) = (Vec::new(), None);
-    let mut complete = true;
+    // Where there can't be any, everything else goes on.
+    let mut complete = caches.backup_instances.check() != Err(Unreadable::NotSynced);
     for check in checks {
         match check {
             Ok(()) => {}
@@ -268,6 +274,14 @@ pub(crate) fn check(caches: &Caches) -> Result<(), Error> {
         ));
     }
     if complete { Ok(()) } else { Err(Error::NotSynced) }
+}
+
+/// With the backup policy of the vault, which the server knows nothing of.
+fn with_vault(mut recorded: Recorded, policy: Option<String>) -> Recorded {
+    if policy.is_some() {
+        recorded.running.backup.get_or_insert_default().vault = policy;
+    }
+    recorded
 }
 
 /// What the server is, from its object, or from the status where that is gone. `None` before Azure has made it: then

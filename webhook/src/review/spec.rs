@@ -341,7 +341,7 @@ mod tests {
     fn whole() -> Value {
         json!({
             "version": 17, "sku": "Standard_B1ms", "storage": {"sizeGiB": 32, "tier": "P4", "autoGrow": true},
-            "highAvailability": "Disabled", "backup": {"retentionDays": 7, "geoRedundant": false},
+            "highAvailability": "Disabled", "backup": {"retentionDays": 7, "geoRedundant": false, "vault": "weekly"},
             "maintenanceWindow": {"day": "Sunday", "hour": 3}, "databaseName": "orders", "extensions": ["vector"],
             "parameters": {"work_mem": "8192"}, "authentication": "Identity", "serviceAccountName": "orders",
             "restoreFrom": {"database": "main", "serverId": "/s", "time": "2026-11-27T12:00:00Z"},

@@ -5,10 +5,16 @@ use std::{
     net::Ipv4Addr,
 };
 
+use api::Backup;
+
 use super::{Findings, shape};
 use crate::{
     Code,
-    document::{Located, limits::FIREWALL, raw},
+    document::{
+        Located,
+        limits::{FIREWALL, ITEMS},
+        raw,
+    },
     quote::quote,
     resource_id::{is_guid, resource},
 };
@@ -25,6 +31,7 @@ const CHECKS: &[fn(&raw::Azure, &mut Findings)] = &[
     check_issuer,
     check_network,
     check_administrator,
+    check_backup_vault,
     check_take_over_from,
     |azure, findings| check_tags(&azure.tags, findings),
 ];
@@ -135,6 +142,47 @@ fn check_administrator(azure: &raw::Azure, findings: &mut Findings) {
             quote(&id.value)
         );
         findings.add(id.line, "azure.administrator.objectId", Code::PolicyMalformed, text);
+    }
+}
+
+/// The longest name by which a `Database` names a backup policy.
+const LONGEST_SHORT_NAME: usize = 40;
+/// <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftdataprotection>
+const LONGEST_BACKUP_POLICY: usize = 150;
+
+fn check_backup_vault(azure: &raw::Azure, findings: &mut Findings) {
+    const PATH: &str = "azure.backupVault";
+    let Some(vault) = &azure.backup_vault else { return };
+    if resource(&vault.id.value, "Microsoft.DataProtection", &["backupVaults"]).is_none() {
+        let text = format!(
+            "{} is not the resource id of a Backup vault, such as /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/\
+             rg-backup/providers/Microsoft.DataProtection/backupVaults/bv-databases",
+            quote(&vault.id.value)
+        );
+        findings.add(vault.id.line, &format!("{PATH}.id"), Code::PolicyMalformed, text);
+    }
+    let policies = &vault.policies;
+    if policies.value.is_empty() {
+        let text = "is empty, so nothing can be protected in the vault; write at least one, such as weekly: pg-weekly-1y";
+        findings.add(policies.line, &format!("{PATH}.policies"), Code::PolicyMalformed, text.to_owned());
+    }
+    findings.too_many(
+        policies.line,
+        &format!("{PATH}.policies"),
+        policies.value.len(),
+        ITEMS,
+        "backup policies",
+    );
+    let takes = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    for (name, in_vault) in &policies.value {
+        let path = format!("{PATH}.policies[{}]", quote(name));
+        let short = Located { value: name.clone(), line: in_vault.line };
+        shape(findings, &path, &short, LONGEST_SHORT_NAME, "letters, digits and -", takes);
+        shape(findings, &path, in_vault, LONGEST_BACKUP_POLICY, "letters, digits and -", takes);
+        if name.eq_ignore_ascii_case(Backup::NO_VAULT) {
+            let text = "is what a Database says that is to have no copy in the vault; write another name";
+            findings.add(in_vault.line, &path, Code::PolicyMalformed, text.to_owned());
+        }
     }
 }
 

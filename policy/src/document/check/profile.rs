@@ -1,5 +1,7 @@
 //! The rules of a profile.
 
+use api::Backup;
+
 use super::{
     Findings,
     defaults::{check_defaults, spec},
@@ -17,6 +19,7 @@ use crate::{
         raw,
     },
     quote::{clean, quote, triggers_tool},
+    suggest::instead,
 };
 
 pub(super) fn check_profile(
@@ -33,6 +36,7 @@ pub(super) fn check_profile(
             "can't stand in a denial, since tools take some words for more than a name; write another".into();
         findings.add(raw.name.line, &format!("{path}.name"), Code::PolicyMalformed, text);
     }
+    check_vaults(raw.allow.backup.vault.as_ref(), path, policy, findings);
     let allow = check_allow(&raw.allow, path, policy.catalogue(), findings);
     let profile = Profile {
         namespaces: check_namespaces(raw.namespaces.as_ref(), raw.name.line, path, findings),
@@ -49,6 +53,35 @@ pub(super) fn check_profile(
         check_defaults(&raw.defaults, &profile, policy, path, findings);
     }
     profile
+}
+
+/// Each name is one of the vault's that the policy names.
+fn check_vaults(
+    raw: Option<&Located<Vec<Located<String>>>>,
+    path: &str,
+    policy: &Policy,
+    findings: &mut Findings,
+) {
+    let vault = policy.azure.backup_vault.as_ref();
+    let known: Vec<&str> =
+        vault.iter().flat_map(|vault| vault.policies.value.keys().map(String::as_str)).collect();
+    for (index, name) in list(raw).into_iter().flatten().take(ITEMS).enumerate() {
+        let is_known = name.value == Backup::NO_VAULT || known.contains(&name.value.as_str());
+        if !is_known {
+            let usable: Vec<&str> = known.iter().copied().chain([Backup::NO_VAULT]).collect();
+            let text = format!(
+                "{} is no name in azure.backupVault.policies; {}, or add it there",
+                quote(&name.value),
+                instead(&usable, "")
+            );
+            findings.add(
+                name.line,
+                &format!("{path}.allow.backup.vault[{index}]"),
+                Code::PolicyUnknownValue,
+                text,
+            );
+        }
+    }
 }
 
 fn check_passwords(raw: &raw::Passwords, path: &str, findings: &mut Findings) -> Option<u16> {
@@ -200,6 +233,7 @@ fn check_not_empty(raw: &raw::Allow, path: &str, findings: &mut Findings) {
         ("storage.tiers", empty_at(raw.storage.tiers.as_ref())),
         ("highAvailability", empty_at(raw.high_availability.as_ref())),
         ("backup.geoRedundant", empty_at(raw.backup.geo_redundant.as_ref())),
+        ("backup.vault", empty_at(raw.backup.vault.as_ref())),
         ("authentication", empty_at(raw.authentication.as_ref())),
     ];
     for (name, line) in empty.into_iter().filter_map(|(name, line)| Some((name, line?))) {
@@ -214,6 +248,7 @@ fn check_lengths(raw: &raw::Allow, path: &str, findings: &mut Findings) {
         ("storage.tiers", length_at(raw.storage.tiers.as_ref())),
         ("highAvailability", length_at(raw.high_availability.as_ref())),
         ("backup.geoRedundant", length_at(raw.backup.geo_redundant.as_ref())),
+        ("backup.vault", length_at(raw.backup.vault.as_ref())),
         ("authentication", length_at(raw.authentication.as_ref())),
     ];
     for (key, (line, length)) in lengths.into_iter().filter_map(|(key, list)| Some((key, list?))) {
@@ -238,6 +273,8 @@ fn allowed(raw: &raw::Allow) -> Allowed {
             raw.backup.max_retention_days.as_ref().map(|days| days.value),
         ),
         geo_redundant: list(raw.backup.geo_redundant.as_ref()).map(<[_]>::to_vec),
+        vault: list(raw.backup.vault.as_ref())
+            .map(|names| names.iter().map(|name| name.value.clone()).collect()),
         extensions: raw.extensions.as_deref().map(patterns),
         parameters: raw.parameters.allow.as_deref().map(patterns),
         parameters_denied: patterns(&raw.parameters.deny),

@@ -10,6 +10,7 @@ const POSTGRESQL: &[&str] =
 const POSTGRESQL_ADMINISTRATORS: &[&str] = &["2022-12-01", "2023-06-01-preview", "2024-08-01", "2025-08-01"];
 const MANAGED_IDENTITY: &[&str] = &["2018-11-30", "2022-01-31-preview", "2023-01-31"];
 const FEDERATED_CREDENTIALS: &[&str] = &["2022-01-31-preview", "2023-01-31"];
+const DATA_PROTECTION: &[&str] = &["2023-01-01", "2023-11-01"];
 const RESOURCE_GROUPS: &[&str] = &["2020-06-01", "2021-04-01"];
 
 const fn known(kind: Kind) -> &'static [&'static str] {
@@ -19,6 +20,7 @@ const fn known(kind: Kind) -> &'static [&'static str] {
         Kind::Administrator => POSTGRESQL_ADMINISTRATORS,
         Kind::UserAssignedIdentity => MANAGED_IDENTITY,
         Kind::FederatedIdentityCredential => FEDERATED_CREDENTIALS,
+        Kind::BackupVault | Kind::BackupPolicy | Kind::BackupInstance => DATA_PROTECTION,
     }
 }
 

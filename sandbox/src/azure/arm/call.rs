@@ -73,7 +73,7 @@ impl Call<'_> {
                 "{}/subscriptions/{}/providers/{}/locations/{location}/{kind}/{operation_id}?api-version={}",
                 self.endpoint,
                 id.subscription,
-                Kind::FlexibleServer.namespace(),
+                id.kind.namespace(),
                 self.api_version
             )
         };

@@ -54,7 +54,7 @@ pub(super) fn not_found(id: &ResourceId) -> ArmError {
     let name = id.name();
     match id.kind {
         Kind::ResourceGroup => group_not_found(name),
-        Kind::FlexibleServer | Kind::UserAssignedIdentity => ArmError::not_found(
+        Kind::FlexibleServer | Kind::UserAssignedIdentity | Kind::BackupVault => ArmError::not_found(
             "ResourceNotFound",
             format!(
                 "The Resource '{}/{name}' under resource group '{}' was not found. For more details please go to \

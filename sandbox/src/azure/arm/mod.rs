@@ -1,6 +1,7 @@
 //! Azure Resource Manager and the resource providers behind it.
 
 pub(super) mod api_versions;
+pub(super) mod backup_vault;
 mod call;
 mod child;
 pub(super) mod configuration;

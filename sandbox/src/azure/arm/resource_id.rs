@@ -19,10 +19,13 @@ pub(in crate::azure) enum Kind {
     Administrator,
     UserAssignedIdentity,
     FederatedIdentityCredential,
+    BackupVault,
+    BackupPolicy,
+    BackupInstance,
 }
 
 impl Kind {
-    const IN_PROVIDERS: [Self; 7] = [
+    const IN_PROVIDERS: [Self; 10] = [
         Self::FlexibleServer,
         Self::Database,
         Self::FirewallRule,
@@ -30,12 +33,16 @@ impl Kind {
         Self::Administrator,
         Self::UserAssignedIdentity,
         Self::FederatedIdentityCredential,
+        Self::BackupVault,
+        Self::BackupPolicy,
+        Self::BackupInstance,
     ];
 
     pub(in crate::azure) const fn namespace(self) -> &'static str {
         match self {
             Self::ResourceGroup => "Microsoft.Resources",
             Self::UserAssignedIdentity | Self::FederatedIdentityCredential => "Microsoft.ManagedIdentity",
+            Self::BackupVault | Self::BackupPolicy | Self::BackupInstance => "Microsoft.DataProtection",
             _ => "Microsoft.DBforPostgreSQL",
         }
     }
@@ -51,6 +58,9 @@ impl Kind {
             Self::Administrator => &["flexibleServers", "administrators"],
             Self::UserAssignedIdentity => &["userAssignedIdentities"],
             Self::FederatedIdentityCredential => &["userAssignedIdentities", "federatedIdentityCredentials"],
+            Self::BackupVault => &["backupVaults"],
+            Self::BackupPolicy => &["backupVaults", "backupPolicies"],
+            Self::BackupInstance => &["backupVaults", "backupInstances"],
         }
     }
 
@@ -62,7 +72,10 @@ impl Kind {
     const fn parent(self) -> Option<Self> {
         match self {
             Self::ResourceGroup => None,
-            Self::FlexibleServer | Self::UserAssignedIdentity => Some(Self::ResourceGroup),
+            Self::FlexibleServer | Self::UserAssignedIdentity | Self::BackupVault => {
+                Some(Self::ResourceGroup)
+            }
+            Self::BackupPolicy | Self::BackupInstance => Some(Self::BackupVault),
             Self::FederatedIdentityCredential => Some(Self::UserAssignedIdentity),
             _ => Some(Self::FlexibleServer),
         }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    api_versions,
+    api_versions, backup_vault,
     call::Call,
     child, configuration,
     errors::ArmError,
@@ -287,6 +287,7 @@ fn write(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
         (Kind::UserAssignedIdentity, true, _) => identity::put(call, id),
         (Kind::ResourceGroup | Kind::UserAssignedIdentity, false, _) => tag_change::patch(call, id),
         (Kind::FederatedIdentityCredential, true, _) => federated_credential::put(call, id),
+        (Kind::BackupInstance, true, _) => backup_vault::put(call, id),
         _ => Err(method_not_allowed(call.method)),
     }
 }
@@ -300,6 +301,7 @@ fn delete(call: &mut Call<'_>, id: &ResourceId) -> Result<Reply, ArmError> {
             child::delete(call, id, &server)
         }
         (Kind::UserAssignedIdentity | Kind::FederatedIdentityCredential, _) => Ok(identity::delete(call, id)),
+        (Kind::BackupInstance, _) => Ok(backup_vault::delete(call, id)),
         // A parameter is part of its server: it can be set back, never deleted.
         _ => Err(method_not_allowed(call.method)),
     }

@@ -12,3 +12,4 @@ mod restoring;
 mod servers;
 mod support;
 mod tokens;
+mod vaults;

@@ -1,7 +1,7 @@
 //! What there is of the server to look at: until when its version is supported, from when on it can be restored, and where it
 //! stands in Azure.
 
-use api::{BackupsStatus, DatabaseStatus, reason::Reason};
+use api::{DatabaseStatus, reason::Reason};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use policy::{
@@ -71,7 +71,7 @@ pub(super) fn tell_of_server(status: &mut DatabaseStatus, earliest_restore: Opti
     status.resource_id = id;
     // An answer of Azure's that lacks it takes nothing back.
     if let Some(time) = earliest_restore.and_then(full_hour) {
-        status.backups = Some(BackupsStatus { earliest_restore_time: Some(Time(time)) });
+        status.backups.get_or_insert_default().earliest_restore_time = Some(Time(time));
     }
 }
 

@@ -9,7 +9,7 @@ use prometheus_client::metrics::{family::Family, gauge::Gauge};
 
 use super::is_true;
 use crate::controller::engine::conditions::{
-    ACCESS_READY, POLICY_COMPLIANT, RESTART_PENDING, STALLED, SYNCED, find, is_work, ready,
+    ACCESS_READY, POLICY_COMPLIANT, RESTART_PENDING, STALLED, SYNCED, VAULT_BACKUP, find, is_work, ready,
 };
 
 /// As many databases that aren't ready have a series of their own: those that have waited longest. If all of thousands aren't, a
@@ -47,6 +47,14 @@ labels! {
 }
 
 labels! {
+    /// Labels of a number of databases of which there are to be copies in the vault.
+    struct VaultLabels {
+        /// as the condition `VaultBackup` says it, by its reason
+        state: &'static str,
+    }
+}
+
+labels! {
     /// Labels of a number of servers.
     struct ServerLabels {
         /// major version of PostgreSQL, such as `17`
@@ -71,6 +79,7 @@ pub(super) struct Databases {
     out_of_policy: Gauge,
     restart_pending: Gauge,
     access: Family<AccessLabels, Gauge>,
+    vault: Family<VaultLabels, Gauge>,
     servers: Family<ServerLabels, Gauge>,
     versions: Vec<u16>,
 }
@@ -124,6 +133,9 @@ impl Databases {
         if let Some(reason) = find(conditions, ACCESS_READY).and_then(|access| Reason::parse(&access.reason))
         {
             self.access.get_or_create(&AccessLabels { reason: reason.as_str() }).inc();
+        }
+        if let Some(reason) = find(conditions, VAULT_BACKUP).and_then(|vault| Reason::parse(&vault.reason)) {
+            self.vault.get_or_create(&VaultLabels { state: reason.as_str() }).inc();
         }
     }
 
@@ -179,6 +191,12 @@ impl Databases {
             "Databases into whose servers the operator looks by SQL, by what it found last",
             Who::OnCall,
             &self.access,
+        )?;
+        teller.metric(
+            "databases_vault",
+            "Databases of which there are to be copies in the Azure Backup vault, by how that is",
+            Who::OnCall,
+            &self.vault,
         )?;
         teller.metric(
             "servers",
@@ -275,6 +293,8 @@ mod tests {
             database("restart", &ready(&[condition("RestartPending", "True", "ParameterChanged", 1)])),
             database("settled", &ready(&[condition("AccessReady", "True", "Settled", 1)])),
             database("drifted", &ready(&[condition("AccessReady", "False", "Drifted", 1)])),
+            database("protected", &ready(&[condition("VaultBackup", "True", "Protected", 1)])),
+            database("stopped", &ready(&[condition("VaultBackup", "False", "ProtectionStopped", 1)])),
             database("of-a-stranger", &ready(&[condition("AccessReady", "False", "Whatever", 1)])),
         ];
         insta::assert_snapshot!(counted(&databases));
