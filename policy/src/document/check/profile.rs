@@ -70,7 +70,7 @@ fn check_vaults(
         if !is_known {
             let usable: Vec<&str> = known.iter().copied().chain([Backup::NO_VAULT]).collect();
             let text = format!(
-                "{} is no name in azure.backupVault.policies; {}, or add it there",
+                "{} is not a name in azure.backupVault.policies; {}, or add it there",
                 quote(&name.value),
                 instead(&usable, "")
             );
