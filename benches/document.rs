@@ -14,7 +14,7 @@ on the same machine. Another machine gives other numbers, so look at the ratios.
 ";
 
 /// The order in which sections stand.
-const SECTIONS: &[&str] = &["admission", "core", "limits", "attacks", "controller", "access"];
+const SECTIONS: &[&str] = &["admission", "core", "limits", "attacks", "allocator", "controller", "access"];
 
 /// Puts the section in its place, with the machine that it was measured on.
 pub fn write(section: &str, text: &str) {
