@@ -67,6 +67,12 @@ const NEEDED: &[Needed] = &[
         "list userassignedidentities.managedidentity.azure.com",
         AtStart,
     ),
+    controller(
+        "role",
+        "backupvaultsbackupinstances.dataprotection.azure.com",
+        "list backupvaultsbackupinstances.dataprotection.azure.com",
+        AtStart,
+    ),
     controller("role", "retaineddatabases.altinn.app", "list retaineddatabases.altinn.app", AtStart),
     controller("role", "configmaps database-policy", "list configmaps", AtStart),
     controller(
