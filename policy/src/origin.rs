@@ -1,5 +1,7 @@
 //! Where data come from that a database begins with.
 
+use crate::resource_id;
+
 /// Whose data are wanted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Origin<'a> {
@@ -13,7 +15,7 @@ impl std::fmt::Display for Origin<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Database(namespace, name) => write!(f, "{namespace}/{name}"),
-            Self::Server(id) => f.write_str(id.rsplit('/').next().unwrap_or_default()),
+            Self::Server(id) => f.write_str(resource_id::name(id)),
         }
     }
 }

@@ -1,5 +1,15 @@
 //! Ids that Azure gives.
 
+/// As that of a Flexible Server is written.
+/// <https://learn.microsoft.com/rest/api/postgresql/servers/get>
+pub const SERVER: &str =
+    "/subscriptions/<id>/resourceGroups/<name>/providers/Microsoft.DBforPostgreSQL/flexibleServers/<name>";
+
+/// The last name in an id, which is the resource's own.
+pub fn name(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or_default()
+}
+
 /// The name of a Flexible Server by its resource id; `None` for another id. Azure takes it in whatever case.
 pub fn server(id: &str) -> Option<&str> {
     resource(id, "Microsoft.DBforPostgreSQL", &["flexibleServers"])

@@ -98,9 +98,9 @@ pub fn origin<'a>(from: &'a RestoreFrom, database: DatabaseRef<'a>) -> Result<Or
         (None, Some(written)) if resource_id::server(written).is_some() => Ok(Origin::Server(written)),
         (None, Some(written)) => {
             let text = format!(
-                "{} is not the resource id of a server; write it as Azure shows it, /subscriptions/<id>/resourceGroups/<name>\
-                 /providers/Microsoft.DBforPostgreSQL/flexibleServers/<name>",
-                quote(written)
+                "{} is not the resource id of a server; write it as Azure shows it, {}",
+                quote(written),
+                resource_id::SERVER
             );
             fail("serverId", &text)
         }

@@ -6,7 +6,7 @@ use api::{Backup, DatabaseRef, ExtensionStatus, annotations::PAUSED};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt, api::ObjectMeta};
-use policy::{Effective, document};
+use policy::{Effective, document, resource_id};
 
 use super::{
     AT_REST, Adoption, AsoObject, BackupVaultsBackupInstance, DETACH_ON_DELETE, FederatedIdentityCredential,
@@ -79,7 +79,7 @@ pub struct RestoreSource {
 impl RestoreSource {
     /// Its name in Azure.
     pub fn name(&self) -> &str {
-        self.id.rsplit('/').next().unwrap_or_default()
+        resource_id::name(&self.id)
     }
 
     /// What the object of a server says that is being restored.

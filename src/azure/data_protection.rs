@@ -4,6 +4,7 @@
 
 use api::reason::Reason;
 use kube::CustomResource;
+use policy::resource_id;
 use serde::{Deserialize, Serialize};
 
 use super::{Owner, aso_object, condition::Condition, database_for_postgresql::Reference};
@@ -192,8 +193,7 @@ impl BackupVaultsBackupInstance {
 
     /// Name of the vault.
     pub fn vault(&self) -> &str {
-        let id = self.spec.owner.arm_id.as_deref().unwrap_or_default();
-        id.rsplit('/').next().unwrap_or_default()
+        resource_id::name(self.spec.owner.arm_id.as_deref().unwrap_or_default())
     }
 
     /// How it is by Azure's own account.

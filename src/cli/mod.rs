@@ -9,8 +9,9 @@ mod policy;
 mod server_name;
 mod webhook;
 
-use std::process::ExitCode;
+use std::{fs, path::Path, process::ExitCode};
 
+use ::policy::Policy;
 use clap::{Args, Parser, Subcommand};
 use exposition::Description;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,6 +61,11 @@ struct OperatorArgs {
 
 /// Any error that ends the process: one line for a person.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn read_policy(path: &Path) -> Result<Policy, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Policy::parse(&text).map_err(|errors| format!("{}: {errors}", path.display()).into())
+}
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {

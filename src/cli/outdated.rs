@@ -8,7 +8,6 @@ use std::{
 };
 
 use ::policy::{
-    Policy,
     catalogue::Catalogue,
     outdated::{Age, Phase, WITHIN, age},
 };
@@ -19,7 +18,7 @@ use kube::{Api, Client, api::ListParams};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, read_policy};
 use crate::api_error;
 
 #[derive(Args, Debug)]
@@ -66,7 +65,7 @@ struct Row {
 
 pub(super) fn run(args: &OutdatedArgs) -> Result<(), Failure> {
     let databases = databases(args)?;
-    let policy = args.policy.as_ref().map(|path| read_policy(path)).transpose()?;
+    let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let catalogue = match &policy {
         Some(policy) => policy.catalogue(),
         None => Catalogue::known(),
@@ -133,11 +132,6 @@ fn listed(text: &str) -> Result<Vec<Database>, String> {
         serde_json::from_value(item).map_err(|error| format!("items[{place}]: {error}; {what}"))
     };
     items.into_iter().enumerate().map(read).collect()
-}
-
-fn read_policy(path: &PathBuf) -> Result<Policy, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Policy::parse(&text).map_err(|errors| format!("{}: {errors}", path.display()).into())
 }
 
 /// The oldest first.

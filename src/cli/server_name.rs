@@ -1,14 +1,14 @@
 //! `database-operator server-name`
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
-use ::policy::{Policy, quote::quote, resource_id};
-use api::DatabaseRef;
+use ::policy::{Policy, quote::quote, resource_id, rules::names::database_name};
+use api::{DatabaseRef, DatabaseSpec};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Failure;
+use super::{Failure, read_policy};
 use crate::azure::{adoption, names};
 
 /// The version of Azure's API that has all of the modes.
@@ -59,10 +59,7 @@ impl Mode {
 }
 
 pub(super) fn run(args: &ServerNameArgs) -> Result<(), Failure> {
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", args.policy.display());
-    let text = fs::read_to_string(&args.policy).map_err(|error| named(&error))?;
-    let policy = Policy::parse(&text).map_err(|errors| named(&errors))?;
-    println!("{}", said(args, &policy)?);
+    println!("{}", said(args, &read_policy(&args.policy)?)?);
     Ok(())
 }
 
@@ -87,9 +84,9 @@ fn command(
     let source = args.source.as_deref().unwrap_or_default();
     if resource_id::server(source).is_none() {
         return Err(format!(
-            "--source {} is not the resource id of a server; write it as Azure shows it, /subscriptions/<id>/resourceGroups/\
-             <name>/providers/Microsoft.DBforPostgreSQL/flexibleServers/<name>",
-            quote(source)
+            "--source {} is not the resource id of a server; write it as Azure shows it, {}",
+            quote(source),
+            resource_id::SERVER
         ));
     }
     match (mode, args.time) {
@@ -105,7 +102,8 @@ fn command(
         _ => {}
     }
     let name = names::server(&azure.cluster_name.value, database);
-    let database_name = args.database_name.clone().unwrap_or_else(|| database.name.replace('-', "_"));
+    let written = DatabaseSpec { database_name: args.database_name.clone(), ..DatabaseSpec::default() };
+    let database_name = database_name(database.name, &written);
     let mut properties = json!({"createMode": mode.as_str(), "sourceServerResourceId": source});
     properties["network"] = match &azure.network.private {
         Some(private) => json!({

@@ -29,9 +29,15 @@ pub enum From {
 
 impl std::fmt::Display for From {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.origin().fmt(f)
+    }
+}
+
+impl From {
+    fn origin(&self) -> Origin<'_> {
         match self {
-            Self::Database(namespace, name) => write!(f, "{namespace}/{name}"),
-            Self::Server(id) => f.write_str(id.rsplit('/').next().unwrap_or_default()),
+            Self::Database(namespace, name) => Origin::Database(namespace, name),
+            Self::Server(id) => Origin::Server(id),
         }
     }
 }
@@ -39,11 +45,10 @@ impl std::fmt::Display for From {
 impl DataCopy {
     /// Whether it is about these two, on whatever day.
     pub fn is_about(&self, origin: &Origin<'_>, to: DatabaseRef<'_>) -> bool {
-        let is_from = match (&self.from, origin) {
-            (From::Database(ours, name), Origin::Database(theirs, named)) => ours == theirs && name == named,
+        let is_from = match (self.from.origin(), origin) {
             // Azure writes the same id in different cases.
-            (From::Server(ours), Origin::Server(theirs)) => ours.eq_ignore_ascii_case(theirs),
-            _ => false,
+            (Origin::Server(ours), Origin::Server(theirs)) => ours.eq_ignore_ascii_case(theirs),
+            (ours, theirs) => ours == *theirs,
         };
         let (namespace, name) = &self.to;
         is_from && namespace == to.namespace && name.as_deref().is_none_or(|name| name == to.name)

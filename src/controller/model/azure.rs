@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use policy::resource_id;
 use serde_json::{Value, json};
 
 use super::api_server::{Key, Store};
@@ -275,7 +276,7 @@ impl Azure {
             return if has_asked { Asked::Nothing } else { Asked::Refused("ServerNameAlreadyExists") };
         }
         let source = object["spec"]["sourceServerResourceReference"]["armId"].as_str().unwrap_or_default();
-        let source = source.rsplit('/').next().unwrap_or_default().to_owned();
+        let source = resource_id::name(source).to_owned();
         if !self.servers.contains_key(&source) {
             return Asked::Refused("ResourceNotFound");
         }

@@ -7,7 +7,7 @@ use api::{Database, DatabaseRef, DatabaseSpec, RestoreFrom, reason::Reason};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use kube::runtime::reflector::ObjectRef;
 use policy::{
-    Denial, Policy, Problem, Recorded,
+    Denial, Policy, Problem, Recorded, resource_id,
     restoring::{self, Origin, Source, comes_along},
 };
 
@@ -71,7 +71,7 @@ fn wanted(database: &Database, there: &There<'_>) -> Result<Option<Restore>, Blo
         }
         None => match origin {
             Origin::Server(id) => {
-                judge_administrator(id.rsplit('/').next().unwrap_or_default(), &origin, &around)?;
+                judge_administrator(resource_id::name(id), &origin, &around)?;
                 (id.to_owned(), None, None)
             }
             Origin::Database(namespace, name) => return Err(unknown(namespace, name)),

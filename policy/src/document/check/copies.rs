@@ -42,9 +42,9 @@ fn check_from(raw: &raw::DataCopy, path: &str, findings: &mut Findings) -> Optio
         (None, Some(id)) if resource_id::server(&id.value).is_some() => Some(From::Server(id.value.clone())),
         (None, Some(id)) => {
             let text = format!(
-                "{} is not the resource id of a server; write it as /subscriptions/<id>/resourceGroups/<name>/providers/\
-                 Microsoft.DBforPostgreSQL/flexibleServers/<name>",
-                quote(&id.value)
+                "{} is not the resource id of a server; write it as {}",
+                quote(&id.value),
+                resource_id::SERVER
             );
             findings.add(id.line, &format!("{path}.fromServer"), Code::PolicyMalformed, text);
             None
