@@ -65,7 +65,7 @@ pub fn fill(
 /// and what the profile says isn't meant.
 pub fn leave_to_source(filled: &mut Filled, written: &DatabaseSpec) {
     let nothing = DatabaseSpec::default();
-    for (field, value) in field::values().filter(|(field, _)| field::comes_with_data(field)) {
+    for (field, value) in field::values().filter(|(_, value)| value.comes_with_data) {
         if (value.text)(written).is_none() && (value.text)(&filled.spec).is_some() {
             (value.copy)(&mut filled.spec, &nothing);
             filled.defaulted.retain(|note| note.field != field.path);

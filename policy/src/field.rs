@@ -56,6 +56,9 @@ pub(crate) struct Value {
     pub(crate) default: fn(&raw::Defaults, &mut DatabaseSpec) -> Option<u64>,
     /// Whether not every change of it can be made on a server that exists, or be taken back.
     pub(crate) one_way: bool,
+    /// Whether a restored server has it as its source has it.
+    /// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
+    pub(crate) comes_with_data: bool,
 }
 
 /// What becomes of a value that is left out.
@@ -96,6 +99,7 @@ macro_rules! value {
             left_out: LeftOut::$left_out,
             default: |_, _| None,
             one_way: false,
+            comes_with_data: false,
         }
     };
     ($left_out:ident, $group:ident.$field:ident, $shown:expr) => {
@@ -108,6 +112,7 @@ macro_rules! value {
             left_out: LeftOut::$left_out,
             default: |_, _| None,
             one_way: false,
+            comes_with_data: false,
         }
     };
 }
@@ -149,6 +154,7 @@ pub const FIELDS: &[Field] = &[
         judged_by: &[],
         value: Some(Value {
             one_way: true,
+            comes_with_data: true,
             ..filled!(Required, version, written, |major: &u16| IntOrString::Int(i32::from(*major)))
         }),
     },
@@ -158,7 +164,7 @@ pub const FIELDS: &[Field] = &[
         write: "write Azure's name of a size, such as Standard_B1ms",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(filled!(Required, sku, String::clone)),
+        value: Some(Value { comes_with_data: true, ..filled!(Required, sku, String::clone) }),
     },
     Field {
         path: "storage",
@@ -174,7 +180,11 @@ pub const FIELDS: &[Field] = &[
         write: "write a whole number of GiB without quotes and without a unit, such as 64",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(Value { one_way: true, ..filled!(Required, storage.size_gib, ToString::to_string) }),
+        value: Some(Value {
+            one_way: true,
+            comes_with_data: true,
+            ..filled!(Required, storage.size_gib, ToString::to_string)
+        }),
     },
     Field {
         path: "storage.tier",
@@ -182,7 +192,7 @@ pub const FIELDS: &[Field] = &[
         write: "write a tier, such as P10",
         form: Form::Word(|| words(StorageTier::ALL)),
         judged_by: &["storage.sizeGiB"],
-        value: Some(filled!(Filled, storage.tier, ToString::to_string)),
+        value: Some(Value { comes_with_data: true, ..filled!(Filled, storage.tier, ToString::to_string) }),
     },
     Field {
         path: "storage.autoGrow",
@@ -190,7 +200,10 @@ pub const FIELDS: &[Field] = &[
         write: "write true or false, without quotes",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(filled!(Filled, storage.auto_grow, ToString::to_string)),
+        value: Some(Value {
+            comes_with_data: true,
+            ..filled!(Filled, storage.auto_grow, ToString::to_string)
+        }),
     },
     Field {
         path: "highAvailability",
@@ -214,7 +227,10 @@ pub const FIELDS: &[Field] = &[
         write: "write a whole number of days without quotes, such as 14",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(filled!(Filled, backup.retention_days, ToString::to_string)),
+        value: Some(Value {
+            comes_with_data: true,
+            ..filled!(Filled, backup.retention_days, ToString::to_string)
+        }),
     },
     Field {
         path: "backup.geoRedundant",
@@ -222,7 +238,11 @@ pub const FIELDS: &[Field] = &[
         write: "write true or false, without quotes",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(Value { one_way: true, ..filled!(Filled, backup.geo_redundant, ToString::to_string) }),
+        value: Some(Value {
+            one_way: true,
+            comes_with_data: true,
+            ..filled!(Filled, backup.geo_redundant, ToString::to_string)
+        }),
     },
     Field {
         path: "backup.vault",
@@ -262,7 +282,11 @@ pub const FIELDS: &[Field] = &[
         write: "write a name, in quotes if it looks like a number or a word of YAML",
         form: Form::Scalar,
         judged_by: &[],
-        value: Some(Value { one_way: true, ..value!(Stays, database_name, String::clone) }),
+        value: Some(Value {
+            one_way: true,
+            comes_with_data: true,
+            ..value!(Stays, database_name, String::clone)
+        }),
     },
     Field {
         path: "extensions",
@@ -336,24 +360,6 @@ pub const FIELDS: &[Field] = &[
         value: None,
     },
 ];
-
-/// What Azure takes from the source when it restores a server, beside the data.
-/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
-const WITH_DATA: &[&str] = &[
-    "version",
-    "sku",
-    "storage.sizeGiB",
-    "storage.tier",
-    "storage.autoGrow",
-    "backup.retentionDays",
-    "backup.geoRedundant",
-    "databaseName",
-];
-
-/// Whether a restored server has it as its source has it.
-pub(crate) fn comes_with_data(field: &Field) -> bool {
-    WITH_DATA.contains(&field.path)
-}
 
 impl Field {
     /// The fields below this one, each with its name there.

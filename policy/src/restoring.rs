@@ -11,8 +11,7 @@ use api::{Database, DatabaseRef, DatabaseSpec, RestoreFrom};
 use jiff::{Timestamp, civil::Date};
 
 use crate::{
-    Code, Policy, Problem,
-    field::{self, comes_with_data},
+    Code, Policy, Problem, field,
     quote::{quote, triggers_tool},
     recorded::Recorded,
     resource_id,
@@ -56,7 +55,7 @@ impl Source {
 /// What of a server a restored one has, too.
 pub fn comes_along(of: Recorded) -> Recorded {
     let mut running = DatabaseSpec::default();
-    for (_, value) in field::values().filter(|(field, _)| comes_with_data(field)) {
+    for (_, value) in field::values().filter(|(_, value)| value.comes_with_data) {
         if (value.text)(&of.running).is_some() {
             (value.copy)(&mut running, &of.running);
         }
