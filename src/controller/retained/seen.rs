@@ -36,7 +36,7 @@ pub(super) struct Seen<'a> {
     pub(super) is_anothers: bool,
     /// Whether the server's object was made since this process asked for that.
     pub(super) is_fresh: bool,
-    /// Once the end has come: the `Database` to which Azure is restoring its data.
+    /// Once the end has come, and before it is asked for: the `Database` to which Azure is restoring its data.
     pub(super) copied_to: Option<String>,
     /// By the clock of this machine.
     pub(super) now: Timestamp,
@@ -75,7 +75,8 @@ pub(super) async fn see<'a>(
     let is_anothers = server.as_ref().is_some_and(|server| server.is_of_another_cluster(here));
     let objects = Objects::of(&context.caches, &context.operator_namespace, &kept);
     let now = context.now();
-    let id = record.spec.server.id.as_deref().filter(|_| is_over);
+    let is_to_be_asked = is_over && !deletion_is_requested(record, server.as_ref());
+    let id = record.spec.server.id.as_deref().filter(|_| is_to_be_asked);
     let copied_to = id.and_then(|id| copied_to(&context.caches, id));
     Ok(Seen { record, kept, database, objects, server, end, is_over, is_anothers, is_fresh, copied_to, now })
 }

@@ -192,9 +192,11 @@ fn logins(there: &There<'_>) -> Logins {
     };
     let [first, second] = administrators(server_name);
     // The roles of data that were restored are those of who administers their source.
-    let source = there.under.server.and_then(source_of).unwrap_or_default();
-    let of_source = administrators(&source).into_iter().flatten();
-    let of_source: Vec<_> = of_source.filter(|one| !is_apps(&one.spec, &source)).collect();
+    let source = there.under.server.and_then(|server| adoption::restored(server)).map(|(name, _)| name);
+    let of_source = source.map(|source| {
+        administrators(source).into_iter().flatten().filter(move |one| !is_apps(&one.spec, source))
+    });
+    let of_source: Vec<_> = of_source.into_iter().flatten().collect();
     let other = caches.identities.get(operator_namespace, &names::app_identity(server_name));
     let administrator = Administrator::of(
         first.iter().chain(&second).chain(&of_source).map(|administrator| &administrator.spec),
@@ -218,11 +220,6 @@ fn logins(there: &There<'_>) -> Logins {
         identity: of_server,
     };
     Logins { administrator, identity: other.as_ref().and_then(identity), former: Some(former) }
-}
-
-/// Name of the server whose data this one has, or gets.
-fn source_of(server: &FlexibleServer) -> Option<String> {
-    adoption::restored(server).map(|(name, _)| name.to_owned())
 }
 
 /// Whether all caches of what is in Azure and in the apps' namespaces can be believed.
