@@ -1,10 +1,10 @@
 //! Between the settings of a spec and what Azure calls them, both ways: what was asked for once is read back from the
 //! object that asked.
 
-use api::{Backup, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, Storage, StorageTier};
+use api::{Backup, DatabaseSpec, Day, HighAvailability, MaintenanceWindow, Storage, StorageTier, version};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
 
-use super::database_for_postgresql::{self as azure, FlexibleServerSpec};
+use super::database_for_postgresql::{self as azure, FlexibleServerSpec, FlexibleServerStatus};
 
 /// Azure's numbers of the days.
 const DAYS: [Day; 7] =
@@ -51,6 +51,18 @@ pub(super) fn write(settings: &DatabaseSpec, spec: &mut FlexibleServerSpec) {
         start_hour: window.hour,
         start_minute: 0,
     });
+}
+
+/// What a server is that Azure has made, but for its size and what is in it. Version and disk are as Azure reports them, since
+/// neither ever goes back; the rest is what was asked for.
+pub fn running(spec: &FlexibleServerSpec, status: &FlexibleServerStatus) -> DatabaseSpec {
+    let size_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
+    let mut running = DatabaseSpec {
+        version: version::of_server(status.version.as_ref().unwrap_or(&spec.version)),
+        ..read(spec)
+    };
+    running.storage.get_or_insert_default().size_gib = size_gib.or(spec.storage.size_gib);
+    running
 }
 
 /// What a server's spec asks for of what it can do without. A word that isn't ours counts as nothing.

@@ -4,7 +4,6 @@ use api::{
     Authentication, Database, DatabaseRef, DatabaseSpec, RetainedDatabase,
     annotations::{ACCEPT_EMPTY, RECOVER_FROM},
     reason::Reason,
-    version,
 };
 use futures::FutureExt;
 use kube::{
@@ -284,8 +283,8 @@ fn with_vault(mut recorded: Recorded, policy: Option<String>) -> Recorded {
 /// What the server is, from its object, or from the status where that is gone. `None` before Azure has made it: then
 /// there is nothing that could be shrunk or downgraded, and a wish that Azure refused can be taken back.
 ///
-/// Version and disk are as Azure reports them, since neither ever goes back. The size is the one that was asked for:
-/// taking what Azure reports would follow each resize by others, and race with ASO, which puts the size back.
+/// The size is the one that was asked for: taking what Azure reports would follow each resize by others, and race with ASO,
+/// which puts the size back.
 fn recorded(
     database: &Database,
     server: Option<&FlexibleServer>,
@@ -299,15 +298,12 @@ fn recorded(
         return from_status.filter(|_| adoption::is_probe(server));
     };
     let spec = adoption::found(server);
-    let actual = status.version.as_ref().unwrap_or(&spec.version);
-    let actual_gib = status.storage.as_ref().and_then(|storage| storage.size_gib);
     let sku = if spec.sku.name.is_empty() { status.sku.as_ref() } else { Some(&spec.sku) };
     // Those of a server that was found are not known yet.
     let is_known = !adoption::is_probe(server) && !adoption::is_just_restored(server);
     let set = is_known.then(|| parameters::read(configurations.iter().map(|object| &object.spec)));
     let (extensions, parameters) = set.unzip();
-    let mut running = DatabaseSpec {
-        version: version::of_server(actual),
+    let running = DatabaseSpec {
         sku: sku.map(|sku| sku.name.clone()),
         database_name: database_name
             .or_else(|| from_status.and_then(|recorded| recorded.running.database_name)),
@@ -317,9 +313,8 @@ fn recorded(
             let has_passwords = settings::is_on(&spec.auth_config.password_auth) == Some(true);
             if has_passwords { Authentication::Password } else { Authentication::Identity }
         }),
-        ..settings::read(&spec)
+        ..settings::running(&spec, status)
     };
-    running.storage.get_or_insert_default().size_gib = actual_gib.or(spec.storage.size_gib);
     // What Azure doesn't restore isn't left out by anybody.
     let is_whole = !adoption::is_just_restored(server);
     Some(Recorded { running, is_whole, location: Some(spec.location.clone()) })

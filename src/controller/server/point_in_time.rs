@@ -162,15 +162,12 @@ fn source_server(origin: &Origin<'_>, around: &Surroundings<'_>) -> Option<Flexi
 /// What a restored server has of this one, and what it must be told to have.
 fn known(server: &FlexibleServer, origin: &Origin<'_>, around: &Surroundings<'_>) -> Source {
     let spec = adoption::found(server);
-    let status = server.created_status();
-    let mut running = DatabaseSpec {
-        version: status.and_then(|status| status.version.as_deref()).and_then(api::version::of_server),
-        sku: status.and_then(|status| Some(status.sku.as_ref()?.name.clone())),
+    let running = server.created_status().map(|status| DatabaseSpec {
+        sku: status.sku.as_ref().map(|sku| sku.name.clone()),
         database_name: adoption::database_name(server).map(str::to_owned),
-        ..azure::settings::read(&spec)
-    };
-    let size_gib = status.and_then(|status| status.storage.as_ref()?.size_gib);
-    running.storage.get_or_insert_default().size_gib = size_gib.or(spec.storage.size_gib);
+        ..azure::settings::running(&spec, status)
+    });
+    let running = running.unwrap_or_default();
     let settings = match *origin {
         Origin::Database(namespace, name) => {
             let source = DatabaseRef::new(namespace, name);
