@@ -70,6 +70,41 @@ impl World {
     }
 }
 
+/// The process ends after one write of a way, after two, and so on to its last: more than `least`. `begins` makes the world at
+/// the beginning of the way, and `judge` looks at it at the end, with the data that were there before.
+fn cut_off_at_each_write(
+    what: &str,
+    least: usize,
+    begins: impl Fn(&Runtime) -> World,
+    is_over: fn(&World) -> bool,
+    judge: impl Fn(&World, Option<u64>, &str),
+) {
+    monotonic::stand_still();
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    for writes in 1.. {
+        let mut world = begins(&runtime);
+        let had = data(&world);
+        assert!(had.is_some());
+        let mut left = Some(writes);
+        for _ in 0..ROUNDS {
+            if is_over(&world) || left.is_none() {
+                break;
+            }
+            left = world.round(&runtime, left);
+        }
+        world.process = None;
+        let when = format!("after {writes} writes of {what}");
+        world.work_until(&runtime, &when, is_over);
+        judge(&world, had, &when);
+        if left.is_some() {
+            println!("{what} has fewer than {writes} writes");
+            assert!(writes > least, "{writes}");
+            return;
+        }
+    }
+}
+
 #[rstest]
 #[case::keeping(&[], Step::Delete { word: Some("Retain") }, is_kept, true, 6)]
 #[case::destroying(&[], Step::Delete { word: Some("Destroy") }, is_destroyed, false, 15)]
@@ -84,36 +119,21 @@ fn whoever_comes_next_brings_it_to_its_end(
     #[case] keeps: bool,
     #[case] least: usize,
 ) {
-    monotonic::stand_still();
-    let runtime = runtime();
-    let _entered = runtime.enter();
-    for writes in 1.. {
+    let what = format!("{begin:?}");
+    let ready = |runtime: &Runtime| {
         let mut world = World::new(Administers::Apps);
-        world.take(&runtime, &Step::Apply, NAME);
-        world.work_until(&runtime, "it is ready", is_back);
+        world.take(runtime, &Step::Apply, NAME);
+        world.work_until(runtime, "it is ready", is_back);
         for step in before {
-            world.take(&runtime, step, NAME);
-            world.work_until(&runtime, "it is kept", is_kept);
+            world.take(runtime, step, NAME);
+            world.work_until(runtime, "it is kept", is_kept);
         }
-        let had = data(&world);
-        assert!(had.is_some());
-        world.take(&runtime, &begin, NAME);
-        let mut left = Some(writes);
-        for _ in 0..ROUNDS {
-            if is_over(&world) || left.is_none() {
-                break;
-            }
-            left = world.round(&runtime, left);
-        }
-        world.process = None;
-        world.work_until(&runtime, &format!("after {writes} writes of {begin:?}"), is_over);
-        assert_eq!(data(&world), had.filter(|_| keeps), "after {writes} writes of {begin:?}");
-        if left.is_some() {
-            println!("{begin:?} has fewer than {writes} writes");
-            assert!(writes > least, "{writes}");
-            return;
-        }
-    }
+        world.take(runtime, &begin, NAME);
+        world
+    };
+    cut_off_at_each_write(&what, least, ready, is_over, |world, had, when| {
+        assert_eq!(data(world), had.filter(|_| keeps), "{when}");
+    });
 }
 
 /// A world in which the source is ready, and its copy is asked for.
@@ -141,28 +161,7 @@ fn is_copied_once(world: &World, source: Option<u64>, when: &str) {
 
 #[test]
 fn a_restore_that_is_cut_off_at_any_write_is_done_once() {
-    monotonic::stand_still();
-    let runtime = runtime();
-    let _entered = runtime.enter();
-    for writes in 1.. {
-        let mut world = before_a_restore(&runtime);
-        let source = data(&world);
-        let mut left = Some(writes);
-        for _ in 0..ROUNDS {
-            if is_copied(&world) || left.is_none() {
-                break;
-            }
-            left = world.round(&runtime, left);
-        }
-        world.process = None;
-        let when = format!("after {writes} writes of a restore");
-        world.work_until(&runtime, &when, is_copied);
-        is_copied_once(&world, source, &when);
-        if left.is_some() {
-            assert!(writes > 8, "{writes}");
-            return;
-        }
-    }
+    cut_off_at_each_write("a restore", 8, before_a_restore, is_copied, is_copied_once);
 }
 
 /// And all of it is applied again from Git.
