@@ -161,6 +161,10 @@ fn tabs_and_line_ends_of_other_systems_are_fine() {
     "{from: ledger/main, to",
     "{fromServer: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/a, owners: [azuresu], to"
 )]
+#[case::more_owners_than_can_be_named(
+    "{from: ledger/main, to",
+    "{fromServer: /subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/a, owners: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q], to"
+)]
 #[case::copied_to_any_namespace("to: \"ledger-test/*\"", "to: \"*/main\"")]
 #[case::copied_to_every_name_like_this("to: \"ledger-test/*\"", "to: \"ledger-test/main-*\"")]
 #[case::copied_for_no_reason("reason: \"rehearsal, ticket 4713\"", "reason: \"\"")]

@@ -1,8 +1,10 @@
+use api::DefaultedField;
 use jiff::civil::date;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::defaults::{Filled, leave_to_source};
 
 const COPY: DatabaseRef<'_> = DatabaseRef::new("orders", "main-at-noon");
 const SERVER_ID: &str = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/\
@@ -185,13 +187,52 @@ fn what_is_not_known_of_a_source_stands_in_nobodys_way() {
     assert_eq!(against_source(&wish, &from, "orders/main", &Source::default(), now()), []);
 }
 
+/// A spec with a value in each field.
+fn whole() -> DatabaseSpec {
+    spec(json!({
+        "version": 14, "sku": "Standard_D2ds_v5", "databaseName": "orders", "highAvailability": "ZoneRedundant",
+        "storage": {"sizeGiB": 128, "tier": "P15", "autoGrow": true},
+        "backup": {"retentionDays": 14, "geoRedundant": true, "vault": "weekly"},
+        "maintenanceWindow": {"day": "Sunday", "hour": 3},
+        "extensions": ["pgcrypto"], "parameters": {"work_mem": "16384"}, "authentication": "Password",
+        "serviceAccountName": "app",
+    }))
+}
+
+/// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery>
 #[test]
 fn a_restored_server_has_version_size_disk_backups_and_name_of_its_source() {
-    let running = source().comes_along.running;
-    assert_eq!((major(&running), size_gib(&running)), (Some(14), Some(128)));
-    assert_eq!(running.high_availability, None, "Azure restores no standby");
-    assert_eq!((running.extensions, running.parameters), (None, None));
-    assert_eq!(running.sku.as_deref(), Some("Standard_D2ds_v5"));
+    let running = comes_along(Recorded::from(whole())).running;
+    let expected = json!({
+        "version": 14, "sku": "Standard_D2ds_v5", "databaseName": "orders",
+        "storage": {"sizeGiB": 128, "tier": "P15", "autoGrow": true}, "backup": {"retentionDays": 14, "geoRedundant": true},
+    });
+    assert_eq!(serde_json::to_value(running).unwrap(), expected);
+}
+
+/// What the source has isn't filled in from a profile, and what it doesn't bring is.
+#[test]
+fn what_comes_with_the_data_is_not_filled_in() {
+    let noted = |path: &str| DefaultedField {
+        field: path.to_owned(),
+        value: "x".to_owned(),
+        profile: "default".to_owned(),
+    };
+    let mut filled = Filled {
+        spec: whole(),
+        defaulted: ["version", "sku", "storage.sizeGiB", "highAvailability", "backup.vault"]
+            .map(noted)
+            .to_vec(),
+    };
+    leave_to_source(&mut filled, &spec(json!({"sku": "Standard_D2ds_v5"})));
+    let notes: Vec<&str> = filled.defaulted.iter().map(|note| note.field.as_str()).collect();
+    assert_eq!(notes, ["sku", "highAvailability", "backup.vault"]);
+    let expected = json!({
+        "sku": "Standard_D2ds_v5", "highAvailability": "ZoneRedundant", "backup": {"vault": "weekly"},
+        "maintenanceWindow": {"day": "Sunday", "hour": 3}, "extensions": ["pgcrypto"],
+        "parameters": {"work_mem": "16384"}, "authentication": "Password", "serviceAccountName": "app",
+    });
+    assert_eq!(serde_json::to_value(filled.spec).unwrap(), expected);
 }
 
 #[test]
