@@ -297,19 +297,24 @@ impl<'a> Story<'a> {
     /// Adds an entry to a list of the policy. `UNTIL` stands for a day in two months.
     #[track_caller]
     pub fn allow(&self, list: &str, entry: &str) {
+        let until = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(60.days());
+        let entry = entry.replace("UNTIL", &until.to_string());
+        let list = format!("\n{list}:\n");
+        self.change_policy(&list, &format!("{list}  - {entry}\n"));
+    }
+
+    /// Writes this in the policy in the place of that.
+    #[track_caller]
+    pub fn change_policy(&self, that: &str, this: &str) {
         // Stories that go at the same time would undo each other's.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(60.days());
-        let entry = entry.replace("UNTIL", &until.to_string());
         let policy: Value =
             serde_json::from_str(&self.as_platform(&["get", "cm", "database-policy", "-o=json"]).succeeded())
                 .unwrap();
         let yaml = policy["data"]["policy.yaml"].as_str().unwrap();
-        let list = format!("\n{list}:\n");
-        assert!(yaml.contains(&list), "{yaml}");
-        let yaml = yaml.replacen(&list, &format!("{list}  - {entry}\n"), 1);
-        let change = json!({"data": {"policy.yaml": yaml}}).to_string();
+        assert!(yaml.contains(that), "{yaml}");
+        let change = json!({"data": {"policy.yaml": yaml.replacen(that, this, 1)}}).to_string();
         self.as_platform(&["patch", "cm", "database-policy", "--type=merge", "-p", &change]).succeeded();
     }
 

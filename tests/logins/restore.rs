@@ -1,11 +1,13 @@
 //! A new `Database` that begins with the data of another one, as they were at a moment.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    common::{SERVER, Story, database, delete_in_azure, eventually, lets_in, ready, run},
-    sandbox, story,
+    common::{SERVER, Story, ask, database, delete_in_azure, eventually, lets_in, ready, run},
+    sandbox, start, story,
 };
 
 /// Rows, one in each line.
@@ -242,7 +244,7 @@ fn data_of_a_server_that_was_made_by_hand_move_in() {
 fn put_by_hand(story: &Story<'_>, words: &[&str]) {
     let policy =
         story.as_platform(&["get", "cm", "database-policy", "-o=jsonpath={.data.policy\\.yaml}"]).succeeded();
-    let file = sandbox().directory().join(format!("policy-{}.yaml", story.namespace));
+    let file = story.sandbox.directory().join(format!("policy-{}.yaml", story.namespace));
     std::fs::write(&file, policy).unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_database-operator"));
     command.arg("server-name").arg("--policy").arg(&file).args(words);
@@ -284,6 +286,32 @@ fn a_dropped_server_is_revived_under_another_name() {
     put_by_hand(&story, &[&[again.as_str()], &source[..]].concat());
     story.database("main-again", r#"{"databaseName": "main"}"#).succeeded();
     story.wait_ready("main-again");
+    let app = App::named(&story, "main-again");
+    let done = app.runs(&[ROWS, "INSERT INTO drinks VALUES ('water')", ROWS]);
+    assert_eq!((&done[0], &done[2]), (&json!([["tea"]]), &json!([["tea"], ["water"]])), "{done:?}");
+}
+
+/// docs/restoring.md, "A lost region".
+#[test]
+fn a_server_of_a_lost_region_is_restored_in_the_paired_one() {
+    // All that it makes from now on is in the region of its policy.
+    let sandbox = start();
+    let story = Story::new(&sandbox, "orders").with_database(r#"{"backup": {"geoRedundant": true}}"#);
+    App::of(&story).runs(&["CREATE TABLE drinks (name text)", "INSERT INTO drinks VALUES ('tea')"]);
+    let id = story.server().id;
+    // Until then Azure has no copy in the other region.
+    ask(sandbox.azure().advance_clock(Duration::from_hours(1))).unwrap();
+
+    story.change_policy("      highAvailability: ZoneRedundant\n", "");
+    story.change_policy("location: norwayeast", "location: norwaywest");
+    put_by_hand(
+        &story,
+        &["orders/main-again", "--make", "geo-restore", "--source", &id, "--database-name", "main"],
+    );
+    story.database("main-again", r#"{"databaseName": "main"}"#).succeeded();
+    story.wait_ready("main-again");
+    let server = &story.get("database", "main-again").unwrap()["status"]["server"];
+    assert_eq!(server["location"], "norwaywest");
     let app = App::named(&story, "main-again");
     let done = app.runs(&[ROWS, "INSERT INTO drinks VALUES ('water')", ROWS]);
     assert_eq!((&done[0], &done[2]), (&json!([["tea"]]), &json!([["tea"], ["water"]])), "{done:?}");

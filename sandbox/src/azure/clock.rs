@@ -20,6 +20,11 @@ struct Move {
     ahead: SignedDuration,
 }
 
+/// The time by which tokens are good: the machine's. Who holds one goes by that, too, and asks for no other until then.
+pub(super) fn time_of_tokens() -> Timestamp {
+    Timestamp::now()
+}
+
 impl Clock {
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::now().saturating_add(self.ahead()).unwrap_or(Timestamp::MAX)

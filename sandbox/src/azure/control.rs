@@ -20,6 +20,7 @@ use super::{
     },
     catalogue::regions,
     circumstances::{Lock, Region},
+    clock::time_of_tokens,
     cloud::Shared,
     directory::DirectoryEntry,
     endpoints::RealServer,
@@ -493,7 +494,7 @@ async fn issue_token(
     };
     let cloud = shared.lock();
     let tenant = asked.tenant.unwrap_or_else(|| cloud.tenant());
-    let now = cloud.now().as_second();
+    let now = time_of_tokens().as_second();
     let until = now.saturating_add(asked.lifetime_seconds.unwrap_or(3_600));
     let claims = json!({
         "aud": asked.audience.as_deref().unwrap_or(DATABASES),

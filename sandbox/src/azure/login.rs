@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     arm::resource_id::Kind,
+    clock::time_of_tokens,
     cloud::{Cloud, Shared},
     jwt::{Invalid, Unverified},
     rules::assertion::{self, Refusal},
@@ -208,14 +209,14 @@ fn identify(cloud: &Cloud, tenant: &str, client: &str, assertion: &str) -> Resul
         Invalid::Signature => Refusal::new("invalid_client", 50_013, "Assertion failed signature validation."),
         Invalid::Malformed => malformed(),
     })?;
-    assertion::is_within_its_time(&claims, cloud.now())?;
+    assertion::is_within_its_time(&claims, time_of_tokens())?;
     Ok(identity.body["properties"]["principalId"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Of an access token.
 /// <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
 fn claims(cloud: &Cloud, object_id: &str, client: &str, audience: &str) -> Value {
-    let now = cloud.now().as_second();
+    let now = time_of_tokens().as_second();
     let tenant = cloud.tenant();
     json!({
         "aud": audience,

@@ -16,7 +16,7 @@ use super::{
     token::{self, Principal},
     wire::{self, Cancel, Message, SessionKey, Startup},
 };
-use crate::azure::{cloud::Shared, endpoints::Endpoint, logins::LoginAttempt};
+use crate::azure::{clock::time_of_tokens, cloud::Shared, endpoints::Endpoint, logins::LoginAttempt};
 
 /// As much as is taken from the server at once.
 const CHUNK: usize = 16 * 1024;
@@ -145,7 +145,7 @@ async fn check_token<S: AsyncRead + AsyncWrite + Unpin>(
     let Message { kind, body } = wire::read(client).await?;
     let sent = body.strip_suffix(&[0]).unwrap_or(&body);
     let token = std::str::from_utf8(sent).ok().filter(|_| kind == b'p').unwrap_or_default();
-    let now = shared.lock().now();
+    let now = time_of_tokens();
     match token::check(token, &shared.signer.keys(), &target.tenant, principal, now) {
         Ok(object_id) => {
             attempt.object_id = Some(object_id);

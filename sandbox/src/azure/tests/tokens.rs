@@ -1,5 +1,7 @@
 //! A ServiceAccount's token is traded for one of its identity, as Microsoft Entra ID does it.
 
+use std::time::Duration;
+
 use axum::http::{Request, StatusCode, header};
 use http_body_util::Full;
 use rstest::rstest;
@@ -235,6 +237,10 @@ async fn an_app_logs_in_with_its_service_accounts_token(#[values("16", "17", "18
     administrator.batch_execute(&create).await.unwrap();
     let answer = identity.ask(&identity.asked()).await;
     let token = answer.body["access_token"].as_str().unwrap();
+    // Nobody who holds a token learns that this Azure's clock was moved.
+    identity.setup.control.advance_clock(Duration::from_hours(48)).await.unwrap();
     let app = Login::of("orders", "orders-app", token).log_in(&identity.setup).await.unwrap();
     assert_eq!(column(&app, "SELECT current_user::text").await, ["orders-app"]);
+    let again = identity.ask(&identity.asked()).await;
+    assert_eq!(again.status, StatusCode::OK, "{}", again.body);
 }
