@@ -1,5 +1,6 @@
-//! The controller is killed at each write of the two longest ways that data take when a `Database` goes and comes back:
-//! enumerated, not sampled. The next start ends in the right state. `controller::model::each_write` walks the others in memory.
+//! The controller is killed at each write of the longest ways that data take: when a `Database` goes, when it comes back, and
+//! when another one begins with its data. Enumerated, not sampled. The next start ends in the right state.
+//! `controller::model::each_write` walks the others in memory.
 
 use std::{
     fs,
@@ -19,11 +20,14 @@ use axum::{
     response::Response,
 };
 use kube::Client;
+use sandbox::{Options, azure::Settings};
+use serde_json::Value;
 
 use crate::{
     certificate::Cluster,
     common::{
-        CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, api_server, database_from, eventually, ready,
+        CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, api_server, ask, azure_requests, database,
+        database_from, eventually, ready,
     },
     killed::{cluster, controller, free_the_lease},
 };
@@ -109,46 +113,48 @@ async fn forward(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     answer.map(Body::new)
 }
 
-/// A way, from a database that is ready.
-struct Way {
+/// A way, in a namespace of its own for each write.
+struct Way<'a> {
     name: &'static str,
     /// More writes than it has.
     many: usize,
-    /// With a controller at work, before it begins.
-    before: fn(&Story<'_>),
+    /// What is there before it begins.
+    first: fn(&Story<'_>),
+    /// With a controller at work, before it begins. Gives what tells the server afterwards.
+    before: &'a dyn Fn(&Story<'_>) -> String,
     /// What people do, while no controller is there.
-    begin: fn(&Story<'_>),
+    begin: &'a dyn Fn(&Story<'_>),
     /// Whether it has come to its end.
     is_over: fn(&Story<'_>) -> bool,
-    /// What must hold then, of a server that was born at that time.
-    holds: fn(&Story<'_>, &str),
+    /// What must hold then, with what was given before.
+    holds: &'a dyn Fn(&Story<'_>, &str),
+}
+
+/// A database that is ready comes first.
+fn has_a_database(story: &Story<'_>) {
+    story.database("main", "{}").succeeded();
+}
+
+/// When its server was born, once it rests.
+fn settled(story: &Story<'_>) -> String {
+    story.wait_settled("main");
+    story.born()
 }
 
 /// Gives the number of writes that it has.
-fn walk(way: &Way) -> usize {
-    let cluster = cluster();
+fn walk(cluster: &Cluster, way: &Way<'_>) -> usize {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let stories: Vec<Story<'_>> = (0..way.many)
-        .map(|number| {
-            let story = Story::new(&cluster.sandbox, &format!("{}-{number:02}", way.name));
-            story.database("main", "{}").succeeded();
-            story
-        })
-        .collect();
-    let prepared = controller(&cluster, &[]);
-    for story in &stories {
-        story.wait_settled("main");
-    }
-    let born: Vec<String> = stories.iter().map(Story::born).collect();
-    for story in &stories {
-        (way.before)(story);
-    }
+    let new = |number| Story::new(&cluster.sandbox, &format!("{}-{number:02}", way.name));
+    let stories: Vec<Story<'_>> = (0..way.many).map(new).collect();
+    stories.iter().for_each(way.first);
+    let prepared = controller(cluster, &[]);
+    let before: Vec<String> = stories.iter().map(way.before).collect();
     drop(prepared);
 
-    for (pass, (story, born)) in stories.iter().zip(born).enumerate() {
+    for (pass, (story, before)) in stories.iter().zip(before).enumerate() {
         (way.begin)(story);
-        let (gate, kubeconfig) = Gate::open(&runtime, &cluster, &story.namespace, pass);
-        free_the_lease(&cluster);
+        let (gate, kubeconfig) = Gate::open(&runtime, cluster, &story.namespace, pass);
+        free_the_lease(cluster);
         let mut victim = cluster.replica_with("victim", &kubeconfig);
         eventually("the controller is at that write, or at the end", || {
             (gate.has_struck() || (way.is_over)(story)).then_some(())
@@ -156,11 +162,11 @@ fn walk(way: &Way) -> usize {
         let has_struck = gate.has_struck();
         victim.child.kill().unwrap();
         victim.child.wait().unwrap();
-        let survivor = controller(&cluster, &[]);
+        let survivor = controller(cluster, &[]);
         eventually(&format!("write {pass} of {}: the next start brings it to its end", way.name), || {
             (way.is_over)(story).then_some(())
         });
-        (way.holds)(story, &born);
+        (way.holds)(story, &before);
         drop(survivor);
         if !has_struck {
             println!("{} has {pass} writes, and was killed at each", way.name);
@@ -193,18 +199,24 @@ pub(crate) fn is_destroyed(story: &Story<'_>) -> bool {
 
 #[test]
 fn killed_at_each_write_of_destroying() {
-    let writes = walk(&Way {
+    let way = Way {
         name: "destroying",
         many: 24,
-        before: |story| story.confirm_destroy(),
-        begin: |story| {
+        first: has_a_database,
+        before: &|story| {
+            let born = settled(story);
+            story.confirm_destroy();
+            born
+        },
+        begin: &|story| {
             story.kubectl(&["delete", "database", "main", "--wait=false"]).succeeded();
         },
         is_over: is_destroyed,
-        holds: |story, _| {
+        holds: &|story, _| {
             assert_eq!((story.in_azure(SERVER).len(), story.in_azure(IDENTITY).len()), (0, 0));
         },
-    });
+    };
+    let writes = walk(&cluster(), &way);
     assert!(writes >= 15, "{writes}");
 }
 
@@ -218,24 +230,88 @@ fn is_back_as_other(story: &Story<'_>) -> bool {
 
 #[test]
 fn killed_at_each_write_of_recovering_as_another_database() {
-    let writes = walk(&Way {
+    let way = Way {
         name: "elsewhere",
         many: 26,
-        before: |story| {
-            let namespace = &story.namespace;
+        first: has_a_database,
+        before: &|story| {
+            let (born, namespace) = (settled(story), &story.namespace);
             story.allow_recovery(&format!("{namespace}/main"), &format!("{namespace}/other"));
             be_kept(story);
+            born
         },
-        begin: |story| {
+        begin: &|story| {
             let manifest = database_from("other", &format!("{}/main", story.namespace), "{}");
             eventually("the policy allows it", || story.apply(&manifest).ok.then_some(()));
         },
         is_over: is_back_as_other,
-        holds: |story, born| {
+        holds: &|story, born| {
             story.data_is_kept();
             assert_eq!(story.born(), born);
             assert_eq!((story.in_azure(CREDENTIAL).len(), story.in_azure(FIREWALL_RULE).len()), (1, 1));
         },
-    });
+    };
+    let writes = walk(&cluster(), &way);
     assert!(writes >= 10, "{writes}");
+}
+
+/// A restore needs a platform that administers its servers. So this one has a sandbox with PostgreSQL.
+fn cluster_with_postgres() -> Cluster {
+    let cluster = Cluster::without("controller", &Options::default());
+    // Nobody waits for a server's first backup here.
+    let settings = Settings { first_backup_seconds: Some(0), ..Settings::default() };
+    ask(cluster.sandbox.azure().change(&settings)).unwrap();
+    cluster
+}
+
+fn is_restored(story: &Story<'_>) -> bool {
+    story.get("database", "main").is_some_and(|database| {
+        ready(&database)["status"] == "True" && database["status"]["restored"]["server"].is_string()
+    })
+}
+
+#[test]
+fn killed_at_each_write_of_restoring() {
+    let cluster = cluster_with_postgres();
+    let source = {
+        let _prepared = controller(&cluster, &[]);
+        Story::new(&cluster.sandbox, "source").with_database("{}")
+    };
+    let (server, born) = (source.server(), source.born());
+    let way = Way {
+        name: "restoring",
+        many: 26,
+        first: |_| {},
+        before: &|story| {
+            let copy = format!(
+                "{{from: source/main, to: {}/main, until: UNTIL, reason: \"a story\"}}",
+                story.namespace
+            );
+            story.allow("copies", &copy);
+            String::new()
+        },
+        begin: &|story| {
+            let manifest = database("main", "{restoreFrom: {database: source/main}}");
+            eventually("the policy allows it", || story.apply(&manifest).ok.then_some(()));
+        },
+        is_over: is_restored,
+        holds: &|story, _| {
+            let copy = story.server();
+            let told = story.get("database", "main").unwrap()["status"]["restored"]["server"].clone();
+            assert_eq!(told, server.name);
+            assert_eq!((story.in_azure(CREDENTIAL).len(), story.in_azure(FIREWALL_RULE).len()), (1, 1));
+            let sent = azure_requests(&cluster.sandbox).into_iter().filter_map(|request| {
+                let is_taken = request.path.ends_with(&copy.name) && request.status < 300;
+                request.body.filter(|body| is_taken && !body["properties"]["createMode"].is_null())
+            });
+            let restores: Vec<Value> = sent.collect();
+            assert_eq!(restores.len(), 1, "{restores:?}");
+            assert_eq!(restores[0]["properties"]["sourceServerResourceId"], server.id);
+            assert_eq!(source.born(), born);
+            story.data_is_unharmed();
+            source.data_is_unharmed();
+        },
+    };
+    let writes = walk(&cluster, &way);
+    assert!(writes >= 15, "{writes}");
 }
