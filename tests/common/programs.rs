@@ -99,3 +99,18 @@ pub fn go(subcommand: &str) -> Command {
     go.arg(subcommand).current_dir(module);
     go
 }
+
+/// PostgreSQL's own programs for files with data. Those of Python's index know nothing of TLS.
+const ARCHIVES: &str = "pgserver==0.1.4";
+
+/// The folder with `pg_dump` and `pg_restore` of PostgreSQL 16.
+pub fn archive_programs() -> PathBuf {
+    let packages = cache("archive-programs", &ARCHIVES.replace('=', ""), |folder| {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        // Of the Python that it is for, nothing is used.
+        pip.args(["--only-binary=:all:", "--python-version=3.12", "--target"]).arg(folder).arg(ARCHIVES);
+        output(pip);
+    });
+    packages.join("pgserver/pginstall/bin")
+}

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     io::{BufRead, BufReader, Lines, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -64,17 +65,33 @@ impl<'a> App<'a> {
     }
 
     fn program(&self) -> Command {
-        let (sandbox, python) = (self.story.sandbox, Python::find());
-        let mut command = Command::new(&python.program);
+        let python = Python::find();
+        let mut command = self.in_pod(&python.program);
         command
             .args(["-c", include_str!("app.py")])
+            .env("PYTHONPATH", &python.packages)
+            .env("URI", &self.secret["uri"]);
+        command
+    }
+
+    /// A program that reaches the server as a pod does.
+    fn in_pod(&self, program: impl AsRef<OsStr>) -> Command {
+        let sandbox = self.story.sandbox;
+        let mut command = Command::new(program);
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("PYTHONPATH", &python.packages)
-            .env("URI", &self.secret["uri"])
             .env("PGHOSTADDR", sandbox.gateway().expect("the sandbox has PostgreSQL").ip().to_string())
             // The root of the sandbox stands for Azure's.
             .env("PGSSLROOTCERT", sandbox.root_certificate());
+        command
+    }
+
+    /// A line of a shell with the Secret's variables for libpq, and a token of Entra's as the password.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = self.in_pod("bash");
+        let variables = self.secret.iter().filter(|(key, _)| key.starts_with("PG"));
+        command.args(["-o", "pipefail", "-c", line]).envs(variables).env("PGPASSWORD", self.token());
         command
     }
 

@@ -1,11 +1,18 @@
 //! A new `Database` that begins with the data of another one, as they were at a moment.
 
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
+use sandbox::postgres::SUPERUSER;
 use serde_json::{Value, json};
 
 use crate::{
     app::App,
+    common::programs::archive_programs,
     common::{SERVER, Story, ask, database, delete_in_azure, eventually, lets_in, ready, run},
     sandbox, start, story,
 };
@@ -246,7 +253,7 @@ fn put_by_hand(story: &Story<'_>, words: &[&str]) {
         story.as_platform(&["get", "cm", "database-policy", "-o=jsonpath={.data.policy\\.yaml}"]).succeeded();
     let file = story.sandbox.directory().join(format!("policy-{}.yaml", story.namespace));
     std::fs::write(&file, policy).unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_database-operator"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_database-operator"));
     command.arg("server-name").arg("--policy").arg(&file).args(words);
     let said = run(command, "").succeeded();
     let between =
@@ -315,4 +322,66 @@ fn a_server_of_a_lost_region_is_restored_in_the_paired_one() {
     let app = App::named(&story, "main-again");
     let done = app.runs(&[ROWS, "INSERT INTO drinks VALUES ('water')", ROWS]);
     assert_eq!((&done[0], &done[2]), (&json!([["tea"]]), &json!([["tea"], ["water"]])), "{done:?}");
+}
+
+/// What a vault gives back: a file with the data of the one database that has this table, in the format of `pg_dump`.
+#[track_caller]
+fn file_of_vault(table: &str) -> PathBuf {
+    let prefix = format!("database-sandbox-postgresql-{}-", sandbox().state().unwrap().supervisor);
+    let places = [Path::new("/dev/shm").to_owned(), std::env::temp_dir()];
+    let folders = places.iter().filter_map(|place| fs::read_dir(place).ok()).flatten().flatten();
+    let file = sandbox().directory().join(format!("{table}.dump"));
+    let has_it =
+        folders.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)).any(|entry| {
+            let Ok(told) = fs::read_to_string(entry.path().join("data/postmaster.pid")) else { return false };
+            let port = told.lines().nth(3).unwrap();
+            let mut dump = Command::new(archive_programs().join("pg_dump"));
+            dump.args([
+                "--format=custom",
+                "--username",
+                SUPERUSER,
+                "--dbname=main",
+                "--port",
+                port,
+                "--host",
+            ]);
+            // All but what the stand-in itself keeps in a database.
+            dump.arg(entry.path()).args(["--schema=bar", "--extension=*", "--file"]).arg(&file);
+            let mut list = Command::new(archive_programs().join("pg_restore"));
+            list.arg("--list").arg(&file);
+            run(dump, "").ok && run(list, "").succeeded().contains(table)
+        });
+    assert!(has_it, "no server has {table}");
+    file
+}
+
+/// docs/backups.md, "Get data back".
+#[test]
+fn a_copy_from_the_vault_is_loaded_into_a_new_database() {
+    let spec = r#"{"version": 16, "extensions": ["pgcrypto"]}"#;
+    let story = story().with_database(spec);
+    App::of(&story).runs(&[
+        "CREATE SCHEMA bar",
+        "CREATE TABLE bar.drinks_of_long_ago (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text)",
+        "COMMENT ON TABLE bar.drinks_of_long_ago IS 'old'",
+        "INSERT INTO bar.drinks_of_long_ago (name) VALUES ('coffee'), ('tea')",
+        "CREATE VIEW bar.menu AS SELECT name FROM bar.drinks_of_long_ago",
+        "GRANT SELECT ON bar.menu TO PUBLIC",
+    ]);
+    let file = file_of_vault("drinks_of_long_ago");
+
+    story.database("main-again", spec).succeeded();
+    story.wait_ready("main-again");
+    let app = App::named(&story, "main-again");
+    let page = include_str!("../../docs/backups.md");
+    let line = page.lines().find(|line| line.starts_with("pg_restore ")).unwrap();
+    let program = archive_programs().join("pg_restore");
+    let line = line.replace("pg_restore ", &format!("{} ", program.display()));
+    run(app.shell(&line.replace("main.dump", &file.to_string_lossy())), "").succeeded();
+    let done = app.runs(&[
+        "SELECT name FROM bar.menu ORDER BY name",
+        "INSERT INTO bar.drinks_of_long_ago (name) VALUES ('water') RETURNING id",
+        "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'bar'",
+    ]);
+    assert_eq!(json!(done), json!([[["coffee"], ["tea"]], [[3]], [["main_again_owner"]]]));
 }
