@@ -341,13 +341,22 @@ mod tests {
     }
 
     fn asked(namespace: &str, uid: &str, copies: &str) -> Result<Option<Restore>, Blocked> {
+        asked_of(&source(), namespace, uid, copies)
+    }
+
+    fn asked_of(
+        source: &Value,
+        namespace: &str,
+        uid: &str,
+        copies: &str,
+    ) -> Result<Option<Restore>, Blocked> {
         let database: Database = serde_json::from_value(json!({
             "apiVersion": "altinn.app/v1alpha1", "kind": "Database",
             "metadata": {"name": "copy", "namespace": namespace},
             "spec": {"restoreFrom": {"database": "orders/live"}},
         }))
         .unwrap();
-        let caches = Caches::holding(&[source()], &Health::Synced);
+        let caches = Caches::holding(std::slice::from_ref(source), &Health::Synced);
         let (records, _writer) = kube::runtime::reflector::store();
         let policy = policy(copies);
         let around = Surroundings {
@@ -369,6 +378,20 @@ mod tests {
             identity: None,
         };
         wanted(&database, &There { database: DatabaseRef::of(&database), under, around })
+    }
+
+    /// In the middle of a change, the backup is of the server as it is.
+    #[test]
+    fn a_restored_server_is_like_the_source_that_runs_and_not_like_the_one_that_is_asked_for() {
+        let mut source = source();
+        source["spec"]["version"] = json!("17");
+        source["spec"]["sku"] = json!({"name": "Standard_D8ds_v5", "tier": "GeneralPurpose"});
+        source["spec"]["storage"] = json!({"storageSizeGB": 256});
+        source["status"]["sku"] = json!({"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"});
+        source["status"]["storage"] = json!({"storageSizeGB": 128});
+        let known = asked_of(&source, "orders", "then", "").unwrap().unwrap().known.unwrap();
+        let running = serde_json::to_value(known.comes_along.running).unwrap();
+        assert_eq!(running, json!({"version": 16, "sku": "Standard_D2ds_v5", "storage": {"sizeGiB": 128}}));
     }
 
     const OWN: &str = "  - {from: orders/live, to: orders/copy, until: 2027-01-31, reason: it is ours}\n";
