@@ -213,7 +213,7 @@ fn a_restored_server_has_version_size_disk_backups_and_name_of_its_source() {
 /// What the source has isn't filled in from a profile, and what it doesn't bring is.
 #[test]
 fn what_comes_with_the_data_is_not_filled_in() {
-    let noted = |path: &str| DefaultedField {
+    let of_default = |path: &str| DefaultedField {
         field: path.to_owned(),
         value: "x".to_owned(),
         profile: "default".to_owned(),
@@ -221,7 +221,7 @@ fn what_comes_with_the_data_is_not_filled_in() {
     let mut filled = Filled {
         spec: whole(),
         defaulted: ["version", "sku", "storage.sizeGiB", "highAvailability", "backup.vault"]
-            .map(noted)
+            .map(of_default)
             .to_vec(),
     };
     leave_to_source(&mut filled, &spec(json!({"sku": "Standard_D2ds_v5"})));
