@@ -91,9 +91,10 @@ pub(crate) fn build(
     let admin_secret_then = newest_is_unknown.map(|passwords| admin_secret(Some(&passwords.established())));
     let admin_secret =
         (passwords.is_some() || known.admin_secret.is_some()).then(|| admin_secret(app_passwords));
+    let has_gib = known.server.as_ref().and_then(|server| server.describe().size_gib);
+    let instance = objects.backup_instance.clone();
     let existing = known.backup_instance.clone();
-    let wish =
-        vault::Wish::of(effective, azure, &known.server_name, objects.backup_instance.clone(), existing);
+    let wish = vault::Wish::of(effective, azure, &known.server_name, has_gib, instance, existing);
     let vault = Box::new(wish);
     Desired {
         azure: objects,
