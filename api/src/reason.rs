@@ -213,6 +213,8 @@ reasons! {
     /// the policy names no vault, or not this backup policy; or Azure has no such vault or backup policy. What is protected
     /// stays protected
     VaultMissing: Condition, Warning, "the platform team";
+    /// the disk is larger than what Azure promises copies of in a vault: there may be none, whatever Azure says of the protection
+    TooLarge: Condition, Warning, "who wrote the spec, or the platform team";
     /// some parameters take effect only after a restart of the server. The message names them
     ParameterChanged: Condition, Calm, "the platform team restarts the server";
     /// somebody else wrote the ServiceAccount's annotation `azure.workload.identity/client-id`

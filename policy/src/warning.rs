@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Authentication, DatabaseSpec, DefaultedField, HighAvailability, annotations::RETENTION};
+use api::{Authentication, Backup, DatabaseSpec, DefaultedField, HighAvailability, annotations::RETENTION};
 use jiff::{ToSpan, civil::Date};
 
 use crate::{
     Policy, Problem, Recorded,
-    catalogue::{Catalogue, Support, Zones},
+    catalogue::{Catalogue, LARGEST_IN_VAULT_GIB, Support, Zones},
     defaults,
     deleting::{self, Deletion, Retention, RetentionRules},
     quote::{clean, quote},
+    spec,
 };
 
 /// The longest warning, in characters: the API server's own recommendation.
@@ -277,6 +278,20 @@ pub fn on_place(
     warnings
 }
 
+/// That Azure promises no copies of so large a disk, where that is so from now on.
+pub fn on_vault(new: &DatabaseSpec, old: Option<&DatabaseSpec>) -> Option<String> {
+    let is_too_large = |spec: &DatabaseSpec| {
+        spec::vault(spec) != Backup::NO_VAULT
+            && spec::size_gib(spec).is_some_and(|size| size > LARGEST_IN_VAULT_GIB)
+    };
+    let is_new = is_too_large(new) && !old.is_some_and(is_too_large);
+    is_new.then(|| {
+        format!(
+            "spec.backup.vault: Azure promises copies of at most {LARGEST_IN_VAULT_GIB} GiB; take a smaller disk, or write None"
+        )
+    })
+}
+
 /// Defaults that stand in the spec but give way to the server, which was there before them.
 pub fn on_defaults(
     spec: &DatabaseSpec,
@@ -464,6 +479,40 @@ mod tests {
         assert_eq!(!shown.is_empty(), expected.is_some(), "{shown:?}");
         assert!(shown.first().is_none_or(|shown| shown.starts_with(expected.unwrap())), "{shown:?}");
         assert!(shown.iter().all(|shown| shown.len() <= LONGEST_WARNING));
+    }
+
+    /// Of both kinds of change: of the disk, and of the wish for copies.
+    #[rstest]
+    #[case::as_large_as_may_be(json!({"storage": {"sizeGiB": 1024}, "backup": {"vault": "weekly"}}), None, false)]
+    #[case::larger(json!({"storage": {"sizeGiB": 2048}, "backup": {"vault": "weekly"}}), None, true)]
+    #[case::larger_without_copies(json!({"storage": {"sizeGiB": 2048}, "backup": {"vault": "None"}}), None, false)]
+    #[case::larger_without_a_word(json!({"storage": {"sizeGiB": 2048}}), None, false)]
+    #[case::of_no_known_size(json!({"backup": {"vault": "weekly"}}), None, false)]
+    #[case::it_grows(
+        json!({"storage": {"sizeGiB": 2048}, "backup": {"vault": "weekly"}}),
+        Some(json!({"storage": {"sizeGiB": 512}, "backup": {"vault": "weekly"}})),
+        true
+    )]
+    #[case::copies_are_wanted(
+        json!({"storage": {"sizeGiB": 2048}, "backup": {"vault": "weekly"}}),
+        Some(json!({"storage": {"sizeGiB": 2048}})),
+        true
+    )]
+    #[case::it_was_said_before(
+        json!({"storage": {"sizeGiB": 4096}, "backup": {"vault": "archive"}}),
+        Some(json!({"storage": {"sizeGiB": 2048}, "backup": {"vault": "weekly"}})),
+        false
+    )]
+    fn who_wants_copies_of_a_disk_that_is_too_large_is_told(
+        #[case] new: Value,
+        #[case] old: Option<Value>,
+        #[case] is_told: bool,
+    ) {
+        let spec = |value| serde_json::from_value::<DatabaseSpec>(value).unwrap();
+        let shown = on_vault(&spec(new), old.map(spec).as_ref());
+        let expected = "spec.backup.vault: Azure promises copies of at most 1024 GiB; take a smaller disk, or write None";
+        assert_eq!(shown.as_deref(), is_told.then_some(expected));
+        assert!(expected.len() <= LONGEST_WARNING);
     }
 
     #[test]

@@ -194,6 +194,9 @@ pub struct FlexibleServerStatus {
     pub id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fully_qualified_domain_name: Option<String>,
+    /// Azure sets it once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrator_login: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Behind the point, e.g. `7` of 17.7.

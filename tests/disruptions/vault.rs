@@ -113,6 +113,9 @@ fn what_azure_says_of_the_copies_is_told_though_azure_service_operator_is_conten
             (metric(&sandbox, "controller", &series) == Some(1.0)).then_some(())
         });
     }
+    let is_told = |reason: &str| story.has_event(&format!("involvedObject.name=main,reason={reason}"));
+    assert!(["Protected", "ProtectionError", "ProtectionStopped"].into_iter().all(is_told));
+    assert!(!["ConfiguringProtection", "UpdatingProtection"].into_iter().any(is_told));
     assert_nothing_is_lost(&sandbox);
 }
 

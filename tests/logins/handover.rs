@@ -4,14 +4,12 @@ use sandbox::{Options, Sandbox, without_administrator};
 use serde_json::{Value, json};
 
 use crate::{
-    GROUP,
+    GROUP, OPERATOR,
     app::{App, answers},
     common::{ADMINISTRATOR, Story, ask, condition, eventually, run},
 };
 
 const POLICY: &str = include_str!("../../examples/policy.yaml");
-/// The operator's own identity in the stand-in for Azure.
-const OPERATOR: &str = "00000000-0000-4000-8000-0000000000d1";
 
 fn apply_policy(story: &Story<'_>, policy: &str) {
     let map = json!({

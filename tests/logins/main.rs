@@ -22,6 +22,8 @@ use sandbox::{Options, Sandbox, azure::Settings};
 
 /// `azure.administrator` of the example.
 const GROUP: &str = "00000000-0000-4000-8000-0000000000d0";
+/// The operator's own identity in the stand-in for Azure, a member of the group.
+const OPERATOR: &str = "00000000-0000-4000-8000-0000000000d1";
 
 /// The sandbox of all stories; it ends with this process.
 fn sandbox() -> &'static Sandbox {

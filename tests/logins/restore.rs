@@ -7,13 +7,16 @@ use std::{
     time::Duration,
 };
 
-use sandbox::postgres::SUPERUSER;
+use sandbox::{azure::TokenRequest, postgres::SUPERUSER};
 use serde_json::{Value, json};
 
 use crate::{
-    app::App,
-    common::programs::archive_programs,
-    common::{SERVER, Story, ask, database, delete_in_azure, eventually, lets_in, ready, run},
+    OPERATOR,
+    app::{App, answers},
+    common::{
+        SERVER, Story, ask, database, delete_in_azure, eventually, lets_in, programs::archive_programs,
+        ready, run,
+    },
     sandbox, start, story,
 };
 
@@ -215,13 +218,15 @@ fn by_hand(story: &Story<'_>) -> String {
 fn data_of_a_server_that_was_made_by_hand_move_in() {
     let story = story();
     let id = by_hand(&story);
-    let uri = format!(
-        "postgresql://legacy_admin:By-hand-2019@{}.postgres.database.azure.com:5432/shop?sslmode=verify-full",
-        id.rsplit('/').next().unwrap()
+    by_sql(
+        &login(&story, id.rsplit('/').next().unwrap(), "legacy_admin", "shop"),
+        "By-hand-2019",
+        &[
+            "CREATE TABLE drinks (name text)",
+            "INSERT INTO drinks VALUES ('tea')",
+            "CREATE ROLE reports LOGIN PASSWORD 'Reports-2019'",
+        ],
     );
-    App::at(&story, &uri)
-        .tries_with("By-hand-2019", &["CREATE TABLE drinks (name text)", "INSERT INTO drinks VALUES ('tea')"])
-        .succeeded();
     let to = format!("{}/main", story.namespace);
     let spec = json!({"databaseName": "shop", "restoreFrom": {"serverId": id}}).to_string();
     assert!(story.database("main", &spec).refused().contains("[DB123]"));
@@ -243,6 +248,70 @@ fn data_of_a_server_that_was_made_by_hand_move_in() {
     let server = story.get("database", "main").unwrap()["status"]["resourceId"].clone();
     assert!(!lets_in(sandbox(), server.as_str().unwrap(), "legacy_admin", "By-hand-2019"));
     assert!(lets_in(sandbox(), &id, "legacy_admin", "By-hand-2019"), "the old one goes on");
+    // The copy takes no password, so nobody else does either who had one.
+    login(&story, &server_of(&story, "main"), "reports", "postgres")
+        .tries_with("Reports-2019", &[])
+        .refused();
+    login(&story, id.rsplit('/').next().unwrap(), "reports", "postgres")
+        .tries_with("Reports-2019", &[])
+        .succeeded();
+}
+
+/// A login to a database of a server.
+fn login<'a>(story: &'a Story<'a>, server: &str, user: &str, database: &str) -> App<'a> {
+    let host = format!("{server}.postgres.database.azure.com");
+    App::at(story, &format!("postgresql://{user}@{host}:5432/{database}?sslmode=verify-full"))
+}
+
+/// What each of the statements gives, none of which fails.
+#[track_caller]
+fn by_sql(app: &App<'_>, password: &str, statements: &[&str]) -> Vec<Value> {
+    let said = answers(&app.tries_with(password, statements).succeeded());
+    assert!(said.iter().all(|one| one.get("error").is_none()), "{said:?}");
+    said
+}
+
+/// docs/restoring.md, "Who can log in to the copy".
+#[test]
+fn who_had_a_password_on_a_server_made_by_hand_has_it_in_a_copy_that_takes_passwords_until_somebody_ends_it()
+{
+    let story = story();
+    let id = by_hand(&story);
+    let legacy = id.rsplit('/').next().unwrap();
+    by_sql(
+        &login(&story, legacy, "legacy_admin", "shop"),
+        "By-hand-2019",
+        &[
+            "CREATE TABLE drinks (name text)",
+            "INSERT INTO drinks VALUES ('tea')",
+            "CREATE ROLE reports LOGIN PASSWORD 'Reports-2019'",
+        ],
+    );
+    let to = format!("{}/main", story.namespace);
+    story.allow(
+        "copies",
+        &format!("{{fromServer: {id}, owners: [legacy_admin], to: {to}, until: UNTIL, reason: \"a story\"}}"),
+    );
+    let spec = json!({"databaseName": "shop", "authentication": "Password", "restoreFrom": {"serverId": id}});
+    eventually("the policy allows it", || story.database("main", &spec.to_string()).ok.then_some(()));
+    is_restored(&story, "main", legacy);
+    let app = App::of(&story);
+    assert_eq!(by_sql(&app, &app.secret["password"], &[ROWS])[0], json!([["tea"]]));
+
+    // Who administered it has another password now, which nobody is given.
+    let copy = server_of(&story, "main");
+    login(&story, &copy, "legacy_admin", "postgres").tries_with("By-hand-2019", &[]).refused();
+    // Everybody else gets in to the server, and not into the app's database.
+    let reports = login(&story, &copy, "reports", "postgres");
+    by_sql(&reports, "Reports-2019", &["SELECT 1"]);
+    let refused = login(&story, &copy, "reports", "shop").tries_with("Reports-2019", &[]).refused();
+    assert!(refused.contains("permission denied for database"), "{refused}");
+
+    // The platform team ends that.
+    let token = ask(sandbox().azure().token(&TokenRequest::of(OPERATOR))).unwrap();
+    by_sql(&login(&story, &copy, "db-operators", "postgres"), &token, &["ALTER ROLE reports NOLOGIN"]);
+    reports.tries_with("Reports-2019", &[]).refused();
+    assert_eq!(by_sql(&app, &app.secret["password"], &[ROWS])[0], json!([["tea"]]));
 }
 
 /// What `database-operator server-name` has somebody put into Azure, as an object of Azure Service Operator that stays there: the

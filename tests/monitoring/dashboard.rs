@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::monitoring::{dashboard, expressions};
+use crate::{
+    monitoring::{Exposed, dashboard, expressions},
+    used,
+};
 
 fn panels(dashboard: &Value) -> &Vec<Value> {
     dashboard["panels"].as_array().unwrap()
@@ -36,6 +39,18 @@ fn no_panel_lies_on_another_one_and_each_says_what_it_shows() {
         assert!(!expressions(panel).is_empty(), "{title}");
     }
     assert!(ids.len() > 30);
+}
+
+/// An alert says that some databases are amiss. How many there are of each kind, and since when, is seen here.
+#[test]
+fn each_count_of_databases_is_shown() {
+    let (exposed, dashboard) = (Exposed::new(), dashboard());
+    let shown = used(&exposed, panels(&dashboard).iter().flat_map(expressions));
+    let counts: Vec<&str> =
+        exposed.names().into_iter().filter(|name| name.starts_with("database_operator_databases")).collect();
+    assert!(counts.len() > 5, "{counts:?}");
+    let hidden: Vec<&&str> = counts.iter().filter(|name| !shown.contains(**name)).collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
 }
 
 /// A dashboard with the name of somebody's data source works for nobody else.

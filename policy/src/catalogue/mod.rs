@@ -34,6 +34,10 @@ pub type Name = Cow<'static, str>;
 /// <https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore>
 pub const BACKUP_DAYS: RangeInclusive<i32> = 7..=35;
 
+/// The largest disk in GiB of which Azure promises copies in a Backup vault.
+/// <https://learn.microsoft.com/azure/backup/backup-azure-database-postgresql-flex-support-matrix>
+pub const LARGEST_IN_VAULT_GIB: i32 = 1024;
+
 /// What Azure offers, as far as it is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Catalogue {

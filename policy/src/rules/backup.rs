@@ -3,7 +3,7 @@
 use api::{Backup, DatabaseSpec};
 
 use super::{ASK, Context};
-use crate::{Code, Problem, catalogue::BACKUP_DAYS, quote::quote, suggest::instead};
+use crate::{Code, Problem, catalogue::BACKUP_DAYS, quote::quote, spec::vault, suggest::instead};
 
 /// What Azure does if nothing is written.
 const AZURES_DAYS: i32 = 7;
@@ -77,12 +77,6 @@ pub(super) fn geo_redundant(context: &Context<'_>) -> Option<Problem> {
 }
 
 const VAULT: &str = "spec.backup.vault";
-
-/// The name of the vault's backup policy, or `None`, written or not.
-fn vault(spec: &DatabaseSpec) -> &str {
-    let written = spec.backup.as_ref().and_then(|backup| backup.vault.as_deref());
-    written.unwrap_or(Backup::NO_VAULT)
-}
 
 fn is_vault_changed(context: &Context<'_>) -> bool {
     context.changed(|spec| vault(spec).to_owned())

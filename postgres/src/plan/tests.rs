@@ -253,6 +253,25 @@ fn a_database_of_an_app_that_was_administrator_is_taken_over() {
     assert_snapshot!(script(&observed, &desired));
 }
 
+/// They came with the data of a server that was made by hand. Whoever has the password of one that owned the data becomes a member
+/// of the owner role with it, and nothing is taken from the others.
+#[test]
+fn logins_that_nobody_here_has_made_stay_as_they_are() {
+    let mut desired = desired();
+    let mut observed = settled(&desired);
+    for name in ["seller", "reports"] {
+        observed.roles.insert(name.into(), observe_role());
+    }
+    assert_eq!(script(&observed, &desired), "");
+    desired.take_over_from = vec![role_name("seller")];
+    assert_eq!(
+        script(&observed, &desired),
+        "-- making the roles of the database\n\
+         -- in postgres, as one transaction\n\
+         GRANT \"orders_owner\" TO \"seller\" WITH INHERIT TRUE, SET TRUE;\n"
+    );
+}
+
 /// The databases beyond what is looked at would go to the app.
 #[test]
 fn nothing_changes_hands_where_too_many_databases_would() {

@@ -15,8 +15,8 @@ use kube::{
 
 use super::{
     conditions::{
-        self, ACCESS_READY, CLIENT_ID_CONFLICT, PAUSED, SYNCED, UP_TO_DATE, event_type, find, is_change,
-        is_work,
+        self, ACCESS_READY, CLIENT_ID_CONFLICT, PAUSED, SYNCED, UP_TO_DATE, VAULT_BACKUP, event_type, find,
+        is_change, is_work,
     },
     recorder::Recorder,
 };
@@ -120,6 +120,7 @@ fn told<'a>(old: Option<&DatabaseStatus>, new: &'a DatabaseStatus) -> Vec<(Event
         find(&new.conditions, ACCESS_READY).filter(|_| is_ready),
     ));
     told.extend(told_of_age(before(UP_TO_DATE), find(&new.conditions, UP_TO_DATE)));
+    told.extend(told_of_copies(before(VAULT_BACKUP), find(&new.conditions, VAULT_BACKUP)));
     told
 }
 
@@ -149,6 +150,19 @@ fn told_of_age<'a>(
 ) -> Option<(EventType, &'a str, &'a str)> {
     let now = now.filter(|now| now.status == "False")?;
     let is_news = before.is_none_or(|before| before.reason != now.reason);
+    is_news.then_some((event_type(&now.reason), &*now.reason, &*now.message))
+}
+
+/// That a vault makes copies now, or what keeps it from that. How far Azure is with it, the status tells.
+fn told_of_copies<'a>(
+    before: Option<&Condition>,
+    now: Option<&'a Condition>,
+) -> Option<(EventType, &'a str, &'a str)> {
+    // It says nothing of the copies, and passes.
+    let is_unknown = |condition: &Condition| condition.reason == Reason::CacheNotSynced.as_str();
+    let now = now.filter(|now| !is_work(&now.reason) && !is_unknown(now))?;
+    let is_news = before
+        .is_none_or(|before| before.reason != now.reason && !(is_unknown(before) && now.status == "True"));
     is_news.then_some((event_type(&now.reason), &*now.reason, &*now.message))
 }
 
@@ -283,6 +297,47 @@ mod tests {
         assert_eq!(reasons(&ending, &ending), [""; 0]);
         assert_eq!(reasons(&ending, &extended), ["VersionExtended!"]);
         assert_eq!(reasons(&extended, &current), [""; 0]);
+    }
+
+    #[rstest]
+    #[case::it_begins(None, ("Unknown", "ConfiguringProtection"), None)]
+    #[case::it_makes_copies_for_the_first_time(Some("ConfiguringProtection"), ("True", "Protected"), Some("Protected"))]
+    #[case::it_was_protected_before_anybody_looked(None, ("True", "Protected"), Some("Protected"))]
+    #[case::it_is_at_rest(Some("Protected"), ("True", "Protected"), None)]
+    #[case::its_policy_changes(Some("Protected"), ("Unknown", "UpdatingProtection"), None)]
+    #[case::its_policy_has_changed(Some("UpdatingProtection"), ("True", "Protected"), Some("Protected"))]
+    #[case::it_has_an_error(Some("Protected"), ("False", "ProtectionError"), Some("ProtectionError!"))]
+    #[case::the_error_goes_on(Some("ProtectionError"), ("False", "ProtectionError"), None)]
+    #[case::the_error_is_over(Some("ProtectionError"), ("True", "Protected"), Some("Protected"))]
+    #[case::it_was_stopped(Some("Protected"), ("False", "ProtectionStopped"), Some("ProtectionStopped!"))]
+    #[case::it_was_deleted_afterwards(Some("ProtectionStopped"), ("False", "SoftDeleted"), Some("SoftDeleted!"))]
+    #[case::there_is_no_vault(None, ("False", "VaultMissing"), Some("VaultMissing!"))]
+    #[case::nobody_can_ask_it(
+        Some("Protected"), ("Unknown", "AzureServiceOperatorMissing"), Some("AzureServiceOperatorMissing!")
+    )]
+    #[case::nobody_knows_for_a_moment(Some("Protected"), ("Unknown", "CacheNotSynced"), None)]
+    #[case::it_is_known_again(Some("CacheNotSynced"), ("True", "Protected"), None)]
+    #[case::it_is_known_again_and_amiss(
+        Some("CacheNotSynced"), ("False", "ProtectionStopped"), Some("ProtectionStopped!")
+    )]
+    fn what_becomes_of_the_copies_is_told_once(
+        #[case] before: Option<&str>,
+        #[case] (status, reason): (&str, &str),
+        #[case] expected: Option<&str>,
+    ) {
+        let with = |copies: Option<(&str, &str)>| -> DatabaseStatus {
+            let conditions = copies.map(|(status, reason)| {
+                json!({"type": "VaultBackup", "status": status, "reason": reason, "message": reason,
+                       "lastTransitionTime": "2026-11-24T12:00:00Z"})
+            });
+            serde_json::from_value(json!({"conditions": conditions.as_slice()})).unwrap()
+        };
+        let (old, new) = (with(before.map(|reason| ("Unknown", reason))), with(Some((status, reason))));
+        let told = told(Some(&old), &new);
+        let told = told.first().map(|(type_, reason, _)| {
+            format!("{reason}{}", if matches!(type_, EventType::Warning) { "!" } else { "" })
+        });
+        assert_eq!(told.as_deref(), expected);
     }
 
     #[test]

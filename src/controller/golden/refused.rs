@@ -21,6 +21,11 @@ enum Case {
 }
 
 impl Case {
+    /// Whether its API server refuses something anyway: then the places of writes aren't those of what was written.
+    fn refuses(&self) -> bool {
+        matches!(self, Self::Database(there) if !there.refuses.is_empty())
+    }
+
     /// A pass, and what it came to.
     async fn pass(&self, server: ApiServer) -> (ApiServer, String) {
         let (server, failed) = match self {
@@ -52,7 +57,7 @@ async fn a_pass_goes_on_or_fails_by_what_a_refused_write_means() {
         ("Database", cases("cases", |path| Case::Database(There::read(path)))),
         ("RetainedDatabase", cases("kept", |path| Case::Record(Kept::read(path)))),
     ] {
-        for case in cases {
+        for case in cases.into_iter().filter(|case| !case.refuses()) {
             let (server, _) = case.pass(ApiServer::default()).await;
             let kinds = server.kinds();
             for (place, kind) in kinds.iter().enumerate() {

@@ -21,7 +21,7 @@ use super::{
     vault,
 };
 use crate::{
-    azure::{self, SecretReference},
+    azure::{self, Administrator, SecretReference},
     labels::owner_labels,
 };
 
@@ -91,9 +91,10 @@ pub(crate) fn build(
     let admin_secret_then = newest_is_unknown.map(|passwords| admin_secret(Some(&passwords.established())));
     let admin_secret =
         (passwords.is_some() || known.admin_secret.is_some()).then(|| admin_secret(app_passwords));
+    let has_gib = known.server.as_ref().and_then(|server| server.describe().size_gib);
+    let instance = objects.backup_instance.clone();
     let existing = known.backup_instance.clone();
-    let wish =
-        vault::Wish::of(effective, azure, &known.server_name, objects.backup_instance.clone(), existing);
+    let wish = vault::Wish::of(effective, azure, &known.server_name, has_gib, instance, existing);
     let vault = Box::new(wish);
     Desired {
         azure: objects,
@@ -145,8 +146,16 @@ fn objects(
         identity: known.identity.as_ref(),
         administrator: &known.administrator,
         former: former(known, passwords, handover),
-        password_administrator: reference.as_ref().map(|reference| (password::LOGIN, reference)),
+        password_administrator: reference
+            .as_ref()
+            .map(|reference| (password_administrator(known), reference)),
     })
+}
+
+/// A copy has the administrator of its source, whose name Azure changes no more. Where the app is to log in as it, it has ours.
+fn password_administrator(known: &Known) -> &str {
+    let login = known.server.as_ref().and_then(Server::administrator_login);
+    login.filter(|_| known.administrator != Administrator::App).unwrap_or(password::LOGIN)
 }
 
 /// What the server's tags say beside whose it is.
@@ -275,5 +284,37 @@ fn metadata(database: &Database, name: &str) -> ObjectMeta {
         namespace: Some(namespace),
         owner_references: Some(vec![owner]),
         ..ObjectMeta::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::azure::Principal;
+
+    /// As a copy has it of a server that was made by hand.
+    #[rstest]
+    #[case::of_a_copy(Some("legacy_admin"), true, "legacy_admin")]
+    #[case::of_a_server_of_ours(Some("dbadmin"), true, "dbadmin")]
+    #[case::before_passwords_are_taken(None, true, "dbadmin")]
+    #[case::where_the_app_logs_in_as_it(Some("legacy_admin"), false, "dbadmin")]
+    fn the_administrator_by_a_password_keeps_the_name_that_azure_knows(
+        #[case] login: Option<&str>,
+        #[case] is_platforms: bool,
+        #[case] expected: &str,
+    ) {
+        let server = json!({
+            "apiVersion": "dbforpostgresql.azure.com/v20250801", "kind": "FlexibleServer", "metadata": {"name": "srv"},
+            "spec": {"azureName": "srv", "owner": {}, "location": "norwayeast"}, "status": {"administratorLogin": login},
+        });
+        let mut known = Known::of(serde_json::from_value(server).unwrap());
+        if is_platforms {
+            let [name, object_id, kind] = ["db-operators", "group", "Group"].map(str::to_owned);
+            known.administrator = Administrator::Platform(Principal { name, object_id, kind });
+        }
+        assert_eq!(password_administrator(&known), expected);
     }
 }

@@ -96,6 +96,11 @@ impl Server {
         !self.is_probe() && self.is_known_to_azure()
     }
 
+    /// Who administers it by a password, if it has ever taken any.
+    pub(crate) fn administrator_login(&self) -> Option<&str> {
+        self.0.status.as_ref()?.administrator_login.as_deref()
+    }
+
     /// When Azure made it.
     pub(crate) fn created_at(&self) -> Option<Timestamp> {
         self.0.created_at()

@@ -11,7 +11,7 @@ use api::{
     reason::{Reason, Stance},
 };
 use kube::{Resource, ResourceExt};
-use policy::{Effective, document};
+use policy::{Effective, catalogue::LARGEST_IN_VAULT_GIB, document};
 use serde_json::json;
 
 use super::{
@@ -66,16 +66,20 @@ pub(crate) struct Wish {
     /// Whether the policy has that name.
     is_named: bool,
     server_name: String,
+    /// Of the disk: as Azure has it, or as it is asked for before Azure has told.
+    size_gib: i32,
     /// As soon as Azure has made the server.
     desired: Option<Box<BackupVaultsBackupInstance>>,
     existing: Existing,
 }
 
 impl Wish {
+    /// `has_gib` is the disk of the server, once Azure has told.
     pub(crate) fn of(
         effective: &Effective,
         azure: &document::Azure,
         server_name: &str,
+        has_gib: Option<i32>,
         desired: Option<Box<BackupVaultsBackupInstance>>,
         existing: Existing,
     ) -> Self {
@@ -83,7 +87,8 @@ impl Wish {
         let vault = azure.backup_vault.as_ref();
         let is_named =
             name.as_ref().is_some_and(|name| vault.is_some_and(|it| it.policies.value.contains_key(name)));
-        Self { name, is_named, server_name: server_name.to_owned(), desired, existing }
+        let size_gib = has_gib.unwrap_or(effective.size_gib);
+        Self { name, is_named, server_name: server_name.to_owned(), size_gib, desired, existing }
     }
 }
 
@@ -228,12 +233,29 @@ fn told(seen: &Seen<'_>) -> Vault {
             );
             (Reason::NameTaken, text)
         }
-        None => judged(wish, name, own, protection.as_ref()),
+        None => {
+            let (reason, message) = judged(wish, name, own, protection.as_ref());
+            too_large(wish, reason).unwrap_or((reason, message))
+        }
     };
     let message = message.chars().take(LONGEST_MESSAGE).collect();
     let instance = own.map(|own| own.spec.azure_name.clone()).unwrap_or_default();
     let state = protection.map(|protection| protection.state);
     Vault::Told(Told { reason, message, status: VaultStatus { policy: name.clone(), instance, state } })
+}
+
+/// Azure finds nothing wrong with a server of which it promises no copies. What it does find comes first.
+fn too_large(wish: &Wish, reason: Reason) -> Option<(Reason, String)> {
+    let (server, size) = (&wish.server_name, wish.size_gib);
+    let is_well = matches!(reason.stance(), Stance::Calm | Stance::Working);
+    (is_well && size > LARGEST_IN_VAULT_GIB).then(|| {
+        let message = format!(
+            "The disk of server {server} has {size} GiB, and Azure promises copies in a vault of at most {LARGEST_IN_VAULT_GIB} \
+             GiB: there may be none. Make dumps with pg_dump, or move data to another Database; to do without the vault, write \
+             spec.backup.vault: None"
+        );
+        (Reason::TooLarge, message)
+    })
 }
 
 fn unknown(unreadable: &Unreadable) -> (Reason, String) {

@@ -252,6 +252,7 @@ fn on_spec(
 ) -> Vec<String> {
     let Specs { new, old, .. } = specs;
     let mut warnings = warning::on_defaults(new, defaulted, recorded);
+    warnings.extend(warning::on_vault(new, old.as_ref()));
     if let Some(policy) = basis.state.policy() {
         warnings.extend(warning::on_place(new, old.as_ref(), recorded, policy));
         warnings.extend(warning::on_support(new, recorded, policy.catalogue(), basis.today()));

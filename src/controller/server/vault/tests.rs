@@ -71,6 +71,7 @@ fn wish(found: Option<BackupVaultsBackupInstance>) -> Wish {
         name: Some("weekly".to_owned()),
         is_named: true,
         server_name: "srv".to_owned(),
+        size_gib: 32,
         desired: Some(Box::new(instance("pg-weekly", &Value::Null))),
         existing: Existing { instance: found.map(Box::new), unreadable: None },
     }
@@ -229,6 +230,52 @@ fn each_state_of_azures_is_told_in_words_though_azure_service_operator_is_conten
 )]
 fn what_stands_in_the_way_is_told(#[case] wish: Wish, #[case] expected: Reason) {
     assert_eq!(said(&wish).0, expected, "{}", said(&wish).1);
+}
+
+/// Azure says of some that all is well.
+#[rstest]
+#[case::as_large_as_may_be(1024, in_state(CONFIGURED), Reason::Protected)]
+#[case::larger(1025, in_state(CONFIGURED), Reason::TooLarge)]
+#[case::larger_and_set_up(2048, in_state("ConfiguringProtection"), Reason::TooLarge)]
+#[case::larger_and_changed(2048, in_state("UpdatingProtection"), Reason::TooLarge)]
+#[case::larger_and_sent(2048, instance("pg-weekly", &Value::Null), Reason::TooLarge)]
+#[case::larger_and_in_trouble(2048, in_state("ProtectionError"), Reason::ProtectionError)]
+#[case::larger_and_stopped(2048, in_state("ProtectionStopped"), Reason::ProtectionStopped)]
+#[case::larger_and_of_another(2048, of_another(in_state(CONFIGURED), "other"), Reason::NameTaken)]
+fn a_disk_of_which_azure_promises_no_copies_is_told(
+    #[case] size_gib: i32,
+    #[case] found: BackupVaultsBackupInstance,
+    #[case] expected: Reason,
+) {
+    let wish = Wish { size_gib, ..wish(Some(found)) };
+    assert_eq!(said(&wish).0, expected, "{}", said(&wish).1);
+    // The vault is asked for copies all the same: some are better than none.
+    let small = Wish { size_gib: 32, ..wish.clone() };
+    assert_eq!(decided(&wish, false, true), decided(&small, false, true));
+}
+
+/// A disk grows by itself, and one that is asked for is there only when Azure has made it so.
+#[rstest]
+#[case::azure_has_not_told(None, 32)]
+#[case::azure_has_another_one(Some(2048), 2048)]
+fn the_disk_counts_that_azure_has(#[case] has_gib: Option<i32>, #[case] expected: i32) {
+    let (policy, spec) = (policy::Policy::parse(&EXAMPLE).unwrap(), api::DatabaseSpec::default());
+    let request = policy::Request::new("database-policy", ORDERS, &spec, jiff::civil::date(2026, 11, 22));
+    let effective = policy.resolve(&request, None).unwrap();
+    let existing = Existing { instance: None, unreadable: None };
+    assert_eq!(Wish::of(&effective, &policy.azure, "srv", has_gib, None, existing).size_gib, expected);
+}
+
+#[test]
+fn a_disk_that_is_too_large_is_told_with_what_to_do() {
+    let wish = Wish { size_gib: 2048, ..wish(Some(in_state(CONFIGURED))) };
+    let Vault::Told(told) =
+        told(&Seen { database: ORDERS, wish: &wish, is_paused: false, server_is_ready: true })
+    else {
+        panic!("nothing is told");
+    };
+    insta::assert_snapshot!(format!("{} {}: {}", told.condition_status(), told.reason, told.message));
+    assert_eq!(told.status.state.as_deref(), Some(CONFIGURED), "Azure's word stays beside it");
 }
 
 #[test]

@@ -101,6 +101,29 @@ fn what_a_version_costs_and_a_region_may_refuse_is_warned_of() {
     assert_eq!(response["warnings"], json!([warning(shown)]));
 }
 
+#[test]
+fn copies_of_a_disk_that_is_too_large_for_them_are_admitted_with_a_warning() {
+    const VAULT: &str = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg-backup/providers/\
+                         Microsoft.DataProtection/backupVaults/bv";
+    let vault = format!("azure:\n  backupVault: {{id: {VAULT}, policies: {{weekly: pg-weekly}}}}\n");
+    let state = with_policy(&POLICY.replacen("azure:\n", &vault, 1).replace("maxGiB: 256", "maxGiB: 2048"));
+    let of_size = |size: i32| {
+        let spec = json!({"version": 17, "sku": "Standard_B1ms", "storage": {"sizeGiB": size}, "backup": {"vault": "weekly"}});
+        database(spec, Value::Null)
+    };
+    let asked = |operation: &str, object: Value, old: Value| {
+        let response = ask(Hook::Validate, &review(operation, object, old), &state);
+        assert_eq!(response["allowed"], true, "{response}");
+        response["warnings"].clone()
+    };
+    let warned = json!([
+        "spec.backup.vault: Azure promises copies of at most 1024 GiB; take a smaller disk, or write None"
+    ]);
+    assert_eq!(asked("CREATE", of_size(2048), Value::Null), warned);
+    assert_eq!(asked("UPDATE", of_size(2048), of_size(1024)), warned);
+    assert_eq!(asked("CREATE", of_size(1024), Value::Null), Value::Null);
+}
+
 /// The longest that a warning may be.
 fn warning(text: &str) -> String {
     policy::warning::cut(text, policy::warning::LONGEST_WARNING)
