@@ -225,6 +225,11 @@ fn data_of_a_server_that_was_made_by_hand_move_in() {
             "CREATE TABLE drinks (name text)",
             "INSERT INTO drinks VALUES ('tea')",
             "CREATE ROLE reports LOGIN PASSWORD 'Reports-2019'",
+            "CREATE ROLE seller LOGIN PASSWORD 'Seller-2019'",
+            "GRANT seller TO legacy_admin",
+            "GRANT CREATE ON SCHEMA public TO seller",
+            "CREATE TABLE sales (name text)",
+            "ALTER TABLE sales OWNER TO seller",
         ],
     );
     let to = format!("{}/main", story.namespace);
@@ -232,7 +237,7 @@ fn data_of_a_server_that_was_made_by_hand_move_in() {
     assert!(story.database("main", &spec).refused().contains("[DB123]"));
     story.allow(
         "copies",
-        &format!("{{fromServer: {id}, owners: [legacy_admin], to: {to}, until: UNTIL, reason: \"a story\"}}"),
+        &format!("{{fromServer: {id}, owners: [legacy_admin, seller], to: {to}, until: UNTIL, reason: \"a story\"}}"),
     );
     eventually("the policy allows it", || story.database("main", &spec).ok.then_some(()));
 
@@ -241,9 +246,13 @@ fn data_of_a_server_that_was_made_by_hand_move_in() {
     let done = app.runs(&[
         ROWS,
         "INSERT INTO drinks VALUES ('water')",
-        "SELECT tableowner FROM pg_tables WHERE tablename = 'drinks'",
+        "SELECT tableowner FROM pg_tables WHERE schemaname = 'public' ORDER BY 1",
     ]);
-    assert_eq!((&done[0], &done[2]), (&json!([["tea"]]), &json!([["shop_owner"]])), "{done:?}");
+    assert_eq!(
+        (&done[0], &done[2]),
+        (&json!([["tea"]]), &json!([["shop_owner"], ["shop_owner"]])),
+        "{done:?}"
+    );
     // Who administered the old one doesn't get in to the new one.
     let server = story.get("database", "main").unwrap()["status"]["resourceId"].clone();
     assert!(!lets_in(sandbox(), server.as_str().unwrap(), "legacy_admin", "By-hand-2019"));

@@ -483,7 +483,8 @@ pub struct DataCopy {
     pub from: Option<Located<String>>,
     /// Instead of `from`, the resource id of a server in Azure.
     pub from_server: Option<Located<String>>,
-    /// With `fromServer`, the roles that own the database and what is in it. It is given to the new `Database`'s own role.
+    /// With `fromServer`, the roles that own the database and what is in it, and the roles that made those. What they own is given
+    /// to the new `Database`'s own role.
     #[serde(default)]
     pub owners: Vec<Located<String>>,
     /// The database that may have them, as `<namespace>/<name>`, or each one of a namespace, as `<namespace>/*`.

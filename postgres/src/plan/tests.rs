@@ -253,6 +253,24 @@ fn a_database_of_an_app_that_was_administrator_is_taken_over() {
     assert_snapshot!(script(&observed, &desired));
 }
 
+/// An administrator of old has made the role that owns the data, as on most servers that were made by hand.
+#[test]
+fn a_role_that_only_a_former_owner_may_grant_is_borrowed_by_way_of_that_one() {
+    let mut desired = desired();
+    let mut observed = settled(&desired);
+    desired.take_over_from = vec![role_name("seller"), role_name("legacy_admin")];
+    for name in ["seller", "legacy_admin"] {
+        observed.roles.insert(name.into(), observe_role());
+        observed.memberships.push(world::member("orders_owner", name, ME));
+    }
+    let mut made = world::member("seller", "legacy_admin", "azuresu");
+    made.is_admin = true;
+    observed.memberships.push(made);
+    let place = Place::Database("orders".into());
+    observed.uses.push(Use { role: "seller".into(), place, owns: true, is_named: false });
+    assert_snapshot!(script(&observed, &desired));
+}
+
 /// They came with the data of a server that was made by hand. Whoever has the password of one that owned the data becomes a member
 /// of the owner role with it, and nothing is taken from the others.
 #[test]

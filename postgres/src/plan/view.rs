@@ -134,6 +134,33 @@ impl<'a> View<'a> {
 
     /// What lets us act with a role's rights for a while, and what ends that.
     pub fn borrowed(&self, role: &str) -> (Vec<Statement>, Vec<Statement>) {
+        let (mut begin, mut end) = (Vec::new(), Vec::new());
+        for one in self.lenders(role) {
+            let (its_begin, its_end) = self.borrowed_alone(one);
+            begin.splice(..0, its_begin);
+            end.extend(its_end);
+        }
+        (begin, end)
+    }
+
+    /// A role, and behind it each former owner that may grant the one before. From PostgreSQL 16 on, who has made a role may grant
+    /// it, and no other administrator.
+    fn lenders<'b>(&'b self, role: &'b str) -> Vec<&'b str> {
+        let mut lenders = vec![role];
+        let may_grant = |role: &str, member: &str| {
+            let mut members = self.observed.memberships.iter();
+            self.knows_options()
+                && members.any(|one| one.role == role && one.member == member && one.is_admin)
+        };
+        while let Some(next) = self.former_owners().find(|owner| {
+            !lenders.contains(owner) && lenders.last().is_some_and(|last| may_grant(last, owner))
+        }) {
+            lenders.push(next);
+        }
+        lenders
+    }
+
+    fn borrowed_alone(&self, role: &str) -> (Vec<Statement>, Vec<Statement>) {
         let me = &self.observed.me;
         let mut mine = self.observed.memberships.iter().filter(|one| one.role == role && one.member == *me);
         // Whoever else has given it to us, as Azure may do for each role: it stays.
