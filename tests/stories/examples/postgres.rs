@@ -99,8 +99,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        drop(self.child.kill());
+        // After SIGKILL its shared memory would stay.
+        let end = format!("kill -INT {}", self.child.id());
+        if !Command::new("sh").args(["-c", &end]).status().is_ok_and(|status| status.success()) {
+            // It fails only when it has ended already.
+            drop(self.child.kill());
+        }
         drop(self.child.wait());
     }
 }
