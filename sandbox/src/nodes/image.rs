@@ -124,6 +124,9 @@ fn described(blobs: &Path, media_type: &str, content: &Value) -> io::Result<Valu
     Ok(description)
 }
 
+/// How often an image is loaded. On a busy machine containerd once said of what it had just written that it was not found.
+const TRIES: u8 = 3;
+
 /// Where a node's containerd is reached.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
@@ -138,7 +141,16 @@ impl Store {
         let mut arguments: Vec<&Path> = vec![Path::new("--address"), self.socket.as_path()];
         arguments.extend(words.iter().map(Path::new));
         arguments.push(archive);
-        run(&self.ctr, &arguments).await.map(drop)
+        self.load_by(&arguments).await
+    }
+
+    async fn load_by(&self, arguments: &[&Path]) -> Result<(), command::Error> {
+        for _ in 1..TRIES {
+            if run(&self.ctr, arguments).await.is_ok() {
+                return Ok(());
+            }
+        }
+        run(&self.ctr, arguments).await.map(drop)
     }
 }
 
@@ -152,6 +164,21 @@ mod tests {
                     \t/lib64/ld-linux-x86-64.so.2 (0x00007f29)\n";
         assert_eq!(paths(said), ["/lib/libm.so.6", "/lib64/ld-linux-x86-64.so.2"].map(Path::new));
         assert_eq!(paths("\tstatically linked\n"), Vec::<PathBuf>::new());
+    }
+
+    #[rstest::rstest]
+    #[case::at_the_last_try(3, true)]
+    #[case::never(4, false)]
+    #[tokio::test]
+    async fn an_image_is_loaded_again_where_that_fails(#[case] good_from: u8, #[case] expected: bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let (ctr, said) = (folder.path().join("ctr"), folder.path().join("said"));
+        let script = format!("echo once >>{0}\n[ $(wc -l <{0}) -ge {good_from} ]\n", said.display());
+        fs::write(&ctr, script).unwrap();
+        let store = Store { ctr: "/bin/sh".into(), socket: ctr };
+        let loaded = store.load_by(&[&store.socket]).await;
+        assert_eq!(loaded.is_ok(), expected, "{loaded:?}");
+        assert_eq!(fs::read_to_string(said).unwrap().lines().count(), usize::from(TRIES));
     }
 
     #[tokio::test]
