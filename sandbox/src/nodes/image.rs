@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -124,8 +125,9 @@ fn described(blobs: &Path, media_type: &str, content: &Value) -> io::Result<Valu
     Ok(description)
 }
 
-/// How often an image is loaded. On a busy machine containerd once said of what it had just written that it was not found.
-const TRIES: u8 = 3;
+/// For how long an image is loaded again. containerd sometimes says of what it has just written that it is not found.
+const LOADED: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(200);
 
 /// Where a node's containerd is reached.
 #[derive(Debug, Clone)]
@@ -141,16 +143,18 @@ impl Store {
         let mut arguments: Vec<&Path> = vec![Path::new("--address"), self.socket.as_path()];
         arguments.extend(words.iter().map(Path::new));
         arguments.push(archive);
-        self.load_by(&arguments).await
+        self.load_by(&arguments, LOADED).await
     }
 
-    async fn load_by(&self, arguments: &[&Path]) -> Result<(), command::Error> {
-        for _ in 1..TRIES {
-            if run(&self.ctr, arguments).await.is_ok() {
-                return Ok(());
+    async fn load_by(&self, arguments: &[&Path], within: Duration) -> Result<(), command::Error> {
+        let started = Instant::now();
+        loop {
+            let loaded = run(&self.ctr, arguments).await.map(drop);
+            if loaded.is_ok() || started.elapsed() >= within {
+                return loaded;
             }
+            tokio::time::sleep(POLL).await;
         }
-        run(&self.ctr, arguments).await.map(drop)
     }
 }
 
@@ -167,18 +171,17 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case::at_the_last_try(3, true)]
-    #[case::never(4, false)]
+    #[case::in_time(Duration::MAX, 3)]
+    #[case::too_late(Duration::ZERO, 1)]
     #[tokio::test]
-    async fn an_image_is_loaded_again_where_that_fails(#[case] good_from: u8, #[case] expected: bool) {
+    async fn an_image_is_loaded_again_where_that_fails(#[case] within: Duration, #[case] expected: usize) {
         let folder = tempfile::tempdir().unwrap();
         let (ctr, said) = (folder.path().join("ctr"), folder.path().join("said"));
-        let script = format!("echo once >>{0}\n[ $(wc -l <{0}) -ge {good_from} ]\n", said.display());
-        fs::write(&ctr, script).unwrap();
+        fs::write(&ctr, format!("echo once >>{0}\n[ $(wc -l <{0}) -ge 3 ]\n", said.display())).unwrap();
         let store = Store { ctr: "/bin/sh".into(), socket: ctr };
-        let loaded = store.load_by(&[&store.socket]).await;
-        assert_eq!(loaded.is_ok(), expected, "{loaded:?}");
-        assert_eq!(fs::read_to_string(said).unwrap().lines().count(), usize::from(TRIES));
+        let loaded = store.load_by(&[&store.socket], within).await;
+        assert_eq!(loaded.is_ok(), expected == 3, "{loaded:?}");
+        assert_eq!(fs::read_to_string(said).unwrap().lines().count(), expected);
     }
 
     #[tokio::test]
