@@ -3,10 +3,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use axum::{
@@ -32,8 +29,8 @@ pub(super) struct ApiServer {
     refuses: Arc<BTreeMap<String, Value>>,
     /// The write that is refused, by its place among all of them, and the code.
     refuses_one: Option<(usize, u16)>,
-    /// How many writes were asked for, also those that were refused.
-    asked: Arc<AtomicUsize>,
+    /// Each write by its method and its kind, also those that were refused.
+    asked: Arc<Mutex<Vec<String>>>,
     /// What was looked at, by its path.
     looked_at: Arc<Mutex<Vec<String>>>,
     writes: Arc<Mutex<Vec<Write>>>,
@@ -80,10 +77,9 @@ impl ApiServer {
         Self { refuses_one: Some((place, code)), ..self }
     }
 
-    /// Each write by its method and its kind.
-    pub(super) fn kinds(&self) -> Vec<String> {
-        let writes = self.writes.lock().unwrap();
-        writes.iter().map(|write| format!("{} {}", write.method, kind(&write.method, &write.path))).collect()
+    /// Each write by its method and its kind, also those that were refused.
+    pub(super) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
     }
 
     pub(super) fn client(&self) -> kube::Client {
@@ -108,7 +104,7 @@ impl ApiServer {
         } else {
             let body = body.collect().await.unwrap().to_bytes();
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            if let Some(refusal) = self.refusal(&path, &body) {
+            if let Some(refusal) = self.refusal(&parts.method, &path, &body) {
                 let code = u16::try_from(refusal["code"].as_u64().unwrap()).unwrap();
                 return Response::builder().status(code).body(Full::from(refusal.to_string())).unwrap();
             }
@@ -124,8 +120,12 @@ impl ApiServer {
     }
 
     /// Why this write, which is the next one, is refused.
-    fn refusal(&self, path: &str, body: &Value) -> Option<Value> {
-        let place = self.asked.fetch_add(1, Ordering::Relaxed);
+    fn refusal(&self, method: &Method, path: &str, body: &Value) -> Option<Value> {
+        let place = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(format!("{method} {}", kind(method, path)));
+            asked.len() - 1
+        };
         if let Some((_, code)) = self.refuses_one.filter(|(refused, _)| *refused == place) {
             return Some(json!({"kind": "Status", "status": "Failure", "message": "refused", "code": code}));
         }
