@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use kubectl::kubectl;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use sandbox::{Options, Sandbox};
+use sandbox::{Options, Sandbox, postgres::folders_of};
 use serde_json::Value;
 use tls::trusting;
 
@@ -232,7 +232,7 @@ async fn an_app_logs_in_with_its_service_account_and_nobody_else_does() {
             .any(|attempt| attempt.was_accepted() && attempt.object_id.as_ref() == Some(&object_id))
     );
 
-    let left = postgres_folders(&sandbox);
+    let left = folders_of(sandbox.state().unwrap().supervisor);
     // Beside each, there is one for what a restore needs.
     assert_eq!(left.iter().filter(|folder| ready(folder).is_some()).count(), 1, "{left:?}");
     drop(sandbox);
@@ -269,17 +269,17 @@ async fn no_server_outlives_a_sandbox_that_is_killed() {
     });
     ask(&sandbox, create, body.to_string()).await;
     let within = Duration::from_mins(1);
+    let supervisor = sandbox.state().unwrap().supervisor;
     let started = Instant::now();
     let (folder, process) = loop {
-        let found = postgres_folders(&sandbox).into_iter().find_map(|folder| Some((ready(&folder)?, folder)));
+        let found = folders_of(supervisor).into_iter().find_map(|folder| Some((ready(&folder)?, folder)));
         if let Some((process, folder)) = found {
             break (folder, Pid::from_raw(process).unwrap());
         }
         assert!(started.elapsed() < within, "PostgreSQL doesn't start");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    let supervisor = i32::try_from(sandbox.state().unwrap().supervisor).unwrap();
-    kill_process(Pid::from_raw(supervisor).unwrap(), Signal::KILL).unwrap();
+    kill_process(Pid::from_raw(i32::try_from(supervisor).unwrap()).unwrap(), Signal::KILL).unwrap();
     let killed = Instant::now();
     while test_kill_process(process).is_ok() {
         assert!(killed.elapsed() < within, "PostgreSQL outlived its sandbox");
@@ -287,15 +287,4 @@ async fn no_server_outlives_a_sandbox_that_is_killed() {
     }
     // The next sandbox would delete them.
     fs::remove_dir_all(folder).unwrap();
-}
-
-/// Where the sandbox's servers keep their files.
-fn postgres_folders(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let prefix = format!("database-sandbox-postgresql-{}-", sandbox.state().unwrap().supervisor);
-    let places = [Path::new("/dev/shm").to_owned(), std::env::temp_dir()];
-    let entries = places.iter().filter_map(|place| fs::read_dir(place).ok()).flatten().flatten();
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(&prefix))
-        .collect()
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rstest::rstest;
 use rustix::process::{Pid, test_kill_process};
-use sandbox::postgres::{Cluster, PrincipalType, SUPERUSER, Version};
+use sandbox::postgres::{Cluster, PrincipalType, SUPERUSER, Version, folders_of};
 use tokio_postgres::Client;
 
 const OPERATORS: &str = "11111111-1111-4111-8111-111111111111";
@@ -387,18 +387,6 @@ fn no_server_outlives_a_process_that_is_killed() {
     for folder in folders_of(next.id()) {
         std::fs::remove_dir_all(folder).unwrap();
     }
-}
-
-/// In which a process keeps its servers.
-#[cfg(target_os = "linux")]
-fn folders_of(process: u32) -> Vec<PathBuf> {
-    let prefix = format!("database-sandbox-postgresql-{process}-");
-    let places = [PathBuf::from("/dev/shm"), std::env::temp_dir()];
-    let entries = places.iter().filter_map(|place| std::fs::read_dir(place).ok()).flatten().flatten();
-    entries
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
-        .map(|entry| entry.path())
-        .collect()
 }
 
 /// Whether there is System V shared memory with this id.

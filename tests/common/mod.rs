@@ -20,7 +20,7 @@ use std::{
 use jiff::ToSpan;
 use sandbox::{
     Sandbox,
-    azure::{Existing, Fault, Login, Request, client::Client},
+    azure::{Existing, Fault, Login, Request, Settings, client::Client},
 };
 use serde_json::{Value, json};
 
@@ -503,6 +503,12 @@ pub fn delete_in_azure(sandbox: &Sandbox, id: &str) {
 pub fn lets_in(sandbox: &Sandbox, server: &str, user: &str, password: &str) -> bool {
     let login = Login { server: server.to_owned(), user: user.to_owned(), password: password.to_owned() };
     ask(Client::new(sandbox.azure_control()).login(&login)).unwrap()
+}
+
+/// Has Azure make the first backup of each server when the server is made, so that nobody waits for it.
+pub fn back_up_at_once(sandbox: &Sandbox) {
+    let settings = Settings { first_backup_seconds: Some(0), ..Settings::default() };
+    ask(sandbox.azure().change(&settings)).unwrap();
 }
 
 /// Has Azure answer the next requests like this.

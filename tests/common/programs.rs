@@ -57,13 +57,19 @@ impl Python {
         let (program, version) = said.trim().rsplit_once(' ').unwrap();
         let version = format!("{version}-{}", PACKAGES.join("-").replace(['[', ']', '='], ""));
         let packages = cache("python-examples", &version, |folder| {
-            let mut pip = Command::new(program);
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
-            pip.arg(folder).args(PACKAGES);
+            let mut pip = pip_into(program, folder);
+            pip.args(PACKAGES);
             output(pip);
         });
         Self { program: program.into(), packages }
     }
+}
+
+/// Installs packages into a folder.
+fn pip_into(python: &str, folder: &Path) -> Command {
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(folder);
+    pip
 }
 
 /// What the example in Node asks its image to have. Newer ones of the last run in no Node before 22.
@@ -106,10 +112,9 @@ const ARCHIVES: &str = "pgserver==0.1.4";
 /// The folder with `pg_dump` and `pg_restore` of PostgreSQL 16.
 pub fn archive_programs() -> PathBuf {
     let packages = cache("archive-programs", &ARCHIVES.replace('=', ""), |folder| {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        let mut pip = pip_into("python3", folder);
         // Of the Python that it is for, nothing is used.
-        pip.args(["--only-binary=:all:", "--python-version=3.12", "--target"]).arg(folder).arg(ARCHIVES);
+        pip.args(["--no-deps", "--only-binary=:all:", "--python-version=3.12", ARCHIVES]);
         output(pip);
     });
     packages.join("pgserver/pginstall/bin")

@@ -20,14 +20,14 @@ use axum::{
     response::Response,
 };
 use kube::Client;
-use sandbox::{Options, azure::Settings};
+use sandbox::Options;
 use serde_json::Value;
 
 use crate::{
     certificate::Cluster,
     common::{
-        CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, api_server, ask, azure_requests, database,
-        database_from, eventually, ready,
+        CREDENTIAL, FIREWALL_RULE, IDENTITY, SERVER, Story, api_server, azure_requests, back_up_at_once,
+        database, database_from, eventually, ready,
     },
     killed::{cluster, controller, free_the_lease},
 };
@@ -114,20 +114,20 @@ async fn forward(State(gate): State<Arc<Gate>>, request: Request) -> Response {
 }
 
 /// A way, in a namespace of its own for each write.
-struct Way<'a> {
+struct Way<'a, T> {
     name: &'static str,
     /// More writes than it has.
     many: usize,
     /// What is there before it begins.
     first: fn(&Story<'_>),
-    /// With a controller at work, before it begins. Gives what tells the server afterwards.
-    before: &'a dyn Fn(&Story<'_>) -> String,
+    /// With a controller at work, before it begins. Gives what is to be compared afterwards.
+    before: &'a dyn Fn(&Story<'_>) -> T,
     /// What people do, while no controller is there.
     begin: &'a dyn Fn(&Story<'_>),
     /// Whether it has come to its end.
     is_over: fn(&Story<'_>) -> bool,
     /// What must hold then, with what was given before.
-    holds: &'a dyn Fn(&Story<'_>, &str),
+    holds: &'a dyn Fn(&Story<'_>, T),
 }
 
 /// A database that is ready comes first.
@@ -135,20 +135,14 @@ fn has_a_database(story: &Story<'_>) {
     story.database("main", "{}").succeeded();
 }
 
-/// When its server was born, once it rests.
-fn settled(story: &Story<'_>) -> String {
-    story.wait_settled("main");
-    story.born()
-}
-
 /// Gives the number of writes that it has.
-fn walk(cluster: &Cluster, way: &Way<'_>) -> usize {
+fn walk<T>(cluster: &Cluster, way: &Way<'_, T>) -> usize {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let new = |number| Story::new(&cluster.sandbox, &format!("{}-{number:02}", way.name));
     let stories: Vec<Story<'_>> = (0..way.many).map(new).collect();
     stories.iter().for_each(way.first);
     let prepared = controller(cluster, &[]);
-    let before: Vec<String> = stories.iter().map(way.before).collect();
+    let before: Vec<T> = stories.iter().map(way.before).collect();
     drop(prepared);
 
     for (pass, (story, before)) in stories.iter().zip(before).enumerate() {
@@ -166,7 +160,7 @@ fn walk(cluster: &Cluster, way: &Way<'_>) -> usize {
         eventually(&format!("write {pass} of {}: the next start brings it to its end", way.name), || {
             (way.is_over)(story).then_some(())
         });
-        (way.holds)(story, &before);
+        (way.holds)(story, before);
         drop(survivor);
         if !has_struck {
             println!("{} has {pass} writes, and was killed at each", way.name);
@@ -204,15 +198,14 @@ fn killed_at_each_write_of_destroying() {
         many: 24,
         first: has_a_database,
         before: &|story| {
-            let born = settled(story);
+            story.wait_settled("main");
             story.confirm_destroy();
-            born
         },
         begin: &|story| {
             story.kubectl(&["delete", "database", "main", "--wait=false"]).succeeded();
         },
         is_over: is_destroyed,
-        holds: &|story, _| {
+        holds: &|story, ()| {
             assert_eq!((story.in_azure(SERVER).len(), story.in_azure(IDENTITY).len()), (0, 0));
         },
     };
@@ -235,7 +228,8 @@ fn killed_at_each_write_of_recovering_as_another_database() {
         many: 26,
         first: has_a_database,
         before: &|story| {
-            let (born, namespace) = (settled(story), &story.namespace);
+            story.wait_settled("main");
+            let (born, namespace) = (story.born(), &story.namespace);
             story.allow_recovery(&format!("{namespace}/main"), &format!("{namespace}/other"));
             be_kept(story);
             born
@@ -258,9 +252,7 @@ fn killed_at_each_write_of_recovering_as_another_database() {
 /// A restore needs a platform that administers its servers. So this one has a sandbox with PostgreSQL.
 fn cluster_with_postgres() -> Cluster {
     let cluster = Cluster::without("controller", &Options::default());
-    // Nobody waits for a server's first backup here.
-    let settings = Settings { first_backup_seconds: Some(0), ..Settings::default() };
-    ask(cluster.sandbox.azure().change(&settings)).unwrap();
+    back_up_at_once(&cluster.sandbox);
     cluster
 }
 
@@ -288,14 +280,13 @@ fn killed_at_each_write_of_restoring() {
                 story.namespace
             );
             story.allow("copies", &copy);
-            String::new()
         },
         begin: &|story| {
             let manifest = database("main", "{restoreFrom: {database: source/main}}");
             eventually("the policy allows it", || story.apply(&manifest).ok.then_some(()));
         },
         is_over: is_restored,
-        holds: &|story, _| {
+        holds: &|story, ()| {
             let copy = story.server();
             let told = story.get("database", "main").unwrap()["status"]["restored"]["server"].clone();
             assert_eq!(told, server.name);

@@ -18,7 +18,7 @@ mod trouble;
 use std::sync::OnceLock;
 
 use common::Story;
-use sandbox::{Options, Sandbox, azure::Settings};
+use sandbox::{Options, Sandbox};
 
 /// `azure.administrator` of the example.
 const GROUP: &str = "00000000-0000-4000-8000-0000000000d0";
@@ -34,9 +34,7 @@ fn sandbox() -> &'static Sandbox {
 /// One more, for a story that changes what all others see.
 fn start() -> Sandbox {
     let sandbox = Sandbox::start(&Options::default()).unwrap_or_else(|error| panic!("{error}"));
-    // Nobody waits for a server's first backup here.
-    let settings = Settings { first_backup_seconds: Some(0), ..Settings::default() };
-    common::ask(sandbox.azure().change(&settings)).unwrap();
+    common::back_up_at_once(&sandbox);
     sandbox
 }
 

@@ -1,13 +1,11 @@
 //! A new `Database` that begins with the data of another one, as they were at a moment.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
-use sandbox::{azure::TokenRequest, postgres::SUPERUSER};
+use sandbox::{
+    azure::TokenRequest,
+    postgres::{SUPERUSER, folders_of},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -330,7 +328,7 @@ fn put_by_hand(story: &Story<'_>, words: &[&str]) {
     let policy =
         story.as_platform(&["get", "cm", "database-policy", "-o=jsonpath={.data.policy\\.yaml}"]).succeeded();
     let file = story.sandbox.directory().join(format!("policy-{}.yaml", story.namespace));
-    std::fs::write(&file, policy).unwrap();
+    fs::write(&file, policy).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_database-operator"));
     command.arg("server-name").arg("--policy").arg(&file).args(words);
     let said = run(command, "").succeeded();
@@ -405,30 +403,17 @@ fn a_server_of_a_lost_region_is_restored_in_the_paired_one() {
 /// What a vault gives back: a file with the data of the one database that has this table, in the format of `pg_dump`.
 #[track_caller]
 fn file_of_vault(table: &str) -> PathBuf {
-    let prefix = format!("database-sandbox-postgresql-{}-", sandbox().state().unwrap().supervisor);
-    let places = [Path::new("/dev/shm").to_owned(), std::env::temp_dir()];
-    let folders = places.iter().filter_map(|place| fs::read_dir(place).ok()).flatten().flatten();
     let file = sandbox().directory().join(format!("{table}.dump"));
-    let has_it =
-        folders.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)).any(|entry| {
-            let Ok(told) = fs::read_to_string(entry.path().join("data/postmaster.pid")) else { return false };
-            let port = told.lines().nth(3).unwrap();
-            let mut dump = Command::new(archive_programs().join("pg_dump"));
-            dump.args([
-                "--format=custom",
-                "--username",
-                SUPERUSER,
-                "--dbname=main",
-                "--port",
-                port,
-                "--host",
-            ]);
-            // All but what the stand-in itself keeps in a database.
-            dump.arg(entry.path()).args(["--schema=bar", "--extension=*", "--file"]).arg(&file);
-            let mut list = Command::new(archive_programs().join("pg_restore"));
-            list.arg("--list").arg(&file);
-            run(dump, "").ok && run(list, "").succeeded().contains(table)
-        });
+    let has_it = folders_of(sandbox().state().unwrap().supervisor).into_iter().any(|folder| {
+        let Ok(told) = fs::read_to_string(folder.join("data/postmaster.pid")) else { return false };
+        let mut dump = Command::new(archive_programs().join("pg_dump"));
+        dump.args(["--port", told.lines().nth(3).unwrap(), "--username", SUPERUSER, "--host"]).arg(folder);
+        // All but what the stand-in itself keeps in a database.
+        dump.args(["--dbname=main", "--schema=bar", "--extension=*", "--format=custom", "--file"]).arg(&file);
+        let mut list = Command::new(archive_programs().join("pg_restore"));
+        list.arg("--list").arg(&file);
+        run(dump, "").ok && run(list, "").succeeded().contains(table)
+    });
     assert!(has_it, "no server has {table}");
     file
 }

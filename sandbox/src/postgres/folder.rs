@@ -50,15 +50,30 @@ fn new(place: &Path) -> Result<TempDir, Error> {
     Ok(folder)
 }
 
+/// The folders in which a process keeps its servers, and beside each server what it can be restored from.
+pub fn folders_of(process: u32) -> Vec<PathBuf> {
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    all().filter_map(|(folder, owner)| (Some(owner) == process).then_some(folder)).collect()
+}
+
+/// Each folder of whatever process, with that process.
+fn all() -> impl Iterator<Item = (PathBuf, Pid)> {
+    let places = [PathBuf::from(MEMORY), std::env::temp_dir()];
+    let entries = places.into_iter().filter_map(|place| fs::read_dir(place).ok()).flatten().flatten();
+    entries.filter_map(|entry| {
+        let name = entry.file_name();
+        let owner = name.to_str()?.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()?;
+        Some((entry.path(), Pid::from_raw(owner)?))
+    })
+}
+
 /// Deletes what processes left that were killed.
 fn clean() {
-    let places = [PathBuf::from(MEMORY), std::env::temp_dir()];
-    let entries = places.iter().filter_map(|place| fs::read_dir(place).ok());
-    for entry in entries.flatten().flatten() {
-        if left_behind(&entry.path()) {
-            remove_shared_memory(&entry.path().join("data/postmaster.pid"));
+    for (folder, owner) in all() {
+        if test_kill_process(owner) == Err(rustix::io::Errno::SRCH) {
+            remove_shared_memory(&folder.join("data/postmaster.pid"));
             // Another process may be at it, too.
-            fs::remove_dir_all(entry.path()).ok();
+            fs::remove_dir_all(folder).ok();
         }
     }
 }
@@ -80,11 +95,4 @@ fn remove_shared_memory(lock_file: &Path) {
         // Nobody misses it if there is no such program.
         Command::new("ipcrm").args(["-m", id]).status().ok();
     }
-}
-
-fn left_behind(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let owner = name.and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
-    let owner = owner.and_then(Pid::from_raw);
-    owner.is_some_and(|owner| test_kill_process(owner) == Err(rustix::io::Errno::SRCH))
 }

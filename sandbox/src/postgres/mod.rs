@@ -42,6 +42,7 @@ pub use backup::Backup;
 pub use binaries::{Binaries, Version};
 pub(crate) use cluster::connect;
 pub use cluster::{Cluster, PrincipalType};
+pub use folder::folders_of;
 
 /// The superuser, which on Azure nobody but Azure logs in as.
 pub const SUPERUSER: &str = "azuresu";

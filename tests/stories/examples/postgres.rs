@@ -100,8 +100,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // After SIGKILL its shared memory would stay.
-        let end = format!("kill -INT {}", self.child.id());
-        if !Command::new("sh").args(["-c", &end]).status().is_ok_and(|status| status.success()) {
+        let pid = self.child.id().to_string();
+        if !Command::new("kill").args(["-INT", &pid]).status().is_ok_and(|status| status.success()) {
             // It fails only when it has ended already.
             drop(self.child.kill());
         }
