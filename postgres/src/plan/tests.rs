@@ -253,22 +253,46 @@ fn a_database_of_an_app_that_was_administrator_is_taken_over() {
     assert_snapshot!(script(&observed, &desired));
 }
 
-/// An administrator of old has made the role that owns the data, as on most servers that were made by hand.
-#[test]
-fn a_role_that_only_a_former_owner_may_grant_is_borrowed_by_way_of_that_one() {
+/// The role `seller` owns something, and these are administrators of roles, each given as role and administrator. The roles in
+/// whose name things are done, in their order.
+fn borrowed_for_seller(version: u32, administrators: &[(&str, &str)]) -> String {
     let mut desired = desired();
-    let mut observed = settled(&desired);
-    desired.take_over_from = vec![role_name("seller"), role_name("legacy_admin")];
-    for name in ["seller", "legacy_admin"] {
+    let mut observed = Observed { version, ..settled(&desired) };
+    desired.take_over_from = ["seller", "chief", "legacy_admin"].map(role_name).into();
+    observed.roles.insert("stranger".into(), observe_role());
+    for name in ["seller", "chief", "legacy_admin"] {
         observed.roles.insert(name.into(), observe_role());
         observed.memberships.push(world::member("orders_owner", name, ME));
     }
-    let mut made = world::member("seller", "legacy_admin", "azuresu");
-    made.is_admin = true;
-    observed.memberships.push(made);
+    for (role, administrator) in administrators {
+        let member = world::member(role, administrator, "azuresu");
+        observed.memberships.push(Membership { is_admin: true, ..member });
+    }
     let place = Place::Database("orders".into());
     observed.uses.push(Use { role: "seller".into(), place, owns: true, is_named: false });
-    assert_snapshot!(script(&observed, &desired));
+    script(&observed, &desired)
+}
+
+/// An administrator of old has made the role that owns the data, as on most servers that were made by hand.
+#[test]
+fn a_role_that_only_a_former_owner_may_grant_is_borrowed_by_way_of_that_one() {
+    assert_snapshot!(borrowed_for_seller(17, &[("seller", "chief"), ("chief", "legacy_admin")]));
+}
+
+#[rstest]
+#[case::of_one_that_is_not_taken_over_from(17, &[("seller", "stranger")], &["seller"])]
+#[case::before_postgresql_16(15, &[("seller", "chief")], &["seller"])]
+#[case::of_two_that_may_grant_each_other(17, &[("seller", "chief"), ("chief", "seller")], &["chief", "seller"])]
+fn a_role_is_borrowed_by_way_of_nobody_else(
+    #[case] version: u32,
+    #[case] administrators: &[(&str, &str)],
+    #[case] expected: &[&str],
+) {
+    let script = borrowed_for_seller(version, administrators);
+    let borrowed =
+        script.lines().filter(|line| line.contains("TO CURRENT_USER") && !line.contains("orders_owner"));
+    let borrowed: Vec<&str> = borrowed.map(|line| line.split('"').nth(1).unwrap()).collect();
+    assert_eq!(borrowed, expected, "{script}");
 }
 
 /// They came with the data of a server that was made by hand. Whoever has the password of one that owned the data becomes a member

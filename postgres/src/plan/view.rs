@@ -147,17 +147,20 @@ impl<'a> View<'a> {
     /// it, and no other administrator.
     fn lenders<'b>(&'b self, role: &'b str) -> Vec<&'b str> {
         let mut lenders = vec![role];
-        let may_grant = |role: &str, member: &str| {
-            let mut members = self.observed.memberships.iter();
-            self.knows_options()
-                && members.any(|one| one.role == role && one.member == member && one.is_admin)
-        };
-        while let Some(next) = self.former_owners().find(|owner| {
-            !lenders.contains(owner) && lenders.last().is_some_and(|last| may_grant(last, owner))
-        }) {
+        while let Some(next) = lenders.last().and_then(|last| self.lender(last, &lenders)) {
             lenders.push(next);
         }
         lenders
+    }
+
+    /// A former owner that may grant the role, and is none of these.
+    fn lender(&self, role: &str, known: &[&str]) -> Option<&'a str> {
+        let may_grant = |member: &str| {
+            let mut grants = self.observed.memberships.iter();
+            grants.any(|one| one.role == role && one.member == member && one.is_admin)
+        };
+        let mut others = self.former_owners().filter(|owner| !known.contains(owner));
+        others.find(|owner| self.knows_options() && may_grant(owner))
     }
 
     fn borrowed_alone(&self, role: &str) -> (Vec<Statement>, Vec<Statement>) {
