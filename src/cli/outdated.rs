@@ -10,6 +10,7 @@ use std::{
 use ::policy::{
     catalogue::Catalogue,
     outdated::{Age, Phase, WITHIN, age},
+    quote::quote,
 };
 use api::{Database, DatabaseRef};
 use clap::{Args, ValueEnum};
@@ -125,9 +126,10 @@ fn listed(text: &str) -> Result<Vec<Database>, String> {
         _ => vec![value],
     };
     let read = |(place, item): (usize, Value)| {
-        let kind = item["kind"].as_str().unwrap_or_default().to_owned();
-        if kind != "Database" {
-            return Err(format!("items[{place}] is of kind {kind:?}; {what}"));
+        match item["kind"].as_str() {
+            Some("Database") => {}
+            Some(kind) => return Err(format!("items[{place}] is of kind {}; {what}", quote(kind))),
+            None => return Err(format!("items[{place}] has no kind; {what}")),
         }
         serde_json::from_value(item).map_err(|error| format!("items[{place}]: {error}; {what}"))
     };
@@ -261,7 +263,8 @@ mod tests {
     )]
     #[case(r#"{"items": [{"kind": "Pod"}]}"#, "items[0] is of kind \"Pod\"; expected databases")]
     #[case(r#"{"kind": "Database", "metadata": {"name": "a"}, "spec": {"version": {}}}"#, "items[0]: ")]
-    #[case("[]", "items[0] is of kind \"\"; expected databases")]
+    #[case("[]", "items[0] has no kind; expected databases")]
+    #[case(r#"{"kind": "a\u001b[31m\nb"}"#, "items[0] is of kind \"a[31m b\"; expected databases")]
     fn what_cannot_be_read_is_told(#[case] text: &str, #[case] expected: &str) {
         let said = listed(text).unwrap_err();
         assert!(said.starts_with(expected), "{said}");
