@@ -264,7 +264,7 @@ mod tests {
     #[case(r#"{"items": [{"kind": "Pod"}]}"#, "items[0] is of kind \"Pod\"; expected databases")]
     #[case(r#"{"kind": "Database", "metadata": {"name": "a"}, "spec": {"version": {}}}"#, "items[0]: ")]
     #[case("[]", "items[0] has no kind; expected databases")]
-    #[case(r#"{"kind": "a\u001b[31m\nb"}"#, "items[0] is of kind \"a[31m b\"; expected databases")]
+    #[case(r#"{"kind": "a\u001b[31m\nb"}"#, r#"items[0] is of kind "a\u{1b}[31m\nb"; expected databases"#)]
     fn what_cannot_be_read_is_told(#[case] text: &str, #[case] expected: &str) {
         let said = listed(text).unwrap_err();
         assert!(said.starts_with(expected), "{said}");
