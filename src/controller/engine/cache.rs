@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use api::{Database, DatabaseRef};
@@ -14,16 +14,12 @@ use futures::{
 };
 use kube::{
     Api, Resource,
-    runtime::{
-        WatchStreamExt,
-        reflector::{self, ObjectRef, Store},
-        watcher,
-    },
+    runtime::{WatchStreamExt, reflector::ObjectRef, watcher},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::compact::{Compact, Packer};
+use super::compact::{Objects, Packed};
 use crate::{
     api_error,
     labels::{belongs_to, stands_for},
@@ -34,7 +30,7 @@ type Index = Arc<Mutex<HashMap<u64, Vec<Box<str>>>>>;
 
 /// The objects of one kind.
 pub(crate) struct Cache<K: Resource<DynamicType = ()> + 'static> {
-    store: Store<Compact<K>>,
+    objects: Arc<RwLock<Objects<K>>>,
     health: Arc<Mutex<Health>>,
 }
 
@@ -77,16 +73,23 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
 
     /// Whether it is there, without reading it.
     pub(crate) fn contains(&self, namespace: &str, name: &str) -> bool {
-        self.store.get(&ObjectRef::new(name).within(namespace)).is_some()
+        self.objects().get(namespace, name).is_some()
     }
 
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<K> {
-        self.store.get(&ObjectRef::new(name).within(namespace))?.unpack()
+        let found = self.objects().get(namespace, name).cloned();
+        found?.unpack()
     }
 
     /// The first one of which this is so, of all: it reads each.
     pub(crate) fn find(&self, is_it: impl Fn(&K) -> bool) -> Option<K> {
-        self.store.state().iter().filter_map(|object| object.unpack()).find(|object| is_it(object))
+        // Copies of what is packed: the watch need not wait until all are read.
+        let all: Vec<Packed<K>> = self.objects().all().cloned().collect();
+        all.iter().filter_map(Packed::unpack).find(is_it)
+    }
+
+    fn objects(&self) -> RwLockReadGuard<'_, Objects<K>> {
+        self.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The object, if it stands for that `Database`.
@@ -171,20 +174,19 @@ fn watched<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug + Send + 'static,
 {
-    let ((store, mut writer), mut packer) = (reflector::store(), Packer::default());
-    let health = Arc::new(Mutex::new(Health::default()));
-    let (observed, kind_changes) = (health.clone(), kind_changes.clone());
+    let (objects, health) = (Arc::<RwLock<Objects<K>>>::default(), Arc::<Mutex<Health>>::default());
+    let (kept, observed, kind_changes) = (objects.clone(), health.clone(), kind_changes.clone());
     let stream = watcher(api, config)
         .default_backoff()
         .modify(prune)
         .inspect(move |event| {
             if let Ok(event) = event {
-                writer.apply_watcher_event(&compact(event, &mut packer));
+                kept.write().unwrap_or_else(PoisonError::into_inner).take(event);
                 if let Some(index) = &index {
                     note(event, index);
                 }
             }
-            // After the store: who reads that it is complete must find it so.
+            // After the objects: who reads that it is complete must find it so.
             if observe::<K>(event, &observed) {
                 // Without a receiver the process is ending.
                 let _ = kind_changes.send(());
@@ -193,20 +195,7 @@ where
         .touched_objects()
         .filter_map(|object| future::ready(object.ok().and_then(|object| stands_for(&object))));
     triggers.push(stream.boxed());
-    Cache { store, health }
-}
-
-fn compact<K: Resource<DynamicType = ()> + Serialize>(
-    event: &watcher::Event<K>,
-    packer: &mut Packer,
-) -> watcher::Event<Compact<K>> {
-    match event {
-        watcher::Event::Apply(object) => watcher::Event::Apply(packer.pack(object)),
-        watcher::Event::InitApply(object) => watcher::Event::InitApply(packer.pack(object)),
-        watcher::Event::Delete(object) => watcher::Event::Delete(packer.pack(object)),
-        watcher::Event::Init => watcher::Event::Init,
-        watcher::Event::InitDone => watcher::Event::InitDone,
-    }
+    Cache { objects, health }
 }
 
 /// Whether the kind is gone, or back.
@@ -310,7 +299,7 @@ fn filled<K>(objects: &[serde_json::Value], index: Option<&Index>, health: &Heal
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
 {
-    let ((store, mut writer), mut packer) = (reflector::store(), Packer::default());
+    let mut kept = Objects::default();
     let of_kind = |object: &&serde_json::Value| {
         object["kind"] == *K::kind(&()) && object["apiVersion"] == *K::api_version(&())
     };
@@ -320,7 +309,7 @@ where
         if let Some(index) = index {
             note(&event, index);
         }
-        writer.apply_watcher_event(&compact(&event, &mut packer));
+        kept.take(&event);
     }
-    Cache { store, health: Arc::new(Mutex::new(health.clone())) }
+    Cache { objects: Arc::new(RwLock::new(kept)), health: Arc::new(Mutex::new(health.clone())) }
 }

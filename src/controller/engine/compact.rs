@@ -1,37 +1,73 @@
 //! Objects as the caches keep them: each as what its JSON has that another one of its kind hasn't.
 //!
 //! A pass reads each of them once, and ten thousand databases have a hundred thousand. As a typed object each string is an
-//! allocation of its own and each map a tree, and most of it is the same in all of them.
+//! allocation of its own and each map a tree, and most of it is the same in all of them. kube's own store has the name of each
+//! three times over, which is more than what is left of the object.
 
-use std::{borrow::Cow, marker::PhantomData, sync::Arc};
+use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 
-use kube::{Resource, runtime::reflector::Lookup};
+use kube::{Resource, runtime::watcher::Event};
 use lz4_flex::block;
 use serde::{Serialize, de::DeserializeOwned};
 
+/// Objects of kind `K`, as a watch tells of them.
+pub(crate) struct Objects<K> {
+    /// By namespace and name.
+    packed: HashMap<Box<str>, Packed<K>>,
+    /// JSON of one of them.
+    sample: Arc<[u8]>,
+    /// How many lists were begun.
+    lists: u64,
+}
+
 /// An object of kind `K`.
-pub(crate) struct Compact<K> {
-    name: Box<str>,
-    namespace: Option<Box<str>>,
+pub(crate) struct Packed<K> {
     /// Its JSON, less what the sample has.
-    packed: Box<[u8]>,
+    json: Arc<[u8]>,
     /// JSON of another object.
     sample: Arc<[u8]>,
+    /// The last list that had begun when it was seen.
+    list: u64,
     kind: PhantomData<fn() -> K>,
 }
 
-/// Makes them.
-#[derive(Default)]
-pub(crate) struct Packer {
-    sample: Arc<[u8]>,
+// Derived, it would ask for a `K` that has a default.
+impl<K> Default for Objects<K> {
+    fn default() -> Self {
+        Self { packed: HashMap::new(), sample: Arc::default(), lists: 0 }
+    }
 }
 
-impl Packer {
-    pub(crate) fn pack<K: Resource<DynamicType = ()> + Serialize>(&mut self, object: &K) -> Compact<K> {
-        let metadata = object.meta();
+impl<K> Objects<K> {
+    pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<&Packed<K>> {
+        self.packed.get(&*key(namespace, name))
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Packed<K>> {
+        self.packed.values()
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Serialize> Objects<K> {
+    /// Takes note. An object that is gone since the list before is one that the list hasn't told of when it is done.
+    pub(crate) fn take(&mut self, event: &Event<K>) {
+        match event {
+            Event::Init => self.lists += 1,
+            Event::InitApply(object) | Event::Apply(object) => self.insert(object),
+            Event::Delete(object) => {
+                self.packed.remove(&key_of(object));
+            }
+            Event::InitDone => {
+                self.packed.retain(|_, object| object.list == self.lists);
+                self.packed.shrink_to_fit();
+            }
+        }
+    }
+
+    fn insert(&mut self, object: &K) {
         let json = serde_json::to_vec(object).unwrap_or_else(|error| {
             // It came as JSON.
-            tracing::error!(kind = %K::kind(&()), name = metadata.name, %error, "can't be kept");
+            tracing::error!(kind = %K::kind(&()), name = object.meta().name, %error, "can't be kept");
             Vec::new()
         });
         // One that Azure has answered makes a better sample than a new one. It must be a good deal longer, so that there are
@@ -39,118 +75,130 @@ impl Packer {
         if json.len() > self.sample.len() / 4 * 5 {
             self.sample = json.as_slice().into();
         }
-        Compact {
-            name: metadata.name.as_deref().unwrap_or_default().into(),
-            namespace: metadata.namespace.as_deref().map(Into::into),
-            packed: block::compress_prepend_size_with_dict(&json, &self.sample).into(),
+        let packed = Packed {
+            json: block::compress_prepend_size_with_dict(&json, &self.sample).into(),
             sample: self.sample.clone(),
+            list: self.lists,
             kind: PhantomData,
-        }
+        };
+        self.packed.insert(key_of(object), packed);
     }
 }
 
-impl<K: Resource<DynamicType = ()> + DeserializeOwned> Compact<K> {
+impl<K: Resource<DynamicType = ()> + DeserializeOwned> Packed<K> {
     pub(crate) fn unpack(&self) -> Option<K> {
         let failed = |error: &dyn std::fmt::Display| {
-            tracing::error!(kind = %K::kind(&()), name = %self.name, %error, "can't be read from its cache");
+            tracing::error!(kind = %K::kind(&()), %error, "can't be read from its cache");
         };
-        let json = block::decompress_size_prepended_with_dict(&self.packed, &self.sample);
+        let json = block::decompress_size_prepended_with_dict(&self.json, &self.sample);
         let json = json.inspect_err(|error| failed(error)).ok()?;
         serde_json::from_slice(&json).inspect_err(|error| failed(error)).ok()
     }
 }
 
 // Derived, it would ask for a `K` that can be cloned.
-impl<K> Clone for Compact<K> {
+impl<K> Clone for Packed<K> {
     fn clone(&self) -> Self {
-        let Self { name, namespace, packed, sample, kind } = self;
-        Self {
-            name: name.clone(),
-            namespace: namespace.clone(),
-            packed: packed.clone(),
-            sample: sample.clone(),
-            kind: *kind,
-        }
+        let Self { json, sample, list, kind } = self;
+        Self { json: json.clone(), sample: sample.clone(), list: *list, kind: *kind }
     }
 }
 
-impl<K: Resource<DynamicType = ()>> Lookup for Compact<K> {
-    type DynamicType = ();
+fn key_of(object: &impl Resource) -> Box<str> {
+    let metadata = object.meta();
+    key(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
+}
 
-    fn kind((): &()) -> Cow<'_, str> {
-        K::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        K::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        K::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        K::plural(&())
-    }
-
-    fn name(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(&self.name))
-    }
-
-    fn namespace(&self) -> Option<Cow<'_, str>> {
-        self.namespace.as_deref().map(Cow::Borrowed)
-    }
-
-    // The object itself tells.
-    fn resource_version(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-
-    fn uid(&self) -> Option<Cow<'_, str>> {
-        None
-    }
+/// Neither has a slash.
+fn key(namespace: &str, name: &str) -> Box<str> {
+    format!("{namespace}/{name}").into()
 }
 
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
     use proptest::prelude::*;
-    use serde_json::json;
+    use rstest::rstest;
+    use serde_json::{Value, json};
 
     use super::super::compact::*;
+
+    fn config_map(name: &str, data: &Value) -> ConfigMap {
+        let metadata =
+            json!({"namespace": "orders", "name": name, "labels": {"app.kubernetes.io/part-of": "x"}});
+        serde_json::from_value(json!({"metadata": metadata, "data": data})).unwrap()
+    }
+
+    fn found(objects: &Objects<ConfigMap>, name: &str) -> Option<ConfigMap> {
+        objects.get("orders", name)?.unpack()
+    }
 
     proptest! {
         #[test]
         fn what_is_unpacked_is_what_was_packed(data in prop::collection::vec("\\PC{0,200}", 1..20)) {
-            let mut packer = Packer::default();
-            let objects: Vec<ConfigMap> = data
-                .into_iter()
-                .map(|text| {
-                    let metadata = json!({"name": "a", "namespace": "b", "labels": {"k": text}});
-                    serde_json::from_value(json!({"metadata": metadata, "data": {"k": text}})).unwrap()
-                })
+            let mut objects = Objects::default();
+            let all: Vec<ConfigMap> = data
+                .iter()
+                .enumerate()
+                .map(|(number, text)| config_map(&number.to_string(), &json!({"k": text})))
                 .collect();
-            let packed: Vec<_> = objects.iter().map(|object| packer.pack(object)).collect();
-            for (object, packed) in objects.iter().zip(&packed) {
-                prop_assert!(packed.unpack().is_some_and(|unpacked| unpacked == *object));
+            for object in &all {
+                objects.take(&Event::Apply(object.clone()));
+            }
+            for (number, object) in all.iter().enumerate() {
+                let found = found(&objects, &number.to_string());
+                prop_assert_eq!(found.as_ref(), Some(object));
             }
         }
     }
 
     #[test]
     fn objects_that_are_alike_take_little() {
-        let mut packer = Packer::default();
-        let object = |name: &str, answer: serde_json::Value| -> ConfigMap {
-            serde_json::from_value(json!({
-                "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "database-operator"}},
-                "data": answer,
-            }))
-            .unwrap()
-        };
-        packer.pack(&object("first", json!({})));
+        let mut objects = Objects::default();
         let answered = json!({"id": "a".repeat(500), "host": "postgres.database.azure.com"});
-        packer.pack(&object("second", answered.clone()));
-        let third = packer.pack(&object("third", answered));
-        assert!(third.packed.len() < 100, "{}", third.packed.len());
+        for (name, data) in [("first", &json!({})), ("second", &answered), ("third", &answered)] {
+            objects.take(&Event::Apply(config_map(name, data)));
+        }
+        let third = objects.get("orders", "third").unwrap();
+        assert!(third.json.len() < 100, "{}", third.json.len());
+    }
+
+    fn apply(name: &str, value: &str) -> Event<ConfigMap> {
+        Event::Apply(config_map(name, &json!({"k": value})))
+    }
+
+    fn listed(name: &str, value: &str) -> Event<ConfigMap> {
+        Event::InitApply(config_map(name, &json!({"k": value})))
+    }
+
+    #[rstest]
+    #[case::of_a_list(vec![Event::Init, listed("a", "1"), listed("b", "1"), Event::InitDone], "a=1 b=1")]
+    #[case::that_changed(vec![apply("a", "1"), apply("b", "1"), apply("a", "2")], "a=2 b=1")]
+    #[case::that_went(vec![apply("a", "1"), apply("b", "1"), Event::Delete(config_map("a", &json!({})))], "b=1")]
+    #[case::that_went_while_nobody_watched(
+        vec![apply("a", "1"), apply("b", "1"), Event::Init, listed("b", "2"), Event::InitDone],
+        "b=2"
+    )]
+    #[case::that_a_list_has_not_come_to(vec![apply("a", "1"), apply("b", "1"), Event::Init, listed("b", "2")], "a=1 b=2")]
+    #[case::of_a_list_that_began_anew(
+        vec![Event::Init, listed("a", "1"), Event::Init, listed("b", "1"), Event::InitDone],
+        "b=1"
+    )]
+    #[case::that_came_after_a_list(vec![Event::Init, Event::InitDone, apply("a", "1")], "a=1")]
+    #[case::of_two_lists(
+        vec![Event::Init, listed("a", "1"), Event::InitDone, Event::Init, listed("a", "2"), Event::InitDone],
+        "a=2"
+    )]
+    fn what_a_watch_tells_is_kept(#[case] events: Vec<Event<ConfigMap>>, #[case] expected: &str) {
+        let mut objects = Objects::default();
+        for event in &events {
+            objects.take(event);
+        }
+        let shown =
+            |name: &str| found(&objects, name).map(|found| format!("{name}={}", found.data.unwrap()["k"]));
+        let kept: Vec<String> = ["a", "b"].into_iter().filter_map(shown).collect();
+        assert_eq!(kept.join(" "), expected);
+        assert_eq!(objects.all().count(), kept.len());
+        assert!(objects.get("payments", "a").is_none(), "of another namespace");
     }
 }
