@@ -24,7 +24,12 @@ use process::{Process, SERVE};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reviews::Review;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tikv_jemallocator::Jemalloc;
 use usage::Memory;
+
+/// As the operator has it; the bare server, too.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// The load that the budgets are for.
 const BUDGETED: Load = Load { connections: 8, version: Version::Http2 };
