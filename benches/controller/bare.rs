@@ -81,6 +81,9 @@ fn written(resource: &ApiResource, object: &DynamicObject) -> Value {
     written
 }
 
+/// Objects that are written once more when they are ready, so that Azure Service Operator leaves them as they are.
+const RESTING: [&str; 2] = ["FlexibleServer", "FlexibleServersDatabase"];
+
 /// How much is written for each database.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Amount {
@@ -116,25 +119,41 @@ impl Writer {
                 .await
                 .unwrap();
         }
-        for (resource, object) in &self.template.objects {
-            let object = self.template.of(made, object);
+        let objects: Vec<_> = self
+            .template
+            .objects
+            .iter()
+            .map(|(resource, object)| (resource, self.template.of(made, object)))
+            .collect();
+        for (resource, object) in &objects {
             if alike && resource.kind == "FlexibleServer" {
                 let mut looking = object.clone();
                 looking["spec"]["tags"] = json!({});
-                looking["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"] =
-                    json!("skip");
                 self.apply(resource, &looking).await;
                 self.report(made, "Unknown", "Creating").await;
             }
-            if alike && resource.group.is_empty() {
-                self.plain(resource, &object).get_opt(&text(&object, "name")).await.unwrap();
+            if alike && resource.kind == "Secret" {
+                self.plain(resource, object).get_opt(&text(object, "name")).await.unwrap();
             }
-            self.apply(resource, &object).await;
+            if alike && RESTING.contains(&&*resource.kind) {
+                let mut managed = object.clone();
+                managed["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"] =
+                    json!("manage");
+                self.apply(resource, &managed).await;
+            } else {
+                self.apply(resource, object).await;
+            }
         }
         if alike {
             self.report(made, "Unknown", "Configuring").await;
+            for (resource, object) in objects.iter().filter(|(of, _)| RESTING.contains(&&*of.kind)) {
+                self.apply(resource, object).await;
+            }
         }
         self.report(made, "True", "Ready").await;
+        if alike {
+            self.announce(made).await;
+        }
     }
 
     async fn apply(&self, resource: &ApiResource, object: &Value) {
@@ -154,16 +173,13 @@ impl Writer {
         let parameters = PatchParams::apply("database-operator-status").force();
         let databases = self.databases(made);
         databases.patch_status(&name(made.number), &parameters, &Patch::Apply(body)).await.unwrap();
-        if self.amount == Amount::Alike {
-            self.announce(made, reason).await;
-        }
     }
 
-    async fn announce(&self, made: &Made, reason: &str) {
+    async fn announce(&self, made: &Made) {
         let reporter = Reporter { controller: "bench".into(), instance: None };
         let event = Event {
             type_: EventType::Normal,
-            reason: reason.to_owned(),
+            reason: "Ready".to_owned(),
             note: Some("The database is ready for connections".to_owned()),
             action: "Reconcile".to_owned(),
             secondary: None,
