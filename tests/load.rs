@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The chart gives it 64 MiB, and the program itself takes its share of that.
 const PEAK: u64 = 24 * 1024 * 1024;
 /// What it may hold on to when the attack is over.
-const AFTER: u64 = 10 * 1024 * 1024;
+const AFTER: u64 = 12 * 1024 * 1024;
 
 struct Webhook {
     child: Child,
@@ -96,12 +96,17 @@ impl Webhook {
         Some(String::from_utf8_lossy(&answer).into_owned())
     }
 
-    /// The part of its memory that belongs to no file.
+    /// The part of its memory that belongs to no file, in bytes.
     fn memory(&self) -> u64 {
+        self.status("RssAnon:") * 1024
+    }
+
+    /// A number that the kernel tells of its process.
+    fn status(&self, key: &str) -> u64 {
         let status =
             fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join("status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     fn is_alive(&self) {
@@ -155,6 +160,8 @@ fn review(kind: (&str, &str), object: &serde_json::Value) -> Vec<u8> {
 fn the_webhook_stays_within_its_memory_whatever_is_sent() {
     let webhook = Webhook::start();
     let rest = webhook.memory();
+    // Else the figures would hold only where the kernel gives none unasked, as perhaps here.
+    assert_eq!(webhook.status("THP_enabled:"), 0, "huge pages");
     let config_map =
         |text: String| json!({"metadata": {"name": "database-policy"}, "data": {"policy.yaml": text}});
     let database = |annotation: String| json!({"metadata": {"annotations": {"altinn.app/defaulted": annotation}}, "spec": {}});
