@@ -9,8 +9,8 @@ use std::{
 
 use api::{Database, DatabaseRef};
 use futures::{
-    StreamExt, future,
-    stream::{BoxStream, SelectAll},
+    StreamExt,
+    stream::{self, BoxStream, SelectAll},
 };
 use kube::{
     Api, Resource,
@@ -175,27 +175,47 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug + Send + 'static,
 {
     let (objects, health) = (Arc::<RwLock<Objects<K>>>::default(), Arc::<Mutex<Health>>::default());
-    let (kept, observed, kind_changes) = (objects.clone(), health.clone(), kind_changes.clone());
-    let stream = watcher(api, config)
-        .default_backoff()
-        .modify(prune)
-        .inspect(move |event| {
-            if let Ok(event) = event {
-                kept.write().unwrap_or_else(PoisonError::into_inner).take(event);
-                if let Some(index) = &index {
-                    note(event, index);
-                }
-            }
-            // After the objects: who reads that it is complete must find it so.
-            if observe::<K>(event, &observed) {
-                // Without a receiver the process is ending.
-                let _ = kind_changes.send(());
-            }
-        })
-        .touched_objects()
-        .filter_map(|object| future::ready(object.ok().and_then(|object| stands_for(&object))));
+    let (taker, observed, kind_changes) =
+        (Taker { objects: objects.clone(), index }, health.clone(), kind_changes.clone());
+    let stream = watcher(api, config).default_backoff().modify(prune).flat_map(move |event| {
+        let touched = event.as_ref().map(|event| taker.take(event)).unwrap_or_default();
+        // After the objects: who reads that they are complete must find them so.
+        if observe::<K>(&event, &observed) {
+            // Without a receiver the process is ending.
+            let _ = kind_changes.send(());
+        }
+        stream::iter(touched)
+    });
     triggers.push(stream.boxed());
     Cache { objects, health }
+}
+
+/// Takes down what a watch tells.
+struct Taker<K> {
+    objects: Arc<RwLock<Objects<K>>>,
+    index: Option<Index>,
+}
+
+impl<K: Resource<DynamicType = ()> + DeserializeOwned + Serialize> Taker<K> {
+    /// Takes it down, and gives the databases that it touches.
+    fn take(&self, event: &watcher::Event<K>) -> Vec<ObjectRef<Database>> {
+        let gone = self.objects.write().unwrap_or_else(PoisonError::into_inner).take(event);
+        let gone: Vec<K> = gone.iter().filter_map(Packed::unpack).collect();
+        let told = match event {
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => Some((object, true)),
+            watcher::Event::Delete(object) => Some((object, false)),
+            watcher::Event::Init | watcher::Event::InitDone => None,
+        };
+        let all = gone.iter().map(|object| (object, false)).chain(told);
+        all.filter_map(|(object, is_there)| {
+            let database = stands_for(object)?;
+            if let Some(index) = &self.index {
+                note(index, &database, object.meta().name.as_deref().unwrap_or_default(), is_there);
+            }
+            Some(database)
+        })
+        .collect()
+    }
 }
 
 /// Whether the kind is gone, or back.
@@ -234,17 +254,8 @@ pub(crate) fn observe<K: Resource<DynamicType = ()>>(
     has_changed
 }
 
-fn note<K: Resource>(event: &watcher::Event<K>, index: &Index) {
-    let (object, is_there) = match event {
-        watcher::Event::Apply(object) | watcher::Event::InitApply(object) => (object, true),
-        watcher::Event::Delete(object) => (object, false),
-        watcher::Event::Init | watcher::Event::InitDone => return,
-    };
-    let Some(database) = stands_for(object) else { return };
-    let (key, name) = (
-        hash(database.namespace.as_deref().unwrap_or_default(), &database.name),
-        object.meta().name.as_deref().unwrap_or_default(),
-    );
+fn note(index: &Index, database: &ObjectRef<Database>, name: &str, is_there: bool) {
+    let key = hash(database.namespace.as_deref().unwrap_or_default(), &database.name);
     let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
     let names = index.entry(key).or_default();
     names.retain(|other| **other != *name);
@@ -299,17 +310,69 @@ fn filled<K>(objects: &[serde_json::Value], index: Option<&Index>, health: &Heal
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
 {
-    let mut kept = Objects::default();
+    let taker = Taker { objects: Arc::default(), index: index.cloned() };
     let of_kind = |object: &&serde_json::Value| {
         object["kind"] == *K::kind(&()) && object["apiVersion"] == *K::api_version(&())
     };
     for object in objects.iter().filter(of_kind) {
         let object: K = serde_json::from_value(object.clone()).unwrap();
-        let event = watcher::Event::Apply(object);
-        if let Some(index) = index {
-            note(&event, index);
-        }
-        kept.take(&event);
+        taker.take(&watcher::Event::Apply(object));
     }
-    Cache { objects: Arc::new(RwLock::new(kept)), health: Arc::new(Mutex::new(health.clone())) }
+    Cache { objects: taker.objects, health: Arc::new(Mutex::new(health.clone())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+
+    use super::super::cache::*;
+    use crate::labels;
+
+    #[test]
+    fn whoever_loses_an_object_is_looked_at_also_if_it_went_while_nobody_watched() {
+        let secret = |name: &str, database: &str| Secret {
+            metadata: ObjectMeta {
+                namespace: Some("database-operator".to_owned()),
+                name: Some(name.to_owned()),
+                labels: Some(labels::owner_labels(DatabaseRef::new("orders", database))),
+                ..ObjectMeta::default()
+            },
+            ..Secret::default()
+        };
+        let index = Index::default();
+        let taker = Taker { objects: Arc::default(), index: Some(index.clone()) };
+        let take =
+            |event| -> Vec<String> { taker.take(&event).into_iter().map(|database| database.name).collect() };
+        let there = || {
+            let cache = Cache { objects: taker.objects.clone(), health: Arc::default() };
+            let indexed = Indexed { cache, index: index.clone() };
+            let of = |name| {
+                let found = indexed.of("database-operator", DatabaseRef::new("orders", name));
+                found
+                    .into_iter()
+                    .filter_map(|secret: Secret| secret.metadata.name)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            (of("main"), of("api"))
+        };
+        assert_eq!(take(Init), [""; 0]);
+        assert_eq!(take(InitApply(secret("a", "main"))), ["main"]);
+        assert_eq!(take(InitApply(secret("b", "main"))), ["main"]);
+        assert_eq!(take(InitApply(secret("c", "api"))), ["api"]);
+        assert_eq!(take(InitDone), [""; 0]);
+        assert_eq!(there(), ("a b".to_owned(), "c".to_owned()));
+        assert_eq!(take(Delete(secret("b", "main"))), ["main"]);
+        assert_eq!(there(), ("a".to_owned(), "c".to_owned()));
+        // The watch was interrupted.
+        assert_eq!(take(Init), [""; 0]);
+        assert_eq!(take(InitApply(secret("a", "main"))), ["main"]);
+        assert_eq!(there(), ("a".to_owned(), "c".to_owned()), "as long as it isn't known");
+        assert_eq!(take(InitDone), ["api"]);
+        assert_eq!(there(), ("a".to_owned(), String::new()));
+        assert!(!index.lock().unwrap().contains_key(&hash("orders", "api")), "nothing is left of it");
+        assert_eq!(take(Apply(secret("c", "api"))), ["api"]);
+        assert_eq!(there(), ("a".to_owned(), "c".to_owned()));
+    }
 }

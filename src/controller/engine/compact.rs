@@ -49,8 +49,8 @@ impl<K> Objects<K> {
 }
 
 impl<K: Resource<DynamicType = ()> + Serialize> Objects<K> {
-    /// Takes note. An object that is gone since the list before is one that the list hasn't told of when it is done.
-    pub(crate) fn take(&mut self, event: &Event<K>) {
+    /// Takes note, and gives what no list has shown that was there before: it went while nobody watched.
+    pub(crate) fn take(&mut self, event: &Event<K>) -> Vec<Packed<K>> {
         match event {
             Event::Init => self.lists += 1,
             Event::InitApply(object) | Event::Apply(object) => self.insert(object),
@@ -58,10 +58,13 @@ impl<K: Resource<DynamicType = ()> + Serialize> Objects<K> {
                 self.packed.remove(&key_of(object));
             }
             Event::InitDone => {
-                self.packed.retain(|_, object| object.list == self.lists);
+                let gone = self.packed.extract_if(|_, object| object.list != self.lists);
+                let gone = gone.map(|(_, object)| object).collect();
                 self.packed.shrink_to_fit();
+                return gone;
             }
         }
+        Vec::new()
     }
 
     fn insert(&mut self, object: &K) {
