@@ -4,20 +4,19 @@
 //! allocation of its own and each map a tree, and most of it is the same in all of them. kube's own store has the name of each
 //! three times over, which is more than what is left of the object.
 
-use std::{collections::HashMap, marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc};
 
 use kube::{Resource, runtime::watcher::Event};
 use lz4_flex::block;
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::listed::Listed;
+
 /// Objects of kind `K`, as a watch tells of them.
 pub(crate) struct Objects<K> {
-    /// By namespace and name.
-    packed: HashMap<Box<str>, Packed<K>>,
+    packed: Listed<Packed<K>>,
     /// JSON of one of them.
     sample: Arc<[u8]>,
-    /// How many lists were begun.
-    lists: u64,
 }
 
 /// An object of kind `K`.
@@ -26,21 +25,19 @@ pub(crate) struct Packed<K> {
     json: Arc<[u8]>,
     /// JSON of another object.
     sample: Arc<[u8]>,
-    /// The last list that had begun when it was seen.
-    list: u64,
     kind: PhantomData<fn() -> K>,
 }
 
 // Derived, it would ask for a `K` that has a default.
 impl<K> Default for Objects<K> {
     fn default() -> Self {
-        Self { packed: HashMap::new(), sample: Arc::default(), lists: 0 }
+        Self { packed: Listed::default(), sample: Arc::default() }
     }
 }
 
 impl<K> Objects<K> {
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<&Packed<K>> {
-        self.packed.get(&*key(namespace, name))
+        self.packed.get(namespace, name)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Packed<K>> {
@@ -52,17 +49,13 @@ impl<K: Resource<DynamicType = ()> + Serialize> Objects<K> {
     /// Takes note, and gives what no list has shown that was there before: it went while nobody watched.
     pub(crate) fn take(&mut self, event: &Event<K>) -> Vec<Packed<K>> {
         match event {
-            Event::Init => self.lists += 1,
+            Event::Init => self.packed.begin(),
             Event::InitApply(object) | Event::Apply(object) => self.insert(object),
             Event::Delete(object) => {
-                self.packed.remove(&key_of(object));
+                let (namespace, name) = of(object);
+                self.packed.remove(namespace, name);
             }
-            Event::InitDone => {
-                let gone = self.packed.extract_if(|_, object| object.list != self.lists);
-                let gone = gone.map(|(_, object)| object).collect();
-                self.packed.shrink_to_fit();
-                return gone;
-            }
+            Event::InitDone => return self.packed.end().into_iter().map(|(.., object)| object).collect(),
         }
         Vec::new()
     }
@@ -81,10 +74,10 @@ impl<K: Resource<DynamicType = ()> + Serialize> Objects<K> {
         let packed = Packed {
             json: block::compress_prepend_size_with_dict(&json, &self.sample).into(),
             sample: self.sample.clone(),
-            list: self.lists,
             kind: PhantomData,
         };
-        self.packed.insert(key_of(object), packed);
+        let (namespace, name) = of(object);
+        self.packed.insert(namespace, name, packed);
     }
 }
 
@@ -102,19 +95,15 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Packed<K> {
 // Derived, it would ask for a `K` that can be cloned.
 impl<K> Clone for Packed<K> {
     fn clone(&self) -> Self {
-        let Self { json, sample, list, kind } = self;
-        Self { json: json.clone(), sample: sample.clone(), list: *list, kind: *kind }
+        let Self { json, sample, kind } = self;
+        Self { json: json.clone(), sample: sample.clone(), kind: *kind }
     }
 }
 
-fn key_of(object: &impl Resource) -> Box<str> {
+/// Its namespace and name.
+fn of(object: &impl Resource) -> (&str, &str) {
     let metadata = object.meta();
-    key(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
-}
-
-/// Neither has a slash.
-fn key(namespace: &str, name: &str) -> Box<str> {
-    format!("{namespace}/{name}").into()
+    (metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub(crate) mod concurrency;
 pub(crate) mod conditions;
 pub(crate) mod events;
 pub(crate) mod in_flight;
+pub(crate) mod listed;
 pub(crate) mod metrics;
 pub(crate) mod nudges;
 pub(crate) mod quota;

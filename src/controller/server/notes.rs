@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::BTreeMap,
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
     marker::PhantomData,
@@ -22,7 +22,10 @@ use serde::{
 };
 
 use super::binding;
-use crate::labels::{DATABASE_NAME, DATABASE_NAMESPACE, MANAGED_BY, OPERATOR, TRACKED};
+use crate::{
+    controller::engine::listed::Listed,
+    labels::{DATABASE_NAME, DATABASE_NAMESPACE, MANAGED_BY, OPERATOR, TRACKED},
+};
 
 /// As many owners of an object are noted: it has one.
 const OWNERS: usize = 4;
@@ -425,28 +428,14 @@ fn fingerprint(of: &(impl Hash + ?Sized)) -> Fingerprint {
     hasher.finish()
 }
 
-/// Notes of all objects of a kind that matter, by namespace and name.
+/// Notes of all objects of a kind that matter.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notes(Arc<RwLock<HashMap<Box<str>, Note>>>);
+pub(crate) struct Notes(Arc<RwLock<Listed<Note>>>);
 
 impl Notes {
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<Note> {
-        let notes = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        notes.get(&*key(namespace, name)).cloned()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace, name).cloned()
     }
-
-    fn set(&self, namespace: &str, name: &str, note: Option<Note>) -> Option<Note> {
-        let mut notes = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match note {
-            Some(note) => notes.insert(key(namespace, name), note),
-            None => notes.remove(&*key(namespace, name)),
-        }
-    }
-}
-
-fn key(namespace: &str, name: &str) -> Box<str> {
-    // No name of Kubernetes has a slash.
-    format!("{namespace}/{name}").into()
 }
 
 /// Something that became of an object: its namespace and name, and the note that there is, or was.
@@ -463,24 +452,23 @@ pub(crate) struct Taker {
     notes: Notes,
     /// Whether a name matters. Nothing is kept of the others.
     matters: fn(&str) -> bool,
-    /// What the list under way has shown so far.
-    listed: Option<HashSet<Box<str>>>,
     /// Whether the first list is complete. It tells of no change: everything is looked at then anyway.
     is_complete: bool,
 }
 
 impl Taker {
     pub(crate) fn new(notes: Notes, matters: fn(&str) -> bool) -> Self {
-        Self { notes, matters, listed: None, is_complete: false }
+        Self { notes, matters, is_complete: false }
     }
 
     pub(crate) fn take<K>(&mut self, event: &watcher::Event<Seen<K>>) -> Vec<Change>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
+        let mut notes = self.notes.0.write().unwrap_or_else(PoisonError::into_inner);
         match event {
             watcher::Event::Init => {
-                self.listed = Some(HashSet::new());
+                notes.begin();
                 Vec::new()
             }
             watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
@@ -488,37 +476,23 @@ impl Taker {
                 if !(self.matters)(&name) {
                     return Vec::new();
                 }
-                if let Some(listed) = &mut self.listed {
-                    listed.insert(key(&namespace, &name));
-                }
                 let note = object.note.clone();
-                let before = self.notes.set(&namespace, &name, Some(note.clone()));
+                let before = notes.insert(&namespace, &name, note.clone());
                 let is_news = self.is_complete && before.as_ref() != Some(&note);
                 is_news.then_some(Change { namespace, name, note, is_there: true }).into_iter().collect()
             }
             watcher::Event::Delete(object) => {
                 let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-                let gone = self.notes.set(&namespace, &name, None);
+                let gone = notes.remove(&namespace, &name);
                 gone.map(|note| Change { namespace, name, note, is_there: false }).into_iter().collect()
             }
             watcher::Event::InitDone => {
                 self.is_complete = true;
-                self.listed.take().map(|listed| self.sweep(&listed)).unwrap_or_default()
+                let gone = notes.end().into_iter();
+                gone.map(|(namespace, name, note)| Change { namespace, name, note, is_there: false })
+                    .collect()
             }
         }
-    }
-
-    /// Forgets what the list hasn't shown.
-    fn sweep(&self, listed: &HashSet<Box<str>>) -> Vec<Change> {
-        let mut notes = self.notes.0.write().unwrap_or_else(PoisonError::into_inner);
-        let gone: Vec<Box<str>> = notes.keys().filter(|key| !listed.contains(*key)).cloned().collect();
-        gone.iter()
-            .filter_map(|key| {
-                let (namespace, name) = key.split_once('/')?;
-                let (namespace, name) = (namespace.to_owned(), name.to_owned());
-                Some(Change { namespace, name, note: notes.remove(key)?, is_there: false })
-            })
-            .collect()
     }
 }
 
