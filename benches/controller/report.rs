@@ -68,9 +68,9 @@ for ASO's answers. The answers are sent all the same, and count: a run ends when
 objects are answered. The controller writes more than that: a finalizer, which passes the webhook again; the server once \
 more at first, because ASO looks whether Azure has a server of that name; the server and its database once more at the \
 end, so that ASO leaves them as they are; two statuses while it works; an event. It also reads what may conflict with \
-the Secret. A second bare client makes as many requests of each sort, also without waiting. The difference to it is what \
-the controller itself costs. Each run gets a new control plane. Below {SMALL} databases they take turns in {ROUNDS} rounds, and the middle round counts. Beyond \
-{SMALL} databases, only the controller is measured.
+the Secret. A second bare client makes as many requests of each sort, also without waiting. The difference to it is \
+what the controller itself costs. Each run gets a new control plane. Below {SMALL} databases they take turns in \
+{ROUNDS} rounds, and the middle round counts. Beyond {SMALL} databases, only the controller is measured.
 
 The API server, etcd, the operator and the bench share the machine's cores. The times are those of the bench's \
 watches. Requests are counted in the API server's audit log, without the Lease.
