@@ -100,13 +100,17 @@ fn elf_file(bytes: &[u8]) -> object::read::elf::ElfFile64<'_> {
     object::read::elf::ElfFile64::parse(bytes).unwrap()
 }
 
-/// Runs a binary, of another architecture by QEMU.
+/// Runs a binary, of another architecture by QEMU. Kernels for arm64 may have pages of 64 KiB, and an allocator that was built for
+/// smaller ones ends the process there.
 fn run(architecture: &str, program: &Path) -> String {
     let machine = if architecture == "amd64" { "x86_64" } else { "aarch64" };
     let mut command = if machine == std::env::consts::ARCH {
         Command::new(program)
     } else {
         let mut qemu = Command::new(format!("qemu-{machine}-static"));
+        if machine == "aarch64" {
+            qemu.args(["-p", "65536"]);
+        }
         qemu.arg(program);
         qemu
     };
