@@ -199,7 +199,9 @@ fn single(text: &mut String, all: &[Measured]) {
     write!(
         text,
         "### One by one\n\n\
-         What an app team sees: {single} databases, one every {pace} ms, beside databases that are already ready.\n\n"
+         What an app team sees: {single} databases, one every {pace} ms, beside databases that are already \
+         ready. Beside many, the API server takes all cores of this machine for some seconds now and then, for its own garbage. \
+         What is applied meanwhile is late, and makes the p99 of a run.\n\n"
     )
     .unwrap();
     head(text, &["databases before", "first child p50 s", "p99 s", "Ready p50 s", "p99 s", "ready"]);
