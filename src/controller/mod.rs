@@ -57,7 +57,7 @@ use access::Accesses;
 pub(crate) use access::{AccessMetrics, Sessions};
 pub use engine::metrics::Metrics;
 use engine::{backoff, cache, conditions, events, in_flight, nudges, quota, recorder::Recorder};
-use server::{caches, context::Context, looks};
+use server::{caches, context::Context, lists, looks};
 
 /// What the controller needs.
 #[derive(Debug)]
@@ -143,6 +143,7 @@ pub(crate) async fn run(
     });
 
     let stream = watch_databases(context.client.clone(), unreadable, writer);
+    let stream = lists::then(lists::all, context.clone(), stream);
     let kept =
         retained::run(context.clone(), retained_writer, unreadable_records, store.clone(), due_records);
     let all = for_all(changes, kind_changes);

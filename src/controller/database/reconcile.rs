@@ -42,7 +42,6 @@ use crate::controller::{
         context::Context,
         handover::{self, Handover},
         known::Known,
-        lists::until_listed,
         observe::{self, Found},
         password::{self, Passwords, fresh_password},
         refused,
@@ -68,7 +67,6 @@ pub(crate) async fn reconcile(database: Arc<Database>, context: Arc<Context>) ->
     let api: Api<Database> =
         Api::namespaced(context.client.clone(), &database.namespace().unwrap_or_default());
     let with_finalizer = async {
-        until_listed(&context).await;
         // Before the finalizer goes, and not while: it may take long.
         if database.metadata.deletion_timestamp.is_some()
             && database.finalizers().iter().any(|finalizer| finalizer == FINALIZER)

@@ -36,7 +36,7 @@ use crate::{
     cluster::readable::{Unreadable, readable},
     controller::{
         engine::{cache, concurrency::bounded},
-        server::context::Context,
+        server::{context::Context, lists},
     },
 };
 
@@ -55,6 +55,7 @@ pub(crate) async fn run(
         .modify(cache::prune)
         .reflect(writer)
         .touched_objects();
+    let stream = lists::then(lists::all_but_records, context.clone(), stream);
     let records = Controller::for_stream(stream, store)
         .with_config(bounded())
         .reconcile_on(UnboundedReceiverStream::new(due))

@@ -20,7 +20,6 @@ use crate::controller::{
     server::{
         context::Context,
         error::Error,
-        lists::until_listed,
         objects::ServerRef,
         observe,
         restore::{Restored, restore},
@@ -42,7 +41,6 @@ pub(crate) async fn reconcile(record: Arc<RetainedDatabase>, context: Arc<Contex
 }
 
 async fn pass(record: &RetainedDatabase, context: &Context) -> Result<Action, Error> {
-    until_listed(context).await;
     if record.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
