@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use api::DatabaseRef;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     FlexibleServer, SKIP,
@@ -65,9 +65,10 @@ pub enum Foreign {
     Cluster(String),
 }
 
-/// The cluster that looks.
+/// The cluster that looks, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Here<'a> {
+    pub now: Timestamp,
     /// The uid of its namespace `kube-system`, which distinguishes clusters.
     pub uid: &'a str,
     /// The uids of clusters whose servers it may take over.
@@ -188,7 +189,7 @@ pub fn judge(
         || Some(Adoption::Foreign(Foreign::Cluster(here.stranger(&server.created_status()?.tags)?)));
     if !is_probe(server) {
         // It may be what was restored for it: who asked for that may have lost the object that told.
-        let looks_again = is_refused_as_there(server);
+        let looks_again = is_refused_as_there(server, here.now);
         return stranger().unwrap_or(if looks_again { Adoption::Probe } else { Adoption::Manage });
     }
     match condition::progress(server) {
@@ -209,11 +210,17 @@ pub fn judge(
     }
 }
 
-/// Whether Azure makes no server with other data because there is one of that name.
-fn is_refused_as_there(server: &FlexibleServer) -> bool {
+/// So long Azure's refusal of a name is told before Azure is asked whether the server is there after all: Azure also holds the name
+/// of a deleted server for days, and each look is followed by another try.
+const NAME_IS_HELD: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether Azure makes no server with other data because there is one of that name, and has said so for a while.
+fn is_refused_as_there(server: &FlexibleServer, now: Timestamp) -> bool {
+    let since = condition::ready_since(server);
     server.spec.is_restore()
         && server.created_status().is_none()
         && matches!(condition::progress(server), Progress::GaveUp { reason, .. } if reason == "ServerNameAlreadyExists")
+        && since.is_none_or(|since| now.duration_since(since) >= NAME_IS_HELD)
 }
 
 /// Whether ASO says that there is no such resource.
@@ -340,7 +347,9 @@ mod tests {
         json!({"id": "/subscriptions/s/x", "tags": tags, "conditions": condition("True", "", "Succeeded")})
     }
 
-    const HERE: Here<'static> = Here { uid: "c1", takes_over: &[] };
+    /// Half an hour after everything that is told here.
+    const NOW: Timestamp = Timestamp::constant(1_796_126_400, 0);
+    const HERE: Here<'static> = Here { now: NOW, uid: "c1", takes_over: &[] };
 
     fn foreign(told: &str, cluster: &str) -> Adoption {
         Adoption::Foreign(Foreign::Tags {
@@ -370,7 +379,7 @@ mod tests {
         for (policy, spec) in [("skip", json!({})), ("skip", json!(tags)), ("detach-on-delete", json!(tags))]
         {
             let server = server(policy, spec, seen(&tags));
-            let here = Here { uid: "c1", takes_over: &takes_over };
+            let here = Here { takes_over: &takes_over, ..HERE };
             assert_eq!(judge(Some(&server), MAIN, None, here), expected, "{policy}");
         }
     }
@@ -443,6 +452,29 @@ mod tests {
         // A copy of it.
         moved.insert(SERVER_TAG.to_owned(), "another".to_owned());
         assert!(matches!(judge(&moved, None), Adoption::Foreign(_)));
+    }
+
+    /// It may be the server that was restored for this very `Database`; or Azure holds the name of a deleted one, for days.
+    #[rstest]
+    #[case::a_moment_ago(json!("2026-12-01T11:59:00Z"), "ServerNameAlreadyExists", Adoption::Manage)]
+    #[case::for_a_while(json!("2026-12-01T11:50:00Z"), "ServerNameAlreadyExists", Adoption::Probe)]
+    #[case::nobody_says_since_when(json!(null), "ServerNameAlreadyExists", Adoption::Probe)]
+    #[case::another_refusal(json!("2026-12-01T11:50:00Z"), "QuotaExceeded", Adoption::Manage)]
+    fn a_name_that_azure_holds_is_told_before_it_is_looked_at_again(
+        #[case] since: Value,
+        #[case] reason: &str,
+        #[case] expected: Adoption,
+    ) {
+        let mut condition = condition("False", "Error", reason);
+        condition[0]["lastTransitionTime"] = since;
+        let mut server = server(
+            "detach-on-delete",
+            json!({"managed-by": "database-operator"}),
+            json!({"conditions": condition}),
+        );
+        assert_eq!(judge(Some(&server), MAIN, None, HERE), Adoption::Manage, "one that is made empty");
+        server.spec.create_mode = Some("PointInTimeRestore".to_owned());
+        assert_eq!(judge(Some(&server), MAIN, None, HERE), expected);
     }
 
     #[test]

@@ -208,6 +208,11 @@ pub fn progress<K: AsoObject>(object: &K) -> Progress {
     }
 }
 
+/// Since when ASO says what [`progress`] tells, where it says that.
+pub fn ready_since<K: AsoObject>(object: &K) -> Option<jiff::Timestamp> {
+    object.conditions().iter().find(|condition| condition.r#type == "Ready")?.last_transition_time
+}
+
 /// `FlexibleServer database-operator/prod-1-orders-main-…`, for messages.
 pub fn describe<K: AsoObject>(object: &K) -> String {
     format!("{} {}", K::kind(&()), object.name_any())

@@ -475,11 +475,18 @@ impl Seen<'_> {
 
     fn restoring(&self) -> String {
         let server = &self.known.server_name;
-        let from = self.known.restore.as_ref().map(|restore| &restore.source);
+        let restore = self.known.restore.as_ref();
+        let from = restore.map(|restore| &restore.source);
         let (source, time) = from.map(|from| (from.name(), from.time.to_string())).unwrap_or_default();
+        let other = if restore.is_some_and(|restore| restore.is_other) {
+            ". spec.restoreFrom says something else since, which does nothing here: to have those data, write it on a Database of \
+             another name"
+        } else {
+            ""
+        };
         format!(
             "Azure is restoring server {server} with the data that {source} had at {time}; that takes minutes to hours, and Azure \
-             doesn't tell how far it is"
+             doesn't tell how far it is{other}"
         )
     }
 

@@ -88,7 +88,7 @@ impl Context {
     /// This cluster, and the others whose servers it may take over: without a policy, none.
     pub(crate) fn here<'a>(&'a self, policy: Option<&'a Policy>) -> Here<'a> {
         let takes_over = policy.map_or(&[][..], |policy| &policy.azure.take_over_from);
-        Here { uid: &self.cluster_uid, takes_over }
+        Here { now: self.now(), uid: &self.cluster_uid, takes_over }
     }
 
     /// The server's object, whosever it is.

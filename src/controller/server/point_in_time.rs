@@ -4,14 +4,14 @@
 //! object, so that a moment that nobody wrote is the same in each pass, and the source may go once Azure is at it.
 
 use api::{Database, DatabaseRef, DatabaseSpec, RestoreFrom, reason::Reason};
-use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use kube::runtime::reflector::ObjectRef;
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use policy::{
     Denial, Policy, Problem, Recorded, resource_id,
     restoring::{self, Origin, Source, comes_along},
 };
 
-use super::{caches::Caches, describe::Server, guards::There, surroundings::Surroundings};
+use super::{caches::Caches, describe::Server, guards::There, password, surroundings::Surroundings};
 use crate::{
     azure::{
         self, Adoption, FlexibleServer, RestoreSource, adoption,
@@ -28,6 +28,8 @@ pub(crate) struct Restore {
     pub(crate) source: RestoreSource,
     /// What the server has in the same way; `None` where nothing is known of the source, or no more.
     pub(crate) known: Option<Source>,
+    /// Whether Azure is at it, and other data are wanted since.
+    pub(crate) is_other: bool,
 }
 
 /// `None` for a server that is there, was, or is made empty.
@@ -51,9 +53,14 @@ fn wanted(database: &Database, there: &There<'_>) -> Result<Option<Restore>, Blo
     if let Some((server, source)) = asked.clone().filter(|(server, _)| is_under_way(server)) {
         // It was judged when Azure was asked, and what is written since changes nothing.
         let origin = origin.and_then(Result::ok);
-        let known =
-            origin.and_then(|origin| Some(known(&source_server(&origin, &around)?, &origin, &around)));
-        return Ok(Some(Restore { source, known: Some(as_asked(known, server)) }));
+        let found = origin.as_ref().and_then(|origin| source_server(origin, &around));
+        let is_other =
+            database.spec.restore_from.as_ref().zip(origin.as_ref()).is_some_and(|(from, origin)| {
+                let id = found.as_ref().and_then(|server| server.created_status()?.id.as_deref());
+                is_other(from, origin, id, &source, around.now)
+            });
+        let known = found.zip(origin).map(|(server, origin)| known(&server, &origin, &around));
+        return Ok(Some(Restore { source, known: Some(as_asked(known, server)), is_other }));
     }
     let (Some(from), Some(origin)) = (&database.spec.restore_from, origin) else { return Ok(None) };
     let origin = origin.map_err(|problem| impossible(vec![problem], &around))?;
@@ -66,6 +73,7 @@ fn wanted(database: &Database, there: &There<'_>) -> Result<Option<Restore>, Blo
             judge_server(&server, &origin, whose, &around)?;
             let known = known(&server, &origin, &around);
             judge_spec(&database.spec, from, &origin, &known, &around)?;
+            judge_moment(&server, &origin, time, &around)?;
             let id = server.created_status().and_then(|status| status.id.clone()).unwrap_or_default();
             (id, known.comes_along.location.clone(), Some(known))
         }
@@ -77,12 +85,28 @@ fn wanted(database: &Database, there: &There<'_>) -> Result<Option<Restore>, Blo
             Origin::Database(namespace, name) => return Err(unknown(namespace, name)),
         },
     };
-    let time = time.unwrap_or_else(|| latest(asked.as_ref(), &id, around.now));
     let earliest = known.as_ref().and_then(|known| known.earliest);
+    let time = time.unwrap_or_else(|| latest(asked.as_ref(), &id, earliest, around.now));
     if let Some(earliest) = earliest.filter(|earliest| time < *earliest) {
         return Err(too_early(&origin, earliest));
     }
-    Ok(Some(Restore { source: RestoreSource { id, time, location }, known }))
+    Ok(Some(Restore { source: RestoreSource { id, time, location }, known, is_other: false }))
+}
+
+/// Whether other data are wanted than Azure was asked for; `found` is the resource id of the server that is wanted, if it is known.
+fn is_other(
+    from: &RestoreFrom,
+    origin: &Origin<'_>,
+    found: Option<&str>,
+    asked: &RestoreSource,
+    now: Timestamp,
+) -> bool {
+    let id = match origin {
+        Origin::Server(id) => Some(*id),
+        Origin::Database(..) => found,
+    };
+    let time = restoring::moment(from, now).ok().flatten();
+    id.is_some_and(|id| !id.eq_ignore_ascii_case(&asked.id)) || time.is_some_and(|time| time != asked.time)
 }
 
 /// Whether Azure does what it was asked for. If not, it is asked for what is written now.
@@ -90,13 +114,24 @@ fn is_under_way(server: &FlexibleServer) -> bool {
     !matches!(condition::progress(server), Progress::GaveUp { .. } | Progress::Retrying { .. })
 }
 
-/// The moment where none is written. One that Azure Service Operator is trying stays, or each pass would ask for another.
-fn latest(asked: Option<&(&FlexibleServer, RestoreSource)>, id: &str, now: Timestamp) -> Timestamp {
-    let is_tried = |(server, source): &&(&FlexibleServer, RestoreSource)| {
-        matches!(condition::progress(*server), Progress::Retrying { .. })
-            && source.id.eq_ignore_ascii_case(id)
+/// So long a moment stays that nobody wrote and Azure has refused.
+const LATEST: SignedDuration = SignedDuration::from_hours(1);
+
+/// The moment where none is written. One that Azure Service Operator is trying stays, and one that Azure has refused does for a
+/// while, or each pass would ask for another. None stays of which there is no backup.
+fn latest(
+    asked: Option<&(&FlexibleServer, RestoreSource)>,
+    id: &str,
+    earliest: Option<Timestamp>,
+    now: Timestamp,
+) -> Timestamp {
+    let stays = |(server, asked): &&(&FlexibleServer, RestoreSource)| {
+        let is_tried = matches!(condition::progress(*server), Progress::Retrying { .. });
+        asked.id.eq_ignore_ascii_case(id)
+            && (is_tried || (SignedDuration::ZERO..LATEST).contains(&now.duration_since(asked.time)))
+            && earliest.is_none_or(|earliest| earliest <= asked.time)
     };
-    asked.filter(is_tried).map_or_else(|| full_second(now), |(_, source)| source.time)
+    asked.filter(stays).map_or_else(|| full_second(now), |(_, asked)| asked.time)
 }
 
 /// What is known of a source, with what the server's object tells of it: the source may be gone.
@@ -240,6 +275,39 @@ fn judge_administrator(name: &str, origin: &Origin<'_>, around: &Surroundings<'_
         ));
     }
     Ok(())
+}
+
+/// Whether the platform administered the server at that moment. What the app owned as its administrator is the former login's in a
+/// copy of then, and nothing tells the operator that this login is not to get in.
+fn judge_moment(
+    server: &FlexibleServer,
+    origin: &Origin<'_>,
+    time: Option<Timestamp>,
+    around: &Surroundings<'_>,
+) -> Result<(), Blocked> {
+    let name = &server.spec.azure_name;
+    // It came beside the app's, so that there was an app's before.
+    let came = around
+        .caches
+        .administrators
+        .get(around.operator_namespace, &names::platform_administrator(name))
+        .and_then(|administrator| Some(administrator.creation_timestamp()?.0));
+    let (Some(time), Some(came)) = (time, came) else { return Ok(()) };
+    if time >= came {
+        return Ok(());
+    }
+    let id = server.created_status().and_then(|status| status.id.as_deref()).unwrap_or_default();
+    Err(Blocked::by(
+        Reason::RestoreImpossible,
+        format!(
+            "The app administered server {name} until {came}, so that at {time} the data were its former login's, and the operator \
+             can't tell whom to hand them to; nothing is restored. Write a later spec.restoreFrom.time. For that moment, the platform \
+             team must write fromServer: {id} and owners: [{name}, {}] under copies in ConfigMap {}, and who wrote the spec \
+             spec.restoreFrom.serverId and spec.databaseName in the place of {origin}",
+            password::LOGIN,
+            around.policy_name
+        ),
+    ))
 }
 
 fn judge_policy(around: &Surroundings<'_>) -> Result<(), Blocked> {
@@ -392,6 +460,73 @@ mod tests {
         let known = asked_of(&source, "orders", "then", "").unwrap().unwrap().known.unwrap();
         let running = serde_json::to_value(known.comes_along.running).unwrap();
         assert_eq!(running, json!({"version": 16, "sku": "Standard_D2ds_v5", "storage": {"sizeGiB": 128}}));
+    }
+
+    const NOW: &str = "2026-11-24T12:05:00Z";
+    const REFUSED: &str = "QuotaExceeded";
+    const TRIED: &str = "ServiceUnavailable";
+
+    #[rstest]
+    #[case::refused_a_moment_ago(REFUSED, "/s/live", "2026-11-24T12:00:00Z", None, "2026-11-24T12:00:00Z")]
+    #[case::in_another_case(REFUSED, "/S/Live", "2026-11-24T12:00:00Z", None, "2026-11-24T12:00:00Z")]
+    #[case::of_another_server(REFUSED, "/s/other", "2026-11-24T12:00:00Z", None, NOW)]
+    #[case::refused_an_hour_ago(REFUSED, "/s/live", "2026-11-24T11:05:00Z", None, NOW)]
+    #[case::refused_by_a_clock_that_is_ahead(REFUSED, "/s/live", "2026-11-24T13:00:00Z", None, NOW)]
+    #[case::tried_for_long(TRIED, "/s/live", "2026-11-24T09:00:00Z", None, "2026-11-24T09:00:00Z")]
+    #[case::tried_in_vain_for_there_is_no_backup(
+        TRIED,
+        "/s/live",
+        "2026-11-24T09:00:00Z",
+        Some("2026-11-24T09:02:00Z"),
+        NOW
+    )]
+    #[case::tried_and_there_is_a_backup(
+        TRIED,
+        "/s/live",
+        "2026-11-24T09:00:00Z",
+        Some("2026-11-24T09:00:00Z"),
+        "2026-11-24T09:00:00Z"
+    )]
+    fn a_moment_that_nobody_wrote_stays_for_a_while(
+        #[case] reason: &str,
+        #[case] id: &str,
+        #[case] time: &str,
+        #[case] earliest: Option<&str>,
+        #[case] expected: &str,
+    ) {
+        let mut server = source();
+        server["status"] = json!({"conditions": [{
+            "type": "Ready", "status": "False", "severity": "Warning", "reason": reason, "observedGeneration": 1,
+        }]});
+        let server: FlexibleServer = serde_json::from_value(server).unwrap();
+        let asked = RestoreSource { id: id.to_owned(), time: time.parse().unwrap(), location: None };
+        let (earliest, now) = (earliest.map(|earliest| earliest.parse().unwrap()), NOW.parse().unwrap());
+        assert_eq!(latest(Some(&(&server, asked)), "/s/live", earliest, now).to_string(), expected);
+        assert_eq!(latest(None, "/s/live", earliest, now).to_string(), NOW, "Azure was never asked");
+    }
+
+    #[rstest]
+    #[case::as_asked(json!({"database": "live", "time": "2026-11-24T10:00:00+01:00"}), Some("/s/live"), false)]
+    #[case::without_a_moment(json!({"database": "live"}), Some("/S/LIVE"), false)]
+    #[case::another_moment(json!({"database": "live", "time": "2026-11-24T10:00:00Z"}), Some("/s/live"), true)]
+    #[case::another_server(json!({"database": "live", "time": "2026-11-24T09:00:00Z"}), Some("/s/other"), true)]
+    #[case::a_source_that_is_gone(json!({"database": "live", "time": "2026-11-24T09:00:00Z"}), None, false)]
+    fn what_is_written_while_azure_restores_is_compared_with_what_it_was_asked_for(
+        #[case] from: Value,
+        #[case] found: Option<&str>,
+        #[case] expected: bool,
+    ) {
+        let from: RestoreFrom = serde_json::from_value(from).unwrap();
+        let origin = restoring::origin(&from, DatabaseRef::new("orders", "copy")).unwrap();
+        let asked = RestoreSource {
+            id: "/s/live".to_owned(),
+            time: "2026-11-24T09:00:00Z".parse().unwrap(),
+            location: None,
+        };
+        assert_eq!(
+            is_other(&from, &origin, found, &asked, "2026-11-24T12:05:00Z".parse().unwrap()),
+            expected
+        );
     }
 
     const OWN: &str = "  - {from: orders/live, to: orders/copy, until: 2027-01-31, reason: it is ours}\n";

@@ -42,6 +42,6 @@ impl<'a> Surroundings<'a> {
     }
 
     pub(crate) fn here(&self) -> adoption::Here<'a> {
-        adoption::Here { uid: self.cluster_uid, takes_over: &self.policy.azure.take_over_from }
+        adoption::Here { now: self.now, uid: self.cluster_uid, takes_over: &self.policy.azure.take_over_from }
     }
 }
