@@ -15,7 +15,7 @@ use super::{
 use crate::controller::{
     access::Outcome,
     engine::conditions::Writer,
-    server::{context::Context, inside},
+    server::{context::Context, inside, observe},
 };
 
 /// How long the other ways in wait for this one to be closed. The data are kept from the start.
@@ -35,7 +35,11 @@ pub(super) enum Logins {
 
 /// Has them closed, unless they are.
 pub(super) fn close(seen: &Seen<'_>, context: &Context) -> Logins {
-    let Some(wish) = inside::closed(&seen.objects, seen.record.spec.database_name.as_deref()) else {
+    let of_source = seen.objects.server.as_ref().map(|server| {
+        observe::administrators_of_source(&context.caches, &context.operator_namespace, server)
+    });
+    let name = seen.record.spec.database_name.as_deref();
+    let Some(wish) = inside::closed(&seen.objects, &of_source.unwrap_or_default(), name) else {
         return Logins::None;
     };
     let before = Notes::of(seen.record).access_closed;

@@ -94,7 +94,10 @@ pub(super) fn first(seen: &Seen<'_>) -> Option<Plan> {
     if !seen.is_over || seen.copied_to.is_some() || seen.deletion_is_requested() || seen.is_fresh {
         return None;
     }
-    Some(if server.is_going() {
+    Some(if server.is_being_made() && !server.is_going() {
+        // Azure need not tell of a server that it is making: it would be taken for gone, and be there later, for nobody.
+        keep(seen, end, Some(told::being_made(seen.record)))
+    } else if server.is_going() {
         Plan::Wait
     } else if seen.record.is_being_destroyed() {
         // Or the object, once it is deleted to be made anew, would be taken for what Azure was told.

@@ -101,13 +101,29 @@ pub(super) fn copied_to(record: &RetainedDatabase, copy: &str) -> Blocked {
     )
 }
 
+/// Its end has come, and Azure is making it still.
+pub(super) fn being_made(record: &RetainedDatabase) -> Blocked {
+    Blocked::by(
+        Reason::DestroyWaits,
+        format!(
+            "The server is to be destroyed, and waits: Azure is making it still. It is destroyed once that is done; to keep it, \
+             annotate this record with {RETENTION}: Retain, or apply the manifest of Database {} again",
+            record.spec.database
+        ),
+    )
+}
+
 pub(super) fn gone(record: &RetainedDatabase) -> Blocked {
     let (server, database) = (&record.spec.server.name, &record.spec.database);
+    let how = if record.spec.server.id.is_some() {
+        " any more: it was deleted there, and can be restored there for five days"
+    } else {
+        ": it hadn't made it when the Database was deleted, and isn't asked for it now, or it was deleted there since"
+    };
     Blocked::by(
         Reason::ServerGone,
         format!(
-            "Azure has no server {server} any more: it was deleted there, and can be restored there for five days. If nobody \
-             needs its data any more, annotate this record with {RETENTION}: Destroy and {CONFIRM_DESTROY}: {database}@<day>, \
+            "Azure has no server {server}{how}. If nobody needs its data any more, annotate this record with {RETENTION}: Destroy and {CONFIRM_DESTROY}: {database}@<day>, \
              which ends it"
         ),
     )

@@ -91,6 +91,11 @@ impl Server {
         self.0.created_status().is_some()
     }
 
+    /// Whether Azure was asked for it, and may be making it.
+    pub(crate) fn is_being_made(&self) -> bool {
+        !self.is_probe() && !self.is_known_to_azure() && self.progress().is_under_way()
+    }
+
     /// Whether Azure has it, and it is more than looked for.
     pub(crate) fn is_made(&self) -> bool {
         !self.is_probe() && self.is_known_to_azure()

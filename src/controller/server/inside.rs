@@ -10,7 +10,8 @@ use postgres::{
 use super::{app_password::AppPasswords, binding::PORT, known::Known, objects::Objects, password};
 use crate::{
     azure::{
-        Administrator, AsoObject, FlexibleServersConfiguration, FormerObjects,
+        Administrator, AsoObject, FlexibleServersAdministrator, FlexibleServersConfiguration, FormerObjects,
+        adoption,
         condition::{self, Progress},
         parameters,
     },
@@ -97,15 +98,22 @@ fn create(known: &Known) -> Create {
 }
 
 /// Of a server that is kept: that nobody gets in. `None` where the app administers it, or Azure has made no database.
-pub(crate) fn closed(objects: &Objects, database_name: Option<&str>) -> Option<Wish> {
+/// `of_source` are those of the server whose data it was made with, which came with them.
+pub(crate) fn closed(
+    objects: &Objects,
+    of_source: &[FlexibleServersAdministrator],
+    database_name: Option<&str>,
+) -> Option<Wish> {
     let server = objects.server.as_ref()?;
     let host = server.status.as_ref()?.fully_qualified_domain_name.clone()?;
-    let administrators = objects.administrators.iter().map(|administrator| &administrator.spec);
+    let administrators =
+        objects.administrators.iter().chain(of_source).map(|administrator| &administrator.spec);
     let Administrator::Platform(principal) = Administrator::of(administrators, None, &server.spec.azure_name)
     else {
         return None;
     };
-    let database = DatabaseName::new(database_name?).ok()?;
+    let database = database_name.or_else(|| adoption::database_name(server))?;
+    let database = DatabaseName::new(database).ok()?;
     let desired = Desired { access: Access::Closed, ..bare(database).ok()? };
     let administrator = principal.name;
     let (port, passwords) = (PORT, Vec::new());

@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{
     azure::{
-        Administrator, FlexibleServer, FlexibleServersConfiguration, Identity, UserAssignedIdentity,
-        adoption, is_apps, names, parameters, settings,
+        Administrator, FlexibleServer, FlexibleServersAdministrator, FlexibleServersConfiguration, Identity,
+        UserAssignedIdentity, adoption, is_apps, names, parameters, settings,
     },
     controller::engine::{cache::Unreadable, verdict::Blocked},
 };
@@ -182,20 +182,36 @@ struct Logins {
     former: Option<FormerLogin>,
 }
 
+/// Objects of a server's administrators: the first is the app's, where there are two.
+fn administrators(
+    caches: &Caches,
+    operator_namespace: &str,
+    server_name: &str,
+) -> [Option<FlexibleServersAdministrator>; 2] {
+    [server_name.to_owned(), names::platform_administrator(server_name)]
+        .map(|name| caches.administrators.get(operator_namespace, &name))
+}
+
+/// The platform's administrators of the server whose data this one was made with: their roles came with the data.
+pub(crate) fn administrators_of_source(
+    caches: &Caches,
+    operator_namespace: &str,
+    server: &FlexibleServer,
+) -> Vec<FlexibleServersAdministrator> {
+    let Some((source, _)) = adoption::restored(server) else { return Vec::new() };
+    let all = administrators(caches, operator_namespace, source).into_iter().flatten();
+    all.filter(|one| !is_apps(&one.spec, source)).collect()
+}
+
 fn logins(there: &There<'_>) -> Logins {
     let Surroundings { caches, operator_namespace, policy, .. } = there.around;
     let server_name = there.under.name;
-    let administrators = |server_name: &str| {
-        [server_name.to_owned(), names::platform_administrator(server_name)]
-            .map(|name| caches.administrators.get(operator_namespace, &name))
-    };
-    let [first, second] = administrators(server_name);
-    // The roles of data that were restored are those of who administers their source.
-    let source = there.under.server.and_then(|server| adoption::restored(server)).map(|(name, _)| name);
-    let of_source = source.map(|source| {
-        administrators(source).into_iter().flatten().filter(move |one| !is_apps(&one.spec, source))
-    });
-    let of_source: Vec<_> = of_source.into_iter().flatten().collect();
+    let [first, second] = administrators(caches, operator_namespace, server_name);
+    let of_source = there
+        .under
+        .server
+        .map(|server| administrators_of_source(caches, operator_namespace, server))
+        .unwrap_or_default();
     let other = caches.identities.get(operator_namespace, &names::app_identity(server_name));
     let administrator = Administrator::of(
         first.iter().chain(&second).chain(&of_source).map(|administrator| &administrator.spec),

@@ -101,6 +101,23 @@ fn being_changed() -> Option<FlexibleServer> {
     Some(server)
 }
 
+/// Azure is making it, and tells nothing of it.
+fn being_made() -> Option<FlexibleServer> {
+    let mut server = server("2026-11-01T11:00:00Z", "detach-on-delete", false);
+    server.status = None;
+    Some(server)
+}
+
+fn refused() -> Option<FlexibleServer> {
+    let mut server = being_made()?;
+    server.status = serde_json::from_value(json!({"conditions": [{
+        "type": "Ready", "status": "False", "severity": "Warning", "reason": "QuotaExceeded", "message": "",
+        "observedGeneration": 1,
+    }]}))
+    .unwrap();
+    Some(server)
+}
+
 /// In a word, with the reason that people are told.
 fn word(plan: &Plan) -> String {
     match plan {
@@ -158,6 +175,21 @@ fn what_is_over_is_looked_for_anew_first(
     assert_eq!(first(&anothers).as_ref().map(word).as_deref(), looks, "another cluster has it");
     let fresh = Seen { is_fresh: true, ..anothers };
     assert_eq!(first(&fresh), None, "once it has looked");
+}
+
+/// Azure need not tell of a server that it is making: it would be there later, for nobody.
+#[rstest]
+#[case::it_is_over(being_made(), confirmed(), true, Some("keep DestroyWaits"))]
+#[case::it_is_not(being_made(), never(), false, None)]
+#[case::azure_has_refused(refused(), confirmed(), true, Some("close, and look anew"))]
+fn what_azure_is_making_is_destroyed_once_it_is_made(
+    #[case] server: Option<FlexibleServer>,
+    #[case] end: End,
+    #[case] is_over: bool,
+    #[case] expected: Option<&str>,
+) {
+    let record = record(&json!({}));
+    assert_eq!(first(&seen(&record, server, end, is_over)).as_ref().map(word).as_deref(), expected);
 }
 
 #[test]

@@ -201,21 +201,36 @@ pub(super) fn cancel(objects: &Objects) -> Vec<Act<'static>> {
     holds_data.into_iter().chain(identities).flatten().collect()
 }
 
-/// Has what holds data only looked at, once Azure has it as it is wanted. Tells whether that is so.
+/// Has what holds data only looked at, once Azure has it as it is wanted, and a server that Azure has refused to make: nobody wants
+/// it any more, and Azure would be asked again and again. Tells whether that is so.
 pub(super) fn rest(objects: &Objects) -> (Vec<Act<'static>>, bool) {
-    fn one<K: AsoObject>(part: Part, object: Option<&K>, acts: &mut Vec<Act<'static>>) -> bool {
-        let Some(standing) = object.map(|object| Standing::of(part, object)) else { return true };
+    fn one<K: AsoObject>(
+        part: Part,
+        object: Option<&K>,
+        may_rest: impl Fn(&K, &Progress) -> bool,
+        acts: &mut Vec<Act<'static>>,
+    ) -> bool {
+        let Some((object, standing)) = object.map(|object| (object, Standing::of(part, object))) else {
+            return true;
+        };
         if standing.policy != Some(Policy::DetachOnDelete) || standing.is_going {
             return true;
         }
-        if standing.progress == Progress::Ready {
+        if may_rest(object, &standing.progress) {
             acts.push(Act::SetPolicy(part, Policy::Skip));
         }
         false
     }
+    let is_ready = |progress: &Progress| *progress == Progress::Ready;
+    let is_refused = |server: &FlexibleServer, progress: &Progress| {
+        server.created_status().is_none() && matches!(progress, Progress::GaveUp { .. })
+    };
+    let server_may_rest =
+        |server: &FlexibleServer, progress: &Progress| is_ready(progress) || is_refused(server, progress);
     let mut acts = Vec::new();
-    let server = one(Part::Server, objects.server.as_ref(), &mut acts);
-    let database = one(Part::Database, objects.database.as_ref(), &mut acts);
+    let server = one(Part::Server, objects.server.as_ref(), server_may_rest, &mut acts);
+    let database =
+        one(Part::Database, objects.database.as_ref(), |_, progress| is_ready(progress), &mut acts);
     (acts, server && database)
 }
 

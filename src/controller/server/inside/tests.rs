@@ -175,14 +175,28 @@ fn kept(principal_name: &str, kind: &str) -> Objects {
 
 #[test]
 fn nobody_gets_in_to_a_server_that_is_kept_and_nothing_is_made_in_it() {
-    let wish = closed(&kept("operators", "Group"), Some("orders")).unwrap();
+    let wish = closed(&kept("operators", "Group"), &[], Some("orders")).unwrap();
     assert_eq!((&*wish.host, &*wish.administrator), ("srv.postgres.database.azure.com", "operators"));
     assert_eq!((wish.desired.access, wish.desired.create), (Access::Closed, Create::Never));
     assert_eq!((wish.desired.logins, wish.passwords), (vec![], vec![]));
     assert_eq!(wish.desired.mark.as_str(), "database-operator: orders");
     // Whose app administers it, and one without a database.
-    assert_eq!(closed(&kept("srv", "ServicePrincipal"), Some("orders")), None);
-    assert_eq!(closed(&kept("operators", "Group"), None), None);
+    assert_eq!(closed(&kept("srv", "ServicePrincipal"), &[], Some("orders")), None);
+    assert_eq!(closed(&kept("operators", "Group"), &[], None), None);
+}
+
+/// It was deleted while Azure restored it, so nothing stands for its administrator, and its record knows no database.
+#[test]
+fn nobody_gets_in_to_a_copy_by_the_logins_that_came_with_the_data() {
+    let mut copy = kept("operators", "Group");
+    let of_source = std::mem::take(&mut copy.administrators);
+    assert_eq!(closed(&copy, &of_source, None), None, "nothing says what its database is called");
+    let server = copy.server.as_mut().unwrap();
+    server.spec.tags.insert("database-operator-database".to_owned(), "orders".to_owned());
+    let wish = closed(&copy, &of_source, None).unwrap();
+    assert_eq!((&*wish.administrator, wish.desired.database.as_str()), ("operators", "orders"));
+    assert_eq!(wish.desired.access, Access::Closed);
+    assert_eq!(closed(&copy, &[], None), None);
 }
 
 #[test]

@@ -228,6 +228,13 @@ fn what_was_begun_is_taken_back(#[case] objects: Objects, #[case] acts: &[Act<'_
     false
 )]
 #[case::azure_is_at_work(alone(changed(server("detach-on-delete"))), &[], false)]
+// Azure Service Operator would ask for it again and again, and nobody wants it.
+#[case::azure_refuses_to_make_it(
+    alone(never_made("QuotaExceeded")), &[Act::SetPolicy(SERVER, Policy::Skip)], false
+)]
+// Azure may be at it.
+#[case::azure_is_in_trouble_with_making_it(alone(never_made("InternalServerError")), &[], false)]
+#[case::azure_refuses_a_change(alone(made(never_made("QuotaExceeded"))), &[], false)]
 #[case::a_destroy_is_begun(all("manage"), &[], true)]
 #[case::on_its_way(alone(going(server("detach-on-delete"))), &[], true)]
 #[case::nothing_there(Objects::default(), &[], true)]
@@ -248,6 +255,21 @@ fn what_holds_data_is_only_looked_at_once_azure_is_done(
     #[case] rests: bool,
 ) {
     assert_eq!(rest(&objects), (acts.to_vec(), rests));
+}
+
+/// Azure says so, and has made none.
+fn never_made(reason: &str) -> FlexibleServer {
+    let mut server = server("detach-on-delete");
+    server.status = serde_json::from_value(json!({"conditions": [{
+        "type": "Ready", "status": "False", "severity": "Warning", "reason": reason, "message": "", "observedGeneration": 1,
+    }]}))
+    .unwrap();
+    server
+}
+
+fn made(mut server: FlexibleServer) -> FlexibleServer {
+    server.status.as_mut().unwrap().id = Some("/s".to_owned());
+    server
 }
 
 fn changed(mut server: FlexibleServer) -> FlexibleServer {
