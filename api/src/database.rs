@@ -115,7 +115,7 @@ pub struct DatabaseSpec {
 
     /// The data that a new database begins with: those of another one, as they were at a moment, e.g. `{database: main,
     /// time: "2026-11-27T12:00:00Z"}`. The other one goes on as it is. What is left out beside it is as the other one has
-    /// it: version, size, disk and backups. It counts when the server is made, and does nothing after that.
+    /// it: version, size, disk and automatic backups. It counts when the server is made, and does nothing after that.
     #[serde(default, deserialize_with = "restore_from", skip_serializing_if = "Option::is_none")]
     pub restore_from: Option<RestoreFrom>,
 }

@@ -147,7 +147,7 @@ reasons! {
     /// continues
     RestoreSourceUnknown: Database, Warning, "who wrote the spec";
     /// the data can't be restored as `spec.restoreFrom` says. The message says what to write. Nothing is created
-    RestoreImpossible: Database, Stalled, "who wrote the spec";
+    RestoreImpossible: Database, Stalled, "who wrote the spec; or the platform team, if the message names the policy";
     /// the policy doesn't allow `spec.restoreFrom`: somebody wrote it while admission did not check it. Nothing is created
     RestoreNotAllowed: Database, Stalled, "who wrote the spec, or the platform team";
     /// a Secret or another object of that name exists, and it doesn't belong to this Database. The operator doesn't
@@ -182,7 +182,7 @@ reasons! {
     /// Azure's standard support of the version ends within half a year. The message says when, and from which day the server
     /// costs extra
     VersionEnding: Condition, Warning, "who wrote the spec raises `spec.version`";
-    /// Azure's standard support of the version has ended, and Azure charges extra for the server
+    /// Azure's standard support of the version has ended. If Azure has published a paid support for it, the server costs extra
     VersionExtended: Condition, Warning, "who wrote the spec raises `spec.version`";
     /// Azure no longer supports the version
     VersionEnded: Condition, Warning, "who wrote the spec raises `spec.version`";

@@ -11,7 +11,7 @@ use api::{
     reason::{Reason, Stance},
 };
 use kube::{Resource, ResourceExt};
-use policy::{Effective, catalogue::LARGEST_IN_VAULT_GIB, document};
+use policy::{Effective, catalogue::LARGEST_IN_VAULT_GIB, document, resource_id};
 use serde_json::json;
 
 use super::{
@@ -63,8 +63,8 @@ impl Existing {
 pub(crate) struct Wish {
     /// The policy's name of a backup policy; `None` where there is to be no copy.
     name: Option<String>,
-    /// Whether the policy has that name.
-    is_named: bool,
+    /// The resource id that the policy has under that name; `None` where it has no such name.
+    policy_id: Option<String>,
     server_name: String,
     /// Of the disk: as Azure has it, or as it is asked for before Azure has told.
     size_gib: i32,
@@ -84,11 +84,18 @@ impl Wish {
         existing: Existing,
     ) -> Self {
         let name = azure::vault_policy(effective).map(str::to_owned);
-        let vault = azure.backup_vault.as_ref();
-        let is_named =
-            name.as_ref().is_some_and(|name| vault.is_some_and(|it| it.policies.value.contains_key(name)));
+        let policy_id = name.as_ref().and_then(|name| azure.backup_vault.as_ref()?.policy_id(name));
         let size_gib = has_gib.unwrap_or(effective.size_gib);
-        Self { name, is_named, server_name: server_name.to_owned(), size_gib, desired, existing }
+        Self { name, policy_id, server_name: server_name.to_owned(), size_gib, desired, existing }
+    }
+
+    /// The vault's name of the backup policy by which an instance stays that lies elsewhere; `None` where it is the one that is
+    /// wanted, or becomes it.
+    fn stays_by<'a>(&self, found: &'a BackupVaultsBackupInstance) -> Option<&'a str> {
+        let in_force = &found.spec.properties.policy_info.policy_reference.arm_id;
+        let stays = self.desired.as_deref().is_some_and(|desired| desired.spec == found.spec);
+        let is_wanted = self.policy_id.as_ref().is_none_or(|id| id.eq_ignore_ascii_case(in_force));
+        (stays && !is_wanted).then(|| resource_id::name(in_force))
     }
 }
 
@@ -241,7 +248,8 @@ fn told(seen: &Seen<'_>) -> Vault {
     let message = message.chars().take(LONGEST_MESSAGE).collect();
     let instance = own.map(|own| own.spec.azure_name.clone()).unwrap_or_default();
     let state = protection.map(|protection| protection.state);
-    Vault::Told(Told { reason, message, status: VaultStatus { policy: name.clone(), instance, state } })
+    let policy = own.and_then(|own| wish.stays_by(own)).unwrap_or(name).to_owned();
+    Vault::Told(Told { reason, message, status: VaultStatus { policy, instance, state } })
 }
 
 /// Azure finds nothing wrong with a server of which it promises no copies. What it does find comes first.
@@ -290,7 +298,7 @@ fn judged(
          must write another spec.backup.vault"
     );
     let Some(own) = own else {
-        if !wish.is_named {
+        if wish.policy_id.is_none() {
             return (Reason::VaultMissing, unnamed);
         }
         let message = format!("The vault begins to protect server {server} as soon as the server is up");
@@ -325,8 +333,13 @@ fn judged(
         ),
         (_, Some(protection)) => {
             let mut message = words(protection, server, vault);
-            if !wish.is_named {
+            if wish.policy_id.is_none() {
                 message = format!("{message}. It stays as it is. {unnamed}");
+            }
+            if let Some(other) = wish.stays_by(own) {
+                message = format!(
+                    "{message}. It stays in that vault, by backup policy {other} and not by {name}, until the platform team moves it"
+                );
             }
             (protection.reason, message)
         }

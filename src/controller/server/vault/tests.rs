@@ -69,7 +69,7 @@ fn elsewhere(mut instance: BackupVaultsBackupInstance) -> BackupVaultsBackupInst
 fn wish(found: Option<BackupVaultsBackupInstance>) -> Wish {
     Wish {
         name: Some("weekly".to_owned()),
-        is_named: true,
+        policy_id: Some(format!("{VAULT}/backupPolicies/pg-weekly")),
         server_name: "srv".to_owned(),
         size_gib: 32,
         desired: Some(Box::new(instance("pg-weekly", &Value::Null))),
@@ -137,7 +137,7 @@ fn where_no_copy_is_wanted_the_object_is_released(
     #[case] found: Option<BackupVaultsBackupInstance>,
     #[case] expected: Act,
 ) {
-    let wish = Wish { name: None, is_named: false, desired: None, ..wish(found) };
+    let wish = Wish { name: None, policy_id: None, desired: None, ..wish(found) };
     assert_eq!(decided(&wish, false, true), expected);
     assert_eq!(
         told(&Seen { database: ORDERS, wish: &wish, is_paused: false, server_is_ready: true }),
@@ -148,11 +148,34 @@ fn where_no_copy_is_wanted_the_object_is_released(
 /// A slip in the policy ends no protection.
 #[test]
 fn what_the_policy_names_no_longer_stays_as_it_is() {
-    let wish = Wish { is_named: false, desired: None, ..wish(Some(in_state(CONFIGURED))) };
+    let wish = Wish { policy_id: None, desired: None, ..wish(Some(in_state(CONFIGURED))) };
     assert_eq!(decided(&wish, false, true), Act::Nothing);
     let (reason, message) = said(&wish);
     assert_eq!(reason, Reason::Protected);
     assert!(message.contains("The policy has no backup policy weekly"), "{message}");
+}
+
+/// The policy names another vault since, and another backup policy is wanted: Azure protects a server in one vault at a time.
+#[test]
+fn what_stays_in_another_vault_is_told_by_the_backup_policy_that_is_in_force() {
+    let found = elsewhere(in_state(CONFIGURED));
+    let desired = Some(Box::new(found.clone()));
+    let archive = Some("/new/backupPolicies/pg-archive".to_owned());
+    let wish = Wish { name: Some("archive".to_owned()), policy_id: archive, desired, ..wish(Some(found)) };
+    assert_eq!(decided(&wish, false, true), Act::Nothing);
+    let Vault::Told(told) =
+        told(&Seen { database: ORDERS, wish: &wish, is_paused: false, server_is_ready: true })
+    else {
+        panic!("{wish:?}");
+    };
+    assert_eq!((told.reason, &*told.status.policy), (Reason::Protected, "pg-weekly"));
+    insta::assert_snapshot!(
+        told.message,
+        @"Vault another makes copies of server srv. It stays in that vault, by backup policy pg-weekly and not by archive, until the platform team moves it"
+    );
+    // One that becomes what is wanted.
+    let wish = self::wish(Some(instance("pg-archive", &Value::Null)));
+    assert_eq!(wish.stays_by(wish.existing.instance.as_deref().unwrap()), None);
 }
 
 #[test]
@@ -193,7 +216,7 @@ fn each_state_of_azures_is_told_in_words_though_azure_service_operator_is_conten
 #[rstest]
 #[case::not_yet(wish(None), Reason::ConfiguringProtection)]
 #[case::sent(wish(Some(instance("pg-weekly", &Value::Null))), Reason::ConfiguringProtection)]
-#[case::policy_lacks_it(Wish { is_named: false, desired: None, ..wish(None) }, Reason::VaultMissing)]
+#[case::policy_lacks_it(Wish { policy_id: None, desired: None, ..wish(None) }, Reason::VaultMissing)]
 #[case::no_vault(
     wish(Some(instance("pg-weekly", &json!({"conditions": failing("Error", "ParentResourceNotFound")})))),
     Reason::VaultMissing
