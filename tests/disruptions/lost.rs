@@ -295,14 +295,15 @@ fn the_operators_namespace_is_deleted_and_made_again() {
     assert!(kept.story.record().unwrap()["metadata"]["deletionTimestamp"].is_null());
 
     let put_back = PutBack(&platform, Platform::install_operator);
-    platform.take_away(CONFIGURATIONS);
+    // What docs/deleting.md says, and no more.
+    platform.kubectl(&["delete", "validatingwebhookconfiguration", "database-operator"]).succeeded();
     // The operator is at work until the end: its pods go in no order with the rest.
     platform.kubectl(&["delete", "namespace", OPERATOR_NAMESPACE, "--wait=false"]).succeeded();
     let failure = "--for=condition=NamespaceDeletionContentFailure";
     platform.kubectl(&["wait", failure, "namespace", OPERATOR_NAMESPACE, "--timeout=120s"]).succeeded();
     // The namespace holds on to what is kept, until the guard goes, too.
     assert!(kept.story.record().unwrap()["metadata"]["deletionTimestamp"].is_null());
-    platform.take_away(POLICIES);
+    platform.kubectl(&["delete", "validatingadmissionpolicybinding", "database-retained"]).succeeded();
     platform
         .kubectl(&["wait", "--for=delete", "namespace", OPERATOR_NAMESPACE, "--timeout=180s"])
         .succeeded();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::{Database, DatabaseRef, RetainedDatabase};
 use jiff::civil::{Date, date};
 use policy::{Policy, Request};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::pages::{self, Page, root};
 
@@ -91,11 +91,39 @@ fn the_quickstart_sets_each_variable_before_it_uses_it() {
     assert!(used > 30, "{used}");
 }
 
-/// What is wrong with a document of a page, if it is of one of our kinds.
-fn faults(policy: &Policy, document: Value) -> Vec<String> {
-    let read = match document["kind"].as_str() {
-        Some("Database") => serde_json::from_value(document).map(|database| problems(policy, &database)),
-        Some("RetainedDatabase") => serde_json::from_value::<RetainedDatabase>(document).map(|_| Vec::new()),
+/// What a policy can say.
+const KEYS: [&str; 6] = ["azure", "catalogue", "copies", "exceptions", "profiles", "recoveries"];
+
+/// What a document of a page is, or is a part of.
+fn kind(document: &Value) -> &str {
+    let keys: Vec<&String> = document.as_object().map(|object| object.keys().collect()).unwrap_or_default();
+    match document["kind"].as_str() {
+        Some(kind) => kind,
+        None if keys == ["spec"] => "spec",
+        None if !keys.is_empty() && keys.iter().all(|key| KEYS.contains(&key.as_str())) => "policy",
+        None => "",
+    }
+}
+
+/// What is wrong with a document of a page, if it is of one of our kinds, or a part of one.
+fn faults(text: &str, document: Value) -> Vec<String> {
+    let policy = Policy::parse(text).unwrap_or_else(|error| panic!("{error}"));
+    let read = match kind(&document) {
+        "Database" => serde_json::from_value(document).map(|database| problems(&policy, &database)),
+        "spec" => {
+            let metadata = json!({"namespace": "orders", "name": "main"});
+            let database = json!({
+                "apiVersion": "altinn.app/v1alpha1", "kind": "Database", "metadata": metadata, "spec": document["spec"],
+            });
+            serde_json::from_value(database).map(|database| problems(&policy, &database))
+        }
+        "RetainedDatabase" => serde_json::from_value::<RetainedDatabase>(document).map(|_| Vec::new()),
+        "policy" => {
+            let mut whole: Value = documents(text).unwrap().swap_remove(0);
+            json_patch::merge(&mut whole, &document);
+            let read = Policy::parse(&whole.to_string());
+            return read.err().into_iter().map(|error| error.to_string()).collect();
+        }
         _ => return Vec::new(),
     };
     read.unwrap_or_else(|error| vec![error.to_string()])
@@ -107,15 +135,15 @@ fn each_block_of_yaml_is_yaml_and_each_manifest_in_it_is_taken() {
     // One that allows whatever Azure has.
     let text = policy_of_the_quickstart();
     let open: Vec<&str> = text.lines().filter(|line| !line.contains("allow:")).collect();
-    let policy = Policy::parse(&open.join("\n")).unwrap_or_else(|error| panic!("{error}"));
+    let open = open.join("\n");
     let (mut kinds, mut wrong) = (BTreeMap::new(), Vec::new());
     for page in pages::all() {
         for block in page.blocks().into_iter().filter(|block| block.language == "yaml") {
             let found = documents(&block.text)
                 .unwrap_or_else(|error| panic!("{}: {error}\n{}", page.name, block.text));
             for document in found {
-                *kinds.entry(document["kind"].as_str().unwrap_or_default().to_owned()).or_insert(0) += 1;
-                let faults = faults(&policy, document);
+                *kinds.entry(kind(&document).to_owned()).or_insert(0) += 1;
+                let faults = faults(&open, document);
                 wrong.extend(
                     faults.into_iter().map(|fault| format!("{}: {fault}\n{}", page.name, block.text)),
                 );
@@ -123,7 +151,8 @@ fn each_block_of_yaml_is_yaml_and_each_manifest_in_it_is_taken() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(kinds[""] > 10 && kinds["Database"] > 2 && kinds["RetainedDatabase"] > 0, "{kinds:?}");
+    assert!(kinds[""] > 5 && kinds["Database"] > 2 && kinds["RetainedDatabase"] > 0, "{kinds:?}");
+    assert!(kinds["policy"] > 3 && kinds["spec"] > 1, "{kinds:?}");
 }
 
 /// The policy is not pruned, and keeps its name: whichever page shows how kustomize makes it.
