@@ -92,8 +92,8 @@ pub struct Life {
     pub restart: Start,
     pub restart_requests: Requests,
     pub restarted: Memory,
-    /// Databases that came one by one: to the first object, and to being ready.
-    pub single: [Latencies; 2],
+    /// Databases that came one by one: to the bench's own watch, to the first object, and to being ready.
+    pub single: [Latencies; 3],
 }
 
 fn main() {
@@ -187,7 +187,7 @@ async fn create(
         (ready, answered) = observed.counts();
     }
     let took = observed.took();
-    let [first_child, to_ready] = observed.latencies(0);
+    let [_, first_child, to_ready] = observed.latencies(0);
     // An event follows the last status.
     tokio::time::sleep(Duration::from_secs(1)).await;
     Creation {

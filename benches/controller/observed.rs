@@ -35,6 +35,8 @@ struct All {
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     sent: Option<Instant>,
+    /// This program's own watch has told of it.
+    told: Option<Instant>,
     child: Option<Instant>,
     ready: Option<Instant>,
 }
@@ -84,6 +86,7 @@ impl Observed {
                     observed.ready(number, now);
                 }
                 if known.insert(number) {
+                    observed.note(number, |seen| seen.told = Some(now));
                     // Who doesn't care has dropped the receiver.
                     drop(made.send(Made { number, uid: database.uid().unwrap_or_default() }));
                 }
@@ -144,10 +147,10 @@ impl Observed {
         last.zip(first).map_or(Duration::ZERO, |(last, first)| last.saturating_duration_since(first))
     }
 
-    /// Of the databases from this number on: to the first object of each, and to its being ready.
-    pub fn latencies(&self, from: usize) -> [Latencies; 2] {
+    /// Of the databases from this number on: to this program's own watch of it, to the first object of each, and to its being ready.
+    pub fn latencies(&self, from: usize) -> [Latencies; 3] {
         let all = self.all.lock().unwrap();
-        [|seen: &Seen| seen.child, |seen: &Seen| seen.ready].map(|what| {
+        [|seen: &Seen| seen.told, |seen: &Seen| seen.child, |seen: &Seen| seen.ready].map(|what| {
             let since = |seen: &Seen| Some(what(seen)?.saturating_duration_since(seen.sent?));
             let mut latencies: Vec<Duration> = all.databases.iter().skip(from).filter_map(since).collect();
             latencies.sort_unstable();

@@ -296,7 +296,7 @@ fn the_operators_namespace_is_deleted_and_made_again() {
 
     let put_back = PutBack(&platform, Platform::install_operator);
     // What docs/deleting.md says, and no more.
-    platform.kubectl(&["delete", "validatingwebhookconfiguration", "database-operator"]).succeeded();
+    platform.kubectl(&["delete", CONFIGURATIONS, "database-operator"]).succeeded();
     // The operator is at work until the end: its pods go in no order with the rest.
     platform.kubectl(&["delete", "namespace", OPERATOR_NAMESPACE, "--wait=false"]).succeeded();
     let failure = "--for=condition=NamespaceDeletionContentFailure";
