@@ -538,6 +538,24 @@ pub fn set_azure_delay(sandbox: &Sandbox, delay: Duration) {
 
 /// The writes of the controller that the API server's audit log has from this line on.
 pub fn writes_of_the_controller(sandbox: &Sandbox, from_line: usize) -> Vec<String> {
+    requests_of_the_controller(sandbox, from_line)
+        .into_iter()
+        // Its sign of life.
+        .filter(|event| event["objectRef"]["resource"] != "leases")
+        .filter(|event| !["get", "list", "watch"].contains(&event["verb"].as_str().unwrap_or_default()))
+        .map(|event| format!("{} {}", event["verb"], event["requestURI"]))
+        .collect()
+}
+
+/// What the controller lists whole, kind by kind, in the order in which it was answered.
+pub fn lists_of_the_controller(sandbox: &Sandbox, from_line: usize) -> Vec<String> {
+    let lists = requests_of_the_controller(sandbox, from_line).into_iter().filter(|event| {
+        event["verb"] == "list" && event["requestURI"].as_str().unwrap_or_default().contains("limit=100")
+    });
+    lists.map(|event| event["objectRef"]["resource"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn requests_of_the_controller(sandbox: &Sandbox, from_line: usize) -> Vec<Value> {
     audit(sandbox)
         .lines()
         .skip(from_line)
@@ -548,10 +566,6 @@ pub fn writes_of_the_controller(sandbox: &Sandbox, from_line: usize) -> Vec<Stri
             event["user"]["username"]
                 == "system:serviceaccount:database-operator:database-operator-controller"
         })
-        // Its sign of life.
-        .filter(|event| event["objectRef"]["resource"] != "leases")
-        .filter(|event| !["get", "list", "watch"].contains(&event["verb"].as_str().unwrap_or_default()))
-        .map(|event| format!("{} {}", event["verb"], event["requestURI"]))
         .collect()
 }
 

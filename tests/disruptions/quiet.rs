@@ -6,8 +6,8 @@ use sandbox::{Options, Sandbox};
 
 use crate::{
     common::{
-        Story, audit_lines, azure_requests, eventually, patch_azure, reconciles, reconciles_of_records, run,
-        writes_of_the_controller,
+        Story, audit_lines, azure_requests, eventually, lists_of_the_controller, patch_azure, reconciles,
+        reconciles_of_records, run, writes_of_the_controller,
     },
     past::rests,
     shared,
@@ -70,6 +70,10 @@ fn a_restart_of_the_controller_writes_nothing() {
         (reconciles(&sandbox) >= databases && records > 0 && of_records >= records).then_some(())
     });
     assert_eq!(writes_of_the_controller(&sandbox, start), Vec::<String>::new());
+    // Whatever is listed later would ask for another pass of each database that it touches.
+    let lists = lists_of_the_controller(&sandbox, start);
+    assert_eq!(lists.iter().position(|kind| kind == "databases"), Some(lists.len() - 1), "{lists:?}");
+    assert!(lists.iter().any(|kind| kind == "retaineddatabases") && lists.len() > 10, "{lists:?}");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::{
     GROUP, OPERATOR,
     app::{App, answers},
-    common::{ADMINISTRATOR, Story, ask, condition, eventually, run},
+    common::{ADMINISTRATOR, Story, ask, back_up_at_once, condition, eventually, ready, run},
+    restore::moment,
 };
 
 const POLICY: &str = include_str!("../../examples/policy.yaml");
@@ -36,11 +37,35 @@ fn as_before() -> Sandbox {
     let policy = folder.path().join("policy.yaml");
     std::fs::write(&policy, without_administrator(POLICY)).unwrap();
     let options = Options { policy: Some(policy), ..Options::default() };
-    Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"))
+    let sandbox = Sandbox::start(&options).unwrap_or_else(|error| panic!("{error}"));
+    back_up_at_once(&sandbox);
+    sandbox
 }
 
 const OWNS: &str = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' \
                     AND relowner::regrole::text = 'main_owner' ORDER BY 1";
+
+/// A moment at which the app administered the server is restored as that of a server that no `Database` has: the message says how.
+fn has_the_data_of_before(story: &Story<'_>, before: &str) {
+    let server = story.get("database", "main").unwrap()["status"].clone();
+    let (id, name) = (server["resourceId"].as_str().unwrap(), server["server"]["name"].as_str().unwrap());
+    let spec = json!({"restoreFrom": {"database": "main", "time": before}});
+    story.database("copy", &spec.to_string()).succeeded();
+    let why = ready(&story.wait_reason("copy", "RestoreImpossible"))["message"].to_string();
+    let owners = format!("owners: [{name}, dbadmin]");
+    assert!(why.contains(&format!("fromServer: {id} and {owners}")), "{why}");
+
+    let entry = format!(
+        "{{fromServer: {id}, {owners}, to: {}/copy, until: UNTIL, reason: \"a story\"}}",
+        story.namespace
+    );
+    story.allow("copies", &entry);
+    let spec = json!({"databaseName": "main", "restoreFrom": {"serverId": id, "time": before}});
+    eventually("the policy allows it", || story.database("copy", &spec.to_string()).ok.then_some(()));
+    story.wait_ready("copy");
+    let said = App::named(story, "copy").runs(&["SELECT * FROM drinks", OWNS]);
+    assert_eq!(said, [json!([["coffee"]]), json!([["drinks"]])]);
+}
 
 #[test]
 fn an_app_that_administers_its_server_gets_a_login_of_its_own_and_its_data_go_along() {
@@ -49,6 +74,7 @@ fn an_app_that_administers_its_server_gets_a_login_of_its_own_and_its_data_go_al
     let password = Story::anywhere(&sandbox).with_database("{authentication: Password}");
     let (former, former_with_password) = (App::of(&story), App::of(&password));
     former.runs(&["CREATE TABLE drinks (name text)", "INSERT INTO drinks VALUES ('coffee')"]);
+    let before = moment(&former);
     former_with_password
         .tries_with(&former_with_password.secret["password"], &["CREATE TABLE drinks (name text)"])
         .succeeded();
@@ -101,12 +127,18 @@ fn an_app_that_administers_its_server_gets_a_login_of_its_own_and_its_data_go_al
         (credentials.len() == 1).then_some(())
     });
 
-    // Kept and recovered, the app gets in as it did, and nobody else.
+    has_the_data_of_before(&story, &before);
+
+    comes_back_as_it_was(&story, &app);
+}
+
+/// Kept and recovered, the app gets in as it did, and nobody else.
+fn comes_back_as_it_was(story: &Story<'_>, app: &App<'_>) {
     story.delete_with("Retain");
     story.wait_record("Kept");
     story.database("main", "{}").succeeded();
     story.wait_ready("main");
-    let recovered = App::of(&story);
+    let recovered = App::of(story);
     assert_eq!(recovered.secret["client-id"], app.secret["client-id"]);
     assert_eq!(recovered.runs(&["SELECT count(*) FROM drinks"]), [json!([[3]])]);
 }

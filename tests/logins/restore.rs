@@ -23,7 +23,7 @@ const ROWS: &str = "SELECT name FROM drinks ORDER BY name";
 
 /// The moment now, by PostgreSQL's clock, which notes when it commits.
 #[track_caller]
-fn moment(app: &App<'_>) -> String {
+pub(crate) fn moment(app: &App<'_>) -> String {
     let now = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
     app.runs(&[now])[0][0][0].as_str().unwrap().to_owned()
 }
