@@ -292,8 +292,8 @@ reasons! {
     /// the time to destroy the server has come, but Azure refuses to revoke access to it. The server is retained, and the
     /// operator tries again
     ClosingRefused: Retained, Warning, "if it lasts, the platform team";
-    /// the time to destroy the server has come, but Azure is still restoring its data to another one. The server is retained
-    /// until that is done
+    /// the time to destroy the server has come, but Azure is still creating it, or restoring its data to another one. The server
+    /// is retained until that is done
     DestroyWaits: Retained, Calm, "nobody";
     /// Azure refuses to destroy the server. The message has Azure's error. The operator tries again
     DestroyRefused: Retained, Warning, "the platform team";

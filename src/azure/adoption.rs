@@ -347,7 +347,6 @@ mod tests {
         json!({"id": "/subscriptions/s/x", "tags": tags, "conditions": condition("True", "", "Succeeded")})
     }
 
-    /// Half an hour after everything that is told here.
     const NOW: Timestamp = Timestamp::constant(1_796_126_400, 0);
     const HERE: Here<'static> = Here { now: NOW, uid: "c1", takes_over: &[] };
 

@@ -208,6 +208,13 @@ pub fn progress<K: AsoObject>(object: &K) -> Progress {
     }
 }
 
+/// Whether ASO has not asked Azure for what was written last, and waits for another object: that may never come.
+pub fn waits_for_another<K: AsoObject>(object: &K) -> bool {
+    const REASONS: [&str; 2] = ["WaitingForOwner", "ReferenceNotFound"];
+    let ready = object.conditions().iter().find(|condition| condition.r#type == "Ready");
+    ready.is_some_and(|ready| ready.status != "True" && REASONS.contains(&ready.reason.as_str()))
+}
+
 /// Since when ASO says what [`progress`] tells, where it says that.
 pub fn ready_since<K: AsoObject>(object: &K) -> Option<jiff::Timestamp> {
     object.conditions().iter().find(|condition| condition.r#type == "Ready")?.last_transition_time

@@ -93,7 +93,10 @@ impl Server {
 
     /// Whether Azure was asked for it, and may be making it.
     pub(crate) fn is_being_made(&self) -> bool {
-        !self.is_probe() && !self.is_known_to_azure() && self.progress().is_under_way()
+        !self.is_probe()
+            && !self.is_known_to_azure()
+            && self.progress().is_under_way()
+            && !condition::waits_for_another(&self.0)
     }
 
     /// Whether Azure has it, and it is more than looked for.

@@ -108,10 +108,12 @@ fn being_made() -> Option<FlexibleServer> {
     Some(server)
 }
 
-fn refused() -> Option<FlexibleServer> {
+/// Azure Service Operator says so, and nothing of a server.
+fn never_made(reason: &str) -> Option<FlexibleServer> {
     let mut server = being_made()?;
+    let severity = if reason == "Reconciling" { "Info" } else { "Warning" };
     server.status = serde_json::from_value(json!({"conditions": [{
-        "type": "Ready", "status": "False", "severity": "Warning", "reason": "QuotaExceeded", "message": "",
+        "type": "Ready", "status": "False", "severity": severity, "reason": reason, "message": "",
         "observedGeneration": 1,
     }]}))
     .unwrap();
@@ -181,7 +183,15 @@ fn what_is_over_is_looked_for_anew_first(
 #[rstest]
 #[case::it_is_over(being_made(), confirmed(), true, Some("keep DestroyWaits"))]
 #[case::it_is_not(being_made(), never(), false, None)]
-#[case::azure_has_refused(refused(), confirmed(), true, Some("close, and look anew"))]
+#[case::azure_has_refused(never_made("QuotaExceeded"), confirmed(), true, Some("close, and look anew"))]
+#[case::azure_is_at_it(never_made("Reconciling"), confirmed(), true, Some("keep DestroyWaits"))]
+// Azure Service Operator has not asked for it, and may never do.
+#[case::it_waits_for_a_password(
+    never_made("ReferenceNotFound"),
+    confirmed(),
+    true,
+    Some("close, and look anew")
+)]
 fn what_azure_is_making_is_destroyed_once_it_is_made(
     #[case] server: Option<FlexibleServer>,
     #[case] end: End,
