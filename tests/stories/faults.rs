@@ -198,3 +198,27 @@ fn a_quota_stalls_a_database_until_it_is_raised(
     assert_eq!(story.in_azure(SERVER).len(), 1);
     story.data_is_kept();
 }
+
+/// Azure Service Operator would ask again and again, and get a server some day that nobody wants any more.
+#[test]
+fn a_server_that_azure_refused_is_not_asked_for_once_its_database_is_deleted() {
+    let story = story();
+    let refusal = of_server(&story, Phase::Request, 409, "ResourceQuotaExceeded", RESOURCES);
+    let quota = Fault { times: u32::MAX, ..refusal };
+    inject(story.sandbox, &quota);
+    story.database("main", "{}").succeeded();
+    told(&story, &quota);
+    story.delete_with("Retain");
+    let message = ready(&story.wait_record("ServerGone"))["message"].to_string();
+    assert!(message.contains("isn't asked for it now"), "{message}");
+    let object = story.of_its_databases("flexibleservers").remove(0);
+    assert_eq!(object["metadata"]["annotations"]["serviceoperator.azure.com/reconcile-policy"], "skip");
+    clear_faults_of(story.sandbox, &quota.path);
+    assert_eq!(story.in_azure(SERVER).len(), 0);
+
+    // Who wants it again gets it: there were no data that could be lost.
+    story.database("main", "{}").succeeded();
+    story.wait_ready("main");
+    assert_eq!(story.in_azure(SERVER).len(), 1);
+    story.data_is_kept();
+}
