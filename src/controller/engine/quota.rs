@@ -57,9 +57,14 @@ impl Quotas {
         beside: &Beside<'_>,
     ) -> Option<Blocked> {
         let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+        let key = hash(&namespace, &name);
         let mut state = self.lock();
         let Some(most) = most.filter(|_| !has_server && !tells_of_server(database)) else {
-            state.settled(&namespace, hash(&namespace, &name));
+            state.settled(&namespace, key);
+            if !tells_of_server(database) {
+                // Its server's object is there before the watch tells of its status, by which the others count it.
+                state.granted.insert(key, database.uid().unwrap_or_default());
+            }
             return None;
         };
         let siblings =
@@ -79,7 +84,6 @@ impl Quotas {
             u32::try_from(kept.len()).unwrap_or(u32::MAX),
             most,
         );
-        let key = hash(&namespace, &name);
         let Some(used) = held else {
             state.settled(&namespace, key);
             state.granted.insert(key, database.uid().unwrap_or_default());
@@ -211,6 +215,22 @@ mod tests {
         assert!(made <= 5, "{made}");
         let again = all.iter().filter(|database| there.held(database, false, Some(5)).is_none()).count();
         assert_eq!(again, 5, "whoever looks a second time");
+    }
+
+    /// Its server's object is there, and the watch hasn't told of its status yet.
+    #[test]
+    fn who_has_just_got_a_server_counts_also_before_its_status_tells_of_it() {
+        let (old, young) = (database("old", 1, &Value::Null), database("young", 2, &Value::Null));
+        let mut there = There::new(std::slice::from_ref(&young), &[]);
+        assert_eq!(there.held(&young, false, Some(1)), None, "the other one isn't there yet");
+        there.databases = There::new(&[old.clone(), young.clone()], &[]).databases;
+        assert_eq!(there.held(&young, true, Some(1)), None);
+        assert!(there.held(&old, false, Some(1)).is_some());
+        let told = database("young", 2, &json!({"server": {"name": "prod-1-orders-young"}}));
+        there.databases = There::new(&[old.clone(), told.clone()], &[]).databases;
+        assert_eq!(there.held(&told, true, Some(1)), None);
+        assert!(there.quotas.lock().granted.is_empty(), "nothing is left of it");
+        assert!(there.held(&old, false, Some(1)).is_some());
     }
 
     #[test]
