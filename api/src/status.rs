@@ -214,7 +214,8 @@ pub struct BackupsStatus {
 /// What makes copies of the server in an Azure Backup vault.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct VaultStatus {
-    /// The policy's name of the vault's backup policy. Where the server stays in another vault, the name that its backup policy has there.
+    /// The policy's name of the vault's backup policy. Where the server stays in another vault, the name that its backup policy
+    /// has there.
     #[serde(default)]
     pub policy: String,
     /// Name of the backup instance in the vault. Missing before Azure was asked for it.

@@ -190,14 +190,15 @@ pub fn meaning(reason: &str, message: &str) -> (Kind, &'static str) {
     CODES.iter().find(is_meant).map_or((Kind::Unknown, ""), |(_, _, kind, means)| (*kind, *means))
 }
 
-/// How far ASO has come. A condition about an older generation says nothing.
+/// What ASO says of what was written last. A condition about an older generation says nothing.
+fn ready<K: AsoObject>(object: &K) -> Option<&Condition> {
+    let ready = object.conditions().iter().find(|condition| condition.r#type == "Ready")?;
+    (object.meta().generation == Some(ready.observed_generation)).then_some(ready)
+}
+
+/// How far ASO has come.
 pub fn progress<K: AsoObject>(object: &K) -> Progress {
-    let Some(ready) = object.conditions().iter().find(|condition| condition.r#type == "Ready") else {
-        return Progress::Sent;
-    };
-    if object.meta().generation != Some(ready.observed_generation) {
-        return Progress::Sent;
-    }
+    let Some(ready) = ready(object) else { return Progress::Sent };
     let (reason, message) = (ready.reason.clone(), ready.message.clone());
     let (kind, _) = meaning(&reason, &message);
     match (ready.status.as_str(), ready.severity.as_str(), kind) {
@@ -211,13 +212,12 @@ pub fn progress<K: AsoObject>(object: &K) -> Progress {
 /// Whether ASO has not asked Azure for what was written last, and waits for another object: that may never come.
 pub fn waits_for_another<K: AsoObject>(object: &K) -> bool {
     const REASONS: [&str; 2] = ["WaitingForOwner", "ReferenceNotFound"];
-    let ready = object.conditions().iter().find(|condition| condition.r#type == "Ready");
-    ready.is_some_and(|ready| ready.status != "True" && REASONS.contains(&ready.reason.as_str()))
+    ready(object).is_some_and(|ready| ready.status != "True" && REASONS.contains(&ready.reason.as_str()))
 }
 
 /// Since when ASO says what [`progress`] tells, where it says that.
 pub fn ready_since<K: AsoObject>(object: &K) -> Option<jiff::Timestamp> {
-    object.conditions().iter().find(|condition| condition.r#type == "Ready")?.last_transition_time
+    ready(object)?.last_transition_time
 }
 
 /// `FlexibleServer database-operator/prod-1-orders-main-…`, for messages.

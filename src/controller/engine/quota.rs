@@ -57,11 +57,11 @@ impl Quotas {
         beside: &Beside<'_>,
     ) -> Option<Blocked> {
         let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-        let key = hash(&namespace, &name);
+        let (key, is_told) = (hash(&namespace, &name), tells_of_server(database));
         let mut state = self.lock();
-        let Some(most) = most.filter(|_| !has_server && !tells_of_server(database)) else {
+        let Some(most) = most.filter(|_| !has_server && !is_told) else {
             state.settled(&namespace, key);
-            if !tells_of_server(database) {
+            if !is_told {
                 // Its server's object is there before the watch tells of its status, by which the others count it.
                 state.granted.insert(key, database.uid().unwrap_or_default());
             }

@@ -35,11 +35,10 @@ pub(super) enum Logins {
 
 /// Has them closed, unless they are.
 pub(super) fn close(seen: &Seen<'_>, context: &Context) -> Logins {
-    let of_source = seen.objects.server.as_ref().map(|server| {
-        observe::administrators_of_source(&context.caches, &context.operator_namespace, server)
-    });
+    let (caches, namespace) = (&context.caches, &context.operator_namespace);
+    let of_source = observe::administrators_of_source(caches, namespace, seen.objects.server.as_ref());
     let name = seen.record.spec.database_name.as_deref();
-    let Some(wish) = inside::closed(&seen.objects, &of_source.unwrap_or_default(), name) else {
+    let Some(wish) = inside::closed(&seen.objects, &of_source, name) else {
         return Logins::None;
     };
     let before = Notes::of(seen.record).access_closed;

@@ -123,8 +123,8 @@ pub(super) fn gone(record: &RetainedDatabase) -> Blocked {
     Blocked::by(
         Reason::ServerGone,
         format!(
-            "Azure has no server {server}{how}. If nobody needs its data any more, annotate this record with {RETENTION}: Destroy and {CONFIRM_DESTROY}: {database}@<day>, \
-             which ends it"
+            "Azure has no server {server}{how}. If nobody needs its data any more, annotate this record with {RETENTION}: \
+             Destroy and {CONFIRM_DESTROY}: {database}@<day>, which ends it"
         ),
     )
 }

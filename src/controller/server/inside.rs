@@ -112,7 +112,9 @@ pub(crate) fn closed(
     else {
         return None;
     };
-    let database = database_name.or_else(|| adoption::database_name(server))?;
+    // What was restored has a database, whatever was written down of it.
+    let came_along = || adoption::restored(server).and_then(|_| adoption::database_name(server));
+    let database = database_name.or_else(came_along)?;
     let database = DatabaseName::new(database).ok()?;
     let desired = Desired { access: Access::Closed, ..bare(database).ok()? };
     let administrator = principal.name;

@@ -196,9 +196,9 @@ fn administrators(
 pub(crate) fn administrators_of_source(
     caches: &Caches,
     operator_namespace: &str,
-    server: &FlexibleServer,
+    server: Option<&FlexibleServer>,
 ) -> Vec<FlexibleServersAdministrator> {
-    let Some((source, _)) = adoption::restored(server) else { return Vec::new() };
+    let Some((source, _)) = server.and_then(adoption::restored) else { return Vec::new() };
     let all = administrators(caches, operator_namespace, source).into_iter().flatten();
     all.filter(|one| !is_apps(&one.spec, source)).collect()
 }
@@ -207,11 +207,7 @@ fn logins(there: &There<'_>) -> Logins {
     let Surroundings { caches, operator_namespace, policy, .. } = there.around;
     let server_name = there.under.name;
     let [first, second] = administrators(caches, operator_namespace, server_name);
-    let of_source = there
-        .under
-        .server
-        .map(|server| administrators_of_source(caches, operator_namespace, server))
-        .unwrap_or_default();
+    let of_source = administrators_of_source(caches, operator_namespace, there.under.server);
     let other = caches.identities.get(operator_namespace, &names::app_identity(server_name));
     let administrator = Administrator::of(
         first.iter().chain(&second).chain(&of_source).map(|administrator| &administrator.spec),

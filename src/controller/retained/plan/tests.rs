@@ -96,7 +96,12 @@ fn looking() -> Option<FlexibleServer> {
 
 /// Azure is at work on it.
 fn being_changed() -> Option<FlexibleServer> {
-    let mut server = there()?;
+    changed(there())
+}
+
+/// Written since Azure Service Operator looked.
+fn changed(server: Option<FlexibleServer>) -> Option<FlexibleServer> {
+    let mut server = server?;
     server.metadata.generation = Some(2);
     Some(server)
 }
@@ -185,6 +190,13 @@ fn what_is_over_is_looked_for_anew_first(
 #[case::it_is_not(being_made(), never(), false, None)]
 #[case::azure_has_refused(never_made("QuotaExceeded"), confirmed(), true, Some("close, and look anew"))]
 #[case::azure_is_at_it(never_made("Reconciling"), confirmed(), true, Some("keep DestroyWaits"))]
+// What it said of an older generation is over.
+#[case::it_waited_for_a_password(
+    changed(never_made("ReferenceNotFound")),
+    confirmed(),
+    true,
+    Some("keep DestroyWaits")
+)]
 // Azure Service Operator has not asked for it, and may never do.
 #[case::it_waits_for_a_password(
     never_made("ReferenceNotFound"),

@@ -207,30 +207,24 @@ pub(super) fn rest(objects: &Objects) -> (Vec<Act<'static>>, bool) {
     fn one<K: AsoObject>(
         part: Part,
         object: Option<&K>,
-        may_rest: impl Fn(&K, &Progress) -> bool,
+        is_refused: bool,
         acts: &mut Vec<Act<'static>>,
     ) -> bool {
-        let Some((object, standing)) = object.map(|object| (object, Standing::of(part, object))) else {
-            return true;
-        };
+        let Some(standing) = object.map(|object| Standing::of(part, object)) else { return true };
         if standing.policy != Some(Policy::DetachOnDelete) || standing.is_going {
             return true;
         }
-        if may_rest(object, &standing.progress) {
+        if is_refused || standing.progress == Progress::Ready {
             acts.push(Act::SetPolicy(part, Policy::Skip));
         }
         false
     }
-    let is_ready = |progress: &Progress| *progress == Progress::Ready;
-    let is_refused = |server: &FlexibleServer, progress: &Progress| {
-        server.created_status().is_none() && matches!(progress, Progress::GaveUp { .. })
-    };
-    let server_may_rest =
-        |server: &FlexibleServer, progress: &Progress| is_ready(progress) || is_refused(server, progress);
+    let is_refused = objects.server.as_ref().is_some_and(|server| {
+        server.created_status().is_none() && matches!(condition::progress(server), Progress::GaveUp { .. })
+    });
     let mut acts = Vec::new();
-    let server = one(Part::Server, objects.server.as_ref(), server_may_rest, &mut acts);
-    let database =
-        one(Part::Database, objects.database.as_ref(), |_, progress| is_ready(progress), &mut acts);
+    let server = one(Part::Server, objects.server.as_ref(), is_refused, &mut acts);
+    let database = one(Part::Database, objects.database.as_ref(), false, &mut acts);
     (acts, server && database)
 }
 

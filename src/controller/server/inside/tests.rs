@@ -191,8 +191,12 @@ fn nobody_gets_in_to_a_copy_by_the_logins_that_came_with_the_data() {
     let mut copy = kept("operators", "Group");
     let of_source = std::mem::take(&mut copy.administrators);
     assert_eq!(closed(&copy, &of_source, None), None, "nothing says what its database is called");
-    let server = copy.server.as_mut().unwrap();
-    server.spec.tags.insert("database-operator-database".to_owned(), "orders".to_owned());
+    let tag = |copy: &mut Objects, key: &str, value: &str| {
+        copy.server.as_mut().unwrap().spec.tags.insert(key.to_owned(), value.to_owned());
+    };
+    tag(&mut copy, "database-operator-database", "orders");
+    assert_eq!(closed(&copy, &of_source, None), None, "one that is made empty has none yet");
+    tag(&mut copy, "database-operator-restored-from", "prod-1-orders-live-384bab2c@2026-11-20T09:00:00Z");
     let wish = closed(&copy, &of_source, None).unwrap();
     assert_eq!((&*wish.administrator, wish.desired.database.as_str()), ("operators", "orders"));
     assert_eq!(wish.desired.access, Access::Closed);
